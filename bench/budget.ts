@@ -40,6 +40,7 @@ export function budgetSeconds(subscriptions: readonly Share[], share = 1): numbe
   const needs = subscriptions.flatMap(({ accounts, lists }) => {
     const perRegion = Object.values(accounts);
     const all = perRegion.reduce((sum, count) => sum + count, 0);
+
     return [
       ofBucket(ARM_READS, all + lists),
       ofBucket(ARM_WRITES, all),
@@ -49,6 +50,7 @@ export function budgetSeconds(subscriptions: readonly Share[], share = 1): numbe
       ]),
     ];
   });
+
   return Math.max(0, ...needs);
 }
 

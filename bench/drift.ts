@@ -33,24 +33,33 @@ const REGIONS = ['westeurope', 'northeurope', 'uksouth'];
 /** Checks a large fleet for drift, as the deployed app in its host, against the documented budgets. */
 export async function benchDrift(options: DriftOptions): Promise<DriftBench> {
   const { accounts: size, subscriptions = 40, pageSize = 100, stale = false } = options;
+
   return withRig({ settings: { storageListPageSize: pageSize } }, async (rig) => {
     const { world } = rig.azure;
     const { vault, keyName, accounts } = benchFleet(world, { accounts: size, subscriptions, regions: REGIONS });
+
     if (stale) {
       // The event is lost, so that only the drift check finds the stale accounts.
       rig.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, drop: true }]);
       rotateKey(world, vault, keyName);
     }
+
     await rig.start({ CMK_VAULTS: vault.id, CMK_AUTOFIX: 'none' });
+
     const report = await check(rig.url, rig.authorization());
     const all = rig.requests(report.finishedOn);
+
     // Then the workers list the accounts again, for the index.
     while (!(await rig.empty())) await sleep(500);
+
     const perSubscription = new Map<string, number>();
+
     for (const { subscriptionId } of accounts.map(({ id }) => ({ subscriptionId: id.split('/')[2] ?? '' }))) {
       perSubscription.set(subscriptionId, (perSubscription.get(subscriptionId) ?? 0) + 1);
     }
+
     const pages = [...perSubscription.values()].map((count) => Math.ceil(count / pageSize));
+
     return {
       accounts: report.coverage.accounts,
       subscriptions,
@@ -70,12 +79,15 @@ async function check(host: string, authorization: string): Promise<DriftReport> 
   const end = Date.now() + LIMIT_MS;
   let answer = await fetch(`${host}/api/drift`, { method: 'POST', headers });
   const location = answer.headers.get('location');
+
   // 503: on a busy machine the app's storage is late at times, and the app says to ask again.
   while ([202, 503].includes(answer.status) && location && Date.now() < end) {
     await answer.body?.cancel();
     await sleep(500);
     answer = await fetch(`${host}${location}`, { headers });
   }
+
   if (answer.status !== 200) throw new Error(`The check was answered with ${answer.status}: ${await answer.text()}`);
+
   return (await answer.json()) as DriftReport;
 }

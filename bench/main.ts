@@ -21,11 +21,13 @@ async function main(args: string[]): Promise<number> {
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     } as const;
+
     ({ values } = parseArgs({ args, options }));
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
     return 2;
   }
+
   const shapes = values.quick ? QUICK : SHAPES;
   const named = values.only?.split(',') ?? shapes.map(({ name }) => name);
   const chosen = shapes.filter(({ name }) => named.includes(name));
@@ -33,17 +35,24 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE);
     return values.help ? 0 : 2;
   }
+
   let kept = true;
   const measured = new Map<string, Result>();
+
   for (const { name, title, run, promises } of chosen) {
     console.log(`\n${title} (${name})`);
+
     const result = await run();
+
     show(result);
     kept = isKept(result, promises) && kept;
+
     const { beside } = promises;
     if (beside) kept = isBeside(result, measured.get(beside.shape), beside) && kept;
+
     measured.set(name, result);
   }
+
   return kept ? 0 : 1;
 }
 

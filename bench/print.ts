@@ -6,6 +6,7 @@ export function show(result: Result): void {
   switch (result.kind) {
     case 'rotation': {
       const { accounts, moved, all } = result;
+
       line('accounts moved', String(accounts));
       line('seconds from the event to the first account', result.firstSeconds.toFixed(2));
       line('seconds from the event to the last account', withSkipped(result.seconds, result.skipped));
@@ -15,13 +16,16 @@ export function show(result: Result): void {
         `${result.leastSecondsOfShare.toFixed(1)}, ${ratioOf(result).toFixed(2)}`,
       );
       line('seconds until the queues were empty', withSkipped(result.untilEmpty, result.skippedUntilEmpty));
+
       const lists = moved.scopeLists / accounts;
+
       line('requests an account, and lists of its scopes', `${perAccount(result).toFixed(2)}, ${lists.toFixed(2)}`);
       line('  reads, writes, Key Vault', `${moved.reads}, ${moved.writes}, ${moved.keyVault}`);
       line('most writes of a cell within an hour', String(result.mostWritesAnHour));
       line("operations of the app's own storage, an account", (all.storage / accounts).toFixed(2));
       shared(all, result.peakMiB);
       line('messages poisoned', String(result.poisoned));
+
       return;
     }
     case 'drift':
@@ -31,6 +35,7 @@ export function show(result: Result): void {
       line('lists of encryption scopes (their turn)', String(result.all.scopeLists));
       line('findings', String(result.findings));
       shared(result.all, result.peakMiB);
+
       return;
     case 'revoke':
       line('dependents', String(result.dependents));
@@ -63,9 +68,11 @@ export function isKept(result: Result, promises: Promises): boolean {
     ],
     ['checks incomplete', result.kind === 'drift' ? Number(!result.complete) : undefined, 0],
   ];
+
   const broken = measured.filter(([, is, most]) => is !== undefined && most !== undefined && is > most);
   for (const [what, is, most] of broken)
     console.log(`  NOT KEPT: ${what} is ${is?.toFixed(3)}, promised ${most} at most`);
+
   return broken.length === 0;
 }
 
@@ -76,22 +83,29 @@ interface Counted {
 /** Says what is more than promised beside another shape, where that was measured too. */
 export function isBeside({ all }: Counted, other: Counted | undefined, promised: Beside): boolean {
   const { shape, requests, throttled } = promised;
+
   if (!other) {
     line(`not compared with ${shape}`, 'it was not measured');
     return true;
   }
+
   const compared: readonly [string, number, number, number | undefined][] = [
     ['requests to Azure', all.azure, other.all.azure, requests],
     ['refused with 429', all.throttled, other.all.throttled, throttled],
   ];
   let kept = true;
+
   for (const [what, is, others, times] of compared) {
     if (times === undefined) continue;
+
     line(`${what}, beside ${shape}`, `${is} and ${others}`);
+
     if (is <= times * others) continue;
+
     kept = false;
     console.log(`  NOT KEPT: ${what}: ${is}, promised ${times} times those of ${shape} at most`);
   }
+
   return kept;
 }
 

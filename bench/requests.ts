@@ -39,6 +39,7 @@ export function countRequests(azure: LocalAzure): {
       cost += priceOf(entry) / 10_000;
     }
   };
+
   return {
     begin() {
       last = azure.storageRequests.last;
@@ -47,12 +48,14 @@ export function countRequests(azure: LocalAzure): {
     look,
     since(seq, before) {
       look();
+
       const isCounted = ({ host, time }: LoggedRequest) =>
         (before === undefined || time < before) && !/login|imds|169\.254/.test(host);
       const all = azure.requests.since(seq).filter(isCounted);
       const arm = all.filter(({ host }) => host === 'management.azure.com');
       const about = (method: string, path: RegExp) =>
         arm.filter((one) => one.method === method && path.test(one.path)).length;
+
       return {
         azure: all.length,
         reads: about('GET', /\/storageAccounts\/[^/?]+(?:\/encryptionScopes\/[^/?]+)?\?/i),

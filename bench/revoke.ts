@@ -19,13 +19,18 @@ export interface RevokeBench {
 /** Revokes a key that many accounts depend on, over the API, while the key is rotating. */
 export async function benchRevoke({ accounts, subscriptions = 40 }: { accounts: number; subscriptions?: number }) {
   const regions = ['westeurope', 'northeurope', 'uksouth'];
+
   return withRig({}, async (rig): Promise<RevokeBench> => {
     const { azure } = rig;
     const { vault, keyName } = benchFleet(azure.world, { accounts, subscriptions, regions });
+
     await rig.start({ CMK_VAULTS: vault.id });
+
     const revoker = azure.world.principals.get(CLIENT_IDS.revoker);
     if (!revoker) throw new Error('The local tenant has no revoker.');
+
     const started = rig.seconds();
+
     const answer = await fetch(`${rig.url}/api/keys/${vault.name}/${keyName}/revoke`, {
       method: 'POST',
       headers: {
@@ -34,10 +39,14 @@ export async function benchRevoke({ accounts, subscriptions = 40 }: { accounts: 
       },
       body: JSON.stringify({ reason: 'a benchmark', confirm: `${vault.name}/${keyName}` }),
     });
+
     const text = await answer.text();
     const seconds = rig.seconds() - started;
+
     if (answer.status !== 200) throw new Error(`The revocation was answered with ${answer.status}: ${text}`);
+
     await rig.until(rig.empty, 3_600);
+
     return {
       dependents: accounts,
       seconds,

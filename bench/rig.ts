@@ -94,6 +94,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
     children.push(child);
     return child;
   };
+
   const { PATH = '', HOME = '' } = process.env;
   const azurite = launchAzurite(launch, { env: { PATH, HOME }, heard: () => undefined });
   let app: AppInstances | undefined;
@@ -112,15 +113,18 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       moveClock: async (offsetMs) => control?.moveClock(offsetMs),
     },
   });
+
   try {
     await createAppStorage(connectionString);
     built ??= build();
+
     const [{ folder: appDir }, host, preload] = await built;
     const makeApp = (settings: Readonly<Record<string, string>>): AppInstances => {
       const own = { ...appSettings(azure.storage ?? '', {}), ...options.env, ...settings };
       const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
       const env = appEnvironment(own, azure.env, caller);
       const node = [env.NODE_OPTIONS ?? '', ...V8_OPTIONS].join(' ').trim();
+
       return new AppInstances({
         host,
         appDir,
@@ -129,6 +133,7 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
         output: () => ({ heard: () => undefined }),
       });
     };
+
     const peaks = new Map<number, number>();
     const instances = options.instances ?? 1;
     let from = { azure: 0, storage: 0 };
@@ -136,32 +141,40 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
     const queues = QueueServiceClient.fromConnectionString(connectionString);
     const count = async (name: string): Promise<number> =>
       (await queues.getQueueClient(name).getProperties()).approximateMessagesCount ?? 0;
+
     const peak = (): number | undefined => {
       for (const { pid } of app?.list() ?? []) peaks.set(pid, Math.max(peaks.get(pid) ?? 0, highWater(pid)));
       const most = Math.max(0, ...peaks.values());
       return most === 0 ? undefined : most;
     };
+
     let hiddenUntil = 0;
     const isQuiet = async (): Promise<boolean> => {
       // The queue hides a killed instance's message by its own clock, which is not moved.
       if (performance.now() < hiddenUntil) return false;
+
       for (const { url } of app?.list() ?? []) {
         const status = (await (await fetch(`${url}/admin/host/status`)).json()) as { functionsRunning: number };
         if (status.functionsRunning > 0) return false;
       }
+
       for (const name of QUEUES) {
         const { peekedMessageItems } = await queues.getQueueClient(name).peekMessages();
         if (peekedMessageItems.length > 0) return false;
       }
+
       return true;
     };
+
     const authorization = (): string => {
       const operator = azure.world.principals.get(CLIENT_IDS.operator);
       if (!operator) throw new Error('The local tenant has no operator.');
       return `Bearer ${azure.tokens.issue(operator, CMK_API_AUDIENCE).token}`;
     };
+
     const empty = async (): Promise<boolean> => (await count('key-work')) + (await count('fleet-work')) === 0;
     const fleet = TableClient.fromConnectionString(connectionString, 'cmkfleet', { allowInsecureConnection: true });
+
     /** Every subscription was listed, with what came of it. */
     const isIndexBuilt = async (): Promise<boolean> => {
       let listed = 0;
@@ -169,7 +182,9 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
       for await (const _ of fleet.listEntities({ queryOptions })) listed += 1;
       return listed >= azure.world.subscriptions.size && (await empty());
     };
+
     const storage = countRequests(azure);
+
     return await use({
       azure,
       url: front.url,
@@ -197,15 +212,18 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
         const end = azure.clock.nowMs() + limitSeconds * 1000;
         let quietSince: number | undefined;
         let moved = false;
+
         while (!(await done())) {
           if (azure.clock.nowMs() > end) throw new Error(`It was not done within ${limitSeconds} s.`);
           if (!(await isQuiet())) [quietSince, moved] = [undefined, false];
           else quietSince ??= performance.now();
+
           if (quietSince !== undefined && (moved || performance.now() - quietSince > QUIET_MS)) {
             moved = true;
             await azure.clock.advance(STEP_MS);
             await sleep(TIMERS_MS);
           } else await sleep(20);
+
           storage.look();
         }
       },

@@ -57,21 +57,26 @@ const LIMIT_SECONDS = 4 * 3_600;
 export async function benchRotation(options: RotationOptions): Promise<RotationBench> {
   const { accounts: size, subscriptions = 1, regions = REGIONS.slice(0, 1), keys = 1, scopes = 0 } = options;
   const { instances = 1 } = options;
+
   return withRig({ instances }, async (rig) => {
     const { world } = rig.azure;
     const { vault, keyNames, accounts } = benchFleet(world, { accounts: size, subscriptions, regions, keys, scopes });
     const [first] = world.subscriptions.values();
     if (first) subscribeApp(world, vault, addResourceGroup(world, first, 'rg-cmk'));
+
     await rig.start({ CMK_VAULTS: vault.id });
+
     // Versions of one second are told apart by one request more for each list, and no two rotations are a second apart.
     await sleep(1_000);
 
     const inHanging = accounts.filter(({ location }) => location === options.hanging);
+
     rig.azure.faults.add([
       ...inHanging.map(({ name }) => ({ match: { path: `/storageAccounts/${name}[/?]` }, hang: true })),
       ...(options.patchMs === undefined ? [] : [{ match: { method: 'PATCH' }, delayMs: options.patchMs }]),
       ...(options.vaultMs === undefined ? [] : [{ match: { host: '*.vault.azure.net' }, delayMs: options.vaultMs }]),
     ]);
+
     const started = rig.seconds();
     const versions = new Set(keyNames.map((name) => rotateKey(world, vault, name).version));
     const left = new Set(accounts.filter((account) => !inHanging.includes(account)));
@@ -84,17 +89,22 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
       if (left.size < awaited) firstSeconds ??= rig.seconds() - started;
       return left.size === 0;
     };
+
     if (options.killHalfway) {
       await rig.until(() => areMoved() || left.size <= size / 2, LIMIT_SECONDS);
       await rig.kill();
       await rig.restart();
     }
+
     await rig.until(areMoved, LIMIT_SECONDS);
+
     const seconds = rig.seconds() - started;
     const skipped = rig.skipped();
     const moved = rig.requests();
+
     rig.azure.faults.clear();
     for (const account of inHanging) left.add(account);
+
     await rig.until(async () => areMoved() && (await rig.empty()), LIMIT_SECONDS);
 
     const shares: Share[] = [...world.subscriptions.keys()].map((id) => ({
@@ -107,7 +117,9 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
       ),
       lists: 1,
     }));
+
     const places = new Map(accounts.map(({ id, location }) => [id.toLowerCase(), `${id.split('/')[2]}/${location}`]));
+
     return {
       accounts: size,
       seconds,
@@ -136,13 +148,16 @@ export async function benchRotation(options: RotationOptions): Promise<RotationB
 
 function mostAnHour(writes: readonly { readonly place: string; readonly at: number }[]): number {
   let most = 0;
+
   for (const place of new Set(writes.map((write) => write.place))) {
     const times = writes.filter((write) => write.place === place).map(({ at }) => at);
     let first = 0;
+
     for (const [index, at] of times.entries()) {
       while ((times[first] ?? at) <= at - 3_600_000) first += 1;
       most = Math.max(most, index - first + 1);
     }
   }
+
   return most;
 }

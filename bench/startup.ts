@@ -48,6 +48,7 @@ process.exit(0);
 /** Every source as a CommonJS file of its own, beside the packages as they are installed. */
 async function unbundled(folder: string): Promise<string> {
   mkdirSync(folder, { recursive: true });
+
   await build({
     absWorkingDir: PROJECT,
     // The command line is no part of the app, and cannot be CommonJS.
@@ -71,8 +72,10 @@ async function unbundled(folder: string): Promise<string> {
       },
     ],
   });
+
   symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'package.json'), '{"main":"src/main.js"}');
+
   return join(folder, 'src/main.js');
 }
 
@@ -102,39 +105,52 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE);
     return values.help ? 0 : 2;
   }
+
   const folder = mkdtempSync(join(tmpdir(), 'cmk-startup-'));
   try {
     const made = await bundle({ outDir: join(folder, 'cached'), zip: false });
+
     cpSync(made.folder, join(folder, 'plain'), { recursive: true });
     rmSync(join(folder, 'plain/main.cache'), { force: true });
+
     const loader = join(folder, 'load.cjs');
+
     writeFileSync(loader, LOADER);
+
     const hasCache = existsSync(join(folder, 'cached/main.cache'));
+
     const forms: Record<keyof typeof FOLDERS, string> = {
       unbundled: await unbundled(join(folder, 'unbundled')),
       bundled: join(folder, 'plain/start.cjs'),
       cached: join(folder, 'cached/start.cjs'),
     };
+
     const times: Record<keyof typeof FOLDERS, number[]> = { unbundled: [], bundled: [], cached: [] };
     const names = (Object.keys(forms) as (keyof typeof FOLDERS)[]).filter((name) => name !== 'cached' || hasCache);
     const { worker } = values;
     const measure = async (name: keyof typeof forms): Promise<number> =>
       worker === undefined ? load(loader, forms[name]) : loadInWorker(resolve(worker), join(folder, FOLDERS[name]));
+
     for (const name of names) await measure(name); // into the page cache
     for (let run = 0; run < runs; run++) for (const name of names) times[name].push(await measure(name));
 
     const base = median(times.unbundled);
     const show = (label: string, ms: number) =>
       console.log(`  ${label.padEnd(48)}${ms.toFixed(0).padStart(5)} ms  ${(ms / base).toFixed(2)}`);
+
     console.log(
       `Loading the app in ${worker ?? 'a stand-in for the language worker'}, medians of ${runs}, and ratio to unbundled (Node ${process.versions.node})`,
     );
     show('unbundled', base);
     show(`bundle (promised: ${MOST_BUNDLED} at most)`, median(times.bundled));
+
     if (hasCache) show(`bundle with code cache (promised: ${MOST_CACHED} at most)`, median(times.cached));
+
     console.log(`  main.cjs: ${(made.size / 1e6).toFixed(2)} MB (promised: ${MOST_BYTES / 1e6} at most)`);
+
     const isCachedFast = !hasCache || median(times.cached) / base <= MOST_CACHED;
     const kept = median(times.bundled) / base <= MOST_BUNDLED && isCachedFast;
+
     return kept && made.size <= MOST_BYTES ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -34,14 +34,18 @@ export async function loadInWorker(worker: string, appDir: string): Promise<numb
   };
   const server = createServer();
   const streamed = once(server, 'stream') as Promise<[ServerHttp2Stream]>;
+
   await once(server.listen(0, '127.0.0.1'), 'listening');
+
   const { port } = server.address() as AddressInfo;
   const child = startWorker(join(worker, description.defaultWorkerPath), port);
   const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`The worker ended with ${code}.`)));
   try {
     const [stream] = await Promise.race([streamed, ended]);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' });
+
     const host = new Host(stream);
+
     return await Promise.race([become(host, worker, appDir), ended]);
   } finally {
     ended.catch(() => {});
@@ -52,20 +56,27 @@ export async function loadInWorker(worker: string, appDir: string): Promise<numb
 
 async function become(host: Host, worker: string, appDir: string): Promise<number> {
   await host.hear(FIELD.startStream);
+
   // To be warm is to have started, without an app.
   host.say(FIELD.initRequest, [text(1, '4.1040.300'), text(4, worker)]);
   failOn(await host.hear(FIELD.initResponse), 3);
+
   const settings = Object.entries({ PATH: process.env.PATH ?? '', FUNCTIONS_WORKER_RUNTIME: 'node' });
   const start = performance.now();
+
   host.say(FIELD.reloadRequest, [
     ...settings.map(([name, value]) => part(1, [text(1, name), text(2, value)])),
     text(2, appDir),
   ]);
   failOn(await host.hear(FIELD.reloadResponse), 3);
+
   const ms = performance.now() - start;
+
   host.say(FIELD.metadataRequest, [text(1, appDir)]);
+
   const functions = fieldsOf(await host.hear(FIELD.metadataResponse)).filter(({ field }) => field === 1);
   if (functions.length === 0) throw new Error(`${appDir} registers no function.`);
+
   return ms;
 }
 
@@ -75,6 +86,7 @@ function startWorker(module: string, port: number): ChildProcess {
     'functions-worker-id': 'bench',
     'functions-request-id': REQUEST_ID,
   };
+
   const said = Object.entries({ ...args, 'functions-grpc-max-message-length': '2147483647' });
   return spawn(process.execPath, [module, ...said.flatMap(([name, value]) => [`--${name}`, value])], {
     env: {},
@@ -135,12 +147,14 @@ function failOn(answer: Buffer, field: number): void {
   const result = fieldsOf(answer).find((one) => one.field === field);
   const parts = fieldsOf(result?.content ?? Buffer.alloc(0));
   if (parts.some((one) => one.field === 4 && one.number === 1)) return;
+
   const exception = parts.find((one) => one.field === 2);
   const message =
     exception &&
     fieldsOf(exception.content)
       .find((one) => one.field === 2)
       ?.content.toString();
+
   throw new Error(`The worker failed: ${message ?? 'it does not say why'}.`);
 }
 
@@ -175,6 +189,7 @@ function fieldsOf(message: Buffer): { readonly field: number; readonly content: 
       if (byte < 128) return value;
     }
   };
+
   while (at < message.length) {
     const tag = next();
     const [field, wire] = [Math.floor(tag / 8), tag % 8];
@@ -183,5 +198,6 @@ function fieldsOf(message: Buffer): { readonly field: number; readonly content: 
     fields.push({ field, number, content: message.subarray(at, at + length) });
     at += length;
   }
+
   return fields;
 }

@@ -23,6 +23,7 @@ let last = 0;
  */
 export function ask(channel: Channel, question: unknown): Promise<unknown> {
   const id = ++last;
+
   return new Promise((resolve, reject) => {
     const heard = (message: unknown) => {
       const { answer: to, value, error } = (message ?? {}) as Partial<Answer>;
@@ -31,6 +32,7 @@ export function ask(channel: Channel, question: unknown): Promise<unknown> {
       if (error === undefined) resolve(value);
       else reject(new Error(error));
     };
+
     const gone = () => {
       leave();
       reject(new Error('The other process has gone.'));
@@ -39,7 +41,9 @@ export function ask(channel: Channel, question: unknown): Promise<unknown> {
       channel.off('message', heard);
       channel.off('disconnect', gone);
     };
+
     if (!channel.connected || !channel.send) return gone();
+
     channel.on('message', heard);
     channel.on('disconnect', gone);
     channel.send({ ask: id, question } satisfies Question, undefined, undefined, (error) => error && gone());

@@ -13,12 +13,14 @@ async function main(): Promise<string> {
       'Usage: npm run --silent token -- <revoker|restorer|operator|second-operator|outsider|robot> [--claims-challenge <base64>]',
     );
   }
+
   const envFile = join(process.env.LOCAL_DIR ?? '.local', 'env');
   const env = await readEnvFile(envFile).catch((cause: unknown) => {
     throw new TokenError(`There is no ${envFile}: no local run is up. Start one: npm start -- --no-tour`, { cause });
   });
   const { LOCAL_AZURE_CONTROL: control } = env;
   if (!control) throw new TokenError(`${envFile} has no LOCAL_AZURE_CONTROL. Start the local run anew: npm start`);
+
   return requestToken(control, signIn, claims);
 }
 

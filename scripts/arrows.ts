@@ -49,22 +49,29 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
     ROOMS.flatMap((rooms, floor) => rooms.map((room) => [`src/${room}`, floor] as const)),
   );
   const wrong: string[] = [];
+
   for (const [file, targets] of imports) {
     if (!file.startsWith('src/')) continue;
+
     for (const sdk of CLIENTS.test(file) ? [] : sdksOf(files.get(file) ?? '')) {
       wrong.push(`${file} imports ${sdk}: that is for *-client.ts, src/azure and src/services.ts`);
     }
+
     const room = roomOf(file, floors);
     if (room === undefined) wrong.push(`${file} is in no room of scripts/arrows.ts`);
+
     for (const target of targets) {
       if (!target.startsWith('src/')) wrong.push(`${file} imports ${target}: src/ knows nothing of what is beside it`);
+
       const other = roomOf(target, floors);
       if (room === undefined || other === undefined || room === other) continue;
+
       if ((floors.get(other) ?? 0) >= (floors.get(room) ?? 0)) {
         wrong.push(`${file} imports ${target}: ${room} stands below or beside ${other}`);
       }
     }
   }
+
   return [...wrong, ...circles(imports), ...namedTwice(files)];
 }
 
@@ -75,6 +82,7 @@ const EXPORT = /^export (?:async |abstract |declare )*(?:function\*?|class|inter
 function namedTwice(files: ReadonlyMap<string, string>): string[] {
   const owners = new Map<string, string>();
   const wrong: string[] = [];
+
   for (const [file, text] of files) {
     for (const [, name = ''] of file.startsWith('src/') ? text.matchAll(EXPORT) : []) {
       const owner = owners.get(name);
@@ -82,6 +90,7 @@ function namedTwice(files: ReadonlyMap<string, string>): string[] {
       owners.set(name, file);
     }
   }
+
   return wrong;
 }
 
@@ -110,7 +119,9 @@ function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
     for (const target of imports.get(file) ?? []) visit(target, [...path, file]);
     done.add(file);
   };
+
   for (const file of imports.keys()) visit(file, []);
+
   return found;
 }
 

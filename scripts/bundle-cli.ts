@@ -60,8 +60,10 @@ export interface CliBundle {
  */
 export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<CliBundle> {
   const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as Record<string, string>;
+
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
+
   const outfile = join(outDir, 'cmk.mjs');
   const { warnings, metafile } = await build({
     absWorkingDir: PROJECT,
@@ -82,10 +84,14 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     logLevel: 'silent',
   });
   if (warnings.length > 0) throw new Error(`esbuild warns:\n${warnings.map(({ text }) => text).join('\n')}`);
+
   await writeFile(join(outDir, 'cmk.cjs'), LAUNCHER);
+
   const pages = manPages(project.version ?? '');
+
   await mkdir(join(outDir, 'man'));
   for (const { file, text } of pages) await writeFile(join(outDir, 'man', file), text);
+
   const { name, version, description, license } = project;
   const manifest = {
     name,
@@ -99,15 +105,19 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     files: ['cmk.cjs', 'cmk.mjs', 'man', 'THIRD-PARTY-NOTICES'],
     engines: { node: '>=22' },
   };
+
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   await writeFile(join(outDir, 'README.md'), readme(name ?? '', description ?? ''));
   await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'cmk.mjs holds', [metafile]));
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
+
   // npm packs the modes too: whatever the umask here, the same sources make the same bytes.
   for (const name of CLI_FILES) {
     await chmod(join(outDir, name), name === 'cmk.cjs' || name === 'cmk.mjs' || name === 'man' ? 0o755 : 0o644);
   }
+
   for (const { file } of pages) await chmod(join(outDir, 'man', file), 0o644);
+
   return { folder: outDir, size: (await stat(outfile)).size };
 }
 

@@ -78,6 +78,7 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
 
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
+
   const metafile = await buildFile(outDir, {
     entryPoints: [options.entry ?? join(PROJECT, 'src/main.ts')],
     // Where the paths in the source map start, wherever the files are written: the same sources make the same bytes.
@@ -89,16 +90,21 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     // Stack traces need positions only; the text of the dependencies would make the map twice the size of the code.
     sourcesContent: false,
   });
+
   const telemetry = await buildFile(outDir, {
     entryPoints: [join(PROJECT, TELEMETRY)],
     outfile: join(PROJECT, 'dist/app/telemetry.cjs'),
     plugins: [leaveOut(PROJECT)],
   });
+
   await copyFile(options.hostJson ?? join(PROJECT, 'host.json'), join(outDir, 'host.json'));
+
   const manifest = { name: project.name, version: project.version, private: true, main: 'start.cjs' };
+
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 
   await copyFile(join(PROJECT, 'scripts/bundle/start.cjs'), join(outDir, 'start.cjs'));
+
   // V8 takes a code cache only of its own version.
   const isProductionNode = process.versions.node.split('.')[0] === project.devDependencies.node.split('.')[0];
   if (options.codeCache ?? (options.entry === undefined && isProductionNode)) {
@@ -108,12 +114,14 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
 
   const page = options.entry === undefined ? await bundlePage(PROJECT, join(outDir, 'page')) : undefined;
   const made = [metafile, telemetry, ...(page ? [page.metafile] : [])];
+
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
   await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'The app and its page hold', made));
 
   const zip = options.zip === false ? undefined : (options.zip ?? `${outDir}.zip`);
   const { size } = await stat(join(outDir, 'main.cjs'));
   const zipSize = zip === undefined ? undefined : await writeZip(outDir, zip);
+
   return { folder: outDir, size, zip, zipSize, metafile, pageSize: page?.size };
 }
 
@@ -139,14 +147,18 @@ async function buildFile(outDir: string, options: BuildOptions): Promise<Metafil
     logLevel: 'silent',
     ...options,
   });
+
   if (result.warnings.length > 0) {
     const lines = result.warnings.map(({ location, text }) =>
       location ? `${location.file}:${location.line}: ${text}` : text,
     );
     throw new Error(`esbuild warns about the bundle:\n${lines.join('\n')}`);
   }
+
   for (const file of result.outputFiles ?? []) await writeFile(join(outDir, basename(file.path)), file.contents);
+
   if (!result.metafile) throw new Error('esbuild does not say what is in the bundle.');
+
   return result.metafile;
 }
 
@@ -159,6 +171,7 @@ export async function filesIn(folder: string): Promise<string[]> {
 /** The same files give the same bytes, so that a deployment can be compared with a build. */
 async function writeZip(folder: string, path: string): Promise<number> {
   const entries: Zippable = {};
+
   for (const name of await filesIn(folder)) {
     entries[name] = [
       new Uint8Array(await readFile(join(folder, name))),
@@ -166,9 +179,12 @@ async function writeZip(folder: string, path: string): Promise<number> {
       { level: 9, mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 << 16 },
     ];
   }
+
   const bytes = zipSync(entries);
+
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, bytes);
+
   return bytes.length;
 }
 

@@ -11,6 +11,7 @@ export function manPages(version: string): ManPage[] {
   const pages = helpPages();
   const topics = pages.filter(({ path }) => path.startsWith('cmk help '));
   const commands = pages.filter((page) => !topics.includes(page));
+
   return commands.map((page) => {
     const name = page.path.replaceAll(' ', '-');
     const help = [page, ...(page.path === 'cmk' ? topics : [])].map(sectionsOf).join('');
@@ -23,6 +24,7 @@ export function manPages(version: string): ManPage[] {
       `${help}.SH SEE ALSO`,
       names.join(', '),
     ];
+
     return { file: `${name}.1`, text: `${text.join('\n')}\n` };
   });
 }
@@ -43,6 +45,7 @@ function sectionsOf({ help }: HelpPage): string {
     synopsis === undefined
       ? `.SH ${usage.replace(/:$/, '').toUpperCase()}`
       : `.SH SYNOPSIS\n${escaped(synopsis)}\n.SH DESCRIPTION`;
+
   return `${first}\n.nf\n${body.join('\n').replace(/^\n+|\n+$/g, '')}\n.fi\n`;
 }
 

@@ -47,27 +47,38 @@ export interface ReleaseOptions {
 export async function release(out: string, { tag, repository }: ReleaseOptions = {}): Promise<string[]> {
   if (!relative(resolve(out), PROJECT).startsWith('..'))
     throw new Error(`${out} would be emptied, and this repository is in it.`);
+
   const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
   if (tag !== undefined) checkTag(tag, manifest.version, readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8'));
+
   const on = madeOn();
+
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
+
   const { name, version } = manifest;
 
   const app = await bundle({ outDir: join(out, 'app'), zip: join(out, packageName(manifest)) });
+
   rmSync(app.folder, { recursive: true });
+
   if (manifest.scripts.package !== undefined) packCommandLine(out);
   if (repository !== undefined) forPackageManagers(out, { ...manifest, repository });
+
   const address = repository === undefined ? undefined : packageAddress({ ...manifest, repository });
+
   for (const template of TEMPLATES) {
     const text = readFileSync(join(PROJECT, template), 'utf8');
     writeFileSync(join(out, basename(template)), address === undefined ? text : fetching(address, text));
   }
+
   copyFileSync(join(PROJECT, 'infra/entra.sh'), join(out, 'entra.sh'));
   writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT, on), null, 2)}\n`);
 
   const files = readdirSync(out).sort();
+
   writeFileSync(join(out, 'SHA256SUMS'), files.map((file) => `${sha256(join(out, file))}  ${file}\n`).join(''));
+
   return [...files, 'SHA256SUMS'];
 }
 

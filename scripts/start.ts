@@ -40,6 +40,7 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+
   const signal = endAsked();
   const run = await startLocalRun({
     stateDir: process.env.LOCAL_DIR ?? '.local',
@@ -49,6 +50,7 @@ async function main(args: string[]): Promise<number> {
     bundleApp: (outDir) => bundle({ outDir, zip: false }),
     tourModule: fileURLToPath(new URL('../tour/main.ts', import.meta.url)),
   });
+
   const ended = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
@@ -58,11 +60,13 @@ async function main(args: string[]): Promise<number> {
   try {
     console.log(`ready ${run.url}`);
     console.log(`for other clients: source ${relative(process.cwd(), run.envFile)}`);
+
     if (options.tour) {
       const { steps, ok } = await Promise.race([run.tour(), run.failed, ended]);
       last = `tour: ${steps} steps, ${ok} ok`;
       code = steps > 0 && ok === steps ? 0 : 1;
     }
+
     if (!options.once) {
       if (last !== undefined) console.log(last);
       last = undefined;
@@ -72,6 +76,7 @@ async function main(args: string[]): Promise<number> {
     await run.stop();
     if (last !== undefined) console.log(last); // the last line, when everything has gone
   }
+
   return code;
 }
 

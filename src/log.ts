@@ -41,11 +41,14 @@ function lineOf(record: LogRecord): string {
   let line = JSON.stringify(record);
   const fields = Object.entries(record).map(([name, value]) => ({ name, text: JSON.stringify(value) ?? '' }));
   const shortened: Record<string, unknown> = { ...record };
+
   for (const { name, text } of fields.sort((a, b) => b.text.length - a.text.length)) {
     if (line.length <= MOST_CHARACTERS) break;
+
     const value = shortened[name];
     shortened[name] = `${(typeof value === 'string' ? value : text).slice(0, KEPT_CHARACTERS)}…`;
     line = JSON.stringify(shortened);
   }
+
   return line;
 }

@@ -89,7 +89,9 @@ export function createServices(
       probe: canaryProbe({ settings, ...clients, now }),
     },
   );
+
   const [fleetSnapshots, keyLister] = [new FleetSnapshots(), new KeyLister()];
+
   return {
     settings,
     ...clients,
@@ -125,6 +127,7 @@ export function createServices(
 
 function createClients({ cloud, drift }: Settings, identity: TokenCredential, telemetry: Telemetry) {
   const listed = createSubscriptions(identity, cloud);
+
   return {
     keys: createKeys(identity, LIMITS.keyWork),
     /** Key Vault client for break-glass: short deadlines, and no retries by the SDK. */
@@ -156,6 +159,7 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
   const credential = () => identity;
   const table = createFleetTable(settings, credential);
   const control = createControlTable(settings, credential);
+
   return {
     table,
     control,
@@ -181,6 +185,7 @@ function createStores(settings: Settings, identity: TokenCredential, telemetry: 
 /** Authenticates callers. Invalid settings reject every call, and are logged. */
 function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
   const logged = new AtMostEvery(60_000);
+
   return createAuthenticator(
     { cloud, ...auth, problems: access.problems },
     {

@@ -72,6 +72,7 @@ async function namesInSource(): Promise<string[]> {
   const directory = join(PROJECT, 'src/functions');
   const files = (await readdir(directory)).filter((name) => name.endsWith('.ts'));
   const sources = await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')));
+
   return sources
     .flatMap((source) =>
       [
@@ -87,15 +88,21 @@ describe('the bundle', () => {
   it('registers every function with nothing but what is in it', async () => {
     // Somewhere without node_modules, above it neither, and only the file that is deployed.
     const alone = await mkdtemp(join(tmpdir(), 'alone-'));
+
     await copyFile(join(made.folder, 'main.cjs'), join(alone, 'main.cjs'));
     await writeFile(join(alone, 'load.cjs'), LOADER);
+
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['load.cjs', join(alone, 'main.cjs')], {
       cwd: alone,
       env: {}, // no NODE_PATH, no app settings: loading must not need any
     });
+
     await rm(alone, { recursive: true });
+
     expect(stderr).toBe('');
+
     const registered = (JSON.parse(stdout) as string[]).sort();
+
     expect(registered).toEqual((await namesInSource()).sort());
     expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey']));
   });
@@ -104,11 +111,13 @@ describe('the bundle', () => {
     const [main, telemetry] = await Promise.all(
       ['main.cjs', 'telemetry.cjs'].map((name) => readFile(join(made.folder, name), 'utf8')),
     );
+
     expect(main).toContain('import("./telemetry.cjs")');
     expect(main).not.toContain('BatchSpanProcessor');
     expect(telemetry).toContain('BatchSpanProcessor');
     expect(telemetry).not.toContain('class ConfigurationWorker {\n  poll');
     expect(telemetry).not.toContain('ManagedIdentityCredential');
+
     // About what is measured today: identity or a storage SDK would be found here.
     expect(telemetry?.length).toBeLessThan(900_000);
   });
@@ -145,7 +154,9 @@ describe('the bundle', () => {
 describe('the page', () => {
   it('is under 200 KiB compressed, and each of its documents names files that are there', async () => {
     expect(made.pageSize).toBeLessThanOrEqual(200 * 1024);
+
     const files = (await filesIn(made.folder)).filter((name) => name.startsWith('page/'));
+
     expect(files.map((name) => name.replace(/-[A-Z0-9]{8}\./, '.'))).toEqual([
       'page/icon.svg',
       'page/index.html',
@@ -154,13 +165,16 @@ describe('the page', () => {
       'page/signed-in.html',
       'page/style.css',
     ]);
+
     for (const document of ['page/index.html', 'page/signed-in.html']) {
       const text = await readFile(join(made.folder, document), 'utf8');
       const named = [...text.matchAll(/(?:src|href)="(?:page\/)?([\w-]+\.(?:js|css|svg))"/g)].map(
         ([, name]) => `page/${name}`,
       );
+
       expect(named).toHaveLength(3);
       expect(named.filter((name) => !files.includes(name))).toEqual([]);
+
       // A strict policy lets nothing of these through.
       expect(text).not.toMatch(/<style|<script(?![^>]* src=)|style="|\son\w+=/);
     }
@@ -176,22 +190,31 @@ describe('what the bundle leaves out', () => {
 describe('the code cache', () => {
   const start = async (change: (folder: string) => Promise<unknown>) => {
     const alone = await mkdtemp(join(tmpdir(), 'alone-'));
+
     for (const name of BUNDLE_FILES) await copyFile(join(made.folder, name), join(alone, name));
+
     await change(alone);
     await writeFile(
       join(alone, 'load.cjs'),
       `${WATCH}${LOADER.replace('process.stdout', 'names.push(watched()); $&')}`,
     );
+
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['load.cjs', join(alone, 'start.cjs')], {
       cwd: alone,
       env: {},
     });
+
     await rm(alone, { recursive: true });
+
     expect(stderr).toBe('');
+
     const names = JSON.parse(stdout) as (string | object)[];
+
     return { ...(names.pop() as object), names: names.sort() };
   };
+
   const cacheOf = (alone: string) => join(alone, 'main.cache');
+
   /** With the checksum that it has to have. */
   const resealed = (bytes: Buffer): Buffer => {
     bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);

@@ -19,5 +19,6 @@ export default async function setup(): Promise<() => Promise<void>> {
     NO_PROXY: '127.0.0.1,localhost',
     NODE_NO_WARNINGS: '1', // NODE_USE_ENV_PROXY warns in every process that it is experimental
   });
+
   return () => rm(stateDir, { recursive: true, force: true });
 }

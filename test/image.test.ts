@@ -73,6 +73,7 @@ describe('the image', () => {
     process.env.DOCKER_LOG = join(folder, 'log');
     process.env.DOCKER_BASE = BASE;
   });
+
   afterAll(() => {
     process.env.PATH = PATH;
     delete process.env.DOCKER_LOG;

@@ -20,14 +20,17 @@ it('docs/reference/api.http refers to variables and to answers of requests above
   const used = new Set<string>();
   const sent = new Set<string>();
   const unknown: string[] = [];
+
   for (const request of requests) {
     for (const [reference, name = '', path] of request.matchAll(/\{\{(\w*)([^}]*)\}\}/g)) {
       used.add(name);
       const isKnown = path ? path.startsWith('.response.body.$.') && sent.has(name) : variables.includes(name);
       if (!isKnown) unknown.push(reference);
     }
+
     sent.add(/^# @name (\w+)$/m.exec(request)?.[1] ?? '');
   }
+
   expect(unknown).toEqual([]);
   expect(variables.filter((name = '') => !used.has(name))).toEqual([]);
   expect(sent.size).toBe(OPERATIONS.length);

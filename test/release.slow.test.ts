@@ -36,12 +36,16 @@ describe('a release', () => {
         `${manifest.name}-app-${manifest.version}.zip`,
       ]),
     );
+
     const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').trim().split('\n');
+
     expect(sums.map((line) => line.slice(66)).sort()).toEqual(files.filter((name) => name !== 'SHA256SUMS').sort());
+
     for (const line of sums) {
       const bytes = readFileSync(join(folder, line.slice(66)));
       expect(line.slice(0, 64)).toBe(createHash('sha256').update(bytes).digest('hex'));
     }
+
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
   });
 
@@ -67,11 +71,16 @@ describe('a release', () => {
 
   it('has templates that fetch its own package, and are those of the repository in all else', () => {
     const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
+
     expect(files).toContain(packageUri.slice(packageUri.lastIndexOf('/') + 1));
+
     const template = JSON.parse(readFileSync(file(/^azuredeploy\.json$/), 'utf8'));
+
     expect(template.parameters.packageUri.defaultValue).toBe(packageUri);
+
     const form = JSON.parse(readFileSync(file(/^createUiDefinition\.json$/), 'utf8'));
     const asked = form.parameters.basics.find(({ name }: { name: string }) => name === 'packageUri');
+
     expect(asked.defaultValue).toBe(packageUri);
     expect(packageUri).toMatch(new RegExp(asked.constraints.regex));
 
@@ -117,29 +126,39 @@ describe('a release', () => {
         .split('\n')
         .map((line) => [line.slice(66), line.slice(0, 64)]),
     );
+
     const at = `https://github.com/example/cmk/releases/download/v${manifest.version}/`;
     const formula = readFileSync(file(/^cmk\.rb$/), 'utf8');
     const tarball = `${manifest.name}-${manifest.version}.tgz`;
+
     expect(formula).toContain(`url "${at}${tarball}"\n  sha256 "${sums.get(tarball)}"`);
+
     const installer = readFileSync(file(/^example\.cmk\.installer\.yaml$/), 'utf8');
     const zip = `cmk-${manifest.version}-windows.zip`;
+
     expect(installer).toContain(`InstallerUrl: ${at}${zip}\n  InstallerSha256: ${sums.get(zip)?.toUpperCase()}\n`);
     expect(files).toEqual(expect.arrayContaining(['example.cmk.yaml', 'example.cmk.locale.en-US.yaml']));
+
     const inside = unzipSync(new Uint8Array(readFileSync(join(folder, zip))));
     const [, started = ''] = /^@node "%~dp0(.+)" %\*\r\n$/.exec(Buffer.from(inside['cmk.cmd'] ?? []).toString()) ?? [];
+
     expect(Object.keys(inside)).toContain(started);
     expect(Buffer.from(inside[started] ?? []).toString()).toContain("import('./cmk.mjs')");
   });
 
   it('has a bill of materials of what is shipped, in the versions of the lock file', () => {
     const bill = JSON.parse(readFileSync(file(/\.cdx\.json$/), 'utf8')) as BillOfMaterials;
+
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'cmk-autopilot' } } });
     expect(bill.serialNumber).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+
     const listed = new Set(bill.components.map((one) => one['bom-ref']));
     const missing = Object.entries(manifest.dependencies as Record<string, string>).filter(
       ([name, version]) => !listed.has(`${name}@${version}`),
     );
+
     expect(missing).toEqual([]);
+
     for (const name of ['vitest', 'hono', 'local-azure-cmk']) {
       expect([...listed].filter((ref) => ref.startsWith(`${name}@`))).toEqual([]);
     }
@@ -174,6 +193,7 @@ it('the notes of a release have the deploy button of its tag', () => {
       deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' }),
     ) ?? [];
   const raw = 'https://raw.githubusercontent.com/example/cmk/v1.2.3/';
+
   for (const [address, name] of [
     [template, 'infra/azuredeploy.json'],
     [form, 'infra/createUiDefinition.json'],

@@ -46,13 +46,16 @@ describe('imports', () => {
       value: "import { A } from '@azure/arm-storage';\n",
       type: "import type { B } from '@azure/identity';\n",
     };
+
     expect(files({ 'src/fleet/plan.ts': sdk.value + sdk.type })).toEqual([
       'src/fleet/plan.ts imports @azure/arm-storage: that is for *-client.ts, src/azure and src/services.ts',
       'src/fleet/plan.ts imports @azure/identity: that is for *-client.ts, src/azure and src/services.ts',
     ]);
+
     for (const file of ['src/fleet/storage-client.ts', 'src/azure/cloud.ts', 'src/services.ts', 'test/a.ts']) {
       expect(files({ [file]: sdk.value })).toEqual([]);
     }
+
     expect(files({ 'src/log.ts': "import type { C } from '@azure/functions';\n" })).toEqual([]);
   });
 

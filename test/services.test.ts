@@ -12,13 +12,17 @@ it('what could not be written to the audit trail is in the log, with why', async
   const { audit } = createServices(appSettings(nobody, {}), new ManagedIdentityCredential(), (record) => {
     records.push(record);
   });
+
   const entry = {
     action: 'key.revoke',
     reason: 'Revoked',
     resource: 'https://kv-files.vault.azure.net/keys/k',
   } as const;
+
   await audit(entry, 1_000);
+
   const record = await eventually('the record', () => records.find(({ reason }) => reason === 'AuditFailed'), 25_000);
+
   expect(record.message).toMatch(/^The app could not write an action to the audit trail.* ECONNREFUSED/);
   expect(record).toMatchObject({ level: 'error', entry });
 });

@@ -40,11 +40,14 @@ describe('the workflows', () => {
 
   it('build what is published with the Node of the setup step, of the version that the lockfile has', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
+
     for (const name of ['release.yml', 'deploy.yml']) {
       const job = text(name)
         .split(/^ {2}(?=\w+:$)/m)
         .find((one) => one.startsWith('build:'));
+
       expect(job, name).toMatch(new RegExp(`^ +node-version: ${devDependencies.node.replaceAll('.', '\\.')}$`, 'm'));
+
       // The package `node` fetches an executable that no lockfile holds, by its install script.
       expect(job, name).toMatch(/npm ci .*--ignore-scripts/);
       expect(job, name).not.toContain('npx');

@@ -39,6 +39,7 @@ export function grantApp(
       'Microsoft.KeyVault/vaults/keyrotationpolicies/read',
     ],
   });
+
   const storageRole = customRole(world, scopes, 'CMK storage operator', {
     actions: [
       'Microsoft.Storage/storageAccounts/read',
@@ -48,6 +49,7 @@ export function grantApp(
       'Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action',
     ],
   });
+
   // At the subscription, so that it outlives a vault that is deleted and recovered.
   const eventRole = customRole(world, scopes, 'CMK event operator', {
     actions: [
@@ -56,6 +58,7 @@ export function grantApp(
       'Microsoft.KeyVault/vaults/eventGridFilters/write',
     ],
   });
+
   const logRole = customRole(world, scopes, 'CMK usage reader', {
     actions: [
       'Microsoft.OperationalInsights/workspaces/query/read',
@@ -63,19 +66,24 @@ export function grantApp(
       'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read',
     ],
   });
+
   // What the deployment gives with allowBlobProbe.
   const blobRole = customRole(world, scopes, 'CMK blob lister', {
     dataActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'],
   });
+
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
+
     for (const vault of targets.vaults) {
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
     }
+
     for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
     for (const { id } of world.workspaces.values())
       assignRole(world, { scope: id, principalId, role: logRole, settled: true });
+
     for (const scope of scopes) {
       for (const role of [
         BUILT_IN_ROLES.Reader,
@@ -85,6 +93,7 @@ export function grantApp(
       ]) {
         assignRole(world, { scope, principalId, role, settled: true });
       }
+
       const lister = assignRole(world, { scope, principalId, role: blobRole, settled: true });
       Object.assign(lister, { condition: LIST_BLOBS_ALONE, conditionVersion: '2.0' });
     }
@@ -135,6 +144,7 @@ function customRole(
     notDataActions: [],
     assignableScopes,
   };
+
   world.roleDefinitions.set(role.id.toLowerCase(), role);
   return role;
 }
@@ -181,6 +191,7 @@ export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup
 /** Has a subscription tell the app of changes, without those that the app itself makes. */
 export function watchChanges(world: World, { subscriptionId }: Subscription, appGroup: ResourceGroup): void {
   const source = `/subscriptions/${subscriptionId}`;
+
   for (const [ending, values] of Object.entries({ resourceChanged: WATCHED, resourceChanged2: KEY_USERS_WATCHED })) {
     const filter = {
       includedEventTypes: ['Microsoft.Resources.ResourceWriteSuccess', 'Microsoft.Resources.ResourceDeleteSuccess'],
@@ -189,6 +200,7 @@ export function watchChanges(world: World, { subscriptionId }: Subscription, app
         { operatorType: 'StringNotIn', key: 'data.claims.appid', values: [CLIENT_IDS.appUserAssigned] },
       ],
     };
+
     subscribe(world, source, appGroup, 'resourceChanged', filter, ending);
   }
 }
@@ -204,6 +216,7 @@ function subscribe(
   const id = `${source}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${ending}`;
   const site = `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk`;
   deployCode(world, site);
+
   const resourceId = `${site}/functions/${functionName}`;
   world.eventSubscriptions.set(id.toLowerCase(), {
     id,

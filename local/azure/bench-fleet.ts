@@ -29,23 +29,30 @@ export function benchFleet(
   });
   const [first] = subscriptions;
   if (!first) throw new RangeError('A bench fleet needs at least one subscription.');
+
   const vault = addVault(world, first.group, 'kv-bench');
   const keyName = 'bench-key';
   const others = Array.from({ length: (size.keys ?? 1) - 1 }, (_, index) => `${keyName}-${index + 2}`);
   const keyNames = [keyName, ...others];
+
   for (const name of keyNames) addKeyVersion(world, vault, name);
+
   const scopes = Array.from({ length: size.scopes ?? 0 }, (_, index) => {
     const key = `bench-scope-key-${String(index).padStart(5, '0')}`;
     addKeyVersion(world, vault, key);
     return { name: `tenant${index}`, key: { vault, keyName: key, mode: 'pinned' } as const };
   });
+
   // One identity for all: role lookups then cost the same whatever the size of the fleet.
   const identity = addIdentity(world, first.group, 'id-bench');
+
   allowStorage(world, vault, identity.principalId);
   grantApp(world, { vaults: [vault], subscriptions: subscriptions.map(({ subscription }) => subscription) });
+
   const accounts = Array.from({ length: size.accounts }, (_, index) => {
     const { group } = subscriptions[index % subscriptions.length] ?? first;
     const location = size.regions[Math.floor(index / subscriptions.length) % size.regions.length] ?? group.location;
+
     return addAccount(world, group, {
       name: `stbench${String(index).padStart(6, '0')}`,
       location,
@@ -55,5 +62,6 @@ export function benchFleet(
       ...(index === 0 ? { scopes } : {}),
     });
   });
+
   return { vault, keyName, keyNames, accounts };
 }

@@ -24,30 +24,40 @@ export function createBlobService(world: World): Service {
       const isList = name === '' && c.req.method === 'GET' && url.searchParams.get('comp') === 'list';
       if (name === '' && !isList)
         throw new FileServiceError(400, 'InvalidQueryParameterValue', 'The local blob service only lists a container.');
+
       const ofBlob = c.req.method === 'PUT' ? 'write' : 'read';
       const access = isList ? 'list' : ofBlob;
+
       requireBlobRole(world, account, c.get('caller'), containerName, access);
+
       const container = account.blobContainers.get(containerName);
       if (!container) throw new FileServiceError(404, 'ContainerNotFound', 'The specified container does not exist.');
+
       if (isList) {
         if (/metadata/i.test(url.searchParams.get('include') ?? '')) requireKey(world, account, undefined);
         return reply(200, listBlobs(account, container, url), { 'content-type': 'application/xml' });
       }
+
       if (access === 'write') {
         const scope = (c.req.header('x-ms-encryption-scope') ?? container.defaultEncryptionScope)?.toLowerCase();
         requireKey(world, account, scope);
         container.blobs.set(name, { content: Buffer.from(await c.req.arrayBuffer()), scope });
+
         return reply(201, null, inScope(scope));
       }
+
       const blob = container.blobs.get(name);
       if (!blob) throw new FileServiceError(404, 'BlobNotFound', 'The specified blob does not exist.');
+
       requireKey(world, account, blob.scope);
+
       return reply(200, blob.content, inScope(blob.scope));
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
       return refusal(error, c.req.method);
     }
   });
+
   return app;
 }
 
@@ -79,8 +89,10 @@ function listBlobs(account: StorageAccount, { name, blobs }: BlobContainer, url:
     ];
     return element('Blob', [element('Name', one), element('Properties', properties), ...metadata]);
   });
+
   const attributes = { ServiceEndpoint: `https://${account.name}.blob.core.windows.net/`, ContainerName: name };
   const content = [element('Blobs', entries), element('NextMarker', names[size] ?? '')];
+
   return xmlDocument(element('EnumerationResults', content, attributes));
 }
 

@@ -85,7 +85,9 @@ export class Clock {
       if (timer.at > this.nowMs()) timer.real = this.#arm(id, timer.at);
       else if (this.#drop(id)) timer.run();
     }, delay);
+
     real.unref();
+
     return real;
   }
 

@@ -70,6 +70,7 @@ export function createControl(options: ControlOptions): Hono {
     const why = whyNotJson(c.req.header());
     return why === undefined ? next() : c.json({ error: why }, 415);
   });
+
   app.use(
     '*',
     bodyLimit({
@@ -95,9 +96,11 @@ export function createControl(options: ControlOptions): Hono {
     await world.clock.advance(ms);
     return c.json({ now: world.clock.now().toISOString() });
   });
+
   app.get('/clock', (c) => c.json({ now: world.clock.now().toISOString() }));
 
   addApp(app, options.app);
+
   app.post('/faults', async (c) => {
     const rules = await json(c.req);
     if (!Array.isArray(rules)) return c.json({ error: 'The body must be an array of rules.' }, 400);
@@ -109,6 +112,7 @@ export function createControl(options: ControlOptions): Hono {
     }
     return c.json(faults.list());
   });
+
   app.get('/faults', (c) => c.json(faults.list()));
   app.delete('/faults', (c) => {
     faults.clear();
@@ -122,10 +126,12 @@ export function createControl(options: ControlOptions): Hono {
     if (of !== 'azure' && of !== 'storage') return c.json({ error: 'of must be azure or storage.' }, 400);
     return c.json((of === 'azure' ? log : options.storageLog).since(since));
   });
+
   app.get('/events', (c) => c.json(options.events()));
   app.get('/notifications', (c) => c.json(options.received()));
 
   app.get('/settings', (c) => c.json(world.settings));
+
   app.patch('/settings', async (c) => {
     const patch = settingsPatch.safeParse(await json(c.req));
     if (!patch.success) return c.json({ error: z.prettifyError(patch.error) }, 400);
@@ -136,6 +142,7 @@ export function createControl(options: ControlOptions): Hono {
   app.post('/token', async (c) => {
     const body = tokenBody.safeParse(await json(c.req));
     if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400);
+
     const principal = [...world.principals.values()].find(
       ({ displayName, clientId }) => displayName === body.data.signIn || clientId === body.data.signIn,
     );
@@ -143,18 +150,22 @@ export function createControl(options: ControlOptions): Hono {
       const names = [...world.principals.values()].map(({ displayName }) => displayName).join(', ');
       return c.json({ error: `There is no sign-in '${body.data.signIn}'. There are: ${names}.` }, 404);
     }
+
     const resource =
       body.data.resource ?? resourceOf(new URLSearchParams({ scope: body.data.scope ?? '' })) ?? 'api://cmk-autopilot';
     const claims = Buffer.from(body.data.claims ?? '', 'base64').toString();
     const { token, expiresIn } = tokens.issue(principal, resource, { authContexts: authContextsIn(claims) });
+
     return c.json({ access_token: token, expires_in: expiresIn, token_type: 'Bearer' });
   });
+
   app.notFound((c) =>
     c.json(
       { error: 'The local Azure has: /app, /clock, /faults, /requests, /events, /notifications, /settings, /token.' },
       404,
     ),
   );
+
   return app;
 }
 
@@ -165,7 +176,9 @@ function addApp(app: Hono, control: AppControl | undefined): void {
     );
     return;
   }
+
   app.get('/app', async (c) => c.json({ instances: await control.instances() }));
+
   app.post('/app', async (c) => {
     const order = appOrder.safeParse(await json(c.req));
     if (!order.success) return c.json({ error: APP_ORDER_FORM }, 400);

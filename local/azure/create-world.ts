@@ -59,12 +59,15 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     publish: () => {},
     publishChange: () => {},
   };
+
   for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
     const owner = world.principals.get(clientId);
     if (!owner) continue;
+
     for (const role of ['Owner', 'Key Vault Administrator', 'Storage File Data Privileged Contributor'] as const) {
       assignRole(world, { scope: '/', principalId: owner.objectId, role: BUILT_IN_ROLES[role], settled: true });
     }
   }
+
   return world;
 }

@@ -9,7 +9,9 @@ const day = 86_400_000;
 export function parseDuration(text: string): number | undefined {
   const match = pattern.exec(text);
   if (!match) return undefined;
+
   const [years, months, weeks, days, hours, minutes, seconds] = match.slice(1).map((part) => Number(part ?? 0));
+
   return (
     (years ?? 0) * 365 * day +
     (months ?? 0) * 30 * day +

@@ -60,8 +60,10 @@ const deliveryEffects = ['drop', 'duplicate', 'delayMs', 'reorder'] as const;
 /** Reads the rules of `POST /faults`. Gives what is wrong, rule by rule, instead of rules when any is. */
 export function parseRules(body: unknown): { rules: (RequestRule | DeliveryRule)[] } | { problems: string[] } {
   if (!Array.isArray(body)) return { problems: ['The body must be an array of rules.'] };
+
   const rules: (RequestRule | DeliveryRule)[] = [];
   const problems: string[] = [];
+
   for (const [index, item] of body.entries()) {
     const delivery = (item as { match?: { delivery?: unknown } } | null)?.match?.delivery !== undefined;
     const parsed = delivery ? deliveryRule.safeParse(item) : requestRule.safeParse(item);
@@ -69,13 +71,16 @@ export function parseRules(body: unknown): { rules: (RequestRule | DeliveryRule)
       for (const issue of parsed.error.issues) {
         problems.push(`rule ${index}: ${issue.path.join('.') || 'rule'}: ${issue.message}`);
       }
+
       continue;
     }
+
     const effects = delivery ? deliveryEffects : requestEffects;
     const given = effects.filter((effect) => (parsed.data as Record<string, unknown>)[effect] !== undefined);
     if (given.length === 1) rules.push(parsed.data);
     else problems.push(`rule ${index}: needs exactly one of ${effects.join(', ')}, has ${given.join(', ') || 'none'}`);
   }
+
   return problems.length > 0 ? { problems } : { rules };
 }
 

@@ -69,13 +69,17 @@ export class Faults {
 function take<A extends Armed<unknown>>(rules: A[], matches: (armed: A) => boolean): A['rule'] | undefined {
   for (const armed of rules) {
     if (!matches(armed)) continue;
+
     if (armed.skip > 0) {
       armed.skip--;
       continue;
     }
+
     armed.left--;
+
     return armed.rule;
   }
+
   return undefined;
 }
 

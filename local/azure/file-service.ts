@@ -32,9 +32,12 @@ export function createFileService(world: World): Service {
       const [shareName, ...rest] = pathParts(url);
       const path = rest.join('/');
       const operation = findOperation(c.req.method, url, shareName, path);
+
       requireFileRole(world, account, caller, shareName, operation.access);
+
       if (operation.touchesData) {
         const trouble = keyTrouble(world, account);
+
         logStorageUse(
           world,
           account,
@@ -43,19 +46,23 @@ export function createFileService(world: World): Service {
         );
         if (trouble) throw keyRefusal(trouble);
       }
+
       const share = shareName ? account.fileShares.get(shareName) : undefined;
       if (shareName && !share) {
         throw new FileServiceError(404, 'ShareNotFound', 'The specified share does not exist.');
       }
+
       const body = Buffer.from(await c.req.arrayBuffer());
       const header = (name: string): string | undefined => c.req.header(name);
       const answer = operation.run({ account, share, path, url, body, header });
+
       return reply(answer.status, answer.body, answer.headers);
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
       return refusal(error, c.req.method);
     }
   });
+
   return app;
 }
 

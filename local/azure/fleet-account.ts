@@ -64,27 +64,35 @@ export function addAccount(world: World, group: ResourceGroup, options: FleetAcc
     },
     nowMs,
   );
+
   if (options.identity) {
     const { id, principalId, clientId } = options.identity;
     account.identity = { type: 'UserAssigned', userAssignedIdentities: { [id]: { principalId, clientId } } };
   } else if (options.key || options.scopes?.some(({ key }) => key)) {
     const principalId = randomUUID();
     account.identity = { type: 'SystemAssigned', principalId, tenantId: world.tenantId };
+
     for (const key of [options.key, ...(options.scopes ?? []).map((scope) => scope.key)]) {
       if (key) allowStorage(world, key.vault, principalId);
     }
   }
+
   if (options.key) setKey(world, account, options.key, options);
+
   if (options.key && !options.ownServiceKeys) {
     const { blob } = account.encryption.services;
     for (const service of ['queue', 'table']) if (blob) account.encryption.services[service] = { ...blob };
   }
+
   for (const name of options.shares ?? []) {
     account.fileShares.set(name, { name, enabledProtocols: 'SMB', shareQuota: 5120, files: ['readme.txt'] });
   }
+
   for (const { name, key } of options.scopes ?? [])
     account.encryptionScopes.set(name.toLowerCase(), scopeOf(world, name, key));
+
   world.storageAccounts.set(account.name, account);
+
   return account;
 }
 
@@ -109,8 +117,10 @@ function setKey(world: World, account: StorageAccount, key: FleetKey, options: F
 function scopeOf(world: World, name: string, key: FleetKey | undefined): EncryptionScope {
   const now = timestamp(world.clock.nowMs());
   if (!key) return { name, source: 'Microsoft.Storage', state: 'Enabled', creationTime: now, lastModifiedTime: now };
+
   const version = versionOf(key);
   const reference = { vaultUri: key.vault.properties.vaultUri, keyName: key.keyName, version: version.version };
+
   return {
     name,
     source: 'Microsoft.KeyVault',
@@ -138,6 +148,7 @@ export function allowStorage(world: World, vault: Vault, principalId: string): v
     assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.encryptionUser });
     return;
   }
+
   assignRole(world, {
     scope: vault.id,
     principalId,

@@ -73,7 +73,9 @@ export function addVault(
     deletedKeys: new Map(),
     ...(owner ? { systemData: writtenBy(world, owner) } : {}),
   };
+
   world.vaults.set(name.toLowerCase(), vault);
+
   return vault;
 }
 
@@ -107,13 +109,16 @@ export function addManagedHsm(
     deletedKeys: new Map(),
     local: { roleAssignments: new Map(), roleDefinitions: new Map() },
   };
+
   world.managedHsms.set(name.toLowerCase(), hsm);
+
   const owners = [...world.principals.values()].filter(({ clientId }) => OWNERS.includes(clientId));
   for (const { objectId: principalId } of owners) {
     for (const role of [LOCAL_ROLES.administrator, LOCAL_ROLES.cryptoOfficer, LOCAL_ROLES.cryptoUser]) {
       if (hsm.local) assignLocalRole(hsm.local, { principalId, role, scope: '/' });
     }
   }
+
   return hsm;
 }
 
@@ -152,6 +157,7 @@ export function addIdentity(
     principalId: ids.principalId ?? randomUUID(),
     clientId: ids.clientId ?? randomUUID(),
   };
+
   world.identities.set(identity.id.toLowerCase(), identity);
   return identity;
 }
@@ -179,6 +185,7 @@ export function addPrincipal(world: World, options: Partial<Principal> & { displ
     appRoles: [],
     ...options,
   };
+
   world.principals.set(principal.clientId, principal);
   return principal;
 }

@@ -19,18 +19,25 @@ export function createQueueService(world: World): Service {
       const account = requireAccount(world, url.host);
       const [name = '', part] = url.pathname.split('/').filter(Boolean);
       const caller = c.get('caller');
+
       if (name !== '' && part === undefined && method === 'PUT') {
         requireRight(world, account, caller, 'queueServices/queues/write', 'action');
         if (!account.queues.has(name)) account.queues.set(name, []);
         return reply(201);
       }
+
       if (part !== 'messages' || (method !== 'GET' && method !== 'POST'))
         throw new FileServiceError(400, 'InvalidUri', 'The local queue service makes queues, puts and peeks messages.');
+
       const verb = method === 'GET' ? 'read' : 'add/action';
+
       requireRight(world, account, caller, `queueServices/queues/messages/${verb}`);
+
       const messages = account.queues.get(name);
       if (!messages) throw new FileServiceError(404, 'QueueNotFound', 'The specified queue does not exist.');
+
       requireServiceKey(world, account, 'queue');
+
       if (method === 'GET')
         return reply(
           200,
@@ -40,14 +47,18 @@ export function createQueueService(world: World): Service {
           ),
           XML,
         );
+
       const [, text = ''] = /<MessageText>([^<]*)<\/MessageText>/.exec(await c.req.text()) ?? [];
+
       messages.push(text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&'));
+
       return reply(201, listed([{}], world), XML);
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
       return refusal(error, method);
     }
   });
+
   return app;
 }
 
@@ -64,5 +75,6 @@ function listed(messages: readonly { text?: string }[], world: World): string {
         : [element('MessageText', text)]),
     ]),
   );
+
   return xmlDocument(element('QueueMessagesList', entries));
 }

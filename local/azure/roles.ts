@@ -59,10 +59,12 @@ export function* grantingAssignments(
   kind: 'action' | 'dataAction',
 ): Generator<RoleAssignment> {
   const settledBefore = world.clock.nowMs() - world.settings.rolePropagationMs;
+
   for (const assignment of world.roleAssignments.values()) {
     if (assignment.principalId !== principalObjectId) continue;
     if (assignment.createdMs > settledBefore || isOver(world, assignment)) continue;
     if (!scopeCovers(assignment.scope, scope)) continue;
+
     const role = findRoleDefinition(world, assignment.roleDefinitionId);
     if (role && grants(role, action, kind)) yield assignment;
   }

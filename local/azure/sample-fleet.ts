@@ -32,10 +32,12 @@ function makePlainOwner(world: World, vaults: readonly Vault[]): void {
   for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
+
     for (const [id, { principalId: whose, roleDefinitionId }] of world.roleAssignments) {
       const everywhere = BUILT_IN_ROLES['Key Vault Administrator'].id;
       if (whose === principalId && roleDefinitionId === everywhere) world.roleAssignments.delete(id);
     }
+
     for (const { id } of vaults) {
       const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
       addRoleAssignment(world, { scope: id, principalId, role, settled: true });
@@ -57,22 +59,30 @@ export function sampleFleet(world: World): void {
   const kvFiles = addVault(world, keys, 'kv-files');
   const kvRecords = addVault(world, keys, 'kv-records');
   const kvOther = addVault(world, keys, 'kv-other');
+
   makePlainOwner(world, [kvFiles, kvRecords, kvOther]);
+
   const workspaceId = `${app.id}/providers/Microsoft.OperationalInsights/workspaces/log-cmk`;
+
   world.workspaces.set(WORKSPACE_ID, { id: workspaceId, customerId: WORKSPACE_ID });
   for (const { id } of [kvFiles, kvRecords]) addAuditLog(world, id, workspaceId);
+
   addKeyVersion(world, kvFiles, 'files-key');
+
   const archiveVersion = addKeyVersion(world, kvFiles, 'archive-key');
+
   addKeyVersion(world, kvRecords, 'records-key');
   addKeyVersion(world, kvOther, 'other-key');
 
   const identity = addIdentity(world, files, 'id-storage');
+
   for (const vault of [kvFiles, kvRecords]) allowStorage(world, vault, identity.principalId);
 
   const shares = ['share1', 'share2'];
   const filesKey = { vault: kvFiles, keyName: 'files-key' };
   const archiveKey = { vault: kvFiles, keyName: 'archive-key', mode: 'pinned' } as const;
   const recordsKey = { vault: kvRecords, keyName: 'records-key', mode: 'pinned' } as const;
+
   for (const n of ['01', '02', '03', '04', '05', '06']) {
     addAccount(world, files, {
       name: `stfiles${n}`,
@@ -82,38 +92,48 @@ export function sampleFleet(world: World): void {
       ...(n === '06' ? { scopes: [{ name: 'scope1', key: { ...filesKey, mode: 'pinned' } as const }] } : {}),
     });
   }
+
   addAccount(world, files, { name: 'stfiles07', identity, shares, key: { ...filesKey, mode: 'automatic' } });
   addAccount(world, files, { name: 'stfiles08', identity, shares, key: { ...filesKey, mode: 'automaticEmpty' } });
   for (const name of ['starchive01', 'starchive02'])
     addAccount(world, archive, { name, identity, shares, key: archiveKey });
+
   // Not storage accounts, and cut off by the same key all the same: a dry run shows them.
   const archiveKeyId = `https://kv-files.vault.azure.net/keys/archive-key/${archiveVersion.version}`;
+
   addOtherResource(world, archive, 'Microsoft.Compute/diskEncryptionSets', 'des-archive', {
     activeKey: { keyUrl: archiveKeyId, sourceVault: { id: kvFiles.id } },
     encryptionType: 'EncryptionAtRestWithCustomerKey',
     rotationToLatestKeyVersionEnabled: false,
     provisioningState: 'Succeeded',
   });
+
   addOtherResource(world, archive, 'Microsoft.Sql/servers', 'sql-archive', {
     fullyQualifiedDomainName: 'sql-archive.database.windows.net',
     keyId: archiveKeyId,
     state: 'Ready',
     version: '12.0',
   });
+
   // In another subscription: their own, system-assigned identities.
   for (const name of ['strecords01', 'strecords02']) addAccount(world, records, { name, shares, key: recordsKey });
+
   addAccount(world, plain, { name: 'stplain01', shares });
 
   const hsm = addManagedHsm(world, keys, 'hsm-local');
+
   addAuditLog(world, hsm.id, workspaceId);
   addKeyVersion(world, hsm, 'vault-key');
+
   // Without a policy a Managed HSM rotates no key, on demand neither.
   setRotationPolicy(world, hsm, 'vault-key', {
     lifetimeActions: [{ trigger: { timeAfterCreate: 'P18M' }, action: { type: 'Rotate' } }],
     attributes: { expiryTime: 'P2Y' },
   });
   allowStorage(world, hsm, identity.principalId);
+
   const vaultKey = { vault: hsm, keyName: 'vault-key', mode: 'pinned' } as const;
+
   addAccount(world, addResourceGroup(world, main, 'rg-vault'), { name: 'stvault01', identity, shares, key: vaultKey });
 
   addIdentity(world, app, 'id-cmk-app', {

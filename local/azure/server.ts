@@ -91,15 +91,18 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const world = createWorld(options.settings);
   const { app } = options;
   if (app) world.clock.follow((offsetMs) => app.moveClock(offsetMs));
+
   const tokens = new TokenAuthority(world);
   const faults = new Faults();
   const requests = new RequestLog();
   const storageRequests = new RequestLog(20_000);
+
   const eventGrid = createEventGrid(world, {
     functionsHost: options.functionsHost ?? (() => undefined),
     takeDelivery: (functionName) => faults.takeDelivery(functionName),
     ...(options.writeDeadLetter ? { writeDeadLetter: options.writeDeadLetter } : {}),
   });
+
   world.publish = (event) => eventGrid.publish(event);
   world.publishChange = (event) => eventGrid.publish(event);
   if (options.fleet === 'sample') sampleFleet(world);
@@ -110,13 +113,16 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const route = (host: string) => (host === RECEIVER_HOST ? receiver.service : services(host));
   const gateway = createGateway({ world, tokens, faults, log: requests, route });
   const azure = createHttpsServer({ cert, key, keepAlive: true, keepAliveTimeout: KEEP_ALIVE_MS }, gateway);
+
   azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
+
   const resolves = (host: string) => !/\.(vault|managedhsm)\.azure\.net$/.test(host) || vaultExists(world, host);
   const proxy = createProxy(azure, world.clock, requests, resolves);
   const identitySecret = randomBytes(24).toString('hex');
   const identity = createHttpServer(
     onlyLocal(getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch)),
   );
+
   const control = createHttpServer(
     onlyLocal(
       getRequestListener(
@@ -133,6 +139,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
       ),
     ),
   );
+
   // The same Entra ID for a browser that has not joined: it knows neither the proxy nor the CA.
   const signIn = createHttpServer(
     onlyLocal(getRequestListener(login.fetch as Parameters<typeof getRequestListener>[0])),
@@ -186,13 +193,16 @@ function router(world: World, login: Service): (host: string) => Service | undef
     'graph.microsoft.com': createGraphService(world),
     'api.loganalytics.io': createLogAnalyticsService(world),
   };
+
   const keyVault = createKeyVaultService(world);
+
   const dataServices: Readonly<Record<string, Service>> = {
     blob: createBlobService(world),
     file: createFileService(world),
     queue: createQueueService(world),
     table: createTableService(world),
   };
+
   return (host) => {
     if (/\.(vault|managedhsm)\.azure\.net$/.test(host)) return keyVault;
     const [, dataService = ''] = /\.(\w+)\.core\.windows\.net$/.exec(host) ?? [];

@@ -21,28 +21,40 @@ export function createTableService(world: World): Service {
           'InvalidUri',
           'The local table service makes tables, inserts and lists entities.',
         );
+
       const caller = c.get('caller');
       const body = method === 'POST' ? (asObject(await c.req.json()) ?? {}) : {};
+
       if (name === 'Tables' && method === 'POST') {
         requireRight(world, account, caller, 'tableServices/tables/write', 'action');
+
         const made = asString(body.TableName) ?? '';
         if (!account.tables.has(made)) account.tables.set(made, []);
         return answer(201, { TableName: made });
       }
+
       requireRight(world, account, caller, `tableServices/tables/entities/${method === 'GET' ? 'read' : 'write'}`);
+
       const entities = account.tables.get(name);
       if (!entities) throw new FileServiceError(404, 'TableNotFound', 'The table specified does not exist.');
+
       requireServiceKey(world, account, 'table');
+
       if (method === 'GET') return answer(200, { value: entities });
+
       entities.push(body);
+
       return answer(201, body);
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
+
       const { status, code, message, headers } = error;
       const detail = { 'odata.error': { code, message: { lang: 'en-US', value: message } } };
+
       return answer(status, detail, { 'x-ms-error-code': code, ...headers });
     }
   });
+
   return app;
 }
 

@@ -38,8 +38,10 @@ export async function handleAdmin(
       processId: process.pid,
       functionsRunning: context.invoker.running, // not in Azure's answer
     });
+
     return;
   }
+
   if (request.method === 'GET' && path === '/admin/functions') {
     const functions = [...context.functions.values()].map(({ metadata }) => ({
       name: metadata.name,
@@ -51,22 +53,27 @@ export async function handleAdmin(
     );
     return;
   }
+
   const [, name] = /^\/admin\/functions\/([^/]+)$/.exec(path) ?? [];
   const fn = name === undefined ? undefined : find(context.functions, decodeURIComponent(name));
   if (request.method !== 'POST' || !fn) {
     response.writeHead(404).end();
     return;
   }
+
   if (whyNotJson(request.headers) !== undefined) {
     response.writeHead(415).end();
     return;
   }
+
   const input = parseInput(body);
   if (input === undefined || context.triggerType(fn) === 'httptrigger') {
     response.writeHead(400).end();
     return;
   }
+
   const isTimer = context.triggerType(fn) === 'timertrigger';
+
   // The caller does not wait, and the invoker logs a failure.
   context.invoker
     .invoke(fn, {
@@ -74,6 +81,7 @@ export async function handleAdmin(
       data: isTimer ? context.timerData(fn) : triggerData(input),
     })
     .catch(() => undefined);
+
   response.writeHead(202).end();
 }
 

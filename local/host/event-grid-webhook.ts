@@ -27,6 +27,7 @@ export async function handleEventGrid(
     // A body that cannot be read as the header promises: the extension lets the exception through.
     reply = { status: 500, body: error instanceof Error ? error.message : String(error) };
   }
+
   response.writeHead(reply.status, { ...reply.headers }).end(reply.body);
 }
 
@@ -45,6 +46,7 @@ async function answer(
   if (request.method === 'OPTIONS' && typeof origin === 'string') {
     return { status: 200, headers: { 'WebHook-Allowed-Origin': origin } };
   }
+
   switch (String(request.headers['aeg-event-type'] ?? '').toLowerCase()) {
     case 'subscriptionvalidation':
       return {
@@ -79,6 +81,7 @@ function validationCode(body: unknown): string {
 /** One run for each event, all at once. One that fails fails the delivery, and Event Grid sends every event again. */
 async function notify(fn: RegisteredFunction, invoker: Invoker, body: unknown): Promise<Reply> {
   if (typeof body !== 'object' || body === null) throw new TypeError('The body is neither a JSON object nor an array.');
+
   const events: unknown[] = Array.isArray(body) ? body : [body];
   const runs = await Promise.allSettled(
     events.map(async (event) => {
@@ -90,7 +93,9 @@ async function notify(fn: RegisteredFunction, invoker: Invoker, body: unknown): 
       });
     }),
   );
+
   const failed = runs.find((run) => run.status === 'rejected');
   if (!failed) return { status: 202 };
+
   return { status: 500, body: failed.reason instanceof Error ? failed.reason.message : String(failed.reason) };
 }

@@ -31,6 +31,7 @@ export async function readHostSettings(appDir: string): Promise<HostSettings> {
   } catch (cause) {
     throw new Error(`${path} cannot be read: ${(cause as Error).message}`, { cause });
   }
+
   try {
     return hostSettings(parsed as Json);
   } catch (cause) {
@@ -40,10 +41,12 @@ export async function readHostSettings(appDir: string): Promise<HostSettings> {
 
 export function hostSettings(hostJson: Json): HostSettings {
   if (hostJson.version !== '2.0') throw new Error('"version" must be "2.0".');
+
   const extensions = section(hostJson, 'extensions');
   const http = section(extensions, 'http');
   const queues = section(extensions, 'queues');
   const batchSize = whole(queues, 'batchSize', 16, 1, 32);
+
   return {
     routePrefix: typeof http.routePrefix === 'string' ? http.routePrefix.replaceAll(/^\/+|\/+$/g, '') : 'api',
     queues: {

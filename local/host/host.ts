@@ -59,7 +59,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
     if (isShown(record, settings.logLevel)) options.log(record);
   };
   const { registry, failure } = await loadApp(resolve(options.appDir), write);
+
   await refuseStreams(registry);
+
   const byTrigger = groupByTrigger(registry);
 
   const services = new QueueServices();
@@ -69,12 +71,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
       for (const listener of listeners) if (listener.queueUrl === url) listener.wake();
     }),
   );
+
   const timers = new Map(
     [...(byTrigger.get('timertrigger') ?? [])].map(([fn, binding]) => [fn, timer(fn, binding, invoker, env)]),
   );
+
   for (const [fn, binding] of byTrigger.get('queuetrigger') ?? []) {
     listeners.push(await queueListener(fn, binding, { invoker, services, settings, write, ...options }));
   }
+
   const server = await serve(options.port, {
     http: httpFunctions(byTrigger.get('httptrigger') ?? [], settings.routePrefix, env),
     eventGrid: new Map([...(byTrigger.get('eventgridtrigger') ?? [])].map(([fn]) => [fn.metadata.name, fn])),
@@ -89,7 +94,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
       timerData: (fn) => timers.get(fn)?.data() ?? {},
     },
   });
+
   for (const listener of listeners) listener.start();
+
   for (const [fn, listener] of timers) {
     // As in Azure ("How to disable functions in Azure Functions"); of timers alone.
     const isDisabled = /^(?:true|1)$/i.test(env[`AzureWebJobs.${fn.metadata.name}.Disabled`] ?? '');
@@ -97,6 +104,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   }
 
   let stopping: Promise<void> | undefined;
+
   return {
     url: server.url,
     functions: [...registry.functions.keys()].sort(),
@@ -111,6 +119,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
         await invoker.drained();
         await registry.runHooks('appTerminate', { hookData: {}, appHookData: {} });
       });
+
       return stopping;
     },
   };
@@ -131,6 +140,7 @@ function triggerOf({ metadata }: RegisteredFunction): Binding {
 
 function groupByTrigger(registry: AppRegistry): Map<string, Map<RegisteredFunction, Binding>> {
   const groups = new Map<string, Map<RegisteredFunction, Binding>>();
+
   for (const fn of registry.functions.values()) {
     for (const binding of Object.values(fn.metadata.bindings)) {
       const type = binding.type.toLowerCase();
@@ -139,10 +149,12 @@ function groupByTrigger(registry: AppRegistry): Map<string, Map<RegisteredFuncti
         throw new Error(`Function ${fn.metadata.name} has a ${binding.type} binding: not imitated by this host.`);
       }
     }
+
     const trigger = triggerOf(fn);
     const type = trigger.type.toLowerCase();
     groups.set(type, (groups.get(type) ?? new Map<RegisteredFunction, Binding>()).set(fn, trigger));
   }
+
   return groups;
 }
 
@@ -170,6 +182,7 @@ async function queueListener(
 ): Promise<QueueListener> {
   const name = resolveSettings(String(binding.queueName ?? ''), host.env);
   const connection = connectionString(binding.connection, host.env);
+
   return new QueueListener({
     functionName: fn.metadata.name,
     queue: await host.services.queue(connection, name),

@@ -48,6 +48,7 @@ export function toHttpData(request: IncomingMessage, url: URL, params: Record<st
     nullableHeaders: nullable(joinedHeaders(request)),
     nullableParams: nullable(params),
   };
+
   // Without a Content-Length (a chunked request) the real host drops the body.
   if (Number(request.headers['content-length'] ?? 0) > 0) data.body = { bytes: body };
   return data;
@@ -80,14 +81,19 @@ export function sendHttpData(response: ServerResponse, data: HttpData | undefine
     response.writeHead(204).end();
     return;
   }
+
   response.statusCode = Number(data.statusCode ?? 200);
+
   for (const [name, value] of Object.entries(data.headers ?? {})) {
     // The length and the framing are the server's business.
     if (!/^(?:content-length|transfer-encoding|connection)$/i.test(name)) response.setHeader(name, value);
   }
+
   for (const cookie of data.cookies ?? []) response.appendHeader('Set-Cookie', serializeCookie(cookie));
+
   const body = toBytes(data.body);
   if (response.statusCode !== 204 && response.statusCode !== 304) response.setHeader('Content-Length', body.length);
+
   response.end(body);
 }
 
@@ -99,6 +105,7 @@ function toBytes(data: TypedData | null | undefined): Uint8Array {
 function serializeCookie(cookie: HttpCookie): string {
   const sameSite = { lax: 'lax', strict: 'strict', explicitNone: 'none', none: undefined }[cookie.sameSite ?? 'none'];
   const seconds = cookie.expires?.value?.seconds;
+
   return [
     `${encodeURIComponent(cookie.name ?? '')}=${encodeURIComponent(cookie.value ?? '')}`,
     seconds !== undefined && `expires=${new Date(Number(seconds) * 1000).toUTCString()}`,

@@ -48,7 +48,9 @@ function parseSegment(text: string): Segment {
       constraints: [],
     };
   }
+
   const [, star = '', name = '', constraints = '', fallback, optional] = match;
+
   return {
     name,
     fallback,
@@ -68,23 +70,30 @@ function parseSegment(text: string): Segment {
 function matchSegments(segments: readonly Segment[], path: string): Record<string, string> | undefined {
   const parts = path.split('/').filter(Boolean);
   const params: Record<string, string> = {};
+
   for (const [index, segment] of segments.entries()) {
     const part = segment.catchAll ? parts.slice(index).join('/') : parts[index];
+
     if (segment.literal !== undefined) {
       // Literals are compared without regard to case, as ASP.NET does.
       if (part === undefined || decode(part)?.toLowerCase() !== segment.literal) return undefined;
       continue;
     }
+
     if (part === undefined || part === '') {
       if (segment.fallback !== undefined) params[segment.name] = segment.fallback;
       else if (!segment.optional && !segment.catchAll) return undefined;
       continue;
     }
+
     const value = decode(part);
     if (value === undefined || segment.constraints.some((constraint) => !constraint.test(value))) return undefined;
+
     params[segment.name] = value;
   }
+
   const tail = segments.at(-1)?.catchAll === true;
+
   return tail || parts.length <= segments.length ? params : undefined;
 }
 

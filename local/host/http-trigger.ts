@@ -42,6 +42,7 @@ export async function handleHttp(
   for (const { fn, methods, route } of functions) {
     const params = methods.has(request.method ?? '') ? route.match(url.pathname) : undefined;
     if (!params) continue;
+
     try {
       const http = toHttpData(request, url, params, body);
       const reply = await invoker.invoke(fn, { reason: 'HTTP', data: { http } });
@@ -50,7 +51,9 @@ export async function handleHttp(
       // The invoker has logged it; the caller learns nothing.
       response.writeHead(500, { 'Content-Length': 0 }).end();
     }
+
     return;
   }
+
   response.writeHead(404, { 'Content-Length': 0 }).end();
 }

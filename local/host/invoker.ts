@@ -63,17 +63,20 @@ export class Invoker {
     const { name } = fn.metadata;
     const invocationId = randomUUID();
     const started = performance.now();
+
     this.#write(
       'information',
       `Function.${name}`,
       `Executing 'Functions.${name}' (${trigger.reason}, Id=${invocationId})`,
     );
+
     const executed = (outcome: string) =>
       `Executed 'Functions.${name}' (${outcome}, Id=${invocationId}, Duration=${Math.round(performance.now() - started)}ms)`;
     try {
       const response = await this.#drive(fn, invocationId, trigger);
       await this.#sendOutputs(fn, response);
       this.#write('information', `Function.${name}`, executed('Succeeded'));
+
       return response;
     } catch (error) {
       this.#write('error', `Function.${name}`, `${executed('Failed')} ${describe(error)}`);
@@ -85,6 +88,7 @@ export class Invoker {
     const { metadata } = fn;
     const { model } = this.#registry;
     if (!model) throw new Error('No programming model is set.');
+
     const context = this.#coreContext(fn, request(fn, invocationId, trigger));
     const invocation = await model.getInvocationModel(context);
     const args = await invocation.getArguments();
@@ -95,6 +99,7 @@ export class Invoker {
       inputs: args.inputs,
       functionCallback: fn.callback,
     };
+
     await this.#inState(context, 'preInvocationHooks', () => this.#registry.runHooks('preInvocation', hook));
 
     const after: Record<string, unknown> = {
@@ -105,6 +110,7 @@ export class Invoker {
       result: null,
       error: null,
     };
+
     await this.#inState(context, 'invocation', async () => {
       try {
         after.result = await invocation.invokeFunction(args.context, hook.inputs, hook.functionCallback);
@@ -112,8 +118,11 @@ export class Invoker {
         after.error = error;
       }
     });
+
     await this.#inState(context, 'postInvocationHooks', () => this.#registry.runHooks('postInvocation', after));
+
     if (after.error !== null && after.error !== undefined) throw after.error;
+
     return invocation.getResponse(args.context, after.result);
 
     function request({ metadata: { bindings } }: RegisteredFunction, id: string, from: Trigger): InvocationRequest {

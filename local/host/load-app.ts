@@ -26,11 +26,13 @@ const registries = new Map<string, AppRegistry>();
 export async function loadApp(appDir: string, write: Write): Promise<LoadedApp> {
   const folder = resolve(appDir);
   const registry = new AppRegistry((level, message) => write(level, 'Worker.System', message));
+
   registries.set(folder, registry);
   supplyCore();
 
   const { main, type } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Record<string, unknown>;
   let failure: string | undefined;
+
   if (typeof main !== 'string') {
     failure = 'package.json names no entry point: give it "main".';
   } else {
@@ -41,12 +43,16 @@ export async function loadApp(appDir: string, write: Write): Promise<LoadedApp> 
       if (error !== undefined) failure = `Worker was unable to load entry point "${main}": ${describe(error)}`;
     }
   }
+
   if (failure !== undefined) {
     registry.functions.clear();
     write('error', 'Worker.System', failure);
   }
+
   if (registry.functions.size === 0) write('warning', 'Host.Startup', 'No functions found.');
+
   registry.finishStartup();
+
   return { registry, failure };
 }
 
@@ -65,7 +71,9 @@ let supplied = false;
 
 function supplyCore(): void {
   if (supplied) return;
+
   supplied = true;
+
   const original = Module.prototype.require;
   Module.prototype.require = Object.assign(function (this: Module, id: string): unknown {
     if (id !== CORE) return original.call(this, id);

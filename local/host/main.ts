@@ -21,9 +21,11 @@ async function main(): Promise<void> {
     timers: process.env.LOCAL_HOST_TIMERS !== 'off',
     ...(lease === undefined ? {} : { queueLeaseMs: Number(lease) * 1000 }),
   });
+
   console.log(`host ready ${host.url}`);
 
   let asked = false;
+
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (asked) process.exit(1); // asked twice: leave at once

@@ -27,11 +27,13 @@ const SEARCH_DAYS = 366 * 41;
 export function parseNcrontab(expression: string): Schedule {
   const texts = expression.trim().split(/\s+/);
   if (texts.length === 5) texts.unshift('0');
+
   if (texts.length !== 6) {
     throw new Error(
       `Schedule "${expression}" must have six fields: {second} {minute} {hour} {day} {month} {day of week}.`,
     );
   }
+
   const sets = FIELDS.map((field, index) => {
     try {
       return parseField(texts[index] ?? '', field.least, field.most, field.names);
@@ -39,6 +41,7 @@ export function parseNcrontab(expression: string): Schedule {
       throw new Error(`Schedule "${expression}": ${field.name} ${(cause as Error).message}`, { cause });
     }
   });
+
   const [seconds = [], minutes = [], hours = [], days = [], months = [], weekdays = []] = sets;
 
   return {
@@ -52,6 +55,7 @@ export function parseNcrontab(expression: string): Schedule {
           !weekdays.includes(day.getUTCDay())
         )
           continue;
+
         for (const hour of hours) {
           for (const minute of minutes) {
             for (const second of seconds) {
@@ -61,6 +65,7 @@ export function parseNcrontab(expression: string): Schedule {
           }
         }
       }
+
       return undefined;
     },
   };
@@ -69,19 +74,24 @@ export function parseNcrontab(expression: string): Schedule {
 /** The values of one field, ascending. */
 function parseField(text: string, least: number, most: number, names: readonly string[]): number[] {
   const values = new Set<number>();
+
   for (const part of text.split(',')) {
     const match = /^(?:(\*)|(\w+)(?:-(\w+))?)(?:\/(\d+))?$/.exec(part);
     if (!match) throw new Error(`"${part}" is not understood.`);
+
     const [, star, first, last, stepText] = match;
     const from = star ? least : number(first ?? '', least, most, names);
+
     // `5/15` means from 5 to the end in steps of 15.
     const to =
       star || (last === undefined && stepText !== undefined) ? most : number(last ?? first ?? '', least, most, names);
     const step = stepText === undefined ? 1 : Number(stepText);
     if (step < 1) throw new Error(`"${part}" has a step of 0.`);
     if (from > to) throw new Error(`"${part}" runs backwards.`);
+
     for (let value = from; value <= to; value += step) values.add(value);
   }
+
   return [...values].sort((a, b) => a - b);
 }
 

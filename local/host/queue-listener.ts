@@ -94,11 +94,14 @@ export class QueueListener {
         // A call that hangs ends, so that the queue is read again.
         abortSignal: AbortSignal.timeout(RECEIVE_MS),
       });
+
       this.#lastProblem = undefined;
+
       for (const item of items) {
         const work = this.#process(item).finally(() => this.#working.delete(work));
         this.#working.add(work);
       }
+
       return items.length > 0;
     } catch (error) {
       // A queue that does not exist is not created by its trigger: it is looked for until it is there.
@@ -107,7 +110,9 @@ export class QueueListener {
       if (problem !== this.#lastProblem) {
         this.#log(missing ? 'information' : 'warning', `Queue '${queue.name}' cannot be read: ${problem}`);
       }
+
       this.#lastProblem = problem;
+
       return false;
     }
   }
@@ -131,6 +136,7 @@ export class QueueListener {
             () => true,
             () => false,
           );
+
         if (succeeded) await lease.deleteMessage();
         else if (message.dequeueCount >= settings.maxDequeueCount) {
           await this.#poison(message, lease, `it failed ${message.dequeueCount} times`);

@@ -48,13 +48,16 @@ export function triggerMetadata(message: QueueMessage, text: string): Record<str
     NextVisibleTime: { json: JSON.stringify(dotNetTime(message.nextVisibleOn)) },
     PopReceipt: { string: message.popReceipt },
   };
+
   const body = parseJson(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return metadata;
+
   for (const [key, value] of Object.entries(body)) {
     const name = Object.keys(metadata).find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
     if (value === null) delete metadata[name];
     else metadata[name] = typeof value === 'object' ? { json: JSON.stringify(value) } : { string: dotNetText(value) };
   }
+
   return metadata;
 }
 

@@ -18,6 +18,7 @@ export async function sendToQueue(
 ): Promise<void> {
   const name = resolveSettings(String(binding.queueName ?? ''), env);
   const queue = await services.queue(connectionString(binding.connection, env), name);
+
   for (const message of outputMessages(data)) {
     const text = encodeMessage(message, settings.messageEncoding);
     try {
@@ -28,5 +29,6 @@ export async function sendToQueue(
       await queue.sendMessage(text);
     }
   }
+
   sent(queue.url);
 }

@@ -51,11 +51,14 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
         });
       }),
     );
+
     // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     return server;
   });
+
   const bound = await listenTogether(servers, port);
+
   return {
     url: `http://127.0.0.1:${bound}`,
     stop: async () => {
@@ -99,8 +102,10 @@ async function handle(context: ServerContext, request: IncomingMessage, response
     response.writeHead(400, { 'Content-Length': 0 }).end();
     return;
   }
+
   const body = await readBody(request, context.maxBodyBytes);
   if (!body) return refuseBody(request);
+
   const path = url.pathname.toLowerCase();
   if (path === EVENT_GRID_PATH) {
     await handleEventGrid(context.eventGrid, context.invoker, url, request, response, body.toString());

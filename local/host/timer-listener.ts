@@ -55,6 +55,7 @@ export class TimerListener {
       LastUpdated: (this.#last ?? now).toISOString(),
       Next: next?.toISOString() ?? '0001-01-01T00:00:00+00:00',
     };
+
     return {
       json: JSON.stringify({
         Schedule: { AdjustForDST: true },

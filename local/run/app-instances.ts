@@ -58,6 +58,7 @@ export class AppInstances {
       }
       return this.list();
     });
+
     this.#turn = done.catch(() => undefined);
     return done;
   }
@@ -90,6 +91,7 @@ export class AppInstances {
       clockOffsetMs: this.#offsetMs,
       ...output(number),
     });
+
     const instance: Instance = { number, child };
     this.#all = [...this.#all, instance].sort((a, b) => a.number - b.number);
     instance.url = await ready(child).catch(async (error: unknown) => {

@@ -18,6 +18,7 @@ export function launchAzurite(
     clockOffsetMs: 0,
     ...options,
   });
+
   return { child, connectionString: readyJson(child).then(({ connectionString }) => String(connectionString)) };
 }
 

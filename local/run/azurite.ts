@@ -25,16 +25,20 @@ type Service = 'Blob' | 'Queue' | 'Table';
 /** Starts Azurite in this process: in memory, on free ports, without logs, any API version taken. */
 export async function startAzurite(): Promise<Azurite> {
   keepLokiSorted();
+
   const servers: AzuriteServer[] = [];
   const endpoints: string[] = [];
+
   for (const service of ['Blob', 'Queue', 'Table'] as const) {
     const server = create(service);
     await server.start();
     servers.push(server);
     refuseForeign(server.httpServer);
+
     const { port } = server.httpServer.address() as AddressInfo;
     endpoints.push(`${service}Endpoint=http://127.0.0.1:${port}/${ACCOUNT};`);
   }
+
   return {
     connectionString: `DefaultEndpointsProtocol=http;AccountName=${ACCOUNT};AccountKey=${KEY};${endpoints.join('')}`,
     stop: async () => {
@@ -61,8 +65,10 @@ function create(service: Service): AzuriteServer {
   const quietly = { loose: false, skipApiVersionCheck: true };
   const plainHttp = ['', '', ''];
   const inMemory = [undefined, false, true]; // no OAuth, product-style URLs, in memory
+
   if (service === 'Table') {
     const paths = [undefined, undefined];
+
     return new Server(
       new Configuration(
         ...free,
@@ -78,7 +84,9 @@ function create(service: Service): AzuriteServer {
       ),
     );
   }
+
   const paths = [undefined, undefined, undefined, undefined];
+
   return new Server(
     new Configuration(
       ...free,

@@ -44,17 +44,20 @@ export class Child {
     this.name = options.name;
     this.#options = options;
     if (options.heard) this.#listeners.add(options.heard);
+
     const { clockOffsetMs, logFile } = options;
     const output = logFile === undefined && !options.heard ? 'inherit' : 'pipe';
     const sources = [WITH_PARENT, ...(clockOffsetMs === undefined ? [] : [MOVABLE_CLOCK])];
     const preloaded = options.preload === undefined ? sources : [options.preload];
     const clock = clockOffsetMs === undefined ? {} : { LOCAL_CLOCK_OFFSET_MS: String(clockOffsetMs) };
+
     this.#process = spawn(
       process.execPath,
       [...preloaded.flatMap((path) => ['--import', path]), options.module, ...(options.args ?? [])],
       // A group of its own: Ctrl-C in the terminal reaches this process alone, which then stops its children in order.
       { env: { ...options.env, ...clock }, stdio: ['ignore', output, output, 'ipc'], detached: true },
     );
+
     this.ended = new Promise((resolve) => {
       this.#process.once('error', (error) => {
         this.#keep(`cannot be started: ${error.message}`);
@@ -62,6 +65,7 @@ export class Child {
       });
       this.#process.once('close', (code, signal) => resolve({ code, signal }));
     });
+
     if (output === 'pipe') this.#read(logFile);
   }
 
@@ -149,6 +153,7 @@ export class Child {
 
   #read(logFile: string | undefined): void {
     const file = logFile === undefined ? undefined : createWriteStream(logFile, { mode: 0o600, flags: 'a' });
+
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -157,8 +162,10 @@ export class Child {
         rest = lines.pop() ?? '';
         for (const line of lines) this.#keep(line);
       });
+
       stream?.once('end', () => rest && this.#keep(rest));
     }
+
     void this.ended.then(() => file?.end());
   }
 

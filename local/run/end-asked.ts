@@ -15,23 +15,28 @@ export function endAsked(): AbortSignal {
     if (controller.signal.aborted && why === 'SIGINT') process.stderr.write('Still stopping …\n');
     controller.abort(new Ended(why));
   };
+
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal));
 
   const parent = process.ppid;
   let npm: number | undefined;
+
   // npm runs scripts in a shell, which outlives it.
   if (process.env.npm_lifecycle_event !== undefined) {
     execFile('ps', ['-o', 'ppid=', '-p', String(parent)], (error, stdout) => {
       if (!error && Number(stdout) > 1) npm = Number(stdout);
     });
   }
+
   const watch = setInterval(() => {
     if (process.ppid !== parent || (npm !== undefined && !isAlive(npm))) {
       clearInterval(watch);
       end('the process that started this one has gone');
     }
   }, 1_000);
+
   watch.unref();
+
   return controller.signal;
 }
 

@@ -25,10 +25,12 @@ export async function startFront(port: number, instances: () => readonly string[
     incoming.resume();
     refuse(outgoing, 503, 'No instance of the app is up.');
   });
+
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', 4_096, () => resolve());
   });
+
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: () =>
@@ -43,18 +45,21 @@ function handOn(target: string, incoming: IncomingMessage, outgoing: ServerRespo
   const { hostname, port } = new URL(target);
   const { method, url: path } = incoming;
   const headers = endToEnd(incoming.rawHeaders);
+
   // A connection for each request: one that is kept might be closed at the other end just when it is used again.
   const onward = request({ hostname, port, method, path, headers, setHost: false, agent: false }, (response) => {
     outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, endToEnd(response.rawHeaders));
     response.pipe(outgoing);
     response.once('error', () => outgoing.destroy());
   });
+
   onward.once('error', () => {
     // The instance may answer before it has read a body to the end, and close.
     if (outgoing.writableEnded) return;
     if (outgoing.headersSent) outgoing.destroy();
     else refuse(outgoing, 502, 'The instance ended before it answered.');
   });
+
   outgoing.once('close', () => onward.destroy()); // the caller has gone
   incoming.pipe(onward);
 }

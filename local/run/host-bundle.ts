@@ -16,6 +16,7 @@ export async function bundleHost(outfile: string): Promise<string> {
     target: 'node22',
     logLevel: 'silent',
   });
+
   return outfile;
 }
 
@@ -34,5 +35,6 @@ export async function bundlePreload(outfile: string): Promise<string> {
     target: 'node22',
     logLevel: 'silent',
   });
+
   return outfile;
 }

@@ -58,13 +58,16 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
     await front?.close();
     await folder.release();
   };
+
   try {
     front = await startFront(port, () => app?.list().map(({ url }) => url) ?? []);
+
     const aborted = new Promise<never>((_, reject) => {
       const abort = () => reject(options.signal.reason);
       if (options.signal.aborted) abort();
       options.signal.addEventListener('abort', abort, { once: true });
     });
+
     const begin = async () => {
       const { variables, ...started } = await start(options, port, folder, processes);
       app = started.app;
@@ -72,7 +75,9 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       await writeEnvFile(folder.envFile, { ...variables, NODE_OPTIONS: clientOptions(options.env) });
       return variables;
     };
+
     const variables = await Promise.race([begin(), processes.failed, aborted]);
+
     return {
       url: front.url,
       envFile: folder.envFile,
@@ -124,6 +129,7 @@ async function start(
       return { azure, ready: await readyJson(azure) };
     }),
   ]);
+
   const azureEnv = ready.env as Record<string, string>;
   const settings = appSettings(String(ready.storage), { CMK_NOTIFY: LOCAL_NOTIFY, ...env }, String(ready.signIn));
   const app = new AppInstances({
@@ -133,8 +139,11 @@ async function start(
     launch: (options) => processes.launch({ ...options, stopFirst: true }),
     output: (number) => ({ logFile: folder.logFile(number === 1 ? 'functions' : `functions-${number}`) }),
   });
+
   const control = appControl(app, azurite.child);
+
   azure.answer((asked) => answerForApp(control, asked));
+
   const variables = {
     ...azureEnv,
     ...(ready.owner as Record<string, string>),
@@ -142,6 +151,7 @@ async function start(
     CMK_API: `${url}/api`,
     LOCAL_AZURE_CONTROL: String(ready.control),
   };
+
   return { app, variables };
 }
 

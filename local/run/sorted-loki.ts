@@ -26,21 +26,26 @@ let isDone = false;
  */
 export function keepLokiSorted(): void {
   if (isDone) return;
+
   isDone = true;
+
   const azurite = createRequire(import.meta.url).resolve('azurite/package.json');
   const loki = createRequire(azurite)('lokijs') as { readonly Collection: { readonly prototype: Collection } };
   const collection = loki.Collection.prototype;
   const { update, removeBatch, removeBatchByPositions } = collection;
+
   collection.update = function (this: Collection, document) {
     if (!Array.isArray(document) || document.length > FEW) return update.call(this, document);
     for (const one of document) update.call(this, one);
     return undefined;
   };
+
   collection.removeBatch = function (this: Collection, documents) {
     if (documents.length > FEW) return removeBatch.call(this, documents);
     for (const one of documents) this.remove(one);
     return undefined;
   };
+
   collection.removeBatchByPositions = function (this: Collection, positions) {
     if (positions.length > FEW) return removeBatchByPositions.call(this, positions);
     for (const one of positions.map((position) => this.data[position])) this.remove(one);

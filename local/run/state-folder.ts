@@ -23,7 +23,9 @@ export class FolderInUseError extends Error {
  */
 export async function claimStateFolder(folder: string): Promise<StateFolder> {
   const path = resolve(folder);
+
   await mkdir(path, { recursive: true, mode: 0o700 });
+
   const claim = join(path, 'pid');
   const other = await ownerOf(claim);
   if (other !== undefined) {
@@ -32,15 +34,20 @@ export async function claimStateFolder(folder: string): Promise<StateFolder> {
         'PORT=7072 LOCAL_DIR=.local/second npm start',
     );
   }
+
   await rm(claim, { force: true });
+
   try {
     await writeFile(claim, `${process.pid}\n`, { flag: 'wx' }); // of two that start at once, one is refused
   } catch (cause) {
     throw new FolderInUseError(`Another local run is starting in ${path}. Try again in a moment.`, { cause });
   }
+
   await rm(join(path, 'logs'), { recursive: true, force: true }); // those of the run before
   await mkdir(join(path, 'logs'), { mode: 0o700 });
+
   const envFile = join(path, 'env');
+
   return {
     path,
     envFile,

@@ -20,7 +20,9 @@ export async function requestToken(control: string, signIn: string, claims?: str
   } catch (cause) {
     throw new TokenError(`The local Azure does not answer at ${control}. Start it: npm start -- --no-tour`, { cause });
   }
+
   const body = (await response.json()) as { access_token?: unknown; error?: unknown };
   if (typeof body.access_token === 'string') return body.access_token;
+
   throw new TokenError(typeof body.error === 'string' ? body.error : `The local Azure answered ${response.status}.`);
 }

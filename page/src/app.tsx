@@ -31,10 +31,14 @@ const VIEWS = [
 export function App({ session }: { readonly session: Session }) {
   const [signIn, setSignIn] = useState<SignIn>(session.signedIn);
   useEffect(() => session.listen(setSignIn), [session]);
+
   const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
+
   // A new client for each user, so that its cached answers go with the user before.
   const api = useMemo(() => new Api(session, objectId), [session, objectId]);
+
   if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
+
   return (
     <SessionContext.Provider value={session}>
       <PersonContext.Provider value={signIn.person}>
@@ -77,6 +81,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
   const route = useRoute();
   const api = useApi();
   const current = route.parts[0] ?? '';
+
   return (
     <>
       <button type="button" class="skip" onClick={focusContent}>
@@ -125,6 +130,7 @@ function focusContent(): void {
 function View({ route }: { readonly route: Route }) {
   const [name = '', ...rest] = route.parts;
   const [first, second] = rest;
+
   switch (name) {
     case '':
       return <NowView />;
@@ -158,6 +164,7 @@ function EndedNotice({ session }: { readonly session: Session }) {
       // The button that was pressed is gone.
       .then(() => session.signedIn.state === 'in' && focusContent())
       .catch((error: unknown) => setFailure((error as Error).message));
+
   return (
     <div class="notice tone-warn wide" role="alert">
       <Icon tone="warn" />
@@ -203,10 +210,12 @@ class Boundary extends Component<BoundaryProps, { readonly failed: string | unde
   override render() {
     const { failed } = this.state;
     if (failed === undefined) return this.props.children;
+
     const again = () => {
       this.props.again();
       this.setState({ failed: undefined });
     };
+
     return (
       <>
         <Heading>This view failed</Heading>

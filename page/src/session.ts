@@ -58,6 +58,7 @@ export class Session {
         popupBridgeTimeout: PATIENCE_MS,
       },
     });
+
     await client.initialize();
     return new Session(client, config);
   }
@@ -86,14 +87,18 @@ export class Session {
         ...(claims === undefined ? {} : { claims }),
         ...(this.#account ? { loginHint: this.#account.username } : {}),
       });
+
       this.#account = result.account;
       this.#set({ state: 'in', person: personOf(result.account, result.accessToken) });
+
       return true;
     } catch (error) {
       // Its window was closed, and the button pressed again: the later one has the outcome.
       if (codeOf(error) === 'interaction_in_progress_cancelled') return false;
       if (this.#signIn.state !== 'out') throw new Error(wordFailure(error), { cause: error });
+
       this.#set({ state: 'out', failure: wordFailure(error) });
+
       return false;
     }
   }
@@ -121,6 +126,7 @@ export class Session {
     const signIn = this.#signIn;
     if (!this.#account || signIn.state !== 'in') throw new SessionEnded('You are not signed in.');
     if (signIn.person.objectId !== person) throw new SessionEnded('Another user has signed in.');
+
     try {
       // Never by a hidden frame: where the refresh token is over, the person is asked.
       const { accessToken } = await this.#client.acquireTokenSilent({
@@ -128,6 +134,7 @@ export class Session {
         scopes: [this.#config.scope],
         cacheLookupPolicy: fresh ? CacheLookupPolicy.RefreshToken : CacheLookupPolicy.AccessTokenAndRefreshToken,
       });
+
       return accessToken;
     } catch (error) {
       this.end();

@@ -22,6 +22,7 @@ export function leaveOut(project: string, { certificates = false } = {}): Plugin
     name: 'leave-out',
     setup(build) {
       const named = identifiers(project);
+
       build.onLoad({ filter: /[\\/]@azure[\\/]arm-[\w-]+[\\/].*ManagementClient\.js$/ }, async ({ path }) => ({
         contents: withoutGroups(await readFile(path, 'utf8'), named),
       }));
@@ -35,8 +36,11 @@ export function leaveOut(project: string, { certificates = false } = {}): Plugin
       build.onLoad({ filter: /[\\/]_configuration[\\/]configurationWorker\.js$/ }, () => ({
         contents: 'export class ConfigurationWorker { shutdown() {} }',
       }));
+
       const packages = certificates ? /^apache-arrow$/ : /^(apache-arrow|jsonwebtoken|open)$/;
+
       build.onResolve({ filter: packages }, ({ path }) => ({ path, namespace: 'left-out' }));
+
       build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
         contents: `const leftOut = () => { throw new Error('${path} is not in the bundle'); };
 export { leftOut as tableFromIPC };

@@ -18,5 +18,6 @@ export async function notices(project: string, what: string, bundles: readonly M
       return `${name} ${version} (${license}), https://www.npmjs.com/package/${name}/v/${version}\n${text}`;
     }),
   );
+
   return `${what} these packages, as far as they are used:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }

@@ -39,24 +39,31 @@ export async function bundlePage(project: string, outDir: string): Promise<{ siz
     metafile: true,
     logLevel: 'silent',
   });
+
   if (result.warnings.length > 0) {
     throw new Error(`esbuild warns about the page:\n${result.warnings.map(({ text }) => text).join('\n')}`);
   }
+
   await mkdir(outDir, { recursive: true });
+
   const names = new Map<string, string>();
   let size = 0;
+
   for (const { path, contents } of result.outputFiles) {
     const name = basename(path);
     names.set(name.replace(/-[A-Z0-9]{8}\./, '.'), name);
     await writeFile(join(outDir, name), contents);
     size += gzipSync(contents, { level: 9 }).length;
   }
+
   for (const name of DOCUMENTS) {
     const linked = linkedBy(await readFile(join(project, 'page', name), 'utf8'), names);
     await writeFile(join(outDir, name), linked);
     size += gzipSync(linked, { level: 9 }).length;
   }
+
   if (size > LIMIT) throw new Error(`The page is ${kib(size)} KiB compressed; it may be ${kib(LIMIT)}.`);
+
   return { size, metafile: result.metafile };
 }
 

@@ -23,11 +23,13 @@ async function functionsThere(functionAppId: string): Promise<void> {
     const functions = armList(`${functionAppId}/functions`, '2024-04-01') as { name: string }[];
     const missing = missingFunctions(functions.map(({ name }) => name));
     if (missing.length === 0) return;
+
     if (turn === TRIES) {
       throw new Error(
         `Azure does not show the functions ${missing.join(', ')} after ${(TRIES * BETWEEN_MS) / 60_000} minutes. Is the package deployed (azd deploy), and does the app start (its logs)?`,
       );
     }
+
     console.log(`waiting for the functions ${missing.join(', ')} …`);
     await sleep(BETWEEN_MS);
   }
@@ -43,6 +45,7 @@ async function untilSpread(deploy: () => unknown): Promise<void> {
       const spreading =
         error instanceof AzError && /PrincipalNotFound|unauthorized|forbidden|identity/i.test(error.message);
       if (!spreading || turn === SPREAD_TRIES) throw error;
+
       console.log(`not yet: ${error.message.slice(0, 200)} … once more in ${SPREAD_MS / 1_000} s`);
       await sleep(SPREAD_MS);
     }
@@ -54,7 +57,9 @@ export async function deployEvents(main: MainOutputs): Promise<void> {
     console.log('no event subscriptions: a Managed HSM sends no events');
     return;
   }
+
   await functionsThere(main.functionAppId);
+
   const topics = findTopics(main.vaults.map(({ id }) => id));
   const parameters = eventParameters(main, topics, isGone);
 
@@ -62,6 +67,7 @@ export async function deployEvents(main: MainOutputs): Promise<void> {
   try {
     const file = join(folder, 'events.parameters.json');
     writeFileSync(file, JSON.stringify({ contentVersion: '1.0.0.0', parameters }));
+
     await untilSpread(() =>
       az(
         ...['deployment', 'sub', 'create', '--location', main.location],
@@ -74,6 +80,7 @@ export async function deployEvents(main: MainOutputs): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
+
   console.log(`event subscriptions of ${main.vaults.length} vault(s) are in place`);
 }
 

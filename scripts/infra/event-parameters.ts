@@ -36,7 +36,9 @@ export function readMainOutputs(environment: Readonly<Record<string, string | un
       `Not set: ${missing.join(', ')}. Deploy the app first (azd provision), then: azd hooks run postdeploy`,
     );
   }
+
   const value = (name: keyof typeof NAMES): string => environment[NAMES[name]] ?? '';
+
   return {
     environmentName: value('environmentName'),
     location: value('location'),
@@ -85,6 +87,7 @@ export function eventParameters(
       ? { ...vault, ...keptOf(topic, main.functionAppId, isGone), topicId: spelled(topic.id, vault.id) }
       : vault;
   });
+
   const { location: _, ...values } = { ...main, vaults };
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
 }

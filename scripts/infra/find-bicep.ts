@@ -65,6 +65,7 @@ function fetched(root: string, cache: string): Bicep {
   const executable = join(folder, process.platform === 'win32' ? 'bicep.exe' : 'bicep');
   if (!existsSync(executable)) {
     mkdirSync(cache, { recursive: true });
+
     const project = join(root, 'scripts/infra/bicep.csproj');
     const answer = run('dotnet', [
       'restore',
@@ -76,18 +77,23 @@ function fetched(root: string, cache: string): Bicep {
       // Its obj folder does not belong beside the sources.
       `-p:BaseIntermediateOutputPath=${join(cache, 'obj')}/`,
     ]);
+
     if (answer.status === undefined) {
       throw new Error(
         'There is no Bicep compiler here, and no dotnet to fetch one. Install one of them: https://aka.ms/bicep-install',
       );
     }
+
     if (answer.status !== 0 || !existsSync(executable)) {
       throw new Error(`The Bicep compiler could not be fetched from NuGet:\n${answer.stdout}${answer.stderr}`);
     }
+
     chmodSync(executable, 0o755);
   }
+
   const version = versionIn(run(executable, ['--version']));
   if (!version) throw new Error(`${executable} does not run. Delete ${cache} and try again.`);
+
   return { version, from: 'NuGet', run: (args) => run(executable, args, EXAMPLE) };
 }
 

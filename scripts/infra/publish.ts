@@ -53,6 +53,7 @@ export async function publish(
     headers: { authorization, 'content-type': 'application/zip' },
     body: zip,
   });
+
   const answer = await taken.text();
   if (taken.status !== 202) throw new Error(`The package was not taken: ${taken.status} ${answer.slice(0, 500)}`);
 
@@ -61,18 +62,23 @@ export async function publish(
   for (let turn = 1; turn <= TURNS; turn++) {
     const response = await fetch(status, { headers: { authorization } });
     const text = await response.text();
+
     // The service forgets a deployment when it is recycled after it: one that was seen and is gone is done.
     if (response.status === 404 && seen) return;
+
     if (response.ok) {
       seen = true;
+
       const { status: number, status_text: said } = JSON.parse(text) as { status: number; status_text?: string };
       if (STATUS[number] === 'done') return;
       if (STATUS[number] === 'failed') throw new Error(`The deployment failed (${number}): ${said ?? text}`);
     } else if (!(response.status === 404 && turn <= UNKNOWN_AT_FIRST) && response.status < 500) {
       throw new Error(`The state of the deployment is not to be had: ${response.status} ${text.slice(0, 500)}`);
     }
+
     await sleep(BETWEEN_MS);
   }
+
   throw new Error(`The deployment is not done after ${(TURNS * BETWEEN_MS) / 60_000} minutes: ${status}`);
 }
 
@@ -100,16 +106,19 @@ export async function readPackage(from: string, sha256: string | undefined): Pro
   const expected = sha256?.trim().toLowerCase();
   if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected))
     throw new Error(`${sha256} is no SHA-256: 64 hexadecimal digits, as in the SHA256SUMS of the release.`);
+
   const isAddress = /^https?:/i.test(from);
   if (isAddress && expected === undefined)
     throw new Error(`What is at ${from} may be replaced: say its --sha256, from the SHA256SUMS of the release.`);
   if (!isAddress && !existsSync(from)) throw new Error(`There is no package ${from}: npm run bundle makes one.`);
+
   const bytes = isAddress ? await download(from) : new Uint8Array(readFileSync(from));
   const found = createHash('sha256').update(bytes).digest('hex');
   if (expected !== undefined && found !== expected)
     throw new Error(
       `${from} is not the package that was meant: its SHA-256 is ${found}, not ${expected}. Nothing was deployed.`,
     );
+
   return bytes;
 }
 

@@ -21,9 +21,11 @@ export function run(command: string, args: readonly string[], env: Readonly<Reco
       DOTNET_NOLOGO: '1',
     },
   });
+
   if (result.error && 'code' in result.error && result.error.code === 'ENOENT') {
     return { status: undefined, stdout: '', stderr: `${command} is not installed` };
   }
+
   if (result.error) throw result.error;
   return { status: result.status ?? 1, stdout: result.stdout, stderr: result.stderr };
 }

@@ -29,6 +29,7 @@ export function terraformVariables({ parameters }: TemplateParameters): string {
 
 function variableOf(name: string, parameter: Parameter): Record<string, unknown> {
   const { allowedValues, metadata } = parameter;
+
   return {
     type: typeOf(parameter),
     // `${` begins an expression in a description too.

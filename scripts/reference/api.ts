@@ -77,12 +77,15 @@ function ownRefusals(operationId: string): string[] {
 function section(call: string, operation: Operation, examples: Readonly<Record<string, Example>>): string {
   const example = examples[operation.operationId];
   const roles = operation.security.flatMap(({ entra }) => entra).map(code);
+
   const parameters = (operation.parameters ?? []).map(({ name, in: where, description, required }) => [
     code(name),
     where,
     plain(description) + (required ? ' Required.' : ''),
   ]);
+
   const refusals = ownRefusals(operation.operationId);
+
   return [
     `### ${code(call)}\n`,
     `${[operation.summary, operation.description ?? ''].filter(Boolean).map(plain).join(' ')}\n`,

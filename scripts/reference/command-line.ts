@@ -28,11 +28,13 @@ export function helpPages(): HelpPage[] {
     command.outputHelp();
     return { path, description: command.description(), help };
   });
+
   const more = Object.entries(topics(program)).map(([topic, help]) => ({
     path: `cmk help ${topic}`,
     description: `${topic} of every command`,
     help,
   }));
+
   return [...(root ? [root] : []), ...more, ...rest];
 }
 

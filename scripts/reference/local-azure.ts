@@ -14,5 +14,6 @@ export function localAzureReference(): string {
       name in defaults ? code(String(defaults[name])) : code(type),
     ],
   );
+
   return `### Settings\n\n${table(['setting', 'what it decides', 'at the start'], rows)}\n`;
 }

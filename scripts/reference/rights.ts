@@ -18,6 +18,7 @@ export function rightsReference(): string {
 function actions(body: string): { action: string; reason: string }[] {
   let reason = '';
   let isComment = false;
+
   return body.split('\n').flatMap((line) => {
     const [, comment] = /^\s*\/\/ ?(.*)$/.exec(line) ?? [];
     if (comment !== undefined) {

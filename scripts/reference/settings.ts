@@ -17,6 +17,7 @@ export function settingsReference(): string {
     plain(fallback),
     example.length > 60 ? '' : code(example),
   ]);
+
   const template = JSON.parse(readFileSync('infra/azuredeploy.json', 'utf8')) as {
     readonly parameters: Readonly<Record<string, Parameter>>;
   };
@@ -28,6 +29,7 @@ export function settingsReference(): string {
       (allowedValues ? ` One of ${allowedValues.map((one) => code(String(one))).join(', ')}.` : ''),
     shown(defaultValue),
   ]);
+
   return `## App settings
 
 ${table(['setting', 'what it is', 'when absent', 'example'], settings)}
@@ -61,6 +63,7 @@ function variableOfParameter(): Readonly<Record<string, string>> {
       variable,
     ]),
   );
+
   return Object.fromEntries(
     [...text.matchAll(/^param (\w+) = (.*)$/gm)].map(([, name = '', value = '']) => [
       name,

@@ -14,6 +14,7 @@ export function checksReference(): string {
     plain(ensures),
     plain(fix),
   ]);
+
   return `## Every check
 
 ⚙ marks what \`CMK_AUTOFIX\` can fix.
@@ -33,11 +34,13 @@ export function reasonsReference(): string {
     });
     return `### ${title}\n\n${table(['code', 'status', 'meaning', 'next step'], rows)}\n`;
   });
+
   const texts: Readonly<Record<string, string>> = REASONS;
   const others = groupsOf('src/reasons.ts').map(([title, codes]) => {
     const rows = codes.map((one) => [code(one), plain(texts[one] ?? '')]);
     return `### ${title}\n\n${table(['code', 'meaning'], rows)}\n`;
   });
+
   return `## Refusals and failures\n\n*Status* is that of the API; a code without one is of the command line and the log.\n\n${refusals.join('\n')}\n## Every other code\n\n${others.join('\n')}`;
 }
 

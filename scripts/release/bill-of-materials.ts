@@ -32,6 +32,7 @@ export function billOfMaterials(project: string, on: Date): BillOfMaterials {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
+
   const { name, dependencies } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
     name: string;
     dependencies: Record<string, string>;
@@ -39,6 +40,7 @@ export function billOfMaterials(project: string, on: Date): BillOfMaterials {
   const shipped = Object.entries(dependencies).map(([one, version]) => `${one}@${version}`);
   const lock = readFileSync(join(project, 'package-lock.json'));
   const digest = createHash('sha256').update(lock).digest('hex');
+
   return ofPackage(JSON.parse(said) as BillOfMaterials, { name, shipped, digest, on });
 }
 
@@ -62,7 +64,9 @@ export function ofPackage(
     reached.add(ref);
     for (const next of ref === root ? shipped : (below.get(ref) ?? [])) visit(next);
   };
+
   visit(root);
+
   return {
     ...bill,
     serialNumber: `urn:uuid:${digest.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-5$3-8$4-$5')}`,

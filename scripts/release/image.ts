@@ -58,6 +58,7 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
   const packed = readdirSync(files).find((file) => file.endsWith('.tgz'));
   if (packed === undefined)
     throw new Error(`${files} has no package of the command line: run scripts/release.ts first.`);
+
   const image = `${name.toLowerCase()}:${version}`;
   const base = pinned(readFileSync(DOCKERFILE, 'utf8'));
   const folder = mkdtempSync(join(tmpdir(), 'cmk-image-'));
@@ -67,6 +68,7 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
     mkdirSync(context);
     writeFileSync(dockerfile, base.text);
     execFileSync('tar', ['-xzf', join(files, packed), '-C', context, '--strip-components=1']);
+
     const labels = {
       version,
       licenses: license,
@@ -75,6 +77,7 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
       'base.name': `docker.io/library/${base.tag}`,
       'base.digest': base.digest,
     };
+
     const said = Object.entries(labels).flatMap(([label, value]) =>
       value ? ['--label', `org.opencontainers.image.${label}=${value}`] : [],
     );
@@ -82,14 +85,20 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
   } finally {
     rmSync(folder, { recursive: true });
   }
+
   const alone = ['run', '--rm', '--network', 'none', '--read-only'];
+
   expectThat(docker([...alone, image, '--version']), version ?? '', 'its version');
   expectThat(docker([...alone, '--entrypoint', 'id', image, '-u']), '1000', 'the user that it runs as');
+
   if (!push) return { image };
+
   docker(['push', image]);
+
   const digests = docker(['inspect', '--format', '{{join .RepoDigests " "}}', image]).split(' ');
   const digest = digests.find((one) => one.startsWith(`${name.toLowerCase()}@`))?.split('@')[1];
   if (digest === undefined) throw new Error(`docker does not say the digest of ${image}.`);
+
   return { image, digest };
 }
 

@@ -50,6 +50,7 @@ export function wingetManifests(released: Released, { name, sha256 }: ReleasedFi
   const id = `${owner}.cmk`;
   const head = `PackageIdentifier: ${id}\nPackageVersion: ${version}\n`;
   const tail = (type: string): string => `ManifestType: ${type}\nManifestVersion: 1.9.0\n`;
+
   return new Map([
     [`${id}.yaml`, `${head}DefaultLocale: en-US\n${tail('version')}`],
     [

@@ -33,6 +33,7 @@ export type LoggedWrite = Readonly<z.output<typeof EVENTS>[number]>;
 
 export function createActivityLog(credential: TokenCredential, cloud: Cloud): ActivityLog {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
+
   return {
     async writes(resource, since) {
       const subscription = resource.split('/').slice(0, 3).join('/');

@@ -52,13 +52,18 @@ export async function hasDependents(
   } catch {
     // Without the index, search by lists.
   }
+
   const enough = new AbortController();
   const stop = () => enough.abort();
   const unread = await findDependents(key, searched ?? (await subscriptions()), { accounts }, stop, enough.signal);
+
   if (enough.signal.aborted) return { answer: 'some' };
+
   const [first] = unread;
   if (!first) return { answer: 'none' };
+
   const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describe(first.failure)}`;
+
   return { answer: 'unknown', detail };
 }
 
@@ -78,7 +83,9 @@ async function findUnindexed(
     }
     return true;
   };
+
   const unindexed = async (subscription: string) => ((await isRuledOut(subscription)) ? [] : [subscription]);
+
   return (await pMap(subscriptions, unindexed, { concurrency: CONCURRENCY })).flat();
 }
 
@@ -115,6 +122,7 @@ export async function findDependents(
       if (failure.kind !== 'notFound') unread.push({ of: 'scopes', id: account.id, failure });
     }
   };
+
   const search = async (subscription: string): Promise<void> => {
     const others: Account[] = [];
     try {
@@ -126,9 +134,12 @@ export async function findDependents(
     } catch (error) {
       unread.push({ of: 'accounts', id: subscription, failure: describeFailure(error) });
     }
+
     await pMap(others, async (account) => signal?.aborted || searchScopes(account), { concurrency: CONCURRENCY });
   };
+
   await pMap(subscriptions, search, { concurrency: CONCURRENCY });
+
   return unread;
 }
 

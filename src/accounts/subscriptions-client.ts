@@ -38,6 +38,7 @@ export function createSubscriptions(
     }
     return listed;
   };
+
   return {
     all,
     list: async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id),
@@ -65,6 +66,7 @@ export function withVanished(
   const none: ReadonlyMap<string, Date> = new Map();
   const listings = () =>
     withDeadline(LISTINGS_MS, 'The listings were not read', () => fleet.listings()).catch(() => none);
+
   return {
     async list() {
       const [seen, listed] = await Promise.all([visible.all(), listings()]);

@@ -45,23 +45,29 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         log({ level: 'error', reason: 'Unexpected', message, ...record });
       },
     };
+
     let callerFields: Readonly<Record<string, unknown>> | undefined;
     try {
       const services = servicesOfCall(host, log);
       const caller = await services.authenticate(request.headers, services.now());
+
       callerFields = describeCaller(caller);
+
       const act = actOf(route, new URL(request.url).searchParams);
       const noteKey = (key: RouteKey): void => {
         record.key ??= nameForLog(key);
       };
       const arrived = { act, request, caller, services, log, noteKey, ...answering };
       const limited = { caller: caller.objectId, act, lane: laneOf(route, act, request.params) };
+
       // The time limit starts when the call arrives.
       const answer = await withDeadline(CALL_LIMIT_MS, TIME_UP, (signal) =>
         limits.run(limited, performance.now(), () => answerCaller(route, arrived, signal)),
       );
       const { status } = answer;
+
       log({ level: 'info', reason: 'CallAnswered', message: REASONS.CallAnswered, ...record, ...callerFields, status });
+
       return answer;
     } catch (error) {
       const refused = error instanceof DeadlineError ? timedOut(error) : error;
@@ -69,6 +75,7 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         const { reason: because, message, status, logged } = refused;
         refusalLog.record({ message, because, status, ...record, ...callerFields, ...logged }, log);
       }
+
       return problemResponse(refused, answering);
     }
   };
@@ -88,6 +95,7 @@ async function answerCaller(
 ): Promise<HttpResponseInit> {
   // The time limit may have passed while the call waited.
   signal.throwIfAborted();
+
   const { caller, services } = call;
   const { access } = services.settings;
   const { role, reach } = route;
@@ -95,7 +103,9 @@ async function answerCaller(
     if (key && key !== 'later') noteKey(key);
     requireAccess(caller, { role, act, key }, access);
   };
+
   require(keyToRequire(reach, request.params));
+
   try {
     // `request.query` is unsafe: the host joins the values of a repeated parameter.
     const query = queryOf(new URL(request.url).searchParams, route.query ?? {});
@@ -103,9 +113,11 @@ async function answerCaller(
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
     const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
     const answer = route.handle({ ...call, request, query, body, require, reaches });
+
     // The permit is released when the time limit passes, even if the handler continues.
     await untilAborted(answer, signal);
     signal.throwIfAborted();
+
     return await answer;
   } catch (error) {
     throw asNarrowed(error, caller, role, access);
@@ -150,6 +162,7 @@ function servicesOfCall(host: CallHost, log: Log): Services {
 /** Log fields of a request. The caller may have forged any of them; the key and the id may not exist. */
 function recordOf({ headers, method, params }: HttpRequest, context: InvocationContext) {
   const { id } = params;
+
   return {
     /** Name of the function. */
     call: context.functionName,

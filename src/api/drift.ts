@@ -185,6 +185,7 @@ function beginCheck({ id, caller }: { readonly id: string; readonly caller: stri
     .finally(() => {
       started = undefined;
     });
+
   return { check, report };
 }
 
@@ -203,6 +204,7 @@ export async function showReport(
   });
   if (report && 'findings' in report) return jsonResponse(200, report);
   if (report) return stillRunning(report, now());
+
   throw new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'No drift report has this id.' });
 }
 

@@ -34,6 +34,7 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
     usage: () => slowFacts.usage(key, settings.drift.usageWorkspace, services, BESIDE_MS),
     effect: () => readEffect(key, open, services),
   });
+
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 

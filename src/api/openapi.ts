@@ -29,9 +29,11 @@ const ETAG = {
  */
 export function openApiDocument(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
+
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: describeRoute(route) };
   }
+
   return {
     openapi: '3.1.0',
     info: {
@@ -80,11 +82,13 @@ function describeRoute(route: Route): object {
     ...(body ? BODY_REFUSALS : []),
     'Unexpected',
   ]);
+
   const parameters = [
     ...describeParameters('path', params),
     ...describeParameters('query', query),
     ...(conditional ? describeParameters('header', { 'If-None-Match': IF_NONE_MATCH }) : []),
   ];
+
   return {
     operationId: id,
     summary,
@@ -122,10 +126,12 @@ function describeParameters(place: 'path' | 'query' | 'header', table: Parameter
 
 function describeRefusals(refusals: NonNullable<Route['refusals']>): Record<string, object> {
   const codes = new Map<number, Set<Refusal>>();
+
   for (const one of refusals) {
     const [code, status] = typeof one === 'string' ? [one, statusOf(one)] : one;
     codes.set(status, (codes.get(status) ?? new Set()).add(code));
   }
+
   return Object.fromEntries(
     [...codes].map(([status, of]) => [
       status,
@@ -150,21 +156,26 @@ function refTo(named: Named): object {
 /** JSON Schemas for `components.schemas`. Every other use refers to a named schema by its name. */
 function componentSchemas(requests: readonly Named[], responses: readonly Named[]): Record<string, JsonSchema> {
   const components: Record<string, JsonSchema> = {};
+
   for (const [all, io] of [
     [requests, 'input'],
     [responses, 'output'],
   ] as const) {
     const registry = z.registry<{ id: string }>();
+
     for (const [id, schema] of all.flatMap((named) => Object.entries(named))) {
       if (!registry.has(schema)) registry.add(schema, { id });
     }
+
     const { schemas } = z.toJSONSchema(registry, {
       io,
       uri: (id) => `#/components/schemas/${id}`,
       override: tolerateNewFields,
     });
+
     for (const [id, schema] of Object.entries(schemas)) components[id] = withoutHeader(schema as JsonSchema);
   }
+
   return components;
 }
 

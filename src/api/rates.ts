@@ -48,13 +48,17 @@ export class CallerLimits {
     const { burst, perSecond, atOnce, waiting } = CALLER_LIMITS[act];
     const name = `${act} ${caller}`;
     const allowance = this.#allowances.get(name) ?? { tokens: burst, atMs: nowMs };
+
     this.#allowances.set(name, allowance);
+
     const tokens = Math.min(burst, allowance.tokens + ((nowMs - allowance.atMs) / 1000) * perSecond);
     if (tokens < 1) throw tooMany(act, (1 - tokens) / perSecond);
+
     Object.assign(allowance, { tokens: tokens - 1, atMs: nowMs });
 
     const limit = this.#limitOf(`${name} ${lane}`, atOnce);
     if (limit.activeCount + limit.pendingCount >= atOnce + waiting) throw tooMany(act, 1);
+
     return limit(work);
   }
 

@@ -45,6 +45,7 @@ export class RefusalLog {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+
     const groups = this.#groups;
     this.#groups = new Map();
     for (const { about, calls: all } of groups.values()) {

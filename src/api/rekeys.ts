@@ -158,15 +158,19 @@ async function start(
     const [vault = '', key = ''] = name.split('/');
     call.require({ vault, key });
   }
+
   const [from, to] = [keyNamed(vaults, source), keyNamed(vaults, target)];
   const check = await orProblem(() => checkRekey(from, to, services));
   if (query.dryRun) return jsonResponse(200, check);
+
   if (check.problems.length > 0) {
     const detail = check.problems.map((problem) => problem.detail).join(' ');
     throw new HttpProblem('RekeyUnfit', { detail, extensions: { check } });
   }
+
   const request = { from: from.id, to: to.id, maxFailures };
   const order = await orProblem(() => startRekey(request, orderOf(call, reason, ticket), services, log));
+
   return jsonResponse(201, { check, order });
 }
 

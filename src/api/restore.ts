@@ -106,19 +106,23 @@ export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_
     dualControl,
     readiness: () => restoreReadiness(key, services),
   };
+
   const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
     if (error instanceof KeyNotRecoveredError) throw notRecovered(error, key);
     throw unreadable(error, 'cmk key restore');
   });
   if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
   if (result.isDeleted && result.end === 'NothingToRestore') throw new HttpProblem('KeyNotFound', DELETED);
+
   const answer = toBody(result);
   if (isComplete(result.end)) return jsonResponse(200, answer);
+
   throw problemOf(result, answer);
 }
 
 function toBody(result: RestoredKey): RestoreResponse {
   const { key, end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
+
   return {
     key: key.id,
     reason: end === 'NothingToRestore' ? end : 'Restored',
@@ -139,6 +143,7 @@ function problemOf(
 ): HttpProblem {
   const { recovered } = extensions;
   const sentence = `${REASONS[end]}${recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : ''}`;
+
   switch (end) {
     case 'SecondPersonNeeded':
       return new HttpProblem(end, { detail: sentence, extensions: { recovered } });
@@ -171,6 +176,7 @@ function notRecovered({ isFound, cause }: KeyNotRecoveredError, { vault }: Manag
   const failure = describeFailure(cause);
   const forbidden = failure.kind === 'forbidden';
   const reason = forbidden ? 'MissingPermission' : 'ServiceUnavailable';
+
   if (!isFound) {
     return new HttpProblem(reason, {
       status: 502,
@@ -180,10 +186,12 @@ function notRecovered({ isFound, cause }: KeyNotRecoveredError, { vault }: Manag
       cause,
     });
   }
+
   const right =
     vault.kind === 'vault'
       ? 'Microsoft.KeyVault/vaults/keys/recover/action on the vault'
       : 'Microsoft.KeyVault/managedHsm/keys/deletedKeys/recover/action in the HSM';
+
   return new HttpProblem(reason, {
     status: 502,
     detail: `The key is deleted and Key Vault did not recover it: ${describe(failure)}`,

@@ -101,18 +101,24 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const { services, log } = call;
   const key = keyOfCall(call);
   if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
+
   const body = await call.body();
+
   checkConfirmation(body.confirm, key);
+
   const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
   const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
     throw unreadable(error, 'cmk key revoke');
   });
   if (!result) throw new HttpProblem('KeyNotManaged');
+
   const answer = toBody(result);
   if (result.complete) return jsonResponse(200, answer);
+
   const { reason: _, ...extensions } = answer;
   if (result.isDeleted) throw new HttpProblem('RevocationIncomplete', { ...DELETED_MEANWHILE, extensions });
+
   throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
 }
 
@@ -130,6 +136,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     abortAfter((signal) => readBlastRadius(key, services, signal), DRY_RUN_MS),
     readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
   ]);
+
   return {
     key: key.id,
     reason: 'DryRun',
@@ -145,6 +152,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
 
 function toBody(result: Revoked<BlastRadius>): RevokeResponse {
   const { key, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
+
   return {
     key: key.id,
     reason: 'Revoked',

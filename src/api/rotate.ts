@@ -60,6 +60,7 @@ export const ROTATE_ROUTE: Route = route({
     const key = keyOfCall({ request, services });
     const { reason: why, ticket } = dryRun ? {} : await call.body();
     const journal = new Journal({ dryRun });
+
     // The same fields as in the record of an automatic rotation.
     const about = { action: 'key.rotate', resource: key.id, caller: auditedCaller(caller), correlationId };
     const begin = ({ version }: KeyVersion) =>
@@ -67,14 +68,18 @@ export const ROTATE_ROUTE: Route = route({
         { ...about, reason: 'RotationBegun', details: { from: `${key.id}/${version}`, why, ticket } },
         AUDIT_WAIT_MS,
       );
+
     const rotate = () =>
       orUnavailable(
         () => rotateKey(key, RECENT_SECONDS, { azure: services, journal, begin }),
         (failure) => `Key Vault did not rotate the key: ${failure}`,
       );
+
     const { from, to } = dryRun ? await rotate() : await rotateAlone(key, services, rotate);
     if (dryRun || to === undefined || to === from) return jsonResponse(200, { from, to });
+
     services.nowBoard.changed(request.params.vault, services);
+
     const outcome = await services.audit(
       {
         ...about,
@@ -84,13 +89,16 @@ export const ROTATE_ROUTE: Route = route({
       },
       AUDIT_WAIT_MS,
     );
+
     // Event Grid may lose the event of the new version.
     const cause = { by: 'operator' as const, ref: correlationId.slice(0, 200), since: services.now().toISOString() };
+
     await services
       .requestKeys([key.id], cause)
       .catch((error: unknown) =>
         log({ level: 'warning', reason: 'ServiceUnavailable', message: String(error), key: key.id }),
       );
+
     return jsonResponse(200, { from, to, audit: 'failed' in outcome ? outcome.failed : 'written' });
   },
 });

@@ -32,6 +32,7 @@ type AppendResult =
 export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
     withinTime(timeoutMs, run);
+
   return {
     /** Lists every file in any order; empty if the container does not exist. */
     async list() {

@@ -54,6 +54,7 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
     const entries = batch.map(({ entry }) => entry);
     try {
       const receipts = await write(entries);
+
       for (const [index, { entry, answer }] of batch.entries()) {
         const written = receipts[index];
         if (written) wrote(entry, written);
@@ -65,6 +66,7 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
         answer({ failed: `The app could not write the audit trail: ${messageOf(error)}` });
     }
   };
+
   const drain = async (): Promise<void> => {
     if (isWriting) return;
     isWriting = true;
@@ -80,6 +82,7 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
       failed(error, [entry]);
       return { failed: 'The app cannot serialize the entry as JSON.' };
     }
+
     return new Promise<AuditOutcome>((resolve) => {
       const failed = `The audit trail did not answer within ${timeoutMs} ms; the app still tries to write the entry.`;
       const timer = setTimeout(() => resolve({ failed }), timeoutMs);

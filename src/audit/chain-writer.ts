@@ -53,14 +53,20 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     spend: (error: unknown) => Promise<void>,
   ): Promise<Head | undefined> {
     const listed = await files.list();
+
     // Another instance has already written the next file.
     if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
+
     const file = fileAfter(head.file, today);
+
     await files.create(file);
+
     const { line, end } = formatRecord(head, { next: file }, { id: options.newId(), time: options.now() });
     const outcome = await appendAt(files, head, line, spend);
     if (outcome === undefined) return undefined;
+
     const start = { file, position: 0, blocks: 0, midLine: false };
+
     // A full file accepts no closing record; verification reports that the file is not closed.
     return outcome === 'full' ? { ...start, seq: head.seq, hash: head.hash } : { ...start, ...end };
   }
@@ -72,12 +78,14 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       if (failures > maxFailures) throw error;
       await sleep(50 * failures * Math.random());
     };
+
     // Each entry keeps its id through every attempt.
     const identified = entries.map((entry) => ({ entry, id: options.newId() }));
 
     for (let round = 1; round <= MOST_ROUNDS; round += 1) {
       const today = dayOf(options.now());
       known ??= await findHead(files, today);
+
       const head: Head = known;
       const isFull = head.blocks >= maxBlocks - 1;
       if (isFull || (parseFileName(head.file)?.day ?? today) < today) {
@@ -89,12 +97,16 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
           known = { ...head, file: fileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
           continue;
         }
+
         known = outcome && { ...outcome, ...end, file: head.file, midLine: false };
+
         if (outcome) return receipts;
       }
+
       // Random, so that writers that collided do not collide again.
       if (!known) await sleep(Math.min(100, 5 * round) * Math.random());
     }
+
     throw new Error(`Other writers appended first ${MOST_ROUNDS} times in a row.`);
   };
 }
@@ -116,6 +128,7 @@ async function appendAt(files: AuditFiles, head: Head, text: string, spend: (err
       case 'absent':
         if (head.position > 0) return undefined;
         if (isCreated) throw new Error(`${head.file} was created and deleted immediately.`);
+
         await files.create(head.file);
         isCreated = true;
         break;
@@ -135,12 +148,14 @@ function formatRecords(
   const receipts: AuditReceipt[] = [];
   let end: ChainEnd = head;
   let text = '';
+
   for (const { entry, id } of entries) {
     const record = formatRecord(end, { entry }, { id, time });
     end = record.end;
     text += record.line;
     receipts.push({ file: head.file, ...end });
   }
+
   return { text, end, receipts };
 }
 
@@ -201,19 +216,25 @@ async function readEnd(
   let hash: string | undefined;
   let damaged = 0;
   let read = 0;
+
   for await (const { lines, slice } of fileBackwards(files, name, size)) {
     if (read === 0) place = { ...place, blocks: slice.blocks, midLine: slice.bytes.at(-1) !== LINE_FEED };
+
     for (const { bytes } of lines) {
       const record = parseRecord(bytes);
       const isBelievable = record?.intact && record.seq < MOST_RECORDS;
       hash ??= isBelievable ? record.hash : sha256(bytes);
+
       if (isBelievable) {
         return { ...place, seq: record.seq + damaged, hash, next: damaged === 0 ? record.next : undefined };
       }
+
       damaged += 1;
     }
+
     read += slice.bytes.length;
     if (read >= MOST_TAIL_BYTES) break;
   }
+
   return { ...place, seq: damaged, hash: hash ?? CHAIN_START.hash };
 }

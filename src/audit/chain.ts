@@ -116,13 +116,17 @@ export class ChainVerifier {
       const message = `The trail lacks record ${seq}, which has a receipt.`;
       this.#findings.push({ reason: 'ReceiptMissing', file: this.#file, message });
     }
+
     for (const { seq, file } of this.#ends.values()) {
       const message = `The trail lacks record ${seq}, at which an earlier verification ended: the end was cut off, or the file of its day is missing.`;
       this.#findings.push({ reason: 'EndMissing', file, message });
     }
+
     this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
+
     const { seqs, to } = this.#logged;
     const unlogged = seqs.size > 0 ? { unlogged: Math.max(0, (this.#lastReceipt?.seq ?? 0) - to) } : {};
+
     return { findings: this.#findings, records: this.#records, last: this.#lastReceipt, ...unlogged };
   }
 
@@ -152,15 +156,21 @@ export class ChainVerifier {
 
   #take(record: AuditRecord): void {
     this.#records += 1;
+
     if (this.#current?.next !== undefined) this.#find('LineAfterClose');
+
     if (!record.intact || record.seq - this.#last.seq >= MOST_RECORDS) {
       this.#damage(record.intact ? 'LineUnreadable' : 'LineChanged');
       return;
     }
+
     const isRepeated = this.#ids.has(record.id);
+
     this.#ids.add(record.id);
+
     if (isRepeated) this.#find('LineRepeated');
     if (record.next !== undefined && this.#current) this.#current.next = record.next;
+
     this.#compareReceipt(record);
     this.#compareEnd(record);
     this.#place(record, isRepeated);
@@ -169,17 +179,20 @@ export class ChainVerifier {
   #place(record: AuditRecord, isRepeated: boolean): void {
     const { seq, prev, hash } = record;
     if (this.#first === undefined) this.#start(seq);
+
     const { seq: last, hash: lastHash } = this.#last;
     if (seq <= last) {
       if (!isRepeated) this.#find('LineMoved');
       return;
     }
+
     // Each damaged line since then may be a damaged record or an inserted line.
     const expected = last + 1 + this.#damaged;
     if (seq > expected) {
       const which = expected === seq - 1 ? `Record ${expected} is` : `Records ${expected} to ${seq - 1} are`;
       this.#find('LineMissing', `${which} missing before this line.`);
     } else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) this.#find('ChainBroken');
+
     this.#damaged = 0;
     this.#last = { seq, hash };
     this.#lastReceipt = { file: this.#file, seq, hash };

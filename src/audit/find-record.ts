@@ -22,17 +22,21 @@ export async function findRecord(
   const seq = /^[1-9]\d{0,14}$/.test(which) ? Number(which) : undefined;
   const only = seq === undefined ? undefined : await fileOf(files, seq);
   if (seq !== undefined && only === undefined) return undefined;
+
   const needle = Buffer.from(seq === undefined ? `"id":${JSON.stringify(which)}` : `"seq":${seq},`);
   let read = 0;
+
   for await (const { lines, slice } of linesBackwards(files, (file) => file === (only ?? file))) {
     for (const { file, bytes: line } of lines) {
       const record = line.includes(needle) ? parseRecord(line) : undefined;
       const isIt = seq === undefined ? record?.id === which || record?.entry?.id === which : record?.seq === seq;
       if (record && isIt) return { record, file, line: line.toString() };
     }
+
     read += slice.bytes.length;
     if (read >= mostBytes || signal?.aborted) return undefined;
   }
+
   return undefined;
 }
 
@@ -40,6 +44,7 @@ export async function findRecord(
 async function fileOf(files: AuditFiles, seq: number): Promise<string | undefined> {
   const names = trailFiles(await files.list()).map(({ name }) => name);
   let found: string | undefined;
+
   while (names.length > 0) {
     const middle = Math.floor(names.length / 2);
     const first = await firstSeq(files, names[middle] ?? '');
@@ -47,6 +52,7 @@ async function fileOf(files: AuditFiles, seq: number): Promise<string | undefine
     else if (first <= seq) [found] = names.splice(0, middle + 1).slice(-1);
     else names.splice(middle);
   }
+
   return found;
 }
 

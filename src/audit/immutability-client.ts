@@ -10,6 +10,7 @@ import { AUDIT_CONTAINER } from './audit-client.ts';
 /** The immutability policy of the trail's container. Errors are the SDK's. */
 export function createAuditPolicies(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
+
   return {
     /** Reads the policy; undefined: the container or its policy does not exist. */
     async get({ subscriptionId, resourceGroup, name }: ResourceId) {

@@ -25,7 +25,9 @@ export async function* linesOf(
   for (let at = 0; at < size; ) {
     const slice = await files.read(name, at, at + FORWARD_BYTES);
     if (!slice || slice.bytes.length === 0) break;
+
     let { bytes } = slice;
+
     size = slice.size;
     at += bytes.length;
     for (let feed = bytes.indexOf(LINE_FEED); feed !== -1; feed = bytes.indexOf(LINE_FEED)) {
@@ -33,10 +35,13 @@ export async function* linesOf(
       [rest, held] = [[], 0];
       bytes = bytes.subarray(feed + 1);
     }
+
     if (bytes.length === 0 || held > MOST_LINE_BYTES) continue;
+
     rest.push(bytes);
     held += bytes.length;
   }
+
   if (rest.length > 0) yield { bytes: Buffer.concat(rest), ended: false };
 }
 
@@ -64,15 +69,21 @@ export async function* fileBackwards(
   for (let end = before; end > 0; ) {
     const position = Math.max(0, end - chunkBytes);
     const slice = await files.read(file, position, end);
+
     // The file was truncated, which verification reports.
     if (!slice || slice.bytes.length === 0) return;
+
     const bytes = Buffer.concat([slice.bytes, rest]);
     const cut = position === 0 ? 0 : bytes.indexOf(LINE_FEED) + 1;
     const isWithinLine = position > 0 && cut === 0;
+
     // Bytes longer than a line are no record, so their end is dropped.
     const isEndless = bytes.length > MOST_LINE_BYTES + chunkBytes;
+
     rest = isWithinLine ? bytes.subarray(0, isEndless ? MOST_LINE_BYTES : undefined) : bytes.subarray(0, cut);
+
     const from = { file, position };
+
     yield { lines: isWithinLine ? [] : linesIn(bytes, cut, from), slice, from };
     end = position;
   }
@@ -123,11 +134,14 @@ export async function* recordsSince(
   signal?: AbortSignal,
 ): AsyncGenerator<AuditRecord> {
   const first = since.getTime() - CLOCKS_APART_MS;
+
   for await (const { lines } of linesBackwards(files, mayHold({ since }))) {
     signal?.throwIfAborted();
     const oldest = lines.at(-1);
+
     for (const line of lines) {
       if (line !== oldest && !line.bytes.includes(text)) continue;
+
       const record = parseRecord(line.bytes);
       if (record && Date.parse(record.time) < first) return;
       if (record?.intact) yield record;

@@ -18,15 +18,19 @@ const RECORD = z.discriminatedUnion('reason', [
 /** Parses the app's records from an export of the log: a record per line, with any text around it. */
 export function readLogEvidence(text: string) {
   const receipts = new Map<number, string>();
+
   /** Ends of the trail at each drift check's verification. */
   const ends: AuditReceipt[] = [];
+
   for (const line of text.split('\n')) {
     const record = RECORD.safeParse(recordIn(line)).data;
     if (record?.reason === 'AuditWritten') receipts.set(record.receipt.seq, record.receipt.hash);
     else if (record) ends.push({ file: record.file, ...record.receipt });
   }
+
   // Last record that the app has verified against the log, which is complete up to that record.
   const loggedTo = ends.length > 0 ? Math.max(...ends.map(({ seq }) => seq)) : undefined;
+
   return { receipts: [...receipts].map(([seq, hash]) => ({ seq, hash })), ends, loggedTo };
 }
 

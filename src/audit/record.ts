@@ -118,8 +118,10 @@ export function parseRecord(line: Uint8Array): AuditRecord | undefined {
     const match = HASH_MEMBER.exec(text);
     const hash = match?.[1];
     if (!match || !hash) return undefined;
+
     const body = `${text.slice(0, match.index)}}`;
     const record = RECORD.safeParse(JSON.parse(body)).data;
+
     return record && { ...record, hash, intact: sha256(body) === hash };
   } catch {
     return undefined;

@@ -39,8 +39,10 @@ export async function searchTrail(
   let read = 0;
   let at = before;
   let time: string | undefined;
+
   for await (const { lines, slice, from } of linesBackwards(files, mayHold(filter), before)) {
     read += slice.bytes.length;
+
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
       const one = record && recordedEntry(record);
@@ -49,14 +51,18 @@ export async function searchTrail(
         if (found.size === most) return { records: found.all, next: at ?? { file, position } };
         found.add({ ...one, file });
       }
+
       at = { file, position };
       time = record?.time ?? time;
     }
+
     // In a text without line feeds, the next page continues here, so it does not read the text again.
     if (lines.length === 0 && slice.bytes.length >= MOST_LINE_BYTES) at = from;
+
     if (at && (read >= mostBytes || signal?.aborted)) {
       return { records: found.all, next: at, searchedBackTo: time };
     }
   }
+
   return { records: found.all };
 }

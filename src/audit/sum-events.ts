@@ -45,14 +45,17 @@ const ABOUT_KEYS = '"action":"key.';
 export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpan): Promise<TrailEvents> {
   const revocations = new Set<string>();
   const restores = new Set<string>();
+
   /** Duration of each finished rotation, by record id. */
   const finished = new Map<string, number | undefined>();
   let complete = true;
   try {
     for await (const { id, time, entry } of recordsSince(files, ABOUT_KEYS, span.since, signal)) {
       if (!entry || !matches({ time, entry }, span)) continue;
+
       const { action, reason } = entry;
       const name = entry.id ?? id;
+
       if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) revocations.add(name);
       else if (action === 'key.restore' && reason === 'Restored') restores.add(name);
       else if (action === 'key.rotation' && reason === 'RotationFinished') {
@@ -64,9 +67,11 @@ export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpa
     if (!signal?.aborted) throw error;
     complete = false;
   }
+
   const seconds = [...finished.values()].filter((one) => one !== undefined);
   const [p50Seconds, p95Seconds] = [percentile(seconds, 50), percentile(seconds, 95)];
   const rotations = { finished: finished.size, p50Seconds, p95Seconds };
+
   return { rotations, revocations: revocations.size, restores: restores.size, complete };
 }
 

@@ -36,11 +36,14 @@ export function matches({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
   if (action !== undefined && !`${entry.action}.`.toLowerCase().startsWith(`${action.toLowerCase()}.`)) return false;
   if (by !== undefined && !isBy(entry, by.toLowerCase())) return false;
   if (account === undefined && key === undefined && vault === undefined) return true;
+
   const about = textOf(entry);
   if (account !== undefined && !names(about, accountPath(account.toLowerCase()))) return false;
   if (vault !== undefined && !vaultPaths(vault.toLowerCase()).some((path) => names(about, path))) return false;
   if (key === undefined) return true;
+
   const isName = vault !== undefined && !key.includes('/');
+
   return isAboutKey(entry, about, (isName ? `${vault}/${key}` : key).toLowerCase());
 }
 

@@ -22,16 +22,21 @@ export class UniqueRecords<T extends RepeatableRecord> {
   /** Adds the next older record. */
   add(record: T): void {
     const { id, reason, correlationId, details } = record.entry;
+
     this.#count += 1;
+
     if (id === undefined) {
       this.#records.set(`${this.#count}`, record);
       return;
     }
+
     const found = `found ${id}`;
+
     if (details?.foundIn !== undefined) {
       if (!this.#proven.has(id)) this.#put(found, record);
       return;
     }
+
     // A call may have an incomplete record and a later complete record, with the same id.
     this.#proven.add(id);
     this.#records.delete(found);

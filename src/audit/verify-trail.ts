@@ -56,15 +56,19 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
     for (const { name, appendable } of fresh) {
       seen.add(name);
       verifier.file(name, appendable);
+
       // The verifier reports a foreign file name, and the app does not read that file.
       if (!parseFileName(name)) continue;
+
       for await (const { bytes, ended } of linesOf(files, name)) {
         const entry = verifier.line(bytes, ended)?.entry;
         if (entry) options.onEntry?.(entry as AuditEntry);
       }
     }
+
     if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
     if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);
+
     return { ...verifier.finish(), files: seen.size };
   }
 }

@@ -94,6 +94,7 @@ function containerIn(
       : { credential: credential(), url: storage.blobUri };
   const pipeline = newPipeline(service.credential, { retryOptions });
   pipeline.factories.push(deadline('The blob service'));
+
   return new BlobServiceClient(service.url, pipeline).getContainerClient(name);
 }
 

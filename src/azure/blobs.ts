@@ -111,6 +111,7 @@ export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T
     const found = await readDocument(container, name, ms, signal);
     return found && { value: schema.parse(parseJson(found.text)), etag: found.etag };
   };
+
   /**
    * @param etag ETag of the last read; undefined: the document must not exist
    * @returns false: another instance has written or deleted the document since the read
@@ -126,6 +127,7 @@ export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T
       throw error;
     }
   };
+
   return {
     read,
     put,

@@ -49,10 +49,12 @@ function deniedByPolicy(text: string): Block {
     const initiative = policySetDefinition ? ` of the initiative "${policySetDefinition.name}"` : '';
     return `the policy "${policyDefinition.name}"${initiative}, assigned as "${policyAssignment.name}" (${policyAssignment.id})`;
   });
+
   // The message itself, if it has no identifiers or also has the assignment's reasons.
   const rest = which.length === 0 || text.includes('Reasons: ') ? ` ${text.replace(all, '').trim()}` : '';
   const assignment: ShellOption[] = found.slice(0, 1).map((one) => ['--policy-assignment', one.policyAssignment.id]);
   const exempt = shellCommand('az policy exemption create --exemption-category Waiver', assignment);
+
   return {
     reason: 'DeniedByPolicy',
     message: `Azure Policy denies the request${which.length > 0 ? `: ${which.join('; ')}` : ''}.${rest}`,
@@ -67,6 +69,7 @@ function locked(text: string): Block {
     ...(subscription ? [['--subscription', subscription] as const] : []),
     ...(group ? [['--resource-group', group] as const] : []),
   ]);
+
   return {
     reason: 'ScopeLocked',
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,

@@ -47,18 +47,26 @@ export class CallCapacity {
    */
   end(region: string, isWell: boolean | undefined, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
     this.#inFlight -= 1;
+
     const health = this.#health(region);
+
     health.isProbing = false;
+
     if (isWell === undefined) return undefined;
+
     if (isWell) {
       const wasClosed = health.failures >= FAILURES;
+
       Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });
       return wasClosed ? 'RegionOpened' : undefined;
     }
+
     health.failures += 1;
     if (health.failures < FAILURES || health.closedUntil > nowMs) return undefined;
+
     health.breakMs = Math.min(health.breakMs * 2 || FIRST_BREAK_MS, LONGEST_BREAK_MS);
     health.closedUntil = nowMs + health.breakMs;
+
     return 'RegionClosed';
   }
 

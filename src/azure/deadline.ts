@@ -62,12 +62,14 @@ export async function untilAborted(work: Promise<unknown>, signal: AbortSignal |
     await work;
     return true;
   }
+
   let stop = (): void => {};
   const aborted = new Promise<false>((resolve) => {
     stop = () => resolve(false);
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });
+
   try {
     return await Promise.race([work.then(() => true as const), aborted]);
   } finally {
@@ -127,8 +129,10 @@ export function deadlineHttp(msOf: (request: PipelineRequest) => number, http: H
         request.abortSignal = signal;
         return http.sendRequest(request);
       };
+
       try {
         const what = `${new URL(request.url).hostname} did not answer`;
+
         // A request can ignore its signal when a compressed answer breaks off, because the SDK waits for the rest.
         return await withDeadline(msOf(request), what, send, asSignal(outer));
       } finally {

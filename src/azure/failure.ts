@@ -64,6 +64,7 @@ function kindOf(
   if (status === 404) return 'notFound';
   if (status === 401 || status === 403) return 'forbidden';
   if (status === 409 || status === 412) return 'conflict';
+
   return 'refused';
 }
 

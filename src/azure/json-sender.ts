@@ -32,10 +32,14 @@ export function createJsonSender(
   const { httpClient, retryOptions, additionalPolicies } = callOptions(limits);
   const pipeline = createPipelineFromOptions({ retryOptions });
   for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
+
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: scope }));
+
   return async ({ method, url: given, query = {}, body, signal }) => {
     const url = new URL(given);
+
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+
     const request = createPipelineRequest({
       url: url.href,
       method,
@@ -44,9 +48,11 @@ export function createJsonSender(
         ? { body: JSON.stringify(body), headers: createHttpHeaders({ 'content-type': 'application/json' }) }
         : {}),
     });
+
     const { status, bodyAsText, headers } = await pipeline.sendRequest(httpClient, request);
     const answer = JSON.parse(bodyAsText || '{}') as { error?: { code?: string; message?: string } };
     if (status === 200 || status === 201) return answer;
+
     throw Object.assign(new Error(answer.error?.message ?? `${url.hostname} answered ${status}.`), {
       statusCode: status,
       code: answer.error?.code,
@@ -86,10 +92,13 @@ export function createLister(read: ReadJson) {
     for (let pages = 0; next && pages < MOST_PAGES; pages++) {
       const { value, nextLink } = PAGE.parse(await read(path, next, signal));
       found.push(...value);
+
       // Uses only the query of the link, so no answer can redirect the token to another host.
       next = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
     }
+
     if (next) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);
+
     return found;
   };
 }

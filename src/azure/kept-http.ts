@@ -39,11 +39,15 @@ class KeptTunnels extends HttpsProxyAgent<string> {
   override async connect(request: ClientRequest, options: TunnelOptions): Promise<Socket> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), TUNNEL_MS);
+
     this.connectOpts = { ...this.connectOpts, signal: limit.signal };
+
     let status = 0;
+
     request.once('proxyConnect', (answer: { readonly statusCode: number }) => {
       status = answer.statusCode;
     });
+
     try {
       const socket = await super.connect(request, options);
       if (status === 200) return socket;
@@ -51,6 +55,7 @@ class KeptTunnels extends HttpsProxyAgent<string> {
     } finally {
       clearTimeout(timer);
     }
+
     throw new Error(`The proxy ${this.proxy.host} opened no connection to ${options.host}: it answered ${status}.`);
   }
 }
@@ -63,6 +68,7 @@ class KeptTunnels extends HttpsProxyAgent<string> {
  */
 export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const http = createDefaultHttpClient();
+
   // All connections share one TLS context, since a context per connection needs 18 KiB: `ca`, `cert` and `key` of a
   // request have no effect. The first request creates it, since that takes 10 to 30 ms.
   let secureContext: SecureContext | undefined;
@@ -71,20 +77,28 @@ export function createKeptHttp(idleMs = IDLE_MS): HttpClient {
   const agentFor = (given: unknown): Agent | KeptTunnels => {
     // The SDK selects the proxy for each request.
     const proxy = proxyOf(given);
+
     secureContext ??= createSecureContext();
+
     const options = { timeout: idleMs, secureContext };
+
     if (proxy === undefined) {
       direct ??= new Agent({ ...KEPT, ...options });
       return direct;
     }
+
     const agent = tunnels.get(proxy) ?? new KeptTunnels(proxy, options);
+
     tunnels.set(proxy, agent);
+
     return agent;
   };
+
   return {
     async sendRequest(request) {
       const { protocol, hostname } = new URL(request.url);
       if (protocol !== 'https:') return http.sendRequest(request);
+
       const agent = agentFor(request.agent);
       request.agent = agent;
       try {

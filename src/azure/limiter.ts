@@ -63,16 +63,20 @@ class SlidingWindow {
   /** Milliseconds until the calls fit; 0: now. */
   waitMs(nowMs: number, calls: number): number {
     const now = this.#bucket(nowMs);
+
     // A bucket in the future was counted by a fast clock or is forged.
     for (const bucket of this.#taken.keys()) {
       if (bucket < now - BUCKETS || bucket > now + 1) this.#taken.delete(bucket);
     }
+
     let total = [...this.#taken.values()].reduce((sum, taken) => sum + taken, 0);
+
     for (const bucket of [...this.#taken.keys()].sort((a, b) => a - b)) {
       if (total + calls <= this.#calls) break;
       total -= this.#taken.get(bucket) ?? 0;
       if (total + calls <= this.#calls) return Math.max(1, (bucket + BUCKETS + 1) * this.#bucketMs - nowMs);
     }
+
     return 0;
   }
 
@@ -181,6 +185,7 @@ export class Limiter {
       [this.#budget('retryWrites', region), isRetry ? writes : 0],
       [this.#budget('scopeLists', region), purpose === 'scopes' ? lists : 0],
     ] as const;
+
     const counted = needed.filter(([, count]) => count > 0);
     const accountsClosedUntil = this.#closed(`${region} account`);
     const speed = Math.min(1, 0.5 + Math.max(0, nowMs - accountsClosedUntil) / (2 * RECOVERY_MS));
@@ -192,6 +197,7 @@ export class Limiter {
       ...counted.map(([budget, count]) => budget.waitMs(nowMs, count, speed)),
     );
     if (waitMs === 0) for (const [budget, count] of counted) budget.take(nowMs, count);
+
     return waitMs;
   }
 

@@ -92,6 +92,7 @@ export function callOptions(limits: CallLimits): {
   additionalPolicies: { policy: PipelinePolicy; position: 'perCall' }[];
 } {
   const { requestMs, writeMs = requestMs } = limits;
+
   return {
     httpClient: deadlineHttp((request) => (isRead(request) ? requestMs : writeMs)),
     retryOptions: { maxRetries: 0 },
@@ -133,6 +134,7 @@ const PAUSE_MS = 200;
  */
 function repeatReads(limits: CallLimits): PipelinePolicy {
   const { repeats, only = /./ } = limits;
+
   return {
     name: 'repeatReads',
     async sendRequest(request, next) {
@@ -140,6 +142,7 @@ function repeatReads(limits: CallLimits): PipelinePolicy {
       let hangs = 0;
       for (let done = 0; ; done += 1) {
         let response: PipelineResponse | undefined;
+
         /** An error, or an answer in the form of an error: `describeFailure` reads both. */
         let failed: unknown;
         try {
@@ -148,7 +151,9 @@ function repeatReads(limits: CallLimits): PipelinePolicy {
         } catch (error) {
           failed = error;
         }
+
         if (failed instanceof DeadlineError) hangs += 1;
+
         const isRepeatable = isRead(request) || (limits.refusedWrites === true && response?.status === 429);
         const pause = done < most && isRepeatable ? pauseAfter(failed, done, hangs, limits) : undefined;
         if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause, request.abortSignal);
@@ -176,12 +181,16 @@ function pauseAfter(
   { longestWaitMs, onceMoreAfterHang = false, onWait }: CallLimits,
 ): number | undefined {
   if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
+
   const { kind, retryAfterSeconds } = describeFailure(failed);
   const backoffMs = PAUSE_MS * 2 ** repeated;
   if (kind === 'unavailable') return backoffMs;
   if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
+
   // Some services answer `Retry-After: 0` and still throttle the retry.
   const ms = Math.min(Math.max((retryAfterSeconds ?? 1) * 1000, backoffMs), longestWaitMs);
+
   onWait?.(ms);
+
   return ms;
 }

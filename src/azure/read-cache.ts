@@ -65,12 +65,15 @@ export class ReadCache<T> {
     const { reading } = entry;
     if (reading?.changes === entry.changes && this.#isFresh(reading)) return reading.promise;
     if (entry.next) return entry.next;
+
     const start = (): Promise<CachedRead<T>> => {
       entry.next = undefined;
       return startRead(entry, now(), load);
     };
     if (!reading || reading.endedMs !== undefined) return start();
+
     entry.next = reading.promise.then(start, start);
+
     return entry.next;
   }
 
@@ -83,10 +86,13 @@ export class ReadCache<T> {
     } catch (error) {
       return { error };
     }
+
     const { last, changes } = entry;
     const ageMs = last ? performance.now() - last.beganMs : STALE_MS;
     if (!last || ageMs >= STALE_MS) return { reading: true };
+
     const { value, readOn } = last;
+
     return { value, readOn, ageMs, ...(last.changes === changes ? {} : { reading: true }) };
   }
 
@@ -113,7 +119,9 @@ function startRead<T>(entry: Entry<T>, readOn: Date, load: () => Promise<T>): Pr
       throw error;
     },
   );
+
   const reading: Reading<T> = { ...began, promise };
   entry.reading = reading;
+
   return promise;
 }

@@ -45,6 +45,7 @@ export function unreadOf(parts: Iterable<Part<unknown> | undefined>): UnreadPart
 /** Reads each subject once: later callers share the read. @param nameOf name of a subject, regardless of letter case */
 export function readOnce<S, T>(read: (subject: S) => Promise<T>, nameOf: (subject: S) => string = String) {
   const reads = new Map<string, Promise<T>>();
+
   return {
     get(subject: S): Promise<T> {
       const name = nameOf(subject).toLowerCase();

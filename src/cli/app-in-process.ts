@@ -56,9 +56,11 @@ export function appInProcess(
       "Set CMK_API and CMK_API_AUDIENCE, or set AzureWebJobsStorage__accountName and CMK_VAULTS to the app's storage account and vaults.",
     );
   }
+
   // In the operator's environment AZURE_CLIENT_ID belongs to the operator's sign-in; the app would use it as its own
   // identity.
   const created = createServices({ ...environment, AZURE_CLIENT_ID: undefined }, credential, log);
+
   // Without a setting, only the app's identity can list the subscriptions that it manages.
   const services = { ...created, inSight: async () => created.settings.subscriptions };
   const call = async (caller: Caller, method: string, path: string, sent?: object): Promise<unknown> => {
@@ -80,8 +82,10 @@ export function appInProcess(
       correlationId: randomUUID(),
       onUnexpected: SILENT,
     });
+
     return JSON.parse(String(body));
   };
+
   return {
     async get(path, shape) {
       return checkAnswer(await call(CALLER, 'GET', path).catch(asCmkError), shape, path);
@@ -108,6 +112,7 @@ function routeOf(method: string, pathname: string) {
 /** Throws an error answer of the API as an error of the command line; other errors stay as they are. */
 function asCmkError(error: unknown): never {
   if (!(error instanceof HttpProblem)) throw error;
+
   const { reason, message, nextStep, status, cause } = error;
   if (reason === 'ServiceUnavailable' && describeFailure(cause).kind === 'forbidden') {
     throw new CmkError(
@@ -117,5 +122,6 @@ function asCmkError(error: unknown): never {
       { cause: error },
     );
   }
+
   throw new CmkError(status === 400 ? 'ArgumentInvalid' : reason, message, nextStep, { cause: error });
 }

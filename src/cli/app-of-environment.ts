@@ -36,9 +36,12 @@ export async function appIfKnown(cli: Cli): Promise<AppApi | undefined> {
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
   const namesStorage = Boolean(CMK_VAULTS) && knowsAppStorage(cli.environment);
   if (!CMK_API || !CMK_API_AUDIENCE) return namesStorage ? appByStorage(cli) : undefined;
+
   const app = appOfEnvironment(cli);
   if (!namesStorage) return app;
+
   let byStorage: AppApi | undefined;
+
   return {
     async get(path, shape) {
       try {

@@ -41,6 +41,7 @@ async function readTrail<T>(
   const files = auditFiles(client);
   const { containerName, url } = client;
   const place = { what: `container ${containerName}`, url: new URL('.', url).href, role: 'Storage Blob Data Reader' };
+
   return inAppStorage(place, async () => {
     const result = await read(files);
     if (!isNothing(result) || (await files.list()).length > 0) return result;
@@ -60,6 +61,7 @@ export async function verifyRecords(
   options: VerifyTrailOptions,
 ): Promise<TrailReport> {
   const { receipts: allReceipts = [], ends = [], loggedTo } = log === undefined ? {} : await readEvidence(log);
+
   return readTrail(
     cli,
     (files) => verifyTrail(files, { ...options, ends, allReceipts, loggedTo }),
@@ -119,6 +121,7 @@ async function inAppStorage<T>(place: Place, run: () => Promise<T>): Promise<T> 
 /** Explains a failure of the app's storage; undefined: the general explanation applies. */
 function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, string, string] | undefined {
   const settings = 'AzureWebJobsStorage__accountName (for the work zone: CMK_WORK__queueServiceUri)';
+
   switch (failure.kind) {
     case 'unavailable':
       return [

@@ -143,15 +143,19 @@ export class Cli {
     isOver: (result: R) => boolean,
   ): Promise<void> {
     this.#command = command;
+
     const { watch, ...options } = this.#options<{ readonly watch?: number }>();
     if (watch === undefined) {
       await this.#once(work, show);
       return;
     }
+
     if (this.#formatOf(options) === 'json') {
       throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }
+
     this.isEndless = true;
+
     const { out, err } = this.context;
     const { sleep } = await this.azure();
     for (let before: ReadonlySet<string> | undefined; ; await sleep(watch * 1_000)) {
@@ -159,10 +163,13 @@ export class Cli {
       try {
         const result = await this.#once(work, show, { out: redirected(out, (more) => (text += more)) });
         const lines = text.split('\n').slice(0, -1);
+
         // Redraws from the top, and erases the rest of the previous screen.
         if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
         else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
+
         before = new Set(lines);
+
         if (isOver(result)) return;
       } catch (error) {
         if (before === undefined) throw error;
@@ -185,28 +192,38 @@ export class Cli {
     const dryRun = changes && options.dryRun === true;
     const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
     const operation = nameOf(this.#command);
+
     this.#running = { operation, journal, output };
+
     const { environment } = this;
     const result = await work(
       { azure: await this.azure(), journal, environment },
       options,
       ...this.#command.processedArgs,
     );
+
     await this.recorded();
+
     const { query } = options;
+
     // A query prints only its own result.
     const shown = query === undefined ? output : silentOutput();
+
     show(result, shown, options);
     this.exitCode = shown.exitCode;
+
     const report = journal.report(operation, result);
     if (changes) shown.report(report);
+
     const { entries } = report;
     const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
     const document = { version: DOCUMENT_VERSION, ...seen };
+
     if (query !== undefined) printQuery(document, query, output);
     else if (output.format === 'json') output.json(document);
     // A result without rows becomes one item.
     else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
+
     return result;
   }
 
@@ -265,6 +282,7 @@ function nameOf(command: Command): string {
 /** Limits of the command line's calls. Shows each wait; of several simultaneous waits only the first. */
 function patience(err: Sink): CallLimits {
   let shownUntilMs = 0;
+
   return {
     ...LIMITS.commandLine,
     onWait(ms) {

@@ -71,9 +71,12 @@ export class CmkCommand extends Command {
         if (before === undefined) return `${prefix}${name}`;
         throw new InvalidArgumentError(`${this.name()} takes --vault or --hsm, not both.`);
       };
+
     const vault = new Option('--vault <vault>', `name, ARM id or URI of ${what}`);
+
     // A Managed HSM may have the same name as a vault.
     const hsm = namedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault');
+
     return this.addOption(vault.makeOptionMandatory(mandatory).argParser(once(''))).addOption(
       hsm.argParser(once('managedHSMs/')),
     );
@@ -124,6 +127,7 @@ export class CmkCommand extends Command {
       app ??= (await appIfKnown(this.cli)) ?? (await appByStorage(this.cli));
       return read({ ...operation, app }, options, ...args);
     };
+
     this.watching().addHelpText('after', BY_APP_OR_STORAGE).reads(work, show, isOver);
   }
 }

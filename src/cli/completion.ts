@@ -21,6 +21,7 @@ function complete(program: Command, words: readonly string[]): string[] {
 export function follow(program: Command, words: readonly string[]): { command: Command; option: Option | undefined } {
   let command = program;
   let option: Option | undefined;
+
   for (const word of words) {
     const isValue = option !== undefined;
     option = isValue
@@ -28,6 +29,7 @@ export function follow(program: Command, words: readonly string[]): { command: C
       : optionsOf(command).find((one) => one.required && [one.short, one.long].includes(word));
     if (!isValue) command = command.commands.find((candidate) => candidate.name() === word) ?? command;
   }
+
   return { command, option };
 }
 
@@ -95,6 +97,7 @@ export function addCompletionCommands(program: CmkCommand): void {
     .action((shell: Shell) => {
       out.write(`${SCRIPTS[shell]}\n`);
     });
+
   program
     .command('__complete', { hidden: true })
     .argument('[words...]')

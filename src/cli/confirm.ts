@@ -43,12 +43,14 @@ export async function confirmName(
   mind: () => Promise<string> | string = () => '',
 ): Promise<void> {
   if (yes) return;
+
   const question = async (): Promise<string> => {
     const warning = await mind();
     return `${warning === '' ? '' : `${warning}\n`}This will ${what} ${name}; --dry-run shows the effect. Type ${name} to continue: `;
   };
   const typed = await askBefore(`${what} ${name}`, ask, question);
   if (typed.toLowerCase() === name.toLowerCase()) return;
+
   throw new CmkError(
     'ConfirmationWrong',
     'The answer does not match the name; nothing was changed.',

@@ -60,14 +60,18 @@ function missingRight(failure: Failure): Explained | undefined {
   const { code, message } = failure;
   if (code === 'AuthorizationFailed') {
     const [, action, scope = 'the resource'] = /perform action '([^']+)' over scope '([^']+)'/.exec(message) ?? [];
+
     return [
       'MissingPermission',
       `Ask an Owner or User Access Administrator of ${scope} for a role with this right; a role takes some minutes to take effect.`,
       action && `Your sign-in lacks the right ${action} on ${scope}.`,
     ];
   }
+
   if (code !== 'LinkedAuthorizationFailed') return undefined;
+
   const { actions, scopes } = linkedRight(failure) ?? {};
+
   return [
     'MissingPermission',
     actions === undefined || /userAssignedIdentities/i.test(actions)
@@ -83,6 +87,7 @@ function byKind(failure: Failure, error: unknown): Explained {
     const reason = trouble.kind === 'unreachable' ? 'ServiceUnavailable' : 'SignInNeeded';
     return [reason, `${trouble.nextStep} \`cmk doctor\` shows what works.`, trouble.message];
   }
+
   switch (failure.kind) {
     case 'forbidden':
       return ['MissingPermission', forbiddenStep(failure, error)];
@@ -117,6 +122,7 @@ function unavailable(failure: Failure, error: unknown): Explained {
       `The vault ${vault} does not answer: ${describe(failure)}`,
     ];
   }
+
   return [
     'ServiceUnavailable',
     'Check names and network, and run it again: completed steps stay done. `cmk doctor` shows what works.',
@@ -145,15 +151,19 @@ function hsmStep(hsm: string, message: string): string {
 function forbiddenStep({ message, code }: Failure, error: unknown): string {
   const vault = vaultOf(error) ?? '<vault>';
   const hsm = vaultOf(error, 'managedhsm');
+
   if (/firewall|not allowed access|client address/i.test(message)) {
     return 'The firewall of the vault or account blocks this network: run it from an allowed network.';
   }
+
   if (/disabled/i.test(message))
     return `The key version is disabled: cmk key show <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
   if (hsm) return hsmStep(hsm, message);
+
   if (code.startsWith('Forbidden')) {
     const role = `Assign yourself Key Vault Crypto Officer: cmk admin grant-role --assignee me --vault ${vault}; a new role takes some minutes to take effect.`;
     return message === '' ? `${role} If you already have it, the firewall of the vault may block this network.` : role;
   }
+
   return 'Ask for a role with this right; a new role takes some minutes to take effect.';
 }

@@ -64,8 +64,10 @@ export function rootHelp(program: Command): string {
 export function addGlobalOptions(program: CmkCommand): CmkCommand {
   const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
   const { parseArg } = output;
+
   // `wide`, as in `kubectl`: a table with every column.
   output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
+
   return program
     .addOption(output)
     .option('--json', 'short for -o json')
@@ -89,12 +91,15 @@ export function addHelpCommand(program: CmkCommand): void {
         program.cli.context.out.write(topic);
         return;
       }
+
       let command: Command = program;
+
       for (const word of renamed(words, program)) {
         const next = command.commands.find((one) => one.name() === word);
         if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });
         else command = next;
       }
+
       command.outputHelp();
     });
 }

@@ -36,15 +36,18 @@ export async function keyStatusOf(
   const status = await (app?.get(`/keys/${key.vault.name}/${key.name}`, KEY_STATUS).catch(byVault) ??
     statusByVault(key, environment, azure));
   const { versions, dependents } = status;
+
   return { ...status, versions: versions.map((one) => ({ ...one, usedBy: usersOf(one.version, dependents) })) };
 }
 
 async function statusByVault(key: ManagedKey, environment: Environment, azure: Azure): Promise<KeyStatus> {
   const versions = await azure.keys.listVersions(key);
   if (versions.length === 0) throw keyNotFound(key);
+
   const workspace = environment.CMK_USAGE_WORKSPACE;
   const settings = readOnlySettings(azure, environment);
   const usageLog = azure.usageLog(workspace);
+
   return readKeyStatus(key, versions, {
     now: azure.now,
     facts: () => readLiveFacts(key, { ...azure, settings }, BESIDE_MS),
@@ -56,6 +59,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
 /** Names the accounts, scopes (`account/scope`) and other resources that use a version. */
 function usersOf(version: string, { accounts, otherResources }: KeyStatus['dependents']): string[] {
   const isUsed = (one: { readonly version?: string | undefined }): boolean => one.version?.toLowerCase() === version;
+
   return [
     ...accounts.flatMap((account) => [
       ...(account.mode !== 'scopesOnly' && isUsed(account) ? [account.name] : []),

@@ -52,6 +52,7 @@ export function renamed(given: readonly string[], program: Command): readonly st
 
   const options = args.slice(0, start);
   const words = args.slice(start);
+
   for (const length of [2, 1]) {
     const name = words.slice(0, length).join(' ');
     const target = Object.hasOwn(HABITS, name) ? HABITS[name] : undefined;
@@ -59,6 +60,7 @@ export function renamed(given: readonly string[], program: Command): readonly st
 
     return [...options, ...spelled([...target.split(' '), ...words.slice(length)], program)];
   }
+
   return [...options, ...spelled(words, program)];
 }
 
@@ -70,12 +72,14 @@ function spelled([first = '', second, ...rest]: readonly string[], program: Comm
   const firstGroup = groupOf(first);
   const group = firstGroup ?? groupOf(second ?? '');
   if (!group) return [first, ...others];
+
   const verb = (firstGroup ? second : first) ?? '';
   const hasArgument = rest[0] !== undefined && !rest[0].startsWith('-');
   const meant = verb === 'get' && !hasArgument ? 'list' : VERBS[verb];
   const names = group.commands.map((one) => one.name());
   const known = [verb, meant].find((one) => one !== undefined && names.includes(one));
   if (known !== undefined) return [group.name(), known, ...rest];
+
   // A noun in second place counts only with a known verb.
   return [firstGroup ? group.name() : first, ...others];
 }

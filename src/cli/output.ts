@@ -145,15 +145,19 @@ export class Output {
   /** Prints a row for each item: a table in a terminal, lines without a header in a pipe. */
   list<T>(columns: readonly Column<T>[], things: readonly T[]): void {
     if (this.format === 'json') return;
+
     this.hasRows = true;
+
     const shown = columns
       .map(
         (column): TitledColumn<T> =>
           typeof column === 'string' ? [titleOf(column), (thing) => thing[column] as Cell] : column,
       )
       .filter(([, , wide]) => wide === undefined || this.#wide);
+
     const header = shown.map(([title]) => title);
     const rows = things.map((thing) => shown.map(([, cellOf]) => visible(this.#text(cellOf(thing)))));
+
     switch (this.format) {
       case 'jsonl':
         for (const thing of things) this.line(thing);
@@ -225,19 +229,26 @@ export class Output {
 
   #wait(text: string, progress?: WorkProgress): void {
     if (this.#quiet) return;
+
     const pace = progress && this.#paceOf(progress);
+
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
       this.clear();
+
       const bar = progress && pace ? `[${barOf(progress)}] ${pace} ` : '…';
       this.#err.write(this.#paint('dim', `${bar} ${text}`.slice(0, this.#width - 1), this.#err));
       this.#waiting = true;
+
       return;
     }
+
     const nowMs = performance.now();
+
     if (pace && this.#counted) {
       if (nowMs - this.#counted.shownMs < PROGRESS_LINE_MS) return;
       this.#counted.shownMs = nowMs;
     }
+
     const what = text.startsWith('for ') ? `waiting ${text}` : 'progress';
     if (pace || what !== 'progress') this.#err.write(`${what}${pace ? ` (${pace})` : ''}\n`);
   }
@@ -245,14 +256,19 @@ export class Output {
   /** Returns progress as `120/500, 4.2/s, 2m left`, with the rate since the first count. */
   #paceOf({ done, total }: WorkProgress): string {
     const nowMs = performance.now();
+
     if (this.#counted?.total !== total) {
       this.#counted = { total, startMs: nowMs, start: done, shownMs: Number.NEGATIVE_INFINITY };
     }
+
     const { start, startMs } = this.#counted;
     const perSecond = (done - start) / ((nowMs - startMs) / 1_000);
+
     // A lower rate would be shown as zero, and the estimated time would grow.
     if (!(perSecond >= 0.05)) return `${done}/${total}`;
+
     const left = done < total ? `, ${inShort((total - done) / perSecond)} left` : '';
+
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
 
@@ -326,21 +342,26 @@ function tableLines(
   const total = (widths: readonly number[]): number => widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length);
   const room = width ?? Number.POSITIVE_INFINITY;
   let fitting = header.length;
+
   while (fitting > 1 && total(least.slice(0, fitting)) > room) fitting -= 1;
+
   const widths = full.slice(0, fitting);
   for (let over = total(widths) - room; over > 0; ) {
     const spare = widths.map((wide, column) => wide - (least[column] ?? 0));
     const widest = spare.indexOf(Math.max(...spare));
     const cut = Math.min(over, spare[widest] ?? 0);
     if (cut <= 0) break;
+
     widths[widest] = (widths[widest] ?? 0) - cut;
     over -= cut;
   }
+
   const line = (cells: readonly string[]): string =>
     widths
       .map((wide, column) => cutTo(cells[column] ?? NOTHING, Math.min(wide, room)).padEnd(wide))
       .join(GAP)
       .trimEnd();
+
   return { lines: [header, ...rows].map(line), omitted: header.slice(fitting) };
 }
 

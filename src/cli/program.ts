@@ -26,16 +26,19 @@ declare const BUNDLED_VERSION: string | undefined;
 export function createProgram(cli: Cli): CmkCommand {
   const { out, err } = cli.context;
   const program = addGlobalOptions(new CmkCommand(cli, 'cmk'));
+
   program
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .version(cliVersion(), '-V', 'print the version, as --version alone does')
     // Omits `[options]`, because every command has options.
     .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
+
   program.helpInformation = () => rootHelp(program);
   program.addHelpText('afterAll', ({ command }) =>
     command === program ? '' : '\nOptions of every command: cmk help options',
   );
+
   program.configureOutput({
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
@@ -43,6 +46,7 @@ export function createProgram(cli: Cli): CmkCommand {
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
+
   program.hook('preAction', (_, command) => {
     const { query } = command.optsWithGlobals<GlobalOptions>();
     if (query !== undefined) checkQuery(query);
@@ -61,6 +65,7 @@ export function createProgram(cli: Cli): CmkCommand {
   addAdminCommands(program);
   addCompletionCommands(program);
   addHelpCommand(program);
+
   return program;
 }
 

@@ -20,21 +20,29 @@ export async function run(given: readonly string[], context: CliContext): Promis
   } catch (error) {
     // Commander parses the common options first, so they are available after an error in later arguments.
     const asked = program.opts<GlobalOptions>();
+
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok; // the command line requested help
+
       // Without a command commander has already shown the help, which is more useful.
       if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help')
         cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;
     }
+
     await cli.recorded();
+
     if (error instanceof Interruption) {
       if (!cli.isEndless) cli.fail(cli.explainInterruption(error), asked);
       return error.exitCode;
     }
+
     const explanation = explain(error);
+
     cli.fail(explanation, asked);
+
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
+
     return exitCodeOf(explanation.reason);
   }
 }
@@ -43,6 +51,7 @@ function explainUsage({ code, message }: CommanderError, program: Command, args:
   const path = (command: Command): string =>
     command.parent ? `${path(command.parent)} ${command.name()}` : command.name();
   const isRevocationMissing = code === 'commander.missingMandatoryOptionValue' && message.includes('--revocation');
+
   return {
     reason: 'ArgumentInvalid',
     message: code === 'commander.help' ? 'The command line names no command.' : sentence(message),

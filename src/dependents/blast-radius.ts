@@ -85,6 +85,7 @@ class BlastRadiusReader {
     const unread = this.#parts.missing();
     const storage = [...accounts, ...otherResources.filter(isStorageAccount)];
     const isLockedOut = this.#isOwnScopeOnKey || storage.some(({ name }) => this.#isOwn(name));
+
     return {
       complete: unread.length === 0,
       accounts,
@@ -97,10 +98,12 @@ class BlastRadiusReader {
 
   async #readAccounts(details: Promise<void>[]): Promise<void> {
     const { settings, subscriptions, accounts } = this.#services;
+
     // The app's own storage may use the key by an encryption scope alone.
     const checkOwn = (account: Account): void => {
       if (this.#isOwn(account.name)) details.push(this.#readOwnStorage(account));
     };
+
     // Lists the scopes of each account: the index lacks scopes of the last hours, and no kind of account is known to have none.
     const missed = await findDependents(
       this.#key,
@@ -125,6 +128,7 @@ class BlastRadiusReader {
       },
       this.#signal,
     );
+
     for (const { of, id, failure } of missed) {
       const what = of === 'accounts' ? 'storage accounts of subscription' : 'encryption scopes of';
       const reason = of === 'accounts' ? 'SubscriptionUnreadable' : 'ScopesUnreadable';

@@ -45,7 +45,9 @@ export async function collectOtherDependents(
       if (other) others.push(other);
     }
   });
+
   if (settings.otherDependents !== 'none') return;
+
   const detail = 'The app has no permission to read them (CMK_OTHER_DEPENDENTS=none).';
   parts.unread(what, 'OtherResourcesUnreadable', detail);
 }

@@ -44,6 +44,7 @@ export function createResourceGraph(
   limits: CallLimits = LIMITS.resourceGraph,
 ) {
   const client = new ResourceGraphClient(credential, armOptions(cloud, limits));
+
   return {
     /**
      * Queries every subscription that the identity can read, page by page, without duplicates. The query must project
@@ -68,17 +69,23 @@ export function createResourceGraph(
             },
           },
         );
+
         for (const row of Array.isArray(answer.data) ? answer.data : []) {
           const read = toResource(row);
           if (!read || seen.has(read.id.toLowerCase())) continue;
+
           seen.add(read.id.toLowerCase());
           yield read;
         }
+
         total = answer.totalRecords ?? 0;
+
         // Pages without new rows would never end.
         skipToken = seen.size === before ? undefined : answer.skipToken;
       } while (skipToken);
+
       if (!isLimitHit && seen.size >= total) return;
+
       throw new CmkError(
         'OtherResourcesUnreadable',
         isLimitHit
@@ -97,6 +104,7 @@ export type KeyUserResources = ReturnType<typeof createKeyUserResources>;
  */
 export function createKeyUserResources(credential: TokenCredential, cloud: Cloud) {
   const read = createArmReader(credential, cloud, LIMITS.resourceManager);
+
   return {
     /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
     async get({ id, subscriptionId, type, name }: ResourceId, signal?: AbortSignal) {

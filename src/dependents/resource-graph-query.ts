@@ -115,9 +115,11 @@ export function usesOfVault(
   vault: ManagedVault,
 ): Map<string, OtherDependent> {
   if (/^microsoft\.keyvault\//i.test(type)) return new Map();
+
   const effect = whenRevoked(type);
   const known = effect === undefined ? { known: false } : { known: true, whenRevoked: effect };
   const named = Map.groupBy(keysNamed(properties, vault), (one) => one.name.toLowerCase());
+
   return new Map(
     [...named].map(([key, all]) => {
       const uses = all.map(({ path, version }) => ({ path, version }));
@@ -137,7 +139,9 @@ function keysNamed(properties: unknown, vault: ManagedVault): NamedKey[] {
       for (const [name, each] of Object.entries(value)) visit(each, path === '' ? name : `${path}.${name}`, depth + 1);
     }
   };
+
   visit(properties, '', 0);
+
   return [...found.values()];
 }
 
@@ -147,13 +151,17 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
     const named = parseKeyIdentifier(value.trim());
     return named?.vaultUri === vault.uri ? [{ path, name: named.keyName, version: named.version }] : [];
   }
+
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+
   const fields = textsOf(value);
   const isOfVault = fields.some(({ text }) => parseVault(text)?.vaultUri === vault.uri || sameResource(text, vault.id));
   if (!isOfVault) return [];
+
   const inner = textsOf(Object.entries(value).find(([name]) => name.toLowerCase() === 'key')?.[1]);
   const versionOf = (of: typeof fields, name: RegExp) =>
     of.find((field) => name.test(field.name))?.text.toLowerCase() || undefined;
+
   return [
     ...inner.flatMap(({ name, text }) =>
       /^name$/i.test(name) ? [{ path, name: text, version: versionOf(inner, /^version$/i) }] : [],

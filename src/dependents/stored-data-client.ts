@@ -21,6 +21,7 @@ export const ACCOUNT_KEY = '$account-encryption-key';
 
 export function createStoredData(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
+
   return {
     shares: {
       /** Every share of an account, except soft-deleted shares; none of an account for blobs alone. */

@@ -65,6 +65,7 @@ export async function readVersionUsers(
   const radius = await readBlastRadius(key, services, signal);
   const uses: VersionUse[] = [];
   const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
+
   for (const other of radius.otherResources) {
     gaps.push(...gapsOf(other));
     uses.push({ who: other.id, versions: other.uses.flatMap(({ version }) => version ?? []) });
@@ -77,8 +78,10 @@ export async function readVersionUsers(
     if (current === undefined) gaps.push(`${who} does not show the version in use.`);
     uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
   };
+
   const parts = new Parts(signal);
   const limit = pLimit(CONCURRENCY);
+
   const readAccount = async (id: string): Promise<void> => {
     signal?.throwIfAborted();
     const account = parseResourceId(id);
@@ -88,6 +91,7 @@ export async function readVersionUsers(
       add(scopeResource(id, scope.name), scopeKeyUse(scope));
     }
   };
+
   const readOne = (id: string): Promise<void> => parts.read(id, 'Unreadable', () => limit(() => readAccount(id)));
   const reading = [
     ...radius.accounts.map(({ id }) => readOne(id)),
@@ -105,9 +109,11 @@ export async function readVersionUsers(
       }
     }),
   ];
+
   await untilAborted(Promise.all(reading), signal);
 
   const unread = [...radius.unread, ...parts.missing()].map(({ what, detail }) => `${what}: ${detail}`);
+
   // Copies, because late reads may still add entries.
   return { uses: [...uses], gaps: [...gaps, ...unread] };
 }
@@ -131,11 +137,13 @@ async function knownBefore(
   { useRows }: VersionUsersServices,
 ): Promise<string[]> {
   if (!useRows) return [];
+
   const corrupt = (row: string): never => {
     throw new TypeError(`The app cannot read an entry of the fleet index: ${row}`);
   };
   const rows = await Array.fromAsync(useRows.of(key.id, undefined, corrupt));
   const known = new Map(rows.map(({ account }) => [account.toLowerCase(), account]));
   for (const { id } of accounts) known.delete(id.toLowerCase());
+
   return [...known.values()];
 }

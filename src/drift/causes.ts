@@ -33,15 +33,18 @@ export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemptio
 
 function toCause(id: string, findings: readonly [Finding, ...Finding[]]): DriftCause {
   const [first] = findings;
+
   // The finding with the cause's own reason describes it best.
   const shown = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
   const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
+
   // Commands that repair the cause itself. The repair resolves its other findings too.
   const own = findings.filter(({ reason, command }) => reason === first.cause.reason && command);
   const commands = [...new Set((own.length > 0 ? own : findings).flatMap(({ command }) => command ?? []))];
   const changedBy = findings
     .flatMap((finding) => finding.changedBy ?? [])
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on))[0];
+
   return {
     id,
     reason: first.cause.reason,
@@ -81,8 +84,10 @@ export function shorten(report: WholeReport): DriftReport {
     inAll += 1;
     return true;
   });
+
   const ids = new Set(findings.map(({ id }) => id));
   const failed = report.fixes.filter(({ outcome }) => outcome === 'failed').slice(0, LISTED);
+
   return {
     ...rest,
     findings,

@@ -22,6 +22,7 @@ interface ListedVault {
  */
 export async function dropRollouts(vaults: readonly ListedVault[], { rollouts, useRows }: DropPorts): Promise<void> {
   const keysOf = new Map<string, ReadonlySet<string>>();
+
   for (const { subject, keys } of vaults) {
     const names = known(keys);
     if (names) keysOf.set(subject.vault.uri, new Set(names.map((name) => name.toLowerCase())));

@@ -73,6 +73,7 @@ export async function fix(
   const retirements = takeTurn(fixable.filter(isRetirement), round);
   const due = [...fixable.filter((finding) => !isRetirement(finding)), ...retirements];
   const moving = moveAll(due, correlationId, services);
+
   // One write repairs an event subscription, regardless of its number of findings.
   const fixing = readOnce(
     ({ action, since }: Finding) => attempt(action as FixAction, since, correlationId, moving, services, log),
@@ -86,7 +87,9 @@ export async function fix(
     },
     { concurrency: CONCURRENCY },
   );
+
   logFixes(due, fixes, correlationId, log);
+
   return fixes;
 }
 
@@ -119,13 +122,17 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
       if (scope === undefined) return [{ subscription, kind: 'key', about: key }];
 
       const isKnown = (await knownScopes.get({ subscription, key })).has(accountRow(account, scope));
+
       // The index may contain an outdated version of the scope, and the list of accounts does not show scopes.
       if (isKnown) return [{ subscription, kind: 'key', about: key, fresh: true }];
+
       return [{ subscription, kind: 'scopes', about: account }];
     });
+
     const items = wanted.flat().sort((a, b) => Number(a.fresh ?? false) - Number(b.fresh ?? false));
     await putWork(items, cause, services);
     await services.requestKeys([...new Set(moves.map(({ key }) => key))], cause);
+
     return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether to move it.' };
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
@@ -156,6 +163,7 @@ function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId:
   const alike = Map.groupBy(made, ({ cause, reason, outcome, detail }) => [cause, reason, outcome, detail].join(' '));
   for (const [first, ...others] of alike.values()) {
     if (!first || first.outcome === 'waiting' || first.outcome === 'enqueued') continue;
+
     const failed = first.outcome === 'failed';
     const { reason, detail, resource, cause } = first;
     const about = { because: reason, resource, resources: 1 + others.length, cause, correlationId };
@@ -178,8 +186,10 @@ async function attempt(
 ): Promise<Done> {
   try {
     const pause = 'key' in action && findPause(await services.orderStore.recent(), action.key, services.now());
+
     // The next check retries the fixes of a paused key.
     if (pause) return { outcome: 'waiting', detail: pause.reason };
+
     switch (action.kind) {
       case 'account':
         return await moving;
@@ -195,6 +205,7 @@ async function attempt(
           cause: { by: 'drift', ref: correlationId, since },
           attempt: 0,
         });
+
         return { outcome: 'enqueued', detail: 'The rotation worker decides whether to rotate it.' };
     }
   } catch (error) {
@@ -211,15 +222,18 @@ async function retireByLog(
 ): Promise<Done> {
   const key = services.settings.vaults.key(id);
   if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
+
   const options = { version, readMs: READ_MS, disable: true, proof: 'log' } as const;
   for await (const one of retireUnused(key, options, services)) {
     await recordRetirement(key, one, correlationId, services, log);
     if (one.outcome === 'retired') return { outcome: 'done', detail: `Version ${version} is disabled.` };
+
     if ('reasons' in one) {
       const left = one.outcome === 'kept' || one.outcome === 'unproven';
       return { outcome: left ? 'waiting' : 'failed', detail: one.reasons.join(' ') };
     }
   }
+
   return { outcome: 'done', detail: 'The version is already disabled.' };
 }
 
@@ -238,24 +252,30 @@ async function putSubscriptions(
       : { id: `/subscriptions/${action.subscription}`, subscriptionId: action.subscription };
   if (!source) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
   if (!functionAppId) return { outcome: 'failed', detail: REASONS.ChangesNotWatched };
+
   const wanted =
     action.kind === 'events'
       ? wantedSubscriptions({ functionAppId, storageAccountId }).filter(
           (one) => one.functionName === action.functionName,
         )
       : wantedWatches({ functionAppId }, settings.clientId);
+
   const { topic, subscriptions } = await eventGrid.read(source);
   const written: string[] = [];
+
   for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
     if (verdict.is === 'right') continue;
+
     const { isNew, ...place } = placementOf(verdict, topic);
     try {
       await eventGrid.put(source, place, verdict.wanted);
     } catch (error) {
       return { outcome: 'failed', detail: subscriptionRefusal(describeFailure(error)) };
     }
+
     written.push(`The event subscription ${place.name} was ${isNew ? 'created' : 'repaired'}.`);
   }
+
   return { outcome: 'done', detail: written.join(' ') || 'The event subscription is already correct.' };
 }
 

@@ -37,27 +37,33 @@ export function findOpenRevocations(
   now: Date,
 ): KnownRevocation[] {
   const open = openInTrail(before, events);
+
   for (const subject of keys) {
     const name = subject.key.id.toLowerCase();
     const next = openOf(subject, open.get(name), now);
     if (next) open.set(name, next);
     else open.delete(name);
   }
+
   return [...open.values()];
 }
 
 function openInTrail(before: readonly KnownRevocation[], events: readonly KeyEvent[]): Map<string, KnownRevocation> {
   const open = new Map(before.map((one) => [one.key, one]));
+
   for (const { key, revocation, by } of events.filter(({ did }) => did === 'revoke')) {
     const other = open.get(key);
     if (other && !isNewer(revocation, nameOf(other))) continue;
+
     const { id, revokedOn } = revocation;
     open.set(key, { key, id, revokedOn: revokedOn.toISOString(), revokedBy: by });
   }
+
   for (const { key, revocation } of events.filter(({ did }) => did === 'restore')) {
     const revoked = open.get(key);
     if (revoked && !isNewer(nameOf(revoked), revocation)) open.delete(key);
   }
+
   return open;
 }
 
@@ -71,15 +77,18 @@ function openOf(subject: KeySubject, revoked: KnownRevocation | undefined, now: 
     const { id, revokedOn, revokedBy } = open;
     return { key: subject.key.id.toLowerCase(), id, revokedOn: revokedOn.toISOString(), revokedBy };
   }
+
   if (!revoked || open) return revoked;
 
   const name = nameOf(revoked);
   if (restored && !isNewer(name, restored)) return undefined;
+
   // A key that was purged and created again has no version of the revoked one.
   const latest = name.revokedOn.getTime() + CLOCKS_MS;
   if (versions.every(({ createdOn }) => createdOn.getTime() > latest)) return undefined;
 
   subject.lostRevocation = revoked;
+
   return revoked;
 }
 

@@ -73,14 +73,19 @@ export class AccountMemory {
       namesByUse.set(use, names);
       names.push(account);
     };
+
     for (const [account, use] of this.#now) if (use) add(account, use);
+
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
+
     for (const [account, use] of this.#before) {
       if (!this.#now.has(account) && isKept(use)) add(account, this.#intern(use));
     }
+
     const all = [...namesByUse].map(([{ key, version, lastSeen }, accounts]) => {
       return { key, ...(version ? { version } : {}), lastSeen: lastSeen.toISOString(), accounts };
     });
+
     return { all };
   }
 

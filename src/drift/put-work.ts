@@ -28,15 +28,20 @@ export async function putWork(
   const at = storageClock.now();
   const items = [...new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }])).values()];
   const accounts = items.filter(isAboutAccount);
+
   // A running pass would finish the old item although it read the account before this change.
   if (accounts.length > 0) await workItems.put(accounts);
+
   const others = items.filter((item) => !isAboutAccount(item));
   const created = new Set(await workItems.putNew(others));
+
   // A pass may have read the uses for an existing item before this finding, and may finish it in the meantime.
   const stale = others.filter((item) => item.fresh && !created.has(item));
   const refresh = async (item: NewWorkItem) =>
     (await workItems.refresh(item)) || (await workItems.putNew([item])).length > 0 || workItems.refresh(item);
+
   await pMap(stale, refresh, { concurrency: CONCURRENCY });
+
   // Work does not depend on the message: without it, the sweep finds the items.
   await sendFor(items, cause, { send: (work) => fleetQueue.send(work).catch(() => {}) });
 }

@@ -61,11 +61,13 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   const { id, by, caller } = run;
   const { driftStorage } = services;
   const check: RunningCheck = { id, by, startedOn: startedOn.toISOString(), ...(caller ? { caller } : {}) };
+
   // The check runs even if its start cannot be stored. Until its report exists, the API then answers that it is missing.
   await driftStorage
     .begin(check)
     .then(() => driftStorage.forget(new Date(startedOn.getTime() - LOST_MS)))
     .catch(() => {});
+
   let failure: string | undefined = 'It ended with an unexpected error. The log contains it.';
   try {
     const { contests } = await services.orderStore.recent();
@@ -73,20 +75,27 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const gathered = await gather(run, rules, services);
     const found = toReport(run, rules, gathered);
     const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
+
     await recoverOverdue(readKeys(gathered), cause, services, log);
     logTrail(gathered, id, log);
+
     const fixes = await fix(found.findings, id, services, log, found.coverage.round);
+
     await remember(gathered, driftStorage, id, log);
+
     const report = { ...found, fixes, finishedOn: services.now().toISOString() };
+
     // After the fixes: the workers list the accounts at once, and both take memory for a large fleet.
     await putIndexWork(gathered, cause, services, log);
     await dropUnused(gathered, id, services, log);
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
+
     return report;
   } finally {
     const ended = failure === undefined ? driftStorage.end(id) : driftStorage.begin({ ...check, failure });
+
     // Without this, the check counts as lost after its maximum duration.
     await ended.catch(() => {});
   }
@@ -106,6 +115,7 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
     const message = `The app could not check again the changes that arrived during the drift check. ${errorText(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   });
+
   const named = report.findings.flatMap(({ changedBy }) => changedBy ?? []);
   await confirmChanges(named, services, log);
 }
@@ -117,6 +127,7 @@ function readKeys({ keys }: Gathered) {
 
 function logTrail({ trail }: Gathered, report: string, log: Log): void {
   if (!trail) return;
+
   const { findings, last } = trail;
   const [first] = findings;
   if (first) {
@@ -140,6 +151,7 @@ async function putIndexWork(
     const message = `${REASONS.FleetIndexUnavailable} ${unread}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: cause.ref });
   }
+
   const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
   await putWork(lists, cause, services).catch((error: unknown) => {
     const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describe(describeFailure(error))}`;
@@ -190,6 +202,7 @@ function toReport(
   const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
   const complete = app.unread.every(({ beside }) => beside);
   const unseen = unseenFindings(findings, previous, complete, rules.now);
+
   return {
     version: 2,
     id,

@@ -84,12 +84,15 @@ async function keepDays(report: WholeReport, ports: TrendPorts, signal: AbortSig
   const days = lastDays(now());
   const kept = await driftStorage.trendDays();
   const checked = dayOf(new Date(report.startedOn));
+
   // Exempt findings count too.
   const behind = report.findings.filter(({ reason }) => BEHIND.has(reason)).map(({ resource }) => resource);
   const { startedOn: checkedOn, complete, counts } = report;
   const { error: errors, warning: warnings, advice } = counts;
   const findings = { checkedOn, complete, errors, warnings, advice, behind: new Set(behind).size };
+
   await keepDay({ ...(kept.get(checked) ?? { day: checked }), findings }, ports, signal);
+
   // Also updates yesterday until its totals are final.
   const yesterday = days.at(-2) ?? checked;
   const before = kept.get(yesterday);
@@ -106,8 +109,10 @@ async function keepDay(
   const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), signal });
   const [sum] = await Promise.allSettled([summed]);
   const events = sum.status === 'fulfilled' ? sum.value : undefined;
+
   // The next check counts an interrupted day again.
   await driftStorage.keepTrendDay({ ...day, ...(events?.complete ? { events, summedOn } : {}) });
+
   if (sum.status === 'rejected') throw sum.reason;
 }
 
@@ -133,6 +138,7 @@ export class TrendReader {
         () => undefined,
       ),
     ]);
+
     return days.map((day) => {
       const { summedOn: _, ...known } = kept.get(day) ?? { day };
       if (day !== today || !events) return known;

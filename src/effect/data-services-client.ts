@@ -33,6 +33,7 @@ export function createFileList(credential: TokenCredential, cloud: Cloud): ListD
       await entries.byPage({ maxPageSize: 1 }).next();
       return true;
     };
+
     return withinTime(TIMEOUT_MS, list, signal);
   };
 }
@@ -57,6 +58,7 @@ function createBlobList(credential: TokenCredential, cloud: Cloud): ListData {
       }
       return false;
     };
+
     return withinTime(TIMEOUT_MS, list, signal);
   };
 }

@@ -34,9 +34,12 @@ export async function readEffect(
     const why = describe(describeFailure(error));
     return { effect: [], effectTimes: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
   }
+
   const effectTimes = sumTimes(recorded?.times ?? []);
   if (!recorded || !isCurrent(recorded, revocation)) return { effect: [], effectTimes, warnings: [] };
+
   const incomplete = recorded.complete ? [] : ['The app could not find and probe every account that uses the key.'];
+
   return { effect: recorded.accounts, effectTimes, warnings: incomplete };
 }
 
@@ -67,6 +70,7 @@ function sumOf(times: readonly EffectTime[]): Omit<EffectTimes[number], 'expect'
   const notSeen = times.flatMap(({ seconds, notWithin }) => (seconds === undefined ? (notWithin ?? 0) : []));
   const changes = [...new Set(times.map(({ since }) => since))].sort((a, b) => Date.parse(a) - Date.parse(b));
   const [since = '', until = since] = [changes[0], changes.at(-1)];
+
   return {
     measured: measured.length,
     notSeen: notSeen.length,

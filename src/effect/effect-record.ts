@@ -29,7 +29,9 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
     }
     return nextEffect(known, same, result, round.change);
   });
+
   const { key, change, complete } = round;
+
   return { key, change, complete, accounts, times: keepTimes(current, change, accounts) };
 }
 
@@ -72,7 +74,9 @@ function keepTimes(before: KeyEffect | undefined, change: KeyChange, accounts: r
     if (isSameChange(before, change) && !earlier && time?.seconds !== undefined) return [];
     return time ?? earlier ?? [];
   });
+
   const earlier = kept.filter((time) => !isOfChange(time));
+
   return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.length)), ...current];
 }
 
@@ -82,11 +86,14 @@ function timeOf(
   change: KeyChange,
 ): EffectTime | undefined {
   const of = { account, service, ...change };
+
   if (seconds === undefined && state !== 'unknown' && state !== change.expect) {
     return { ...of, notWithin: Math.max(0, secondsBetween(change.since, checkedOn)) };
   }
+
   // 0: the state was reached before the change. An account may also reject requests for another reason.
   const isByChange = change.expect === 'open' || why === KEY_NOT_FOUND;
+
   return seconds && isByChange ? { ...of, seconds } : undefined;
 }
 

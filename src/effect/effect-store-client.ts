@@ -17,8 +17,10 @@ export type EffectStore = ReturnType<typeof createEffectStore>;
 export function createEffectStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const effects = blobDocuments(container, EFFECT, TIMEOUT_MS);
+
   // Key names are case-insensitive, blob names are case-sensitive.
   const nameOf = ({ vault, name }: ManagedKey): string => `effect/${vault.name}/${name.toLowerCase()}.json`;
+
   return {
     /** Returns undefined before the first record. */
     read: async (key: ManagedKey, signal?: AbortSignal) => (await effects.read(nameOf(key), signal))?.value,

@@ -48,11 +48,14 @@ async function listPlaces(
     const share = chooseShare(await Array.fromAsync(shares.list(account, signal)));
     return share === undefined ? [] : [share];
   }
+
   const found: string[] = [];
+
   for await (const name of containers.list(account, signal)) {
     found.push(name);
     if (found.length === MOST_CONTAINERS) break;
   }
+
   return found;
 }
 
@@ -67,6 +70,7 @@ async function target(
     const failure = describeFailure(error);
     const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describe(failure)}`;
     const unlisted = failure.kind === 'throttled' ? 'throttled' : 'failed';
+
     return { account: id, service, places: [], why, unlisted };
   }
 }
@@ -120,6 +124,7 @@ export async function findProbeTargets(
       },
       signal,
     );
+
     missed += unread.length;
     await Promise.all(adding);
   };
@@ -129,6 +134,7 @@ export async function findProbeTargets(
     () => true,
     () => false,
   );
+
   return { targets: [...targets.values()], complete: complete && missed === 0 };
 }
 
@@ -151,12 +157,14 @@ export function canaryProbe(
     const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };
+
     const answered = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
     const unseen = results.filter(({ account, state }) => state === 'unknown' && !answered.has(account)).map(inWords);
     if (unseen.length > 0) {
       const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
       log({ level: 'warning', reason: 'CanaryUnseen', message, version: target });
     }
+
     return 'proven';
   };
 }

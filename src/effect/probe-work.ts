@@ -47,6 +47,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+
   try {
     // Read before the key: a round that replaces the stored effect later has read a newer state of the key.
     const before = await effects.read(key);
@@ -88,6 +89,7 @@ async function followChange(
   const follows = `${change.expect} ${change.since}`;
   if (work.follows !== undefined && work.follows !== follows) return superseded(about, log);
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
+
   const { targets, complete } = await targetsOf(key, before, change, services);
   const results = await probe(targets, services, PROBE_MS);
   const round = { key: key.id, change, complete: complete && !results.some(({ unlisted }) => unlisted), results };
@@ -100,12 +102,15 @@ async function followChange(
   if (!isSameChange(after, change)) return superseded(about, log);
 
   const next = nextProbe(after, work.attempt, now());
+
   report(after, next.next, about, log);
+
   if (next.next === 'again') {
     const attempt = Math.min(work.attempt + 1, 1_000);
     const again = { ...work, follows, attempt };
     await queue.send(KEY_WORK, again, next.delaySeconds);
   }
+
   return DONE;
 }
 
@@ -136,11 +141,14 @@ async function targetsOf(
   const recorded = wanted.map(recordedTarget);
   const same = isSameChange(before, change);
   if (same && before.complete) return { targets: recorded, complete: true };
+
   // An account that had no place before an earlier change may have one now.
   const known = recorded.filter(({ places, unlisted }) => !unlisted && (same || places.length > 0));
   const found = await findProbeTargets(key, byId(known), services, FINDING_MS);
   if (found.complete) return found;
+
   const targets = byId([...recorded, ...found.targets]);
+
   return { targets: [...targets.values()], complete: false };
 }
 
@@ -167,19 +175,24 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
       : `${pending.length} of ${total} accounts were not seen ${expect}: ${names(pending)}.`;
   const unlisted = effect.complete ? '' : ' The app could not find every account.';
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
+
   // Durations of this change and earlier changes: the workbook shows the last durations of each key.
   const timesOf = (of: DataService) =>
     sumTimes(effect.times).find((one) => one.service === of && one.expect === expect);
   const message = `${states}${unlisted}${cannot}`;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
+
   if (next === 'again') {
     log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
     return;
   }
+
   const times = { times: timesOf('file'), blobTimes: timesOf('blob') };
   const isSeen = next === 'done' && (seen > 0 || total === 0);
+
   // A round without results is no error: the app may lack the role on purpose.
   const level = next === 'givenUp' ? 'error' : 'info';
+
   log({ level, reason: isSeen ? 'EffectSeen' : 'EffectNotSeen', message, ...counts, ...times, ...about });
 }
 

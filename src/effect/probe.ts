@@ -50,6 +50,7 @@ export async function probe(
       const answer = await ask(target, dataLists[target.service], signal);
       if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, now()));
     };
+
     const asking = (['file', 'blob'] as const).map((sort) =>
       pMap(
         targets.filter(({ service }) => service === sort),
@@ -57,9 +58,12 @@ export async function probe(
         { concurrency: CONCURRENCY },
       ),
     );
+
     await untilAborted(Promise.all(asking), signal);
   }, ms);
+
   const late = { state: 'unknown', why: REASONS.TimeUp } as const;
+
   return targets.map((target) => answers.get(target) ?? resultOf(target, target.places[0], late, now()));
 }
 
@@ -79,6 +83,7 @@ async function ask(
 ): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
   const { nothing } = SERVICE_WORDS[service];
   if (places.length === 0) return { place: undefined, seen: { state: 'unknown', why: why ?? nothing, unlisted } };
+
   for (const place of places) {
     try {
       // A list without data under the account's key needs no decryption, so its success proves nothing.
@@ -87,7 +92,9 @@ async function ask(
       return { place, seen: seenIn(describeFailure(error), service) };
     }
   }
+
   const empty = { state: 'unknown', why: nothing } as const;
+
   return { place: undefined, seen: isKnown ? { ...empty, unlisted: 'gone' } : empty };
 }
 
@@ -106,16 +113,22 @@ const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannot
 export function seenIn(failure: Failure, service: DataService): Seen {
   const { code, status } = failure;
   if ((status === 403 || status === 200) && BLOCKED.test(code)) return { state: 'blocked', why: code };
+
   const { place, role } = SERVICE_WORDS[service];
+
   if (/^(Share|Container)(NotFound|BeingDeleted)$/i.test(code)) {
     const why = `${code}: the ${place} does not exist any more; the next probe searches for another.`;
     return { state: 'unknown', why, unlisted: 'gone' };
   }
+
   if (code.toLowerCase() === ROLE_MISSING.toLowerCase()) {
     const why = `${ROLE_MISSING}: the app lacks the role ${role} on the account, so the probe has no result.`;
     return { state: 'unknown', why };
   }
+
   if (code.toLowerCase() !== 'authorizationfailure') return { state: 'unknown', why: describe(failure) };
+
   const why = `${code}: the account's network rules deny access to the app, so the probe has no result.`;
+
   return { state: 'unknown', why };
 }

@@ -76,11 +76,14 @@ export function createEventGrid(
         resourceGroup && name
           ? eventSubscriptions.listByResource(resourceGroup, 'Microsoft.KeyVault', 'vaults', name, options)
           : eventSubscriptions.listGlobalBySubscription(options);
+
       // The list of a subscription also contains the event subscriptions of its resources.
       const own = `${source.id}${OF_SOURCE}/`.toLowerCase();
+
       for await (const one of listed) {
         if (name || one.id?.toLowerCase().startsWith(own)) subscriptions.push(toState(one, 'source'));
       }
+
       let topic: SourceTopic | undefined;
       let topicUnreadable: unknown;
       try {
@@ -95,6 +98,7 @@ export function createEventGrid(
       } catch (error) {
         topicUnreadable = error;
       }
+
       return { topic, topicUnreadable, subscriptions };
     },
 
@@ -133,6 +137,7 @@ async function findTopic(
 ): Promise<SourceTopic | undefined> {
   const options = aborting(signal);
   const ofSource = (topic: SystemTopic) => topic.source !== undefined && sameResource(topic.source, source.id);
+
   // Without a passed id, try the deployment's name for the topic of a vault.
   const { subscriptionId, resourceGroup, name } = source;
   const usual = resourceGroup && name ? { subscriptionId, resourceGroup, name: `evgt-${name}` } : undefined;
@@ -147,11 +152,14 @@ async function findTopic(
     if (kind !== 'notFound' && kind !== 'forbidden') throw error;
     if (kind === 'forbidden') refused = error;
   }
+
   for await (const topic of clientOf(subscriptionId).systemTopics.listBySubscription(options)) {
     if (ofSource(topic)) return toTopic(topic);
   }
+
   // The topic may still exist in a subscription that the app cannot read.
   if (refused !== undefined && known && known.subscriptionId !== subscriptionId) throw refused;
+
   return undefined;
 }
 
@@ -200,8 +208,10 @@ function deadLetter(
     blobContainerName: container,
   };
   if (!writer) return { deadLetterDestination };
+
   const identity: DeadLetterWithResourceIdentity['identity'] =
     writer === 'system' ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentity: writer };
+
   return { deadLetterWithResourceIdentity: { identity, deadLetterDestination } };
 }
 
@@ -209,6 +219,7 @@ function toState(subscription: EventSubscription, place: EventSubscriptionState[
   const { destination, deliveryWithResourceIdentity, filter, retryPolicy } = subscription;
   const aim = destination ?? deliveryWithResourceIdentity?.destination;
   const dead = subscription.deadLetterDestination ?? subscription.deadLetterWithResourceIdentity?.deadLetterDestination;
+
   return {
     id: subscription.id ?? '',
     name: subscription.name ?? '',

@@ -49,29 +49,37 @@ const EVENT = z.object({
  */
 export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: ManagedVaults): KeyEvent | RefusedEvent {
   const fields = lowerCaseFields(event);
+
   // The Event Grid schema has other names for three fields of CloudEvents.
   const { eventtype, topic, eventtime, type = eventtype, source = topic, time = eventtime } = fields;
   const parsed = EVENT.safeParse({ ...fields, type, source, time, data: lowerCaseFields(fields.data) });
   if (!parsed.success) {
     return refuse('EventMalformed', `has no valid field ${parsed.error.issues[0]?.path.join('.')}`);
   }
+
   const { id, data, ...read } = parsed.data;
   if (read.type.toLowerCase() !== expected.toLowerCase()) {
     return refuse('EventTypeUnknown', `has the type ${quote(read.type)}`);
   }
+
   const vault = vaults.all.find((candidate) => sameResource(candidate.id, read.source));
   if (!vault) return refuse('EventVaultNotManaged', `comes from ${quote(read.source)}`);
+
   const identifier = parseKeyIdentifier(data.id);
   if (!identifier?.version) return refuse('EventMalformed', `has a data.Id that is no key version: ${quote(data.id)}`);
+
   if (identifier.vaultUri !== vault.uri) {
     return vaults.byUri(identifier.vaultUri)
       ? refuse('EventVaultMismatch', `comes from ${vault.name} and names a key of ${identifier.vaultName}`)
       : refuse('EventVaultNotManaged', `names a key of ${quote(identifier.vaultName)}`);
   }
+
   if (data.objecttype !== '' && data.objecttype !== 'key') {
     return refuse('EventMalformed', `is about a ${quote(data.objecttype)}, not a key`);
   }
+
   const key = managedKey(vault, identifier.keyName);
+
   return { id, type: expected, time: read.time, key, version: identifier.version };
 }
 
@@ -94,11 +102,15 @@ export function acceptEvent(
     log({ level: 'warning', reason: parsed.refused, message: `${REASONS[parsed.refused]} ${parsed.detail}` });
     return undefined;
   }
+
   const { key, version, type, id, time } = parsed;
+
   // Shortens `Microsoft.KeyVault.KeyNewVersionCreated` to `KeyNewVersionCreated`.
   const by = type.slice(type.lastIndexOf('.') + 1);
   const cause = { by, ref: id, since: time ?? now().toISOString() };
+
   log({ level: 'info', reason: 'EventAccepted', message: `${by} of ${key.id}.`, key: key.id, version, cause });
+
   return { ...parsed, cause };
 }
 

@@ -122,26 +122,33 @@ interface ResourceEventRules {
  */
 export function parseResourceEvent(event: unknown, rules: ResourceEventRules): ResourceChange | undefined {
   const fields = typeof event === 'object' && event !== null ? (event as Record<string, unknown>) : {};
+
   // Cheapest test first, because it rejects most events.
   const named = (fields.data as { operationName?: unknown } | undefined)?.operationName;
   const operation = typeof named === 'string' ? BY_LOWER_CASE.get(named.trim().toLowerCase()) : undefined;
   if (operation === undefined) return undefined;
+
   const { type = fields.eventType, time = fields.eventTime } = fields;
   const { data: parsed } = EVENT.safeParse({ ...fields, type, time });
   if (!parsed || !WATCHED_EVENT_TYPES.some((one) => one.toLowerCase() === parsed.type.toLowerCase())) return undefined;
+
   const { id, subject } = parsed;
   const { claims, correlationId } = parsed.data;
   if (rules.clientId !== undefined && claims.appid?.toLowerCase() === rules.clientId.toLowerCase()) return undefined;
+
   const { concern } = operation;
   const at = placeOf(subject, concern);
   if (!at) return undefined;
+
   const [, subscription = ''] = SUBSCRIPTION.exec(at.toLowerCase()) ?? [];
+
   // The subscription of a vault may not be watched for accounts.
   const isWatched =
     concern === 'vault' || concern === 'perimeter'
       ? rules.vaults.all.some((vault) => isConcerned(vault.id, at))
       : rules.subscriptions?.includes(subscription) !== false;
   if (!isWatched) return undefined;
+
   const ms = Math.min(Date.parse(parsed.time), rules.now().getTime());
   const changedBy: ChangedBy = {
     objectId: claims[OBJECT_ID],
@@ -153,6 +160,7 @@ export function parseResourceEvent(event: unknown, rules: ResourceEventRules): R
     correlationId,
     confirmed: false,
   };
+
   return { id, concern, at, changedBy };
 }
 
@@ -168,16 +176,22 @@ export function isConcerned(resource: string, at: string): boolean {
 function placeOf(subject: string, concern: Concern): string | undefined {
   const [, group, name = ''] = /^(\/subscriptions\/[^/]+\/resourceGroups\/([^/]+))/i.exec(subject) ?? [];
   if (group !== undefined && !RESOURCE_GROUP.test(name)) return undefined;
+
   const subscription = /^\/subscriptions\/[^/]+/i.exec(subject)?.[0];
+
   // A system topic and its vault may be in different resource groups.
   if (/\/Microsoft\.EventGrid\/systemTopics\//i.test(subject)) return subscription;
   if (concern === 'group') return group?.length === subject.length ? group : undefined;
+
   // The event does not name the associated resource, which may be in any subscription.
   if (concern === 'perimeter') return group === undefined ? undefined : '/subscriptions';
+
   const extended = /^(.*)\/providers\/Microsoft\.(?:Authorization|Insights|EventGrid)\//i.exec(subject)?.[1];
   if (concern === 'vault' && extended !== undefined) return extended;
+
   // For a child such as an access policy, the vault.
   const own = parseResourceId(subject.split('/').slice(0, 9).join('/'));
+
   return own && isTypeOf[concern](own.type) ? own.id : undefined;
 }
 

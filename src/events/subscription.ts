@@ -97,6 +97,7 @@ export function wantedWatches(
 ): WantedSubscription[] {
   // Unlike `StringNotContains`, it passes events without a caller ("Event filtering").
   const ofOthers = clientId ? [{ operatorType: 'StringNotIn', key: OWN_WRITES, values: [clientId] }] : [];
+
   return WATCHED_OPERATIONS.map((values, n) => ({
     functionName: CHANGE_FUNCTION,
     ending: n === 0 ? CHANGE_FUNCTION : `${CHANGE_FUNCTION}${n + 1}`,
@@ -134,10 +135,13 @@ export function judgeSubscriptions(
       return one ? [[state, one]] : [];
     }),
   );
+
   const served = new Set(right.values());
   const wrong = found.filter((state) => !right.has(state));
+
   return wanted.map((one) => {
     if (served.has(one)) return { is: 'right', wanted: one };
+
     const [nearest] = wrong
       .filter((state) => isOurs(state, one))
       // Excludes a subscription whose name belongs to another list of the same function.
@@ -145,9 +149,12 @@ export function judgeSubscriptions(
       .map((state) => ({ found: state, differences: differencesOf(one, state) }))
       .sort((a, b) => a.differences.length - b.differences.length);
     if (nearest) return { is: 'misaimed', wanted: one, ...nearest, ours: true };
+
     const named = wrong.find((state) => isNamedFor(state, one.ending));
     if (!named) return { is: 'missing', wanted: one };
+
     const differences = [`It delivers to ${named.functionId ?? named.endpointType}, not to ${one.functionId}.`];
+
     return { is: 'misaimed', wanted: one, found: named, differences, ours: false };
   });
 }
@@ -169,6 +176,7 @@ export function placementOf<T>(
 ): { readonly topic: T | undefined; readonly name: string; readonly isNew: boolean } {
   // A subscription with another destination may belong to another app, so the app creates its own.
   const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
+
   return {
     topic: existing?.place === 'source' ? undefined : topic,
     name: existing?.name ?? subscriptionName(verdict.wanted),
@@ -187,6 +195,7 @@ function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState
   const differs = (what: string, is: string, asked: string) =>
     is.toLowerCase() === asked.toLowerCase() ? [] : [`${what} ${is}, not ${asked}.`];
   const isOfOwnWrites = ({ key }: EventFilter): boolean => key === OWN_WRITES;
+
   // An operator's CLI does not know the app's client id.
   const isKnown = wanted.filters.some(isOfOwnWrites);
   const filters = found.filters.filter((one) => isKnown || !isOfOwnWrites(one));
@@ -199,6 +208,7 @@ function differencesOf(wanted: WantedSubscription, found: EventSubscriptionState
   const endsEarly = attempts < MAX_DELIVERY_ATTEMPTS || minutes < TIME_TO_LIVE_MINUTES;
   const longest = `${MAX_DELIVERY_ATTEMPTS} or ${TIME_TO_LIVE_MINUTES}`;
   const isLive = /^(Succeeded|Creating|Updating)$/i.test(provisioningState);
+
   return [
     ...differs('It delivers', typesText(found.eventTypes), typesText(wanted.eventTypes)),
     ...(isFiltered ? [] : [wrongFilter]),

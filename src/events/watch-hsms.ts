@@ -34,8 +34,10 @@ export interface WatchPorts {
 export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
+
   try {
     const context = { ref, seen: await ports.seenKeys.all(), ports, log };
+
     // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
     await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
   } catch (error) {
@@ -62,7 +64,9 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
       else await watchKey(managedKey(hsm, name), context);
     };
     await pMap(names, watch, { concurrency: CONCURRENCY });
+
     if (missed === 0) return;
+
     unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {
     unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`);
@@ -76,7 +80,9 @@ async function watchKey(key: ManagedKey, context: WatchContext): Promise<void> {
     const state = watchedState(await ports.keys.listVersions(key), now);
     const before = seen.get(key.id.toLowerCase());
     if (state.text === before) return;
+
     await requestChanged(key, state, before, now, context);
+
     // Written last, so that an interrupted pass is repeated.
     await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
@@ -95,11 +101,17 @@ async function requestChanged(
   // Only for a new version is the start time known. Other changes start now.
   const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
   const cause = { by: 'hsmWatch', ref, since: (isNew ? newest.createdOn : now).toISOString() };
+
   await ports.requestKey(key.id, cause);
+
   const about = { key: key.id, version: newest?.version, cause };
+
   log({ level: 'info', reason: 'HsmKeyChanged', message: `${REASONS.HsmKeyChanged} It is reconciled.`, ...about });
+
   if (phase !== 'expired') return;
+
   const detail = 'Accounts that use it keep working, but Storage rejects it for new accounts.';
+
   log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
 }
 

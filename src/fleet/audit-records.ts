@@ -42,8 +42,10 @@ export async function recordMoves(
         ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
       },
     };
+
     return 'written' in (await audit(entry, AUDIT_WAIT_MS)) ? id : '';
   });
+
   return new Set(written);
 }
 
@@ -70,9 +72,11 @@ export async function recordRollout(
     stage: row.stage,
     startedOn: new Date(startedMs).toISOString(),
   };
+
   const why = unwell ? `Canaries that failed the probe: ${unwell}.` : undefined;
   const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
   const seconds = { seconds: (Date.parse(progressOn) - startedMs) / 1000 };
+
   log({
     level: news === 'RotationFinished' ? 'info' : 'error',
     reason: news,
@@ -80,6 +84,7 @@ export async function recordRollout(
     ...about,
     ...(news === 'RotationFinished' ? seconds : {}),
   });
+
   const entry = {
     id: `rotation/${news}/${key.id}/${version}`,
     action: 'key.rotation',
@@ -87,5 +92,6 @@ export async function recordRollout(
     resource: key.id,
     details: { ...about, ...(why ? { why } : {}), foundIn: CONTROL_TABLE },
   };
+
   await audit(entry, AUDIT_WAIT_MS);
 }

@@ -136,6 +136,7 @@ export class Controller {
       await this.#prepareKey(key, cause, log);
       await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#ports(log));
     };
+
     await handleKeyWork(about, run, this.#ports(log));
   }
 
@@ -194,11 +195,13 @@ export class Controller {
   async #requestRotation(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause, log: Log): Promise<void> {
     const { orders, queue, now } = this.#services;
     const activation = nextActivation(versions, now());
+
     // A sweep reconciles the key then: the rollout row has the time.
     if (activation) {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
     }
+
     // A paused key's item remains, and the end of the pause requests the key again.
     if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
       await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
@@ -243,11 +246,14 @@ export class Controller {
       admitted.resolve();
       await pass();
     });
+
     while (isWaiting && now() < until) await Promise.race([admitted.promise, sleep(SLOT_STEP_MS)]);
+
     if (!isWaiting) {
       await inSlot;
       return;
     }
+
     isWaiting = false;
     await pass();
   }
@@ -267,20 +273,29 @@ export class Controller {
     const known = this.#progress.get(key.id);
     if (known && known.nextMs > begunMs) {
       if (known.isSent) return;
+
       known.isSent = true;
       await this.queues.sendKey(key.id, cause, new Date(now().getTime() + known.nextMs - begunMs)).catch(() => {});
+
       return;
     }
+
     const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
+
     this.#progress.set(key.id, next);
+
     const ports = this.#ports(log);
+
     await handleKeyWork(key.id, () => this.#decide(key, cause, ports), ports);
+
     const endedMs = performance.now();
+
     next.nextMs = Math.max(next.nextMs, endedMs + (endedMs - begunMs) * PROGRESS_FACTOR);
   }
 
   #ports(log: Log): FleetServices {
     const { settings, probe, now } = this.#services;
+
     return {
       ...this.#services,
       ...this.queues,
@@ -300,6 +315,7 @@ export class Controller {
 function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): Pick<FleetServices, 'send' | 'sendKey'> {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
+
   return {
     async send({ subscriptions, tries, cause }, visibleOn) {
       const due = visibleOn ? { due: visibleOn.toISOString() } : {};
@@ -325,5 +341,6 @@ export function createController(
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, now });
   const { requestKey, requestKeys } = controller;
   const stores = { workItems: items, useRows: rows, rollouts, moved };
+
   return { ...stores, controller, fleetQueue: controller.queues, requestKey, requestKeys };
 }

@@ -114,12 +114,15 @@ export class RolloutCount {
     const wave = waveNumber(tag) ?? LAST_WAVE + 1;
     const name = accountRow(account);
     const candidate = this.#candidates.get(name) ?? { account, groups: new Map(), rank: Number.POSITIVE_INFINITY };
+
     this.#candidates.set(name, candidate);
+
     for (const groups of [this.#groups, candidate.groups]) {
       const group = groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: noCounts() };
       groups.set(`${subscription} ${wave}`, group);
       group.counts[status] += 1;
     }
+
     // By wave, then pinned before automatic: a pinned use shows at once that Azure uses the version.
     const rank = 2 * wave + Number(mode === 'automatic');
     if (status === 'waiting' || status === 'failed') candidate.rank = Math.min(candidate.rank, rank);
@@ -136,6 +139,7 @@ export class RolloutCount {
     const before = this.#before;
     const isProven = proof === 'proven' || before?.proven === true;
     const unwell = isProven ? undefined : (proof?.unwell ?? before?.unwell);
+
     // A canary without uses proves nothing.
     const left = before?.canaries.filter((canary) => this.#candidates.has(accountRow(canary))) ?? [];
     const canaries = before && (left.length > 0 || before.stage !== 'canary') ? left : this.#chooseCanaries();
@@ -158,10 +162,12 @@ export class RolloutCount {
       unwell,
       lastNews: news,
     };
+
     // Does not report a rollout as finished if no use moved, or if an order moved all uses to another key.
     const hasFinished = before !== undefined && before.unfinished > 0 && this.#groups.size > 0;
     const isNews = news !== before?.lastNews && (news !== 'RotationFinished' || hasFinished);
     const unfinishedGroups = this.#admitted(row).filter(({ counts: { waiting, failed } }) => waiting + failed > 0);
+
     return {
       row,
       counts,
@@ -202,11 +208,14 @@ export class RolloutCount {
     isUnwell: boolean,
   ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly heldBy?: RolloutNews | undefined } {
     if (this.#rules.isOrderedOn) return { stage: 'rest' };
+
     // The first new uses become canaries.
     if (this.#groups.size === 0) return { stage: begun };
+
     let stage = begun;
     for (;;) {
       if (stage === 'rest') return { stage };
+
       const isCanary = stage === 'canary';
       const { waiting, failed, moved, left } = countOf(this.#admitted({ stage, canaries }));
       const allowed = isCanary ? 0 : Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
@@ -214,6 +223,7 @@ export class RolloutCount {
       if (waiting > 0) return { stage };
       if (isCanary && !isProven && moved > 0)
         return { stage, needsProof: true, heldBy: isUnwell ? 'CanaryFailed' : undefined };
+
       stage = this.#nextStage(stage);
     }
   }

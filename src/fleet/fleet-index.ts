@@ -71,15 +71,18 @@ export function createFleetIndex(table: FleetTable) {
     /** Returns every account of a subscription, except accounts that a list showed as deleted. */
     async *accounts(subscriptionId: string): AsyncIterable<FleetAccount> {
       let stored: StoredAccount | undefined;
+
       // An account's scope rows follow its own row, before the next account's.
       for await (const row of table.rows(subscriptionPartition(subscriptionId))) {
         if (isScopeRow(row)) {
           stored?.scopeRows.push(row);
           continue;
         }
+
         if (stored) yield toAccount(stored);
         stored = toStored(row);
       }
+
       if (stored) yield toAccount(stored);
     },
     async account(id: string): Promise<FleetAccount | undefined> {
@@ -119,6 +122,7 @@ function scopeRow(account: string, number: number): string {
 function toRowChanges(change: AccountChange): RowChange[] {
   const { formerScopeKeys, ...rest } = change;
   if ('isGone' in rest) return [keysOf(rest), ...changeScopeRows(rest.account, [], formerScopeKeys)];
+
   const { tags, scopeKeys, ...others } = rest;
   const parts = scopeKeys && splitByRow(scopeKeys);
   const properties = formatProperties({
@@ -126,6 +130,7 @@ function toRowChanges(change: AccountChange): RowChange[] {
     ...(tags ? { tags: shortTags(tags) } : {}),
     ...(parts ? { scopeKeys: parts[0] ?? [], scopeRows: Math.max(0, parts.length - 1) } : {}),
   });
+
   return [{ ...keysOf(rest), properties }, ...(parts ? changeScopeRows(rest.account, parts, formerScopeKeys) : [])];
 }
 
@@ -144,6 +149,7 @@ function changeScopeRows(
 ): RowChange[] {
   const { partitionKey } = keysOf({ account });
   const count = Math.max(parts.length, splitByRow(formerKeys).length);
+
   return Array.from({ length: Math.max(0, count - 1) }, (_, n) => {
     const scopeKeys = parts[n + 1];
     const row = { partitionKey, rowKey: scopeRow(account, n + 1) };
@@ -208,6 +214,7 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>) {
     /** Returns a vault's key identifiers, sorted by name. @param most maximum number of keys */
     async ofVault(vaultUri: string, most: number): Promise<string[]> {
       const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
+
       // `~` sorts after every character that key names allow.
       const behind = `${first}~`;
       const keys = new Map<string, string>();
@@ -217,10 +224,13 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>) {
           const { data } = KEY_ID.safeParse(key);
           if (data && !keys.has(partitionKey)) keys.set(partitionKey, data);
         }
+
         const last = rows.at(-1)?.partitionKey;
         if (last === undefined) break;
+
         after = last;
       }
+
       return [...keys.values()].slice(0, most);
     },
   };

@@ -25,10 +25,13 @@ export function summarizeFleet(all: Iterable<Health & { readonly accounts?: numb
   const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
   const causes = new Map<string, SummaryCause>();
   let accounts = 0;
+
   for (const { state, cause, since, accounts: many = 1 } of all) {
     accounts += many;
     states[state] += many;
+
     if (!cause) continue;
+
     const known = causes.get(`${state} ${cause.id}`);
     const earliest = [known?.since, since].filter((one) => one !== undefined).sort()[0];
     causes.set(`${state} ${cause.id}`, {
@@ -37,11 +40,13 @@ export function summarizeFleet(all: Iterable<Health & { readonly accounts?: numb
       since: earliest,
     });
   }
+
   const ordered = [...causes.values()].sort(
     (a, b) => HEALTH_STATES.indexOf(a.state) - HEALTH_STATES.indexOf(b.state) || b.accounts - a.accounts,
   );
   const named = ordered.slice(0, MOST_CAUSES);
   const text = sentence(accounts, states, ordered);
+
   return { accounts, states, causes: named, moreCauses: ordered.length - named.length, text };
 }
 
@@ -58,6 +63,7 @@ function sentence(
     const others = more.length > 0 ? `, and ${more.length} more` : '';
     return `${formatCount(states[state])} ${words}${first ? ` (${first.label}${others})` : ''}`;
   });
+
   const total = `${formatCount(accounts)} ${accounts === 1 ? 'account' : 'accounts'}`;
   return parts.length === 0 ? total : `${total}: ${parts.join(', ')}`;
 }

@@ -78,6 +78,7 @@ function rowsIn(create: () => TableClient) {
     client ??= create();
     return client;
   };
+
   async function* pages(filter: string, select?: string[]): AsyncGenerator<Row[]> {
     const list = table().listEntities({ queryOptions: { filter, ...(select ? { select } : {}) } });
     try {
@@ -86,6 +87,7 @@ function rowsIn(create: () => TableClient) {
       if (!isTableMissing(error)) throw error;
     }
   }
+
   return {
     /**
      * Lists the rows of a partition by row key, in pages.
@@ -132,6 +134,7 @@ function rowsIn(create: () => TableClient) {
         if (properties) return table().updateEntity(entity, 'Merge', { etag });
         return table().deleteEntity(partitionKey, rowKey, { etag });
       };
+
       try {
         await inTable(table, write);
         return true;
@@ -174,13 +177,16 @@ async function inTable(table: () => TableClient, write: () => Promise<unknown>):
 /** Groups changes into batches of one partition. Merges changes of the same row; the later change wins. */
 function batches(changes: readonly RowChange[]): RowChange[][] {
   const rows = new Map<string, RowChange>();
+
   for (const change of changes) {
     // Table keys contain no slash.
     const name = `${change.partitionKey}/${change.rowKey}`;
     const properties = change.properties && { ...rows.get(name)?.properties, ...change.properties };
     rows.set(name, { ...change, ...(properties ? { properties } : {}) });
   }
+
   const partitions = Map.groupBy(rows.values(), ({ partitionKey }) => partitionKey);
+
   return [...partitions.values()].flatMap((all) =>
     Array.from({ length: Math.ceil(all.length / BATCH) }, (_, n) => all.slice(n * BATCH, (n + 1) * BATCH)),
   );
@@ -189,11 +195,13 @@ function batches(changes: readonly RowChange[]): RowChange[][] {
 async function writeBatch(table: TableClient, batch: readonly RowChange[]): Promise<void> {
   const [only] = batch;
   if (batch.length === 1 && only) return writeOne(table, only);
+
   try {
     await table.submitTransaction(batch.map(toAction));
   } catch (error) {
     const { kind, status } = describeFailure(error);
     if (isTableMissing(error) || (kind !== 'notFound' && kind !== 'refused' && status !== 409)) throw error;
+
     // Azure rejects the whole transaction if a row is missing or the batch is too large.
     for (const change of batch) await writeOne(table, change);
   }

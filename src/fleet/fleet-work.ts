@@ -27,6 +27,7 @@ export async function sendFor(
   const works: FleetWork[] = [];
   for (let start = 0; start < all.length; start += MOST_SUBSCRIPTIONS)
     works.push({ subscriptions: all.slice(start, start + MOST_SUBSCRIPTIONS), tries: 0, cause });
+
   await pMap(works, (work) => send(work, visibleOn), { concurrency: CONCURRENCY });
 }
 
@@ -48,6 +49,7 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Fleet
       await send({ ...alone, tries: 0 }, next);
     }
   };
+
   await pMap(work.subscriptions, (subscription) =>
     one(subscription).catch((error: unknown) =>
       log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` }),

@@ -29,17 +29,22 @@ export class FreshReads<K extends { readonly id: string }, T> {
     const begunAt = this.#now().getTime();
     const last = this.#reads.get(name);
     const ageMs = last ? begunAt - last.begunAt : Number.POSITIVE_INFINITY;
+
     // After a clock correction the age is negative, and `since` no longer shows which reads are newer.
     if (last && ageMs >= 0 && ageMs < this.#ttlMs && last.begunAt >= since.getTime()) return last.reading;
+
     this.#begun += 1;
+
     const order = this.#begun;
     const reading = this.#read(key).then((value) => {
       const read = { value, begunAt, order };
       if ((this.#known.get(name)?.order ?? 0) < order) this.#known.set(name, read);
       return read;
     });
+
     reading.catch(() => {});
     this.#reads.set(name, { begunAt, reading });
+
     return reading;
   }
 

@@ -82,17 +82,22 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
     .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
   if (evidence.encryptedBy !== 'managedVault')
     return healthBy('NotManaged', worst?.state === 'NotManaged' ? worst : {});
+
   const { probe } = evidence;
   const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
+
   // A finding names the cause of a block more precisely than a probe.
   const isExplained = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
   if (!isExplained && shown?.state === 'blocked') {
     return { state: 'Blocked', cause: causeWithoutResources('FileServiceRefuses'), since: shown.since };
   }
+
   if (worst && !(worst.state === 'Unknown' && shown?.state === 'open')) return healthBy(worst.state, worst);
   if (shown?.state === 'open') return { state: 'Serving', since: shown.since };
+
   const { checkedOn } = evidence;
   if (checkedOn && now.getTime() - checkedOn.getTime() <= CHECK_MS) return { state: 'Serving' };
+
   return { state: 'Unknown', cause: causeWithoutResources('NotChecked') };
 }
 
@@ -113,14 +118,18 @@ interface Meaning {
 /** Returns undefined if the finding affects neither data access nor the key version. */
 function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
+
   // The vault does not show whether a network security perimeter admits the account, and one that was moved still
   // serves its keys. Operators can exempt the finding.
   const isUnseen = (code === 'VaultUnreachable' || code === 'VaultNotFound') && severity !== 'error';
   const meaning = isUnseen ? UNSEEN : MEANING.get(code);
   if (!meaning || (isUnseen && exemption)) return undefined;
+
   // Advice about an unreadable setting does not affect data access.
   if (meaning.state === 'Unknown' && severity === 'advice') return undefined;
+
   const { id, about } = cause;
+
   return { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' };
 }
 

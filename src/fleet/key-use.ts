@@ -18,9 +18,11 @@ export interface KeyUse {
 /** Returns undefined for Microsoft-managed keys and for a key URI outside Key Vault. */
 export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined {
   if (encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') return undefined;
+
   const properties = encryption.keyVaultProperties;
   const vault = parseVault(properties?.keyVaultUri ?? '');
   if (!vault || !properties?.keyName) return undefined;
+
   return {
     vaultUri: vault.vaultUri,
     keyName: properties.keyName,

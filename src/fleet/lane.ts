@@ -72,11 +72,15 @@ export class Lane {
 
   #next(): void {
     if (this.#isChoosing || this.#busy.size >= MOST_IN_FLIGHT) return;
+
     const task = this.#choose();
     if (!task) return;
+
     const account = accountRow(task.row.account);
+
     this.#busy.add(account);
     this.#isChoosing = true;
+
     let isPermitted = false;
     const permitted = () => {
       if (isPermitted) return;
@@ -84,6 +88,7 @@ export class Lane {
       this.#isChoosing = false;
       this.#next();
     };
+
     void this.#work(task, permitted).finally(() => {
       this.#busy.delete(account);
       permitted();
@@ -97,13 +102,18 @@ export class Lane {
     for (const [name, queue] of byRank) {
       for (const [row, task] of queue) {
         if (this.#busy.has(accountRow(task.row.account))) continue;
+
         queue.delete(row);
+
         // Moves the queue behind the other keys of its rank.
         this.#queues.delete(name);
+
         if (queue.size > 0) this.#queues.set(name, queue);
+
         return task;
       }
     }
+
     return undefined;
   }
 }

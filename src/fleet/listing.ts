@@ -72,21 +72,29 @@ export class Listing {
     const announced = Object.keys(targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
+
     for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
+
     await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
+
     const seen = new Set<string>();
     let areScopesDue = false;
+
     // A list has no region. Under a name that all subscriptions share, one failing list would block the others.
     const listed = await budget.call(subscription, { lists: 1 }, wanted, async () => {
       const startedOn = now();
       try {
         for await (const account of accounts.list(subscription, budget.reads.signal)) {
           seen.add(accountRow(account.id));
+
           const record = records.get(accountRow(account.id));
           await this.#compareAccount(account, startedOn, record, wanted);
+
           // At the first such account: without this item, readers of the index assume that all scopes were listed.
           if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
+
           areScopesDue ||= this.#areScopesDue(record);
+
           // Azure lists faster than the pass writes, so unlimited results would fill the memory.
           await this.#pass.applyBackpressure();
         }
@@ -94,23 +102,28 @@ export class Listing {
         // A running scope listing lacks later accounts, so request another even after an error.
         if (areScopesDue) results.requestScopes();
       }
+
       return startedOn;
     });
     if (!listed) return;
+
     const known = new Map([...records].map(([name, { account }]) => [name, account]));
     const inFlightUntilMs = Date.parse(wanted.item.cause.since);
     const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.includes(key);
     const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
+
     for (const [name, rows] of this.#known) {
       known.set(name, rows[0]?.account ?? '');
       if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
     }
+
     // A list may be outdated: only a GET confirms a deletion. An error stops none of the reads.
     await pMap(
       [...known].filter(([name]) => !seen.has(name)),
       ([name, account]) => this.#readAccount(account, records.get(name), wanted),
       { concurrency: CONCURRENCY, stopOnError: false },
     ).catch(({ errors: [first] }: AggregateError) => Promise.reject(first));
+
     results.listed(listed.answer);
   }
 
@@ -127,6 +140,7 @@ export class Listing {
       await this.#readAccount(about, undefined, wanted);
       return;
     }
+
     const { scopesReadOn } = record;
     const now = this.#ports.now();
     if (hasBeenSince(scopesReadOn, since.getTime(), now)) return;
@@ -136,6 +150,7 @@ export class Listing {
       wanted.postpone(again, 'ScopesNotListed');
       return;
     }
+
     await this.#listScopes(record, wanted);
   }
 
@@ -143,6 +158,7 @@ export class Listing {
   async scopes(wanted: Wanted): Promise<void> {
     const regions = await this.#dueAccounts(wanted);
     this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
+
     // A slow region delays no other region.
     await Promise.all(
       regions.map(async (accounts) => {
@@ -161,17 +177,23 @@ export class Listing {
   /** Returns a limited number of due accounts per region, since the pass holds their index rows. */
   async #dueAccounts(wanted: Wanted): Promise<readonly (readonly FleetAccount[])[]> {
     const due: FleetAccount[] = [];
+
     // Only a scope list that began after a re-key order verifies the order.
     const { fresh = false, since } = wanted.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
+
     for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
       if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
     }
+
     // The first pass starts with accounts whose scopes were never listed.
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
+
     // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
     due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
+
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+
     return [...regions.values()].map((all) => all.slice(0, MOST_ACCOUNTS));
   }
 
@@ -181,6 +203,7 @@ export class Listing {
     try {
       const startedOn = this.#ports.now();
       const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
+
       // The lists of all accounts, which take hours, must not use up the budget of one whose scopes changed.
       const purpose = isAboutAccount(wanted.item) ? undefined : 'scopes';
       const listed = await this.#pass.budget.call(location, { lists: 1, purpose }, wanted, read);
@@ -190,6 +213,7 @@ export class Listing {
     } catch (error) {
       this.#pass.budget.failItem(wanted, error);
     }
+
     return true;
   }
 
@@ -207,19 +231,24 @@ export class Listing {
     );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
     const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
+
     if (!this.#pass.results.isNewestScopeList(account, startedOn)) return;
 
     const identity = rows.find(({ scope }) => scope === undefined)?.identity;
     const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
     const requested = this.#requested;
+
     for (const seen of all) {
       const name = seen.scope?.toLowerCase();
       this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, wanted);
       ofScopes.delete(name);
     }
+
     for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
+
     // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
     const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
+
     this.#pass.results.change({ account, ...read, scopeKeys, formerScopeKeys: record.scopeKeys });
   }
 
@@ -227,6 +256,7 @@ export class Listing {
   async #readAccount(account: string, record: FleetAccount | undefined, wanted: Wanted): Promise<void> {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? this.#pass.subscription;
+
     // Accounts that a list lacks must not use up the region's reads.
     const purpose = isAboutAccount(wanted.item) ? undefined : 'retry';
     const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
@@ -234,17 +264,24 @@ export class Listing {
       found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
     }));
     if (!read) return;
+
     const { startedOn, found } = read.answer;
     if (found) {
       await this.#compareAccount(found, startedOn, record, wanted);
+
       const isOfList = wanted.item.kind === 'scopes' && !isAboutAccount(wanted.item);
       if (!isOfList && this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
+
     const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
+
     for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
+
     if (!record) return;
+
     const { scopeKeys: formerScopeKeys } = record;
+
     this.#pass.results.change({ account: record.account, isGone: true, formerScopeKeys });
   }
 
@@ -260,10 +297,13 @@ export class Listing {
     const seen = rowOf(read);
     const keys = [...(seen ? [seen.key] : []), ...(record ? keysOfAccount(record) : [])];
     const ofAccount = Map.groupBy(await this.#rowsOf(id, keys), ({ scope }) => scope === undefined);
+
     this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, wanted);
+
     // A scope has the location, identity and wave of its account.
     for (const row of ofAccount.get(false) ?? [])
       results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
+
     results.change({ account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() });
   }
 
@@ -279,15 +319,19 @@ export class Listing {
     const { results } = this.#pass;
     const isSameKey = known && seen?.key === known.key;
     const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
+
     // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
     if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {
       this.#read(known, wanted);
       return;
     }
+
     if (known && !isSameKey) results.drop(known);
     if (!seen) return;
+
     // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
     if (!isSameKey) this.#progress(seen, wanted);
+
     results.keep(isSame ? refreshed(known, seen) : seen, wanted);
   }
 

@@ -35,6 +35,7 @@ export function observe(row: UseRow, read: ReadUse, announced: readonly Announce
   const seen = rowOf(read);
   const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
   if (from !== undefined && from === to) return { row: seen && refreshed(row, seen) };
+
   if (seen && to !== undefined) {
     const moved: UseRow = { ...seen, state: 'done', movedFrom: from ?? row.key, target: to };
     if (isOwnMove(row, to)) return { row: moved };
@@ -42,8 +43,10 @@ export function observe(row: UseRow, read: ReadUse, announced: readonly Announce
     const isPerhapsOwn = announced.some((announcement) => isAnnounced(row, to, read.stamp, announcement));
     if (isPerhapsOwn) return { row: { ...moved, isOnlyObserved: true } };
   }
+
   // Azure may now return a version that an earlier read lacked.
   if (from === undefined && to !== undefined) return { row: seen };
+
   return { row: seen, changed: { from, to } };
 }
 
@@ -51,8 +54,10 @@ export function observe(row: UseRow, read: ReadUse, announced: readonly Announce
 export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
   const key = use && formatKeyIdentifier(use);
   if (!key || !parseKeyIdentifier(key)) return undefined;
+
   const { pinned, current } = use;
   const readOn = startedOn.toISOString();
+
   return {
     ...about,
     key,

@@ -51,15 +51,19 @@ export class PassBudget {
   async permit(region: string, calls: Calls): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
     for (;;) {
       const nowMs = this.#ports.now().getTime();
+
       if (this.#pass.isStopping()) return { reason: 'Busy', until: this.#ports.now() };
+
       const waitMs = this.#ports.capacity.waitMs(region, nowMs) || this.#limiter.take(region, calls, nowMs);
       if (waitMs === 0) {
         this.#ports.capacity.begin(region);
         this.#pass.log.addRequests((calls.reads ?? 0) + (calls.writes ?? 0) + (calls.lists ?? 0));
         return undefined;
       }
+
       const until = new Date(nowMs + waitMs);
       if (waitMs > LONGEST_PERMIT_MS || until >= this.#pass.until) return { reason: 'Throttled', until };
+
       await this.#ports.sleep(Math.min(waitMs, WAIT_STEP_MS));
     }
   }
@@ -91,15 +95,19 @@ export class PassBudget {
       wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
       return undefined;
     }
+
     let isWell: boolean | undefined = true;
     try {
       return { answer: await run() };
     } catch (error) {
       const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
       isWell = this.reads.signal.aborted ? undefined : kind !== 'unavailable';
+
       if (kind !== 'throttled') throw error;
+
       this.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
       wanted.postpone(new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), throttled);
+
       return undefined;
     } finally {
       this.end(region, isWell);
@@ -109,17 +117,23 @@ export class PassBudget {
   /** Postpones an item after an error. */
   failItem(wanted: Wanted, error: unknown): void {
     const { kind, attempts } = wanted.item;
+
     if (this.reads.signal.aborted) {
       wanted.postpone(this.#ports.now(), 'Busy');
       return;
     }
+
     const isPassing = mayPass(describeFailure(error));
+
     // A new role assignment needs up to ten minutes to take effect.
     const isRetriedSoon = isPassing || attempts < QUICK_TRIES;
     const delayMs = isRetriedSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
+
     wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
+
     const message = `${REASONS[reason]} ${errorText(error)}`;
+
     this.#ports.log({ level: isPassing ? 'warning' : 'error', reason, message, subscription: this.#pass.subscription });
   }
 }

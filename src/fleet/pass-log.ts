@@ -18,6 +18,7 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
   const startedMs = now().getTime();
   const blocks = new Map<string, { readonly key: string; readonly reason: Reason; uses: number }>();
   let [uses, moved, requests] = [0, 0, 0];
+
   return {
     addRequests(count: number): void {
       requests += count;
@@ -26,20 +27,26 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
     /** Logs the result of a use if it differs from the last result. @param before the use's previous row */
     result(before: UseRow, { row, changed, blocked, detail }: UseResult, key: ManagedKey, cause: Cause): void {
       uses += 1;
+
       const { account, scope } = before;
       const about = { key: key.id, account, scope, cause };
       if (changed)
         log({ level: 'info', reason: 'ChangedByOthers', message: REASONS.ChangedByOthers, ...about, ...changed });
+
       if (blocked) {
         const block = blocks.get(`${key.id} ${blocked.reason}`) ?? { key: key.id, reason: blocked.reason, uses: 0 };
         blocks.set(`${key.id} ${blocked.reason}`, block);
         block.uses += 1;
       }
+
       if (!row?.reason || (row.state !== 'failed' && row.state !== 'indeterminate')) return;
+
       const message = [REASONS[row.reason], detail].filter(Boolean).join(' ');
       if (row.reason !== before.reason) log({ level: 'warning', reason: row.reason, message, ...about });
       if (row.attempts !== QUICK_TRIES || before.attempts === QUICK_TRIES) return;
+
       const failed = `${REASONS.UseFailed} ${message}`;
+
       log({ level: 'error', reason: 'UseFailed', message: failed, because: row.reason, ...about });
     },
 

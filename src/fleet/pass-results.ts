@@ -145,24 +145,32 @@ export class PassResults {
   async write(isWhole: boolean): Promise<boolean> {
     const [results, drops, changes] = [this.#results.splice(0), this.#drops.splice(0), this.#changes.splice(0)];
     const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
+
     this.#listedOn = undefined;
     this.#wantsScopes = false;
     this.#writtenAt = this.#ports.now().getTime();
+
     const recorded = await this.#recordMoves(results);
+
     if (!this.#pass.lease.held()) return false;
+
     const hasPutItems = await this.#writeRows(results, recorded, drops, changes);
+
     // Write the listing after the rows: its readers expect the rows.
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
+
     if (wantsScopes) {
       // Replaces an item of a running pass, which lacks these accounts.
       await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
     }
+
     // Skipped if the pass failed to write an earlier part of the list.
     if (listedOn && isWhole) {
       await fleet.listed(this.#pass.subscription, listedOn);
       await this.#progressWaiting();
     }
+
     return hasPutItems || wantsScopes;
   }
 
@@ -194,6 +202,7 @@ export class PassResults {
   ): Promise<boolean> {
     const put = new Map<string, UseRow>();
     const items: NewWorkItem[] = [];
+
     for (const { row: before, wanted, result } of results) {
       const { row, moves, changed } = result;
       const cause = causeOf(wanted);
@@ -202,28 +211,40 @@ export class PassResults {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
         for (const item of wanted) item.postpone(again, 'AuditFailed');
       }
+
       const isMovedAway = row !== undefined && row.key !== before.key;
       if (!row || isMovedAway) drop.push(before);
+
       // This item drops the account's other rows from the index.
       if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
+
       const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
       const kept = isRecorded ? rest : row;
+
       this.#rows.set(nameOfUse(before), kept);
       put.set(`${row.key} ${nameOfUse(row)}`, kept);
+
       // Otherwise, account lists would show the old key until the next list.
       if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
+
       const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
       if (other) this.progress(other, cause);
+
       // The target key's item completes or records the move, since the row is now under that key.
       if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
     }
+
     if (items.length > 0) await this.#ports.items.put(items);
+
     // Put rows before dropping old rows, so that a re-keyed use is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+
     // Releases rows of lists, so that a pass does not hold a whole subscription in memory.
     for (const { row, isListed } of results) if (isListed && this.find(row) === row) this.#rows.delete(nameOfUse(row));
+
     if (drop.length > 0) await this.#ports.rows.drop(drop);
+
     return items.length > 0;
   }
 

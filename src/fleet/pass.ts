@@ -109,6 +109,7 @@ export class Pass {
     this.log = createPassLog(subscription, ports);
     this.budget = new PassBudget(this, usage, ports);
     this.results = new PassResults(this, ports);
+
     this.#usePorts = {
       ...ports,
       reads: this.budget.reads.signal,
@@ -127,25 +128,34 @@ export class Pass {
   async run(): Promise<readonly ManagedKey[]> {
     // Before all work: a worker that dies in a list counts, too.
     await this.#save({ isRunning: true });
+
     for (;;) {
       this.#endCalls();
+
       // `reconcileSubscription` reads the items again after the pass, and finds later items.
       if (!this.isStopping() && this.#ports.now().getTime() - this.#itemsReadAt >= ITEMS_MS) {
         await this.#readItems().catch((error: unknown) => this.#fail(error));
       }
+
       if (this.results.isDue(this.#isIdle())) {
         const isWhole = this.#failure === undefined;
         const hasPutItems = await this.results.write(isWhole).catch((error: unknown) => this.#fail(error));
+
         // Starts the new items in the next loop.
         if (hasPutItems) this.#itemsReadAt = 0;
       } else if (this.#isIdle()) break;
       else await this.#wait();
     }
+
     // The worker lives: its failed pass does not count as a dead worker.
     if (this.#failure !== undefined && this.lease.held()) await this.#save({ isRunning: false }).catch(() => {});
+
     const nextDue = this.lease.held() ? await this.#finishItems() : undefined;
+
     this.log.end(nextDue);
+
     if (this.#failure !== undefined) throw this.#failure;
+
     return [...this.results.progressed.values()].map(({ key }) => key);
   }
 
@@ -196,10 +206,14 @@ export class Pass {
   async #readItems(): Promise<void> {
     const items = await this.#ports.items.of(this.subscription);
     const now = this.#ports.now();
+
     this.#itemsReadAt = now.getTime();
+
     // Due or not: until then, a read may show a dead worker's move.
     this.#isVerifying = items.some(({ kind }) => kind === 'verify');
+
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
+
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
     const { subscriptionLists, subscriptionScopes } = this.#ports.capacity;
@@ -215,10 +229,12 @@ export class Pass {
               this.#listWithin(subscriptionScopes, wanted, () => new Listing(this, this.#ports).scopes(wanted)),
             ),
     };
+
     for (const item of found) {
       const wanted = new Wanted(item, now);
       this.#wanted.set(nameOf(item), wanted);
       this.#starting += 1;
+
       // Not awaited: a slow call delays no other item. Reads the orders first, since orders decide which uses to read.
       void this.#ports.gate
         .refresh(now)
@@ -240,7 +256,9 @@ export class Pass {
       listing = list();
       await Promise.race([listing, this.#ports.sleep(SLOW_LISTING_MS)]);
     });
+
     await Promise.race([counted, signal.aborted ? undefined : once(signal, 'abort')]);
+
     if (listing) await listing;
     else wanted.postpone(this.#ports.now(), 'Busy');
   }
@@ -263,7 +281,9 @@ export class Pass {
     const { versions, gate } = this.#ports;
     const { signal } = this.budget.reads;
     const limit = this.#vaultLists.get(key.vault.uri) ?? pLimit(VAULT_LISTS);
+
     this.#vaultLists.set(key.vault.uri, limit);
+
     const list = async (): Promise<void> => {
       if (signal.aborted) return;
       const order = gate.order(key);
@@ -271,6 +291,7 @@ export class Pass {
       const target = order && versions.read(order.to, wanted.readOn).catch(() => {});
       await Promise.all([versions.read(key, wanted.readOn), target]);
     };
+
     try {
       if (await untilAborted(limit(list), signal)) return true;
       wanted.postpone(this.#ports.now(), 'Busy');
@@ -278,6 +299,7 @@ export class Pass {
       this.log.unreadable(key, error);
       wanted.postpone(this.#in(retryDelayMs(wanted.item.attempts)), 'VaultUnreadable');
     }
+
     return false;
   }
 
@@ -310,23 +332,29 @@ export class Pass {
       this.#postpone(task, nextTry, row.reason);
       return;
     }
+
     if (this.isStopping()) {
       this.#end(row, { row, moves: [], blocked: { reason: 'Busy', until: this.#ports.now() } }, task);
       return;
     }
+
     const since = new Date(Math.max(...wanted.map(({ readOn }) => readOn.getTime())));
+
     // The gate does not block reads after a PATCH without an answer, or after a move without a record.
     const mustRead = task.mustRead || row.state === 'indeterminate' || row.movedFrom !== undefined;
     const isExempt = this.#isExempt(row, wanted);
+
     // `reconcileUse` plans again from fresh lists, in parallel with other uses.
     const plan = planKnown({ row, key, since, isExempt }, this.#ports);
     const decided = mustRead || !plan ? undefined : await this.#decide(row, plan, since, task);
     if (decided === 'needless') return;
+
     if (decided) {
       // A result without a call to Azure needs no permit.
       this.#end(row, decided, task);
       return;
     }
+
     // A list shows another state than the row, so the row does not tell whether a write is needed. Most reads after a
     // list confirm what Storage or an operator changed, and must not use the hourly write budget.
     const isPlanned = !task.mustRead && plan?.write === true && !isRefreshed(row, plan);
@@ -337,14 +365,19 @@ export class Pass {
       this.#end(row, { row, moves: [], blocked }, task);
       return;
     }
+
     permitted();
+
     // The change check puts the items of accounts.
     const isChecked = wanted.some(({ item }) => isAboutAccount(item));
+
     // The use needs a PATCH, but the task has no write permit. The retry requests one.
     const requestWrite = async (): Promise<Blocked> => ({ reason: 'Busy', until: this.#ports.now() });
     const ports = { ...this.#usePorts, ...(mayWrite ? {} : { admit: requestWrite }) };
     const result = await reconcileUse({ row, key, since, isExempt, isChecked }, ports);
+
     this.budget.end(region, result.isWell);
+
     if (result.throttled) {
       this.budget.close(region, 'account', result.throttled.code, result.throttled.retryAfterSeconds);
       this.#lanes.get(region)?.add(task);
@@ -384,15 +417,19 @@ export class Pass {
     { key, wanted }: Task,
   ): Promise<UseResult | 'needless' | undefined> {
     const now = this.#ports.now();
+
     // A use that was read since the item's request needs no second read.
     const requestsRead = ({ item }: Wanted) => item.fresh && !hasBeenSince(row.readOn, item.since.getTime(), now);
     if (!wanted.some(requestsRead)) {
       if (!mayChange(row, plan)) return 'needless';
+
       // A fleet of exempt uses would spend the budget of reads, and each read would confirm its row.
       if (plan.reason === 'LeftByCheck' && row.state !== 'failed') return { row: markFinished(row, plan), moves: [] };
     }
+
     const { target, reason } = plan;
     const blocked = target ? await this.#ports.gate.blocked(row, key, target.id, since) : { reason };
+
     return blocked && { row, moves: [], blocked };
   }
 
@@ -412,6 +449,7 @@ export class Pass {
   #announce(target: string): Promise<void> {
     const key = keyOfVersion(target);
     this.#wantedTargets = { ...this.#wantedTargets, [key]: target };
+
     const announce = async (): Promise<void> => {
       if (this.#targets[key] === target) return;
       // One write announces all targets that waited for the write before.
@@ -419,7 +457,9 @@ export class Pass {
       await this.#save({ isRunning: true, targets });
       this.#targets = targets;
     };
+
     this.#announcing = this.#announcing.then(announce, announce);
+
     return this.#announcing;
   }
 
@@ -466,10 +506,13 @@ export class Pass {
     const { items, now } = this.#ports;
     const isWhole = this.#failure === undefined;
     const at = now();
+
     // Put the keys' items before finishing the others, so that a crash in between loses no work.
     const decisions = [...this.results.progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
+
     const dues: number[] = [];
+
     await pMap(
       this.#wanted.values(),
       async ({ item, next, reason }) => {
@@ -485,10 +528,12 @@ export class Pass {
       },
       { concurrency: CONCURRENCY },
     );
+
     if (isWhole) {
       const unverified = this.#isVerified() ? undefined : this.unverified;
       await this.lease.save(formatState({ unverified, unclean: 0, usage: this.budget.usage() }));
     }
+
     return dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
   }
 

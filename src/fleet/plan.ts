@@ -43,6 +43,7 @@ export function planKeyUse(
   const stay = (reason: Reason, target?: KeyVersion): Plan => ({ write: false, reason, target });
   if (versions.length === 0) return stay('KeyNotFound');
   if (openRevocation(versions, now)) return stay('RevocationOpen');
+
   const target = newestUsableVersion(versions, now);
   if (!target) return stay('NoUsableVersion');
 
@@ -51,12 +52,15 @@ export function planKeyUse(
   if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))
     return stay('NeverBackwards', target);
   if (isExempt) return stay('LeftByCheck', target);
+
   if (use.pinned !== undefined) {
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };
   }
+
   // For an automatic use, Storage uses the key's newest version or rejects the write.
   if (newestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
+
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
 }
 

@@ -39,6 +39,7 @@ export async function readUse(
   { accounts, now, reads, writes }: ReadPorts,
 ): Promise<WritableUse | undefined> {
   const startedOn = now();
+
   if (scope === undefined) {
     const account = await unlessMissing(() => accounts.get(id, reads));
     if (!account) return undefined;
@@ -50,10 +51,13 @@ export async function readUse(
       },
     };
   }
+
   const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
+
   // Azure returns these fields only for accounts: keep the row's values.
   const about = { account: id.id, scope, location, wave, identity };
+
   return {
     ...useOfScope(read.found, about, startedOn),
     async write(pin, to) {

@@ -64,23 +64,29 @@ async function decide(
   const { stored, activation, orders, open, target, at } = state;
   const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
   const begun = stored?.row.target === target?.id ? stored?.row : undefined;
+
   // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
   const isContinued = CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && (begun?.unfinished ?? 0) > 0);
   const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
+
   // The item also keeps a request whose message was lost.
   const isRequested = !FOLLOW_UPS.has(wanted.by) || item?.reason === 'Paused';
   const causes = { cause, origin, isRequested };
+
   if (!target && !open) {
     if (await isUnknown(key, state, ports)) return 'done';
     return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
   }
+
   if (await isPaused(key, state, item, ports)) return 'later';
+
   const orderStored = open && (await ports.rollouts.read(open.rekey.id));
   const subscriptions = await ports.inSight();
   if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
     await decideLater(key, origin, 'FleetNotListed', item, ports);
     return 'later';
   }
+
   const countTo = (to: KeyVersion, before: StoredRollout | undefined, rekey?: string) =>
     new RolloutCount({
       target: to,
@@ -90,35 +96,47 @@ async function decide(
       isComparison: isComparison(origin),
       before: before?.row,
     });
+
   const own = target && countTo(target, stored);
   const ordered = open && countTo(open.target, orderStored, open.rekey.id);
   const isManaged = inManagedSubscriptions(subscriptions);
   const left = new Set<string>();
   let failures = 0;
+
   for await (const row of ports.rows.of(key.id)) {
     if (!isManaged(row)) continue;
+
     const isOrdered = open?.covers(row) === true;
     (isOrdered ? ordered : own)?.add(row);
+
     if (!isOrdered) continue;
+
     left.add(nameOfUse(row));
+
     if (hasFailedSince(row, open.rekey)) failures += 1;
   }
+
   if (open && failures >= open.rekey.maxFailures) {
     await stopRekey(open, failures, ports);
     return 'again';
   }
+
   // While an order moves all uses, the key has no separate rollout.
   if (target && own && (!open || open.rekey.only !== undefined)) {
     const rollout = { name: key.id, target, count: own, stored, activation };
     if (!(await decideRollout(rollout, key, causes, ports))) return 'again';
   }
+
   if (open && ordered) {
     for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(nameOfUse(use))) ordered.addMoved(use);
+
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
+
     // Decide again after an order is done: the key has its own rollout again.
     if (!decision || (await verifyRekey(open, decision, cause, ports))) return 'again';
   }
+
   return 'done';
 }
 
@@ -132,6 +150,7 @@ async function readState(key: ManagedKey, ports: FleetServices) {
   const orders = await ports.orders.read();
   const at = ports.now();
   const isRevoked = openRevocation(versions, at) !== undefined;
+
   return {
     stored,
     versions,
@@ -179,10 +198,13 @@ async function isPaused(
 ): Promise<boolean> {
   const pause = findPause(orders, key.id, at) ?? (open && findPause(orders, open.rekey.to, at));
   if (!pause) return false;
+
   log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id });
+
   const next = at.getTime() + SWEEP_MS;
   const due = new Date(pause.until ? Math.min(Date.parse(pause.until), next) : next);
   if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
+
   return true;
 }
 
@@ -196,7 +218,9 @@ async function decideLater(
 ): Promise<void> {
   const at = ports.now();
   if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
+
   const own = item ?? (await itemOf(key, ports));
+
   // `progress` is a follow-up cause: postponed items of subscriptions stay postponed.
   if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
 }
@@ -228,15 +252,19 @@ async function decideRollout(
 ): Promise<RolloutDecision | undefined> {
   let decision = count.decide();
   if (decision.needsProof) decision = count.decide(await ports.probe(decision.row.canaries, target.id));
+
   // Record before storing the row. If storing fails, the next decision appends the record again with the same id.
   // `verifyRekey` records the end of an order.
   if (decision.news && (name === key.id || decision.news !== 'RotationFinished')) {
     await recordRollout(decision.news, key, target, decision, ports);
   }
+
   // Only this line widens a stage.
   if (!(await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag)))
     return undefined;
+
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
+
   return decision;
 }
 
@@ -248,17 +276,22 @@ async function putItems(
   { items, log, now }: FleetServices,
 ): Promise<readonly NewWorkItem[]> {
   const at = now();
+
   if (isWider && row.unfinished > 0) {
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
+
   const item = keyItem(key.id, origin, at);
   const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
+
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
   // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
   const wakesPostponed = isWider || news !== undefined || isRequested;
   if (!wakesPostponed || isComparison(origin)) return items.putNew(wanted);
+
   await items.put(wanted);
+
   return wanted;
 }
 
@@ -278,11 +311,15 @@ export async function requestLists(
   const at = now();
   const due = subscriptions.filter((id) => !hasBeenSince(listings.get(id.toLowerCase()), at.getTime() - DAY_MS, at));
   const list = { kind: 'list', about: '', due: at, since: at, cause } as const;
+
   await sendFor(await items.putNew(due.map((subscription) => ({ ...list, subscription }))), cause, ports);
+
   const unlisted = new Set(due.map((id) => id.toLowerCase()).filter((id) => !listings.has(id)));
   if (unlisted.size === 0) return true;
+
   for await (const { kind, subscription, attempts, reason } of items.all()) {
     if (kind === 'list' && attempts > (reason === 'Busy' ? MOST_BUSY : 0)) unlisted.delete(subscription.toLowerCase());
   }
+
   return unlisted.size === 0;
 }

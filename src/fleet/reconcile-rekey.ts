@@ -47,9 +47,11 @@ export async function openRekeyOf(
   const rekey = findRekey(standing, key.id);
   const to = rekey && vaults.key(rekey.to);
   if (!rekey || !to) return undefined;
+
   const onto = await keys.listVersions(to).catch(() => []);
   const target = newestUsableVersion(onto, now());
   if (!target || findRekeyBlocker({ key, versions }, { key: to, versions: onto }, now())) return undefined;
+
   return { rekey, target, covers: await coverageOf(rekey, moved) };
 }
 
@@ -77,6 +79,7 @@ export async function verifyRekey(
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
     return false;
   }
+
   // By then, every PATCH in flight has taken effect or failed.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
   const gaps = [...(await findGaps(rekey, settledOn, ports))];
@@ -85,16 +88,20 @@ export async function verifyRekey(
     const isManaged = inManagedSubscriptions(await ports.inSight());
     for await (const use of ports.rows.of(rekey.from)) if (covers(use) && isManaged(use)) return false;
   }
+
   const now = ports.now();
   const verified = { on: now.toISOString(), gaps: nameFirstGaps(gaps) };
+
   if (gaps.length === 0) {
     const done: Rekey = { ...rekey, state: 'done', verified, endedOn: verified.on };
     await changeRekey(done, rekey, rekey.only === undefined ? 'RekeyDone' : 'RekeyTakenBack', ports);
   } else if (rekey.state !== 'verifying' || rekey.verified?.gaps.join() !== verified.gaps.join()) {
     await changeRekey({ ...rekey, state: 'verifying', verified }, rekey, undefined, ports);
+
     // Checks earlier than the sweep.
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
+
   return gaps.length === 0;
 }
 
@@ -122,10 +129,12 @@ export async function findGaps(
   const { fleet, items, now } = ports;
   const subscriptions = await ports.inSight();
   if (!subscriptions) return ['The app cannot list its subscriptions.'];
+
   const listings = await fleet.listings();
   const gaps: string[] = [];
   const wanted: NewWorkItem[] = [];
   const cause: Cause = { by: 'rekey', ref: rekey.id, since: now().toISOString() };
+
   for (const subscription of subscriptions) {
     const item = { subscription, about: '', due: now(), cause };
     const listedOn = listings.get(subscription.toLowerCase());
@@ -133,26 +142,35 @@ export async function findGaps(
       gaps.push(`The accounts of subscription ${subscription} were not listed two minutes after the last move.`);
       if (now() > since) wanted.push({ ...item, kind: 'list', since });
     }
+
     const pending = await items.of(subscription);
     const unfinished = new Set(pending.map(({ kind }) => kind));
     if (unfinished.has('verify')) {
       gaps.push(`A worker of subscription ${subscription} died. Its last PATCHes are not verified yet.`);
     }
+
     // A list may have shown uses of the source key that the budget of reads did not admit yet.
     if (unfinished.has('list') || pending.some(isAboutAccount)) {
       gaps.push(`A list of subscription ${subscription}, or a read of one of its accounts, is not finished.`);
     }
+
     let unlisted = 0;
+
     for await (const { scopesReadOn = '' } of fleet.accounts(subscription)) {
       if (scopesReadOn < rekey.startedOn) unlisted += 1;
     }
+
     if (unlisted === 0) continue;
+
     const whose = `the encryption scopes of ${count(unlisted, 'account')}`;
+
     gaps.push(`In subscription ${subscription}, ${whose} were not listed since the order began.`);
     wanted.push({ ...item, kind: 'scopes', since: new Date(rekey.startedOn), fresh: true });
   }
+
   await items.putNew(wanted);
   await sendFor(wanted, cause, ports);
+
   return gaps;
 }
 
@@ -173,5 +191,6 @@ async function changeRekey(
     const changed = withRekey(current, wanted, now());
     return change ? withUnrecorded(changed, change) : changed;
   });
+
   if (change && isChanged) await recordChanges([change], { orderStore: orders, audit });
 }

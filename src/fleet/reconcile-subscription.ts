@@ -33,10 +33,13 @@ export async function reconcileSubscription(
     const items = await ports.items.of(subscription);
     const dues = items.map((item) => dueOf(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
+
     // Read again after each release: a message that found the lease held relies on this worker for its item.
     if (!nextDue || nextDue > ports.now() || ports.now() >= until) return nextDue;
+
     const lease = await ports.leases.acquire(`subscription/${subscription.toLowerCase()}`);
     if (!lease) return 'busy';
+
     let progressed: readonly ManagedKey[] = [];
     try {
       const start = await prepareStart(subscription, lease, ports);
@@ -45,6 +48,7 @@ export async function reconcileSubscription(
       // All calls have ended, so even a lease that was lost can be released: no worker has to wait until it expires.
       await lease.release();
     }
+
     await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });
   }
 }
@@ -78,17 +82,23 @@ async function takeOver(
   const { items, now, log } = ports;
   const all = await items.of(subscription);
   const earlier = all.find(({ kind }) => kind === 'verify');
+
   // A missing item means that a pass has verified the earlier announcements.
   const before = earlier && start.unverified;
   const unverified = hasTargets(left) ? mergeAnnouncements(before, left) : before;
+
   // A worker without an announcement sent no PATCH.
   if (hasTargets(left)) await items.put([verifyItem(subscription, unverified ?? left, now())]);
+
   const message = `${REASONS.LeaseTakenOver} It began ${left.startedOn.toISOString()}.`;
+
   log({ level: 'warning', reason: 'LeaseTakenOver', message, subscription, unclean });
+
   const work = all.filter(({ kind }) => kind !== 'verify');
   const isPostponed = unclean >= MOST_UNCLEAN;
   if (isPostponed) await postponeAll(work, subscription, unclean, ports);
   else await countAttempts(work, ports);
+
   return { ...start, unverified, isPostponed };
 }
 
@@ -118,9 +128,11 @@ async function postponeAll(
   { items, now, log }: FleetServices,
 ): Promise<void> {
   const due = new Date(now().getTime() + Math.min(2 ** unclean * MINUTE_MS, HOUR_MS));
+
   for (const item of work) {
     await items.postpone(item, { due, attempts: item.attempts + 1, reason: 'SubscriptionFails' });
   }
+
   const times = `${unclean} passes in a row; the next one begins after ${due.toISOString()}.`;
   const failing = { level: 'error', reason: 'SubscriptionFails', subscription } as const;
   log({ ...failing, message: `${REASONS.SubscriptionFails} ${times}` });

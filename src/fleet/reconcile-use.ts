@@ -110,13 +110,16 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
   const { row, key } = task;
   const id = parseStorageAccountId(row.account);
   if (!id) return { row: undefined, moves: [] };
+
   try {
     const read = await readUse(id, row, ports);
     if (!read) return { row: undefined, moves: [], isWell: true };
+
     const observation = observe(row, read, ports.announced());
     const observed = resultOf(observation, ports);
     const { row: seen } = observed;
     if (!seen || !usesKey(read.use, key)) return observed;
+
     return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
     // The pass ran out of time during the read. A read changes nothing.
@@ -137,6 +140,7 @@ async function moveUse(
   let planned: UsePlan;
   try {
     const planning = planOf(task, read.use, ports);
+
     // At the end of the pass, the use stays pending: the worker must not hold the lease for a vault that hangs.
     if (!(await untilAborted(planning, ports.reads))) return whileBlocked({ reason: 'Busy', until: ports.now() });
     planned = await planning;
@@ -145,23 +149,28 @@ async function moveUse(
     const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
     return { ...whileBlocked(blocked), detail: describe(describeFailure(error)) };
   }
+
   const { plan, listedAt, order } = planned;
   if (plan.reason === 'RevocationOpen') return whileBlocked({ reason: plan.reason });
   if (!plan.write || isRefreshed(seen, plan)) return { ...observed, row: markFinished(seen, plan) };
+
   if (observed.changed && !task.isChecked) {
     // The check of the change event identifies the actor, and stops a conflict.
     const until = new Date(ports.now().getTime() + CHANGE_CHECK_MS);
     const blocked = whileBlocked({ reason: 'ChangedByOthers', until });
     return { ...blocked, row: { ...markPending(seen), notBefore: until.toISOString() } };
   }
+
   const blocked = await ports.admit(seen, key, plan.target.id, since);
   if (blocked) return whileBlocked(blocked);
+
   const send = async (): Promise<UseResult> => {
     const stop = ports.stopped(seen, key, plan.target.id);
     if (stop) return whileBlocked(stop);
     if (ports.now().getTime() - listedAt > LIST_MS) return whileBlocked(notNow(ports.now()));
     return write(seen, plan, read, observed, ports);
   };
+
   return order ? storeMoved(order, seen, ports, send) : send();
 }
 
@@ -218,10 +227,12 @@ async function storeMoved(
   send: () => Promise<UseResult>,
 ): Promise<UseResult> {
   await moved.put(id, seen);
+
   const result = await send();
   const { row } = result;
   const isUnmoved = row?.state === 'pending' || (row?.state === 'failed' && row.reason !== 'NotProven');
   if (!row || isUnmoved) await moved.drop(id, seen);
+
   return result;
 }
 
@@ -239,19 +250,24 @@ async function write(
     const { moves: _, ...failure } = resultOfFailedWrite(seen, plan, error, ports);
     return { ...observed, ...failure };
   }
+
   const row = rowOf({ ...answer, about: read.about });
   const shown = answer.use && usedVersionId(answer.use);
+
   // Storage may refresh an automatic use at once or later: Microsoft does not specify it. The version may be newer.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
   if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
+
   const isNewer = plan.pin === '' && shown !== undefined && keyOfVersion(shown) === keyOfVersion(plan.target.id);
   if (!row || !shown || (shown !== plan.target.id && !isNewer)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...observed, row: markFailed(row ?? seen, 'NotProven', ports.now()), detail };
   }
+
   const movedFrom = versionOfRow(seen) ?? seen.key;
   const moved: UseRow = { ...row, state: 'done', attempts: 0, target: shown, movedFrom };
   const move = moveOf(moved, ports.gate);
+
   return { ...observed, row: { ...moved, reason: move.reason }, moves: [...observed.moves, move] };
 }
 
@@ -300,10 +316,12 @@ function resultOfFailedWrite(
 ): UseResult {
   const now = clock();
   const failure = describeFailure(error);
+
   // Deleted between the read and the write. Other 404s concern the key.
   if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound')
     return { row: undefined, moves: [], isWell: true };
   if (!mayHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
+
   return {
     row: {
       ...seen,

@@ -82,18 +82,24 @@ export class RolloutGate {
     if (!known || now.getTime() - known.begunAt > UNREADABLE_MS) {
       return { reason: 'PauseUnreadable', until: this.#in(AGAIN_MS) };
     }
+
     const { orders } = known.value;
     const order = isVersionOf(target, key) ? undefined : this.order(key);
+
     // Only an open order moves a use to another key. This order ended between the plan and the write.
     if (!isVersionOf(target, order?.to ?? key) || order?.covers(row) === false)
       return { reason: 'RekeyChanged', until: now };
+
     const pause = findPause(orders, key.id, now) ?? (order && findPause(orders, order.to.id, now));
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
+
     const contest = contestOf(orders.contests, row.account, now);
     if (contest) return { reason: 'ContestedChange', until: new Date(contest.until) };
+
     const rollout = this.#rollouts.known(this.#rolloutOf(key, target))?.value;
     if (rollout?.target !== target) return { reason: 'WaveNotBegun', needsRollout: true };
     if (isAdmitted(rollout, row)) return undefined;
+
     return { reason: rollout.stage === 'canary' ? 'CanaryUnderWay' : 'WaveNotBegun' };
   }
 

@@ -82,6 +82,7 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
     const found = await table.row(ROTATIONS, encoded(name));
     return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
   };
+
   return {
     read,
     async held(name) {

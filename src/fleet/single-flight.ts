@@ -27,6 +27,7 @@ export class SingleFlight<A> {
       await last.result;
       return;
     }
+
     const before = last?.result.catch(() => {});
     const callers: [A, ...A[]] = [argument];
     const start = async (): Promise<void> => {
@@ -34,8 +35,11 @@ export class SingleFlight<A> {
       own.isStarted = true;
       await task(callers);
     };
+
     const own: Run<A> = { callers, isStarted: false, result: Promise.resolve().then(start) };
+
     this.#runs.set(name, own);
+
     try {
       await own.result;
     } finally {

@@ -39,12 +39,14 @@ export function createStorageAccounts(
     const { storageAccounts } = clientOf(id.subscriptionId);
     return accountOf(await storageAccounts.getProperties(id.resourceGroup, id.name, aborting(signal)));
   };
+
   const update = async (id: ResourceId, change: AccountChange, signal?: AbortSignal): Promise<Account> => {
     const { storageAccounts } = clientOf(id.subscriptionId);
     const write = (abortSignal: AbortSignal) =>
       storageAccounts.update(id.resourceGroup, id.name, change, { abortSignal });
     return accountOf(await withDeadline(limits.wholeWriteMs, NOT_ANSWERED, write, signal));
   };
+
   async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
     const { encryptionScopes } = clientOf(id.subscriptionId);
     const list = encryptionScopes.list(id.resourceGroup, id.name, aborting(signal));
@@ -55,6 +57,7 @@ export function createStorageAccounts(
       else if (name) yield { name, enabled: state !== 'Disabled', keyUri: undefined };
     }
   }
+
   return {
     /**
      * Lists every account of a subscription, in pages. Throws at the end if accounts lack encryption settings; the
@@ -62,6 +65,7 @@ export function createStorageAccounts(
      */
     async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account> {
       const unshown: string[] = [];
+
       for await (const page of clientOf(subscriptionId).storageAccounts.list(aborting(signal)).byPage()) {
         // The SDK holds a page until the next one, and its accounts take twice the memory of ours: empty it.
         yield* page.splice(0).flatMap((account) => {
@@ -70,6 +74,7 @@ export function createStorageAccounts(
           return read ?? [];
         });
       }
+
       if (unshown.length > 0) throw new TypeError(`Azure returned no encryption settings for ${unshown.join(', ')}.`);
     },
     get,
@@ -106,6 +111,7 @@ export function createStorageAccounts(
 /** The same, with the calls of an operator that sets up accounts or cuts off a scope. */
 export function createAccountSetup(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const clientOf = storageManagement(credential, cloud, limits);
+
   return {
     ...createStorageAccounts(credential, cloud, limits),
     async scopeState(id: ResourceId, scope: string): Promise<ScopeState> {

@@ -32,11 +32,13 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   const { items, rollouts, orders, vaults, inSight, now } = ports;
   const nowMs = now().getTime();
   const cause: Cause = { by: 'sweep', ref: '', since: now().toISOString() };
+
   /** Due times by subscription, and by key. */
   const subscriptions = new Map<string, number>();
   const keys = new Map<string, number>();
   const ids = await inSight();
   const managed = ids && new Set(ids.map((id) => id.toLowerCase()));
+
   for await (const item of items.all()) {
     const isKey = item.subscription === NO_SUBSCRIPTION;
     if (!isKey && managed?.has(item.subscription.toLowerCase()) === false) {
@@ -44,6 +46,7 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
       if (dueOf(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
       continue;
     }
+
     const dues = isKey ? keys : subscriptions;
     const about = isKey ? item.about : item.subscription;
     const known = dues.get(about) ?? Number.POSITIVE_INFINITY;
@@ -53,16 +56,21 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   const open = (await orders.read()).rekeys.filter(isMoving);
   const moving = open.map(({ from }) => from).filter((from) => vaults.key(from));
   const stale: string[] = [];
+
   for await (const { name, row } of rollouts.all()) {
     // Skips rollouts of orders, on which workers decide with the key, and keys whose vault is no longer managed.
     if (keys.has(name) || !vaults.key(name)) continue;
+
     const activation = Date.parse(row.activation ?? '');
     if (activation > nowMs) keys.set(name, activation);
+
     // While an order moves all uses of a key, the key has no separate rollout.
     if (isStaleRow(row, nowMs) && !moving.includes(name)) stale.push(name);
   }
+
   // Each sweep reconciles the keys of active orders.
   const undecided = [...stale, ...moving.filter((from) => !keys.has(from))];
+
   await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
 
   const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
@@ -73,7 +81,9 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
     ...sendsForKeys([...keys].filter(needsMessage), nowMs, cause, ports),
     ...sendsForSubscriptions([...subscriptions].filter(needsMessage), nowMs, cause, ports),
   ];
+
   await pMap(sends, (send) => send(), { concurrency: CONCURRENCY, stopOnError: false });
+
   return [...keys.values(), ...subscriptions.values()].filter(isOverdue).length + stale.length;
 }
 

@@ -87,6 +87,7 @@ export function createWorkItems(table: FleetTable) {
       if (item) yield item;
     }
   }
+
   return {
     /** Writes items in no particular order, and replaces existing items. */
     put: (items: readonly NewWorkItem[]) => table.write(items.map(toChange)),
@@ -153,17 +154,20 @@ export function isAboutAccount({ kind, about }: Pick<NewWorkItem, 'kind' | 'abou
 /** Returns an item's unique row key. @throws TypeError for an `about` that contradicts the kind or subscription */
 export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encoded(subscription)}|${kind}`;
+
   if (kind === 'key') {
     const key = parseKeyIdentifier(about);
     if (!key) throw new TypeError(`${about} is not a key identifier.`);
     return `${prefix}|${encoded(new URL(key.vaultUri).hostname)}|${encoded(key.keyName)}`;
   }
+
   if (isAboutAccount({ kind, about })) {
     const account = parseStorageAccountId(about);
     if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase())
       throw new TypeError(`${about} is not the ARM id of a storage account of ${subscription}.`);
     return `${prefix}|${encoded(account.name)}`;
   }
+
   return prefix;
 }
 

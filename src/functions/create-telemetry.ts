@@ -27,6 +27,7 @@ export function createTelemetry(
 ): Telemetry {
   const { APPLICATIONINSIGHTS_CONNECTION_STRING: insights, OTEL_EXPORTER_OTLP_ENDPOINT: otlp } = environment;
   if ((!insights && !otlp) || environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return NO_TELEMETRY;
+
   const logged = new AtMostEvery(LOG_INTERVAL_MS);
   const failed = (message: string): void => {
     if (!logged.due('', Date.now())) return;
@@ -37,6 +38,7 @@ export function createTelemetry(
     };
     console.warn(JSON.stringify(record));
   };
+
   const telemetry = lazyTelemetry(
     async () => {
       const { startOpenTelemetry } = await import('../telemetry/open-telemetry-client.ts');
@@ -44,7 +46,9 @@ export function createTelemetry(
     },
     (error) => failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
   );
+
   app.hook.appTerminate(() => telemetry.flush());
+
   return telemetry;
 }
 
@@ -60,6 +64,7 @@ export function lazyTelemetry(load: () => Promise<Telemetry>, failed: (error: un
     load().then((telemetry) => {
       loaded = telemetry;
     }, failed);
+
   return {
     ready() {
       loading ??= begin();

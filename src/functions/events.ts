@@ -22,10 +22,14 @@ function onKeyEvent(
       const services = availableServices(log);
       const event = acceptEvent(delivered, type, services, log);
       if (!event) return;
+
       const { telemetry } = services;
+
       await telemetry.ready();
+
       const attributes = { 'cmk.key': event.key.id, 'cmk.event': event.id };
       const place = { parent: context.traceContext?.traceParent, since, attributes };
+
       await telemetry.span(type, place, () => handle(event, services, log));
     }),
   });
@@ -64,11 +68,17 @@ app.eventGrid<unknown>('resourceChanged', {
       ? parseResourceEvent(delivered, { vaults, subscriptions, clientId, now })
       : undefined;
     if (!change) return;
+
     const notedOn = now();
+
     await changes.put([{ ...change, notedOn: notedOn.toISOString(), due: notedOn, attempts: 0 }]);
+
     if (visibleOn > now().getTime()) return;
+
     visibleOn = now().getTime() + TOGETHER_SECONDS * 1_000;
+
     const cause = { by: 'ResourceChanged', ref: change.id, since: change.changedBy.on };
+
     await requestChanges(services, cause, TOGETHER_SECONDS);
   }),
 });

@@ -49,15 +49,20 @@ function onMessage<Q extends WorkQueueName>(
       await defer(queueName, entry);
       return;
     }
+
     const { queue, telemetry } = available;
+
     await telemetry.ready();
+
     const runTraced = (work: WorkIn<Q>): Promise<Outcome> => {
       const inTime = () => outcomeBy(ms, () => run(work, available, log));
       return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
     };
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
+
     await processWork({ queueName, received: { entry, dequeueCount }, run: runTraced, queue, log });
   };
+
   app.storageQueue(name, { queueName, connection: CONNECTION, handler });
 }
 
@@ -82,6 +87,7 @@ async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log
       return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
     case 'revocation': {
       const outcome = await verifyRevocation(work, services, log);
+
       // If this message is lost, the hourly check finds the effects of the revocation or restore.
       if (outcome.outcome !== 'reject') await checkKeyAgain(work.key, work.cause, services).catch(() => {});
       return outcome;
@@ -101,6 +107,7 @@ async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
     // AZURE_CLOUD may be the invalid setting; only a storage account given by name needs it.
     settings = readStorageSettings(others);
   }
+
   const queue = createWorkQueue(settings, () => appCredential(clientId));
   await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
 }

@@ -82,6 +82,7 @@ app.hook.appStart(() => {
     // Every function reports invalid settings.
     return;
   }
+
   available.controller.buildIndex().catch((error: unknown) => {
     const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
     consoleLog({ level: 'warning', reason: 'FleetIndexUnavailable', message });

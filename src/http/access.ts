@@ -87,6 +87,7 @@ function requirePerson({ kind, appId }: Caller, { restoreApplications }: AccessR
 /** Applications cannot satisfy a stronger sign-in: their role, and a list for restores, decide their access. */
 function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules): void {
   if (stepUp === undefined || kind === 'application' || authContexts.includes(stepUp)) return;
+
   // Claims that a client requests, so the next token satisfies the authentication context. Source: Entra ID, "claims
   // challenges, claims requests and client capabilities".
   const requested = { access_token: { acrs: { essential: true, value: stepUp } } };
@@ -133,6 +134,7 @@ export function reachesKey(
   { roleScopes }: AccessRules,
 ): boolean {
   const own = sufficientRoles(role).filter((enough) => caller.roles.includes(enough));
+
   return own.some((held) => {
     const scopes = roleScopes.filter(
       (scope) => scope.role === held && (scope.principal === undefined || scope.principal === caller.objectId),

@@ -24,13 +24,16 @@ export function authConfigProblems(config: AuthConfig): readonly string[] {
       'CMK_TENANT_ID is not a GUID: a domain name, "common" or "organizations" would let other tenants in.',
     );
   }
+
   if (config.audiences.length === 0) {
     problems.push("CMK_API_AUDIENCE is missing: the client id of the API's app registration.");
   }
+
   for (const audience of config.audiences) {
     if (GUID.test(audience) || APP_ID_URI.test(audience)) continue;
     problems.push(`CMK_API_AUDIENCE: "${audience}" is neither a client id (GUID) nor an App ID URI (api://…).`);
   }
+
   return problems;
 }
 

@@ -53,12 +53,15 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
       currentDate: now,
       requiredClaims: ['exp', 'nbf'],
     });
+
     const caller = readCaller(payload);
     if (!caller) throw refusal('TokenClaimsMissing');
     if (caller === 'unclear') throw refusal('TokenKindUnclear');
+
     const { version, ...who } = caller;
     const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
     if (!fits) throw refusal('TokenOfOtherTenant');
+
     return who;
   };
 
@@ -82,6 +85,7 @@ function reasonOf(error: unknown): Refusal {
   if (error instanceof errors.JWTExpired) return 'TokenExpired';
   if (!(error instanceof errors.JWTClaimValidationFailed)) return 'TokenInvalid';
   if (error.reason === 'missing') return 'TokenClaimsMissing';
+
   switch (error.claim) {
     case 'nbf':
       return 'TokenNotYetValid';

@@ -31,15 +31,19 @@ interface BodyRequest {
  */
 export async function readJsonBody<T extends z.ZodType>(request: BodyRequest, schema: T): Promise<z.output<T>> {
   checkEncoding(request.headers);
+
   const bytes = await readBounded(request);
   if (bytes.length === 0) throw new HttpProblem('BodyMissing');
+
   const result = schema.safeParse(parseJson(bytes));
   if (result.success) return result.data;
+
   const issues = result.error.issues.map((issue) => ({
     field: issue.path.map(String).join('.') || '(body)',
     message: issue.message,
   }));
   const detail = issues.map((issue) => `${issue.field}: ${issue.message}`).join('; ');
+
   throw new HttpProblem('BodyInvalid', { detail, extensions: { issues } });
 }
 
@@ -54,14 +58,18 @@ function checkEncoding(headers: HeaderReader): void {
 async function readBounded(request: BodyRequest): Promise<Buffer> {
   const declared = request.headers.get('content-length');
   if (declared !== null && Number(declared) > MAX_BODY_BYTES) throw tooLarge();
+
   const chunks: Uint8Array[] = [];
   let size = 0;
+
   for await (const chunk of request.body ?? []) {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array);
     size += bytes.byteLength;
     if (size > MAX_BODY_BYTES) throw tooLarge();
+
     chunks.push(bytes);
   }
+
   return Buffer.concat(chunks);
 }
 

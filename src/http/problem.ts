@@ -90,6 +90,7 @@ export function problemResponse(error: unknown, context: AnswerContext): HttpRes
     instance: `urn:cmk-autopilot:request:${encodeURIComponent(correlationId)}`,
     correlationId,
   };
+
   return {
     status: problem.status,
     headers: {
@@ -125,11 +126,14 @@ function detailsOf(problem: HttpProblem): z.output<typeof PART_PROBLEM> {
  */
 function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContext): HttpProblem {
   if (error instanceof HttpProblem) return error;
+
   if (error instanceof CmkError && !(error instanceof SettingsError) && refusalOf(error.reason)?.status !== undefined) {
     const { reason, message: detail, nextStep } = error;
     return new HttpProblem(reason as Refusal, { detail, nextStep });
   }
+
   onUnexpected(error);
+
   return new HttpProblem('Unexpected', {
     detail: 'The call failed unexpectedly; the log has the reason.',
     nextStep: `Search the log for ${correlationId}. You can safely repeat the call.`,

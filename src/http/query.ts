@@ -53,6 +53,7 @@ export function queryOf<P extends ParameterTable>(query: URLSearchParams, known:
       names === '' ? 'Send the call without query parameters.' : `It has ${names}.`,
     );
   }
+
   const read = Object.entries(known).map(([name, { schema, many }]) => {
     const values = query.getAll(name);
     if (values.length > (many ? MOST_VALUES : 1)) throw queryInvalid(`${name} is repeated too often.`);
@@ -64,6 +65,7 @@ export function queryOf<P extends ParameterTable>(query: URLSearchParams, known:
     });
     return [name, many ? checked : checked[0]] as const;
   });
+
   return Object.fromEntries(read) as QueryOf<P>;
 }
 

@@ -38,24 +38,29 @@ const COOLDOWN_MS = 30_000;
  */
 export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
   const { onFailure = () => {} } = options;
+
   const keys = createRemoteJWKSet(url, {
     ...(options.fetch ? { [customFetch]: options.fetch } : {}),
     timeoutDuration: options.timeoutMs ?? TIMEOUT_MS,
     cacheMaxAge: MAX_AGE_MS,
     cooldownDuration: COOLDOWN_MS,
   });
+
   let askedAt = 0;
 
   return async (header, token) => {
     const isOld = Date.now() - askedAt > REFRESH_AFTER_MS;
     if (isOld || !keys.fresh) askedAt = Date.now();
+
     // Not awaited: the cached keys serve this call.
     if (isOld && keys.fresh) keys.reload().catch(onFailure);
+
     try {
       return await keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
       if (error instanceof errors.JOSENotSupported) throw error;
+
       onFailure(error);
       throw new SigningKeysError(error);
     }

@@ -49,8 +49,10 @@ export function readCaller(payload: JWTPayload) {
   const claims = CLAIMS.safeParse(payload).data;
   const appId = claims?.ver === '2.0' ? claims.azp : claims?.appid;
   if (!claims || !appId) return undefined;
+
   const kind = kindOf(claims);
   if (!kind) return 'unclear' as const;
+
   return {
     version: claims.ver,
     /** Permanent id of the person or service principal. The id to compare and record. */

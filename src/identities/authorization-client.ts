@@ -47,6 +47,7 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
       const grant = await toGrant(assignment, principal, (roleId) => rightsOf(scope, roleId, signal));
       if (grant) grants.push(grant);
     }
+
     return grants;
   };
 
@@ -75,6 +76,7 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
         // A tenant without Privileged Identity Management has no time-bound assignments.
         if (!/^AadPremiumLicenseRequired$/i.test(describeFailure(error).code)) throw error;
       }
+
       return ends;
     },
   };
@@ -122,6 +124,7 @@ export type RoleAssignments = ReturnType<typeof createRoleAssignments>;
  */
 export function createRoleAssignments(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const { roleAssignments } = authorizationManagement(credential, cloud, limits);
+
   return {
     async create({ role, scope, name, ...assignment }: WantedRole): Promise<void> {
       const [, , subscription] = scope.split('/');

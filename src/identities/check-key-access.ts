@@ -45,16 +45,21 @@ export async function checkKeyAccess(
     const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
     return { account, principal, id: userAssignedIdentity(account)?.toLowerCase() };
   });
+
   const access = new Map<string, VaultAccess>();
   const states = new Map<string, IdentityState>();
+
   const readAccess = async (): Promise<void> => {
     const read = await readerOf(key, services, signal);
     const principals = asked.map(({ principal }) => principal);
     await eachOnce(principals, async (one) => access.set(one, await read(one, key.name)), signal);
   };
+
   const readState = async (id: string) => states.set(id, await identityState(id, services, signal));
   const ids = asked.map(({ id }) => id);
+
   await untilAborted(Promise.all([readAccess(), eachOnce(ids, readState, signal)]), signal);
+
   return asked.map(({ account, principal = '', id }) => {
     const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
     return keyAccess(account, { vaultId: key.vault.id, name: key.name }, access.get(principal) ?? NOT_READ, state);
@@ -83,6 +88,7 @@ export function accessReader(
 ): ReadAccess {
   const local = localAccessReader(vault, services, signal);
   const policed = policyAccessReader(vault, policies, services, signal);
+
   return async (principalId, key) => {
     if (model === 'accessPolicies') return policed(principalId);
     if (model === 'local') return key === undefined ? local.ofAllKeys() : local.ofKey(key);
@@ -114,7 +120,9 @@ export async function identityState(
   try {
     const parsed = parseResourceId(id);
     if (!parsed) throw new TypeError('It is not the ARM id of a resource.');
+
     const identity = await identities.get(parsed, signal);
+
     return identity ? { is: 'there', principalId: identity.principalId } : { is: 'deleted' };
   } catch (error) {
     return { is: 'unknown', why: cannotBeRead(`The identity ${id}`, error) };

@@ -22,6 +22,7 @@ export function grantAccess(
   { role = ENCRYPTION_USER, key, principalType = 'ServicePrincipal' }: OtherGrant = {},
 ): ShellCommand | undefined {
   if (principalId === undefined) return undefined;
+
   if (by === 'accessPolicies') {
     // `az keyvault set-policy` would replace the other key permissions of the principal.
     return shellCommand('cmk admin grant-role', [
@@ -29,10 +30,12 @@ export function grantAccess(
       ['--vault', vault.id],
     ]);
   }
+
   const assignee = [
     ['--assignee-object-id', principalId],
     ['--assignee-principal-type', principalType],
   ] as const;
+
   if (by === 'local') {
     return shellCommand('az keyvault role assignment create', [
       ['--hsm-name', vault.name],
@@ -41,6 +44,8 @@ export function grantAccess(
       ['--scope', key === undefined ? '/keys' : `/keys/${key}`],
     ]);
   }
+
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+
   return shellCommand('az role assignment create', [...assignee, ['--role', role.name], ['--scope', scope]]);
 }

@@ -24,6 +24,7 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud, limi
   const clientOf = cachePer(
     (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
+
   return {
     /**
      * Undefined if Azure answers 404 for the identity or its resource group. A 404 for the subscription is an error: the

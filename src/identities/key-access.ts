@@ -71,18 +71,22 @@ export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyId
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
     account.encryption.encryptionIdentity ?? {};
   const missing = (why: string): KeyIdentity => ({ missing: why, reason: 'IdentityMissing' });
+
   if (!chosen) {
     if (account.systemPrincipalId) return { principalId: account.systemPrincipalId };
     return missing('The account has no system-assigned identity, and its encryption settings name no other.');
   }
+
   if (!userAssignedIdentity(account)) {
     return missing(`The identity ${chosen} of the encryption settings is not attached to the account.`);
   }
+
   const principalId = account.principalIds[chosen.toLowerCase()];
   const deleted = deletion(chosen, principalId, state);
   if (deleted) return { missing: deleted, reason: 'IdentityDeleted' };
   if (federated) return { unknown: 'The key is in another tenant: check its access there.' };
   if (principalId) return { principalId };
+
   return missing(`The account shows no principal of its identity ${chosen}: attach the identity again.`);
 }
 
@@ -125,18 +129,23 @@ export function keyAccess(
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
   };
   if ('unknown' in identity) return unknown(identity.unknown);
+
   if ('missing' in identity) {
     const { reason, missing } = identity;
     return { ...about, ready: false, reason, principalId: undefined, missing: [missing] };
   }
+
   const { principalId } = identity;
   const { lacking, undetermined } = missingRights(principalId, key, access);
   if (lacking.length === 0) {
     if (state?.is === 'unknown') return unknown(state.why, principalId);
     return { ...about, ready: true, reason: undefined, principalId, missing: [] };
   }
+
   if (undetermined !== undefined) return unknown(undetermined, principalId);
+
   const by = access.model === 'unknown' ? undefined : access.model;
+
   return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: lacking };
 }
 
@@ -159,6 +168,7 @@ export function accessEnds(
       const left = grants.filter((grant) => endOf(grant) > time);
       return missingRights(principalId, key, { model: 'rbac', grants: left }).lacking.length > 0;
     });
+
   return lost === undefined ? undefined : new Date(lost);
 }
 
@@ -182,12 +192,15 @@ export function missingRights(
 ): MissingRights {
   if (access.model === 'unknown') return { lacking: [access.why], undetermined: access.why };
   if (access.model === 'accessPolicies') return missingPermissions(principalId, access);
+
   const isLocal = access.model === 'local';
   const vault = isLocal ? '' : vaultId;
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
   const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
+
   const which = isLocal ? 'No local role' : 'No role';
+
   return {
     lacking: lacking.map((action) => `${which} at ${scope} or above allows ${principalId} ${action}.`),
     undetermined:
@@ -219,12 +232,16 @@ const UNEVALUATED = 'A role assignment with a condition may or may not allow it:
  */
 function whyUnknown(lacking: readonly string[], keyName: string, access: LocalAccess): string | undefined {
   if (access.unread) return `Not every local role can be read: ${access.unread.detail}`;
+
   const perhaps = access.grants.filter(
     (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
   );
+
   // A principal may get each missing action from another role or group.
   if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
+
   const others = perhaps.filter((grant) => lacking.some((action) => allows(grant, action)));
+
   return maybeThroughGroup(
     'local role',
     others.map(({ principalId }) => principalId),
@@ -241,10 +258,13 @@ function missingPermissions(principalId: string, access: PolicyAccess): MissingR
   const lacking = missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`);
 
   const perhaps = policies.filter((policy) => !isOwn(policy) && !noGroups.has(policy.objectId.toLowerCase()));
+
   // A principal may get each missing permission from another policy or group.
   const mayHaveAll = missing.every((permission) => perhaps.some((policy) => permits(policy, permission)));
   if (missing.length === 0 || !mayHaveAll) return { lacking };
+
   const others = perhaps.filter((policy) => missing.some((permission) => permits(policy, permission)));
+
   return {
     lacking,
     undetermined: maybeThroughGroup(

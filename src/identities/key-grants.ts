@@ -54,6 +54,7 @@ export async function readKeyGrants(
 ): Promise<KeyGrants> {
   const { accessModel, policies } = await vaults.get(key.vault);
   if (accessModel === 'local') return { removable: [], standing: [localAccess(key)] };
+
   if (accessModel === 'accessPolicies') {
     const access = await policyAccessReader(key.vault, policies, { principals }, undefined)(principalId);
     return { removable: [], standing: policyAccess(principalId, key, access) };
@@ -68,6 +69,7 @@ export async function readKeyGrants(
 
   const removable: KeyGrant[] = [];
   const standing: StandingAccess[] = [];
+
   for (const grant of grants) {
     if (!covers(grant.scope, keyId) || !letsUseKeys(grant) || !grant.assignment) continue;
 
@@ -80,6 +82,7 @@ export async function readKeyGrants(
     const { roleId: _, assignee: __, ...role } = grant.assignment;
     removable.push({ kind: 'role', scope: grant.scope, principalId: grant.principalId, ...role });
   }
+
   return { removable, standing };
 }
 
@@ -102,7 +105,9 @@ function policyAccess(principalId: string, { vault, name }: ManagedKey, access: 
 
   const { undetermined } = missingRights(principalId, { vaultId: vault.id, name }, access);
   if (undetermined === undefined) return [];
+
   const remedy = `Ask an owner of the group whether it contains the identity ${principalId}, and to remove it. ${undetermined}`;
+
   return [{ how: 'perhaps by an access policy of a group', remedy }];
 }
 
@@ -133,17 +138,21 @@ function standingAccess(
 
   const command = commandOr(shellCommand('az role assignment delete', [['--ids', id]]), id);
   const owner = `An Owner or User Access Administrator of ${scope} removes it`;
+
   if (!sameResource(vaultOfRole(scope), key.vault.id)) {
     const remedy = `${owner}, for every vault below that scope: ${command}`;
     return { how: `by a role that is assigned above the vault, at ${scope}`, remedy };
   }
+
   if (roleId !== ENCRYPTION_USER.id) {
     return { how: `by a role other than "${ENCRYPTION_USER.name}" (${id})`, remedy: `${owner}: ${command}` };
   }
+
   if (end) {
     const remedy = `${owner} in Privileged Identity Management.`;
     return { how: `by a role that ends on ${end.toISOString()} (${id})`, remedy };
   }
+
   return undefined;
 }
 

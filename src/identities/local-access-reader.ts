@@ -28,17 +28,20 @@ export function localAccessReader(hsm: ManagedVault, services: LocalAccessServic
   const lists = readOnce((scope: LocalScope) =>
     readPart({ resource: hsm.id, ...LOCAL_ROLES_READ }, () => services.localRoles.grantsAt(hsm, scope, signal)),
   );
+
   // Most keys of an HSM have the same holders.
   const noGroups = readOnce((holders: readonly string[]) =>
     readPart({ resource: hsm.id, ...GROUP_ROLES_READ }, () =>
       services.principals.noGroups(new Set(holders), hsm.id, signal),
     ),
   );
+
   const read = async (...scopes: LocalScope[]): Promise<LocalAccess> => {
     const found = await Promise.all(scopes.map((scope) => lists.get(scope)));
     const [unread] = unreadOf(found);
     return { model: 'local', grants: found.flatMap((one) => known(one) ?? []), unread, noGroups: new Set() };
   };
+
   return {
     /**
      * Reads no roles on single keys: roles on all keys suffice for most principals. Without them, only `ofKey` shows

@@ -47,6 +47,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
   const send = pacedSender(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
+
   /** The path of the scope `/` begins with three slashes, as the SDKs write it. */
   const listsOf = ({ uri }: Hsm) =>
     createLister((path, query, signal) => send({ method: 'GET', url: `${uri}/${path}`, query, signal }));
@@ -54,6 +55,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
     ASSIGNMENTS.parse(
       await listsOf(hsm)(`${scope}/providers/Microsoft.Authorization/roleAssignments`, VERSION, signal),
     );
+
   return {
     /**
      * Lists the assignments at a scope with the rights of their roles. Only a list at a single key shows its assignments
@@ -62,9 +64,11 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
      */
     async grantsAt(hsm: Hsm, scope: LocalScope, signal?: AbortSignal): Promise<RoleGrant[]> {
       const read = assignmentsAt(hsm, scope, signal);
+
       // A key that does not exist yet has no role assignments.
       const found = scope.startsWith('/keys/') ? await unlessMissing(() => read) : await read;
       if (!found || found.length === 0) return [];
+
       // This read comes second, so that it includes the role of each assignment.
       const path = '//providers/Microsoft.Authorization/roleDefinitions';
       const definitions = DEFINITIONS.parse(await listsOf(hsm)(path, VERSION, signal));
@@ -77,6 +81,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
           },
         ]),
       );
+
       return found.map(({ name: id, properties }) => {
         const { principalId, scope: at } = properties;
         return { id, principalId, scope: at, conditional: false, ...(rights.get(definitionOf(properties)) ?? NOTHING) };
@@ -95,6 +100,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
         await send({ method: 'PUT', url, query: VERSION, body: { properties: { roleDefinitionId, principalId } } });
       } catch (error) {
         if (describeFailure(error).kind !== 'conflict') throw error;
+
         // Another caller may have assigned the role in the meantime; other conflicts are not documented. A caller that
         // may not list assignments gets the conflict.
         const there = await assignmentsAt(hsm, scope).catch(() => []);

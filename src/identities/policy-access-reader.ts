@@ -19,6 +19,7 @@ export function policyAccessReader(
     const holders = new Set(policies.map(({ objectId }) => objectId.toLowerCase()));
     return readPart({ resource: vaultId, ...GROUP_ROLES_READ }, () => principals.noGroups(holders, vaultId, signal));
   });
+
   return async (principalId: string): Promise<PolicyAccess> => {
     const access: PolicyAccess = { model: 'accessPolicies', policies, noGroups: new Set() };
     const { undetermined } = missingRights(principalId, { vaultId: vault.id, name: undefined }, access);

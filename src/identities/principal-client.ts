@@ -24,6 +24,7 @@ const ROWS = z.array(
 export function createPrincipals(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
   const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   const graph = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
+
   return {
     /**
      * Returns the principals that are not groups, in lower case. These are readable managed identities, and users or
@@ -35,16 +36,20 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
       signal?: AbortSignal,
     ): Promise<ReadonlySet<string>> {
       const found = new Set<string>();
+
       // The ids come from an HSM's answer, so they are checked before they go into a query.
       const ids = [...principalIds].filter((id) => /^[0-9a-f-]{36}$/i.test(id));
       if (ids.length === 0) return found;
+
       for (const where of WHERE) {
         const query = `resources | ${where(ids.map((id) => `'${id}'`).join(', '))}`;
         const options = { resultFormat: 'objectArray', top: 1_000 } as const;
         const { data } = await graph.resources({ query, options }, aborting(signal));
         for (const id of ROWS.parse(data)) if (id !== undefined) found.add(id.toLowerCase());
       }
+
       if (ids.every((id) => found.has(id.toLowerCase()))) return found;
+
       for await (const one of roleAssignments.listForScope(armScope(scope), {
         filter: 'atScope()',
         ...aborting(signal),
@@ -52,6 +57,7 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
         const isNone = one.principalType === 'User' || one.principalType === 'ServicePrincipal';
         if (isNone && one.principalId) found.add(one.principalId.toLowerCase());
       }
+
       return found;
     },
   };

@@ -23,6 +23,7 @@ const PLACES = [
  */
 export function createRegistrationOwners(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
   const send = createJsonSender(credential, `${cloud.microsoftGraph}/.default`, limits);
+
   /** @param clientId a GUID */
   return async (clientId: string) => {
     const lists = await Promise.all(
@@ -36,6 +37,7 @@ export function createRegistrationOwners(credential: TokenCredential, cloud: Clo
         }));
       }),
     );
+
     return lists.flat();
   };
 }

@@ -65,14 +65,18 @@ async function findAccounts(
         found.set(account.id.toLowerCase(), account);
       },
     );
+
     for (const { id, failure } of missed) unread.push(`${id}: ${describe(failure)}`);
   };
+
   try {
     await withDeadline(FINDING_MS, 'The accounts were not found', find, outer);
   } catch (error) {
     unread.push(describe(describeFailure(error)));
   }
+
   const what = 'Not every account could be checked for its access to the key';
+
   return { accounts: [...found.values()], warnings: unread.map((why) => `${what} (${why})`) };
 }
 

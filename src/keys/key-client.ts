@@ -124,6 +124,7 @@ function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicy {
   const actionOf = (name: string) =>
     (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
   const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
+
   return {
     rotates: rotate !== undefined,
     ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
@@ -175,6 +176,7 @@ export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'mate
 export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) {
   const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
+
   return {
     /** Names of the vault's keys. Keys that belong to a certificate are omitted. */
     async names(vault: ManagedVault): Promise<string[]> {
@@ -218,6 +220,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) 
         tags,
         ...(expiresOn ? { expiresOn } : {}),
       });
+
       return toDescription(imported);
     },
     async setPolicy(key: ManagedKey, policy: RotationPolicy): Promise<void> {
@@ -227,6 +230,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) 
         ...(afterCreate ? { timeAfterCreate: afterCreate } : {}),
         ...(beforeExpiry ? { timeBeforeExpiry: beforeExpiry } : {}),
       };
+
       const notice = notifyBeforeExpiry ? [{ action: 'Notify' as const, timeBeforeExpiry: notifyBeforeExpiry }] : [];
       await clientOf(key.vault).updateKeyRotationPolicy(key.name, {
         ...(expiresIn ? { expiresIn } : {}),
@@ -238,8 +242,10 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) 
 
 function toDescription({ keyType, key, keyOperations, properties }: KeyVaultKey): KeyDescription {
   const written = key?.n && Buffer.from(key.n);
+
   // Some tools write the modulus with a leading zero.
   const modulus = written?.subarray(written[0] === 0 ? 1 : 0);
+
   return {
     version: (properties.version ?? '').toLowerCase(),
     type: keyType || key?.kty || 'unknown',

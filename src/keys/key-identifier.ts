@@ -77,14 +77,17 @@ function parseVaultUri(
   // change.
   if (!isPlain(text) || /[\\%@?#]|\/\.{1,2}(?:\/|$)/.test(text)) return undefined;
   if (!URL.canParse(text)) return undefined;
+
   const url = new URL(text);
   if (url.protocol !== 'https:' || url.port !== '' || url.username !== '' || url.password !== '') return undefined;
   if (!withPath && url.pathname !== '/') return undefined;
+
   const dot = url.hostname.indexOf('.');
   const vaultName = url.hostname.slice(0, dot);
   const suffix = url.hostname.slice(dot + 1);
   const kind = kindOfSuffix(suffix);
   if (!kind || !VAULT_NAME.test(vaultName) || vaultName.includes('--')) return undefined;
+
   return { kind, vaultName, vaultUri: `https://${vaultName}.${suffix}`, path: url.pathname };
 }
 

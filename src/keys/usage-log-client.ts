@@ -68,6 +68,7 @@ export function createKeyUsageLog(credential: TokenCredential, cloud: Cloud, wor
     endpoint: `${cloud.logAnalytics}/v1`,
     credentials: { scopes: [`${cloud.logAnalytics}/.default`] },
   });
+
   return {
     /**
      * Reads the logged use of a key.
@@ -79,19 +80,24 @@ export function createKeyUsageLog(credential: TokenCredential, cloud: Cloud, wor
         const why = 'Microsoft does not document how the log of a Managed HSM names a use of a key.';
         throw unreadable(why, 'Determine by other means which clients use the key.');
       }
+
       if (workspace === undefined) {
         const nextStep =
           'Send the audit log of the vaults to a Log Analytics workspace, and set CMK_USAGE_WORKSPACE to the workspace.';
         throw unreadable('CMK_USAGE_WORKSPACE is not set.', nextStep);
       }
+
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
       const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
+
       // The SDK ignores the signal. The request ends at its own deadline.
       if (!(await untilAborted(asking, signal))) throw unreadable('The log did not respond in time.');
+
       const answer = await asking;
       if (answer.status !== LogsQueryResultStatus.Success) {
         throw unreadable(`The log returned a partial result (${answer.partialError.code}).`);
       }
+
       return toUsage(answer.tables[0]);
     },
   };
@@ -110,8 +116,10 @@ function toUsage(table: LogsTable | undefined): UsageLog {
     .array(ROW)
     .safeParse(table?.rows.map((row) => Object.fromEntries(row.map((cell, index) => [names[index] ?? '', cell]))));
   if (!read.success) throw unreadable('The log returned a result in an unknown format.');
+
   const of = (kind: string) => read.data.filter(({ Kind }) => Kind === kind);
   const [log] = of('log');
+
   return {
     uses: of('use').map(toUse),
     lastOfClients: of('last').map(toUse),

@@ -55,9 +55,11 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
   const { notify } = ports.settings;
   if (notify.problems.length > 0) logHeld(log, notify.problems.join('\n'));
   if (notify.targets.length === 0) return;
+
   try {
     const lease = await ports.leases.acquire(LEASE);
     if (!lease) return;
+
     try {
       await collectAll(ports, log, signal);
     } finally {
@@ -73,11 +75,14 @@ async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): P
   const { outbox, now } = ports;
   const since = new Date(now().getTime() - BACK_MS).toISOString();
   let progress = (await outbox.readProgress()) ?? { since, known: [], digest: { day: dayOf(now()) } };
+
   for (const collect of [collectRecords, collectCauses, collectDigest]) {
     try {
       const { found, next } = await collect(progress, ports, signal);
       await addToOutbox(found, ports);
+
       if (!next) continue;
+
       await outbox.saveProgress({ ...progress, ...next });
       progress = { ...progress, ...next };
     } catch (error) {
@@ -93,14 +98,19 @@ async function collectRecords(
 ): Promise<Collected> {
   const found: Notification[] = [];
   let newest: { readonly hash: string; readonly time: string } | undefined;
+
   for await (const record of recordsSince(auditWatch.files, ENTRY, new Date(since), signal)) {
     if (record.hash === last) break;
+
     newest ??= record;
+
     // All later records of the same chain are new, independent of clocks. After a chain was moved, ids deduplicate.
     if (last === undefined && record.time < since) continue;
+
     const entry = recordedEntry(record);
     found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
   }
+
   return { found: found.reverse(), ...(newest ? { next: { last: newest.hash, since: newest.time } } : {}) };
 }
 
@@ -135,12 +145,14 @@ async function addToOutbox(
       .filter((target) => target.notifications.some((kind) => kind === notification.kind))
       .map(({ name }) => ({ target: name, notification })),
   );
+
   const add = async ({ target, notification }: (typeof wanted)[number]): Promise<void> => {
     const { id, time } = notification;
     await outbox.add(target, notification);
     const cause = { by: 'notify', ref: id, since: time };
     await queue.send(NOTIFY_WORK, { kind: 'notify', target, notification: id, cause, attempt: 0 });
   };
+
   await pMap(wanted, add, { concurrency: AT_A_TIME });
 }
 

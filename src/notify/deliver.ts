@@ -50,16 +50,22 @@ async function send(
 ): Promise<Outcome> {
   const entry = await outbox.read(target.name, work.notification);
   if (!entry) return drop(work, log);
+
   const { notification, sentOn } = entry.value;
   if (sentOn !== undefined) return DONE;
+
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   const answer = await postWebhook(target.address, headers, body);
   if (!isTaken(answer)) return outcomeOfAnswer(answer, target.name, work.attempt, now());
+
   const about = { target: target.name, kind: notification.kind, notification: notification.id, status: answer.status };
+
   log({ level: 'info', reason: 'NotificationSent', message: REASONS.NotificationSent, ...about });
+
   // Done even if the outbox rejects the mark: the notification was sent.
   await outbox.markSent(target.name, entry, now()).catch(() => {});
+
   return DONE;
 }
 

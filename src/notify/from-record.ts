@@ -38,11 +38,14 @@ export function fromRecord({
   const { action, reason, resource, caller, correlationId, details = {} } = entry;
   const template = TEMPLATES[`${action} ${reason}`];
   if (!template) return undefined;
+
   const [kind, severity, title] = template;
   const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
+
   // Unverified: reason and ticket come from a message of the work zone.
   const isClaimed = details.foundIn === KEY_WORK;
   const [why, ticket] = isClaimed ? [] : [textOf(details.why), textOf(details.ticket)];
+
   return makeNotification({
     // Two processes may record the same event: the entry's own id deduplicates them.
     event: [entry.id ?? id, reason],

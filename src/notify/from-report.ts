@@ -28,16 +28,19 @@ export function fromReport(
   known: readonly string[],
 ): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
   const open = openCauses(report).filter(({ severity }) => severity !== 'advice');
+
   // A fleet may have one cause for each account.
   const isKnown = new Set(known);
   const fresh = open.filter((cause) => !isKnown.has(asError(cause)) && !isKnown.has(keyOf(cause)));
   const isExpiry = ({ reason }: DriftCause): boolean => NEAR_EXPIRY.has(reason);
   const expiring = fresh.filter(isExpiry);
   const others = fresh.filter((cause) => !isExpiry(cause));
+
   // A cause that was notified as an error remains listed as an error.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
   const ends = `${many(expiring.length, 'key is', 'keys are')} expired or about to expire`;
   const drifted = `${many(others.length, 'new cause', 'new causes')} of drift`;
+
   return {
     notifications: [
       ...(expiring.length > 0 ? [notificationOf('nearExpiry', ends, expiring, report)] : []),
@@ -72,6 +75,7 @@ export function digestOf({ day, now, report, before }: DigestInput): {
 } {
   const event = [day];
   const head = { kind: 'digest', event, time: now.toISOString(), subject: 'drift' } as const;
+
   if (!report) {
     const title = 'Digest: no drift check has ended since yesterday';
     const text = 'The app cannot report the health of the fleet. Check the function driftCheck and its log.';
@@ -80,20 +84,24 @@ export function digestOf({ day, now, report, before }: DigestInput): {
       causes: before ?? {},
     };
   }
+
   const open = openCauses(report);
   const fresh = open.filter(({ id }) => before && before[id] === undefined);
+
   // A cause that an incomplete report lacks may still exist.
   const ids = new Set(open.map(({ id }) => id));
   const gone = Object.entries(before ?? {}).flatMap(([id, label]) => (report.complete && !ids.has(id) ? label : []));
   const oldest = [...open].sort((a, b) => Date.parse(a.since) - Date.parse(b.since)).slice(0, OLDEST);
   const sinceOf = (cause: DriftCause): string => `${lineOf(cause)}, since ${cause.since.slice(0, 10)}`;
   const errors = open.filter(({ severity }) => severity === 'error').length;
+
   const lines = [
     ...(report.complete ? [] : ['The check failed to read some resources: there may be more causes.']),
     ...section('New', fresh.map(lineOf)),
     ...section('Gone', gone),
     ...section('Oldest open causes', oldest.map(sinceOf)),
   ];
+
   const notification = makeNotification({
     ...head,
     severity: worstSeverity(open),
@@ -110,7 +118,9 @@ export function digestOf({ day, now, report, before }: DigestInput): {
       oldest: oldest.map(toItem),
     },
   });
+
   const kept = report.complete ? {} : before;
+
   return { notification, causes: { ...kept, ...Object.fromEntries(open.map((cause) => [cause.id, lineOf(cause)])) } };
 }
 
@@ -147,9 +157,12 @@ function textOf(causes: readonly DriftCause[]): string {
   if (only && causes.length === 1) {
     return [...listed([lineOf(only)]), shortened(only.is, MOST_IS), commandOf(only) ?? only.fix].join('\n');
   }
+
   const lines = causes.map(lineOf);
   if (causes.length > COMMANDS) return listed(lines).join('\n');
+
   let room = NOTIFICATION_LENGTHS.text - listed(lines).join('\n').length;
+
   return causes
     .flatMap((cause, at) => {
       const command = commandOf(cause);

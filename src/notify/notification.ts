@@ -35,6 +35,7 @@ interface NotificationParts extends Omit<Notification, 'id' | 'data'> {
 /** The id depends only on the event, so that a repeated call creates the same id. */
 export function makeNotification({ event, data, ...parts }: NotificationParts): Notification {
   const hash = createHash('sha256').update(JSON.stringify([parts.kind, ...event]));
+
   return {
     id: hash.digest('hex').slice(0, 32),
     ...parts,

@@ -39,13 +39,16 @@ export type Outbox = ReturnType<typeof createOutbox>;
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
   const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
   const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
+
   const progress = blobDocuments<CollectProgress | undefined>(
     container,
     PROGRESS.optional().catch(undefined),
     TIMEOUT_MS,
   );
+
   // Callers have validated both parts: a target of the settings, and an id.
   const nameOf = (target: string, id: string): string => `${PREFIX}${target}/${id}.json`;
+
   return {
     /** Adds an entry. An existing entry remains unchanged, since it may have been sent. */
     async add(target: string, notification: Notification): Promise<void> {

@@ -24,6 +24,7 @@ export function render(
     const signed = sign(notification.id, now, body, secrets);
     return { headers: { 'content-type': 'application/cloudevents+json; charset=utf-8', ...signed }, body };
   }
+
   const message = kind === 'teams' ? teamsMessage(notification) : slackMessage(notification);
   return { headers: { 'content-type': 'application/json; charset=utf-8' }, body: JSON.stringify(message) };
 }
@@ -89,6 +90,7 @@ function slackMessage(notification: Notification): object {
   const groups = Array.from({ length: Math.ceil(fields.length / MOST_FIELDS) }, (_, group) =>
     fields.slice(group * MOST_FIELDS, (group + 1) * MOST_FIELDS),
   );
+
   return {
     text: escaped(`${MARK[severity]}${title}`, MOST_TEXT),
     mrkdwn: false,
@@ -148,7 +150,9 @@ function teamsMessageWith({ severity, title, text }: Notification, facts: readon
       ...facts.map(({ name, value }) => paragraph(run(`${name}: `, { weight: 'bolder' }), run(value))),
     ],
   };
+
   const attachment = { contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content: card };
+
   return { type: 'message', attachments: [attachment] };
 }
 

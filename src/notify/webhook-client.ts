@@ -28,7 +28,9 @@ export type PostWebhook = (
 export function createPostWebhook(): PostWebhook {
   const pipeline = createEmptyPipeline();
   pipeline.addPolicy(proxyPolicy());
+
   const http = deadlineHttp(() => DEADLINE_MS);
+
   return async (url, headers, body) => {
     const request = createPipelineRequest({
       url,
@@ -38,6 +40,7 @@ export function createPostWebhook(): PostWebhook {
       // Reads only the needed start of a long body.
       streamResponseStatusCodes: new Set([Number.POSITIVE_INFINITY]),
     });
+
     try {
       const response = await pipeline.sendRequest(http, request);
       const text = await beginningOf(response.readableStreamBody);
@@ -50,6 +53,7 @@ export function createPostWebhook(): PostWebhook {
 
 async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<string> {
   if (!stream) return '';
+
   const body = stream as NodeJS.ReadableStream & { destroy(): void };
   const timer = setTimeout(() => body.destroy(), BODY_MS);
   let text = '';
@@ -64,6 +68,7 @@ async function beginningOf(stream: NodeJS.ReadableStream | undefined): Promise<s
     clearTimeout(timer);
     body.destroy();
   }
+
   return text.slice(0, MOST_SHOWN);
 }
 

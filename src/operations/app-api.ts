@@ -49,6 +49,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
       const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
       return { status: answer.status, text: await answer.text() };
     }, OPERATOR_TOKEN_MS);
+
     const body = parseJson(text);
     const refusal = REFUSAL.safeParse(body);
     if (!refusal.success) {
@@ -58,10 +59,13 @@ export function appApi(address: string, audience: string, credential: TokenCrede
         CHECK_ADDRESS,
       );
     }
+
     if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
+
     const { reason: because, detail, nextStep = '' } = refusal.data;
     const reason =
       because === 'NoDriftReport' || because === 'NotContested' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
+
     throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
   }
 }
@@ -107,8 +111,10 @@ function urlOf(address: string, path: string): string {
 /** @throws {@link CmkError} `ServiceUnavailable` for an answer of another shape */
 export function checkAnswer<T>(body: unknown, shape: z.ZodType<T>, url: string): T {
   const result = shape.safeParse(body);
+
   // Returns the original, not the parsed copy: `--output json` also prints fields that this version does not know.
   if (result.success) return body as T;
+
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.') || 'all of it';
   throw new CmkError(

@@ -35,6 +35,7 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
   } catch {
     return { audit: async () => ({ failed: UNKNOWN }), queue: { send: () => Promise.reject(new Error(UNKNOWN)) } };
   }
+
   return {
     audit: auditTrail(
       auditFiles(auditContainer(settings, credential)),
@@ -101,6 +102,7 @@ export function changeRecorder(occasion: Occasion, operator: () => Promise<Opera
       return `${text}: ${messageOf(error)}`;
     }
   };
+
   return {
     record: (change: Change): void => {
       written.push(write(change));

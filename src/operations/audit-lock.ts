@@ -25,6 +25,7 @@ export async function lockAudit({ account: named, confirm, ...where }: LockOptio
       "Check that it is the app's storage account. A deployment creates the policy (`azd provision`).",
     );
   }
+
   const { days, isLocked, allowsAppends, etag } = policy;
   if (!allowsAppends) {
     throw new CmkError(
@@ -33,12 +34,16 @@ export async function lockAudit({ account: named, confirm, ...where }: LockOptio
       'Deploy the app again (`azd provision`): this repairs the policy.',
     );
   }
+
   const what = `the immutability policy of ${account.name}/${AUDIT_CONTAINER} is locked (${days} days)`;
+
   if (isLocked) {
     journal.found(what);
     return { account: account.id, locked: true, days };
   }
+
   if (!journal.dryRun) await confirm(account.name, days);
+
   const locked = await journal.change({ text: what, action: 'audit.lock', resource: account.id }, () =>
     azure.auditPolicies.lock(account, etag),
   );
@@ -47,5 +52,6 @@ export async function lockAudit({ account: named, confirm, ...where }: LockOptio
       'Set the parameter auditPolicyLocked in later deployments: they then do not change the locked policy.',
     );
   }
+
   return { account: account.id, locked: locked?.isLocked ?? false, days };
 }

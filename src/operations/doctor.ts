@@ -28,6 +28,7 @@ export async function examine(
     return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
   });
   if (signIn.state === 'failed') return [signIn, ...settings(environment)];
+
   const subscriptions = await check(
     'subscriptions',
     'Ask for Reader on the subscriptions of your accounts.',
@@ -37,12 +38,14 @@ export async function examine(
       return seen.join(', ');
     },
   );
+
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
   const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
   const fix = 'cmk doctor --vault <vault>';
   const none: ChecklistLine = { check: 'vaults', state: 'unknown', detail: 'No vault is named.', fix };
   const owners = await registrationOwners(environment, operation);
   const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
+
   return [signIn, subscriptions, ...vaultLines, ...owners, ...settings(environment)];
 }
 
@@ -52,12 +55,15 @@ const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
 async function registrationOwners(environment: Environment, { azure }: Operation): Promise<ChecklistLine[]> {
   const clientId = CLIENT_ID.exec(`${environment.CMK_API_CLIENT_ID ?? ''} ${environment.CMK_API_AUDIENCE ?? ''}`)?.[0];
   if (clientId === undefined) return [];
+
   const check = 'owners of the app registration';
   try {
     const owners = await azure.registrationOwners(clientId.toLowerCase());
     if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has no owners` }];
+
     const names = owners.map(({ name, objectId, of }) => `${name} (${objectId}) owns the ${of}`).join(', ');
     const detail = `${names}: each can grant CmkKey.Revoke, CmkKey.Restore and the other roles to themselves.`;
+
     return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];
   } catch (error) {
     const fix = 'Run it with a sign-in that may read app registrations in Microsoft Graph.';
@@ -72,32 +78,38 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
     return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
   });
   if (seen.state === 'failed') return [seen];
+
   const fix = `cmk admin grant-role --assignee me --vault ${name}; if the firewall blocks you, run this from an allowed network`;
   const keys = await check(`keys of ${name}`, fix, async () => {
     const vault = await findVault(text, azure);
     await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
     return 'can be read';
   });
+
   return [seen, keys];
 }
 
 function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];
+
   try {
     const { vaults } = readSettings(environment);
     return [{ check: 'settings', state: 'ok', detail: `of the app, with ${count(vaults.all.length, 'vault')}` }];
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
+
     const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
     const wrong = error.problems.filter((problem) => !missing.includes(problem));
     if (wrong.length > 0) {
       const fix = 'Correct these settings: docs/reference/settings.md lists all of them.';
       return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
     }
+
     const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
     const detail = `Missing settings of the app: ${names}.`;
     const fix = 'Only lists and `cmk now` need them, if the app does not answer.';
+
     return [{ check: 'settings', state: 'unknown', detail, fix }];
   }
 }

@@ -40,10 +40,14 @@ export async function checkDrift(
       'Add --vault <vault>, or set CMK_VAULTS to the ARM ids of the vaults.',
     );
   }
+
   const { AzureWebJobsStorage } = environment;
   if (AzureWebJobsStorage) readStorageSettings({ AZURE_CLOUD: azure.cloud.name, AzureWebJobsStorage });
+
   const vaults: string[] = [];
+
   for (const vault of named) vaults.push((await findVault(vault, azure)).id);
+
   const hasStorage = knowsAppStorage(environment);
   const settings: Environment = {
     ...environment,
@@ -54,11 +58,15 @@ export async function checkDrift(
     // Without the app's storage, the emulator's takes its place; the check does not access it.
     ...(hasStorage ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
+
   // Lists the subscriptions that the operator can read; the app's cached list may differ.
   const services = { ...servicesOf(settings), subscriptions: azure.subscriptions };
   const { objectId } = await azure.operator();
+
   journal.waiting('reading vaults, keys and accounts');
+
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
+
   return findDrift(run, hasStorage ? services : { ...services, ...NO_STORAGE });
 }
 
@@ -98,6 +106,7 @@ function matches(finding: Finding, { health = [], cause = [], ...place }: Findin
   const isThere = [...keys, undefined].some((key) => matchesFilter({ ...where, key }, place));
   const state = findingState(finding)?.toLowerCase();
   const names = [behind.id, behind.reason, finding.reason, causeLabel(behind)].map((name) => name.toLowerCase());
+
   return (
     isThere &&
     (health.length === 0 || health.some((wanted) => wanted.toLowerCase() === state)) &&

@@ -96,14 +96,18 @@ export class Journal {
       this.#add({ kind: 'planned', ...change });
       return undefined;
     }
+
     this.waiting(change.text);
     this.underWay = change.text;
+
     const result = await run().finally(() => {
       this.underWay = undefined;
     });
     const done = { ...change, ...outcome(result) };
+
     this.#add({ kind: 'done', ...done });
     this.record(done);
+
     return result;
   }
 

@@ -27,15 +27,18 @@ export async function notifyTest(
 ) {
   const { problems, targets } = readNotify(environment);
   if (problems.length > 0) throw new SettingsError(problems);
+
   if (targets.length === 0) {
     const nextStep = 'Set it to the JSON document with the targets (docs/how-to/notifications.md).';
     throw new CmkError('ArgumentInvalid', 'CMK_NOTIFY is not set: it names the targets.', nextStep);
   }
+
   const target = targets.find((one) => one.name === name);
   if (!target) {
     const nextStep = `Choose one of ${targets.map((one) => one.name).join(', ')}.`;
     throw new CmkError('ArgumentInvalid', `CMK_NOTIFY has no target "${name}".`, nextStep);
   }
+
   const notification = makeNotification({
     event: [newId()],
     kind: 'test',
@@ -46,6 +49,7 @@ export async function notifyTest(
     text: 'Nothing has happened: an operator tests whether notifications arrive.',
     data: { target: name },
   });
+
   const { headers, body } = render(notification, target, environment.CMK_FUNCTION_APP_ID || 'urn:cmk-autopilot', now());
   const answer = await postWebhook(target.address, headers, body);
   if (!isTaken(answer)) {
@@ -53,6 +57,8 @@ export async function notifyTest(
     const next = 'Check the address of the target, and the format that its receiver expects.';
     throw new CmkError('NotificationNotTaken', `${name} ${describeAnswer(answer)}.${text}`, next);
   }
+
   const { status, text = '' } = answer;
+
   return { target: name, kind: target.kind, notification: notification.id, status, answer: text };
 }

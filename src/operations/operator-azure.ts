@@ -43,6 +43,7 @@ export function createAzure(
   limits: CallLimits = LIMITS.commandLine,
 ) {
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
+
   return {
     cloud,
     /** Subscription in which commands create resources by default. */
@@ -116,8 +117,10 @@ async function readOperator(credential: TokenCredential, scope: string): Promise
       'Sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
     );
   }
+
   const person = text('upn') ?? text('unique_name') ?? text('preferred_username');
   const isUser = text('idtyp') === 'user' || text('scp') !== undefined || person !== undefined;
+
   return {
     objectId: objectId.toLowerCase(),
     tenantId: tenantId.toLowerCase(),

@@ -71,9 +71,11 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
       'Set up its encryption on the share itself, in the portal: neither cmk nor the app changes it.',
     );
   }
+
   const nextStep =
     'Check name, resource group and subscription (`cmk account list --all` shows what you see), or create it with `cmk account create`.';
   const account = await lookUpAccount(text, azure, where);
+
   return account ?? notSeen('AccountNotFound', `storage account ${text}`, where, nextStep);
 }
 
@@ -134,7 +136,9 @@ export function managed(vault: Vault, cloud: Cloud): ManagedVault {
 export function keyByName(key: string, vault: string | undefined, cloud: Cloud): ManagedKey {
   const identifier = parseKeyIdentifier(key);
   if (identifier) return managedKey(unseen(identifier), identifier.keyName);
+
   checkName('key', key);
+
   if (!vault) {
     throw new CmkError(
       'ArgumentInvalid',
@@ -142,12 +146,15 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
       `Write <vault>/${key}, as \`cmk key list\` prints it; or add --vault <name>, or --hsm <name> for a Managed HSM.`,
     );
   }
+
   const byId = managedVault(vault, cloud);
   if (byId) return managedKey(byId, key);
+
   const name = vault.replace(HSM_NAMED, '');
   const suffix = name === vault ? cloud.keyVaultSuffix : cloud.managedHsmSuffix;
   const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(name)}.${suffix}`);
   if (byUri) return managedKey(unseen(byUri), key);
+
   checkName('vault', vault);
   throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Pass the name, ARM id or URI of a vault.');
 }
@@ -165,6 +172,7 @@ function nameOfVault(text: string): string {
 
 function idOf(text: string, type: string, { subscription, resourceGroup }: Where): ResourceId | undefined {
   if (resourceGroup !== undefined) checkName('resourceGroup', resourceGroup);
+
   if (text.startsWith('/')) {
     const id = parseResourceId(text);
     if (id && id.type.toLowerCase() === type.toLowerCase()) return id;
@@ -174,6 +182,7 @@ function idOf(text: string, type: string, { subscription, resourceGroup }: Where
       `It looks like /subscriptions/<id>/resourceGroups/<group>/providers/${type}/<name>.`,
     );
   }
+
   if (!subscription || !resourceGroup || text.includes(':')) return undefined;
   return resourceId(subscription, resourceGroup, type, text);
 }
@@ -204,9 +213,11 @@ export async function placeToCreate(
   azure: Azure,
 ): Promise<{ readonly id: ResourceId; readonly location: string }> {
   checkName(kind, name);
+
   if (resourceGroup && location) {
     return { id: resourceId(await subscriptionFor(azure, where), resourceGroup, type, name), location };
   }
+
   const [lacks, option] = resourceGroup
     ? ['region', '--location <region>']
     : ['resource group', '--resource-group <group>'];
@@ -220,9 +231,11 @@ export async function placeToCreate(
 async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
   const chosen = subscription ?? azure.defaultSubscription;
   if (chosen) return chosen.toLowerCase();
+
   const seen = await azure.subscriptions.list();
   const [only] = seen;
   if (only && seen.length === 1) return only;
+
   throw new CmkError(
     'ArgumentInvalid',
     seen.length === 0 ? 'Your sign-in sees no subscription.' : `Your sign-in sees ${seen.length} subscriptions.`,
@@ -243,6 +256,7 @@ async function findOne(
     .flatMap((id) => parseResourceId(id) ?? [])
     .filter((id) => !resourceGroup || id.resourceGroup.toLowerCase() === resourceGroup.toLowerCase());
   if (found.length <= 1) return found[0];
+
   throw new CmkError(
     'NotUnique',
     `There are ${found.length} resources of the type ${type} named ${name}.`,

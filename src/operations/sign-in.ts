@@ -8,9 +8,11 @@ const ENTRA_ERROR = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timesta
  */
 export function signInTrouble(error: unknown) {
   if (!(error instanceof Error) || !NAMES.test(error.name)) return undefined;
+
   const text = error.message;
   const [refusal] = ENTRA_ERROR.exec(text) ?? [];
   const ofEnvironment = /EnvironmentCredential authentication failed/.test(text);
+
   if (refusal) {
     return {
       kind: 'refused' as const,
@@ -20,6 +22,7 @@ export function signInTrouble(error: unknown) {
         : 'Run `az login` again, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
     };
   }
+
   if (/network_error/.test(text)) {
     return {
       kind: 'unreachable' as const,
@@ -27,6 +30,7 @@ export function signInTrouble(error: unknown) {
       nextStep: 'Check the network and its proxy (HTTPS_PROXY), and run the command again.',
     };
   }
+
   return {
     kind: 'none' as const,
     message: 'You are not signed in to Azure, or the sign-in has expired.',

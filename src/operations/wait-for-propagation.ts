@@ -34,6 +34,7 @@ export async function patiently<T>(
     } catch (error) {
       const failure = describeFailure(error);
       if (!mayPass(failure)) throw error;
+
       const what = failure.kind === 'throttled' ? 'Azure, which is throttling' : waitingFor;
       const waited = (now().getTime() - startedMs) / 1000;
       const pause = failure.retryAfterSeconds ?? PAUSES[Math.min(tries, PAUSES.length - 1)] ?? 15;
@@ -41,6 +42,7 @@ export async function patiently<T>(
         const message = `Waited ${Math.round(waited)} s for ${what}. Azure's last answer: ${describe(failure)}`;
         throw new CmkError('NotPropagated', message, nextStep, { cause: error });
       }
+
       journal.waiting(`for ${what}: ${Math.round(waited)} of at most ${seconds} s`);
       await sleep(pause * 1000);
     }

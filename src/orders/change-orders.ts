@@ -54,11 +54,13 @@ export async function changeOrders(
     records = change?.records ?? [];
     return change ? records.reduce(withUnrecorded, change.orders) : current;
   });
+
   for (const { action, reason, caller, correlationId, resource, details } of records) {
     const about = action === 'drift.release' ? { account: resource } : { key: resource };
     const by = { caller: caller?.objectId, correlationId };
     log({ level: 'warning', reason, message: REASONS[reason], ...by, ...about, ...details });
   }
+
   return { orders, records, audit: recordChanges(records, ports) };
 }
 
@@ -72,12 +74,14 @@ export async function recordChanges(
   for (const { on, details, ...entry } of changes) {
     const outcome = await audit({ ...entry, details: { on, ...details, ...marks } }, waitMs);
     if ('failed' in outcome) return outcome.failed;
+
     const forget = orderStore.change(({ unrecorded, ...orders }) => ({
       ...orders,
       unrecorded: unrecorded.filter(({ id }) => id !== entry.id),
     }));
     await triedFor(NOTE_MS, forget);
   }
+
   return 'written';
 }
 

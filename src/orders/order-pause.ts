@@ -70,6 +70,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   } catch (error) {
     warnings.push(`Pending moves resume within two minutes, not at once (${errorText(error)}).`);
   }
+
   return { ...kept, warnings };
 }
 
@@ -97,6 +98,7 @@ async function findHeld(
     const why = `the app failed to read the state of ${key}: ${errorText(error)}`;
     warnings.push(`A rotation that a failed canary or wave holds remains held, because ${why}`);
   }
+
   return goOns;
 }
 
@@ -120,6 +122,7 @@ async function keep(
     resource: key ?? EVERY_KEY,
     on: now.toISOString(),
   } as const;
+
   let ended: readonly PauseOrder[] = [];
   let opened: readonly string[] = [];
   const { orders, audit } = await changeOrders(
@@ -128,6 +131,7 @@ async function keep(
       const left = new Set(openPauses(changed, now).map((pause) => pause.id));
       ended = openPauses(current, now).filter((pause) => !left.has(pause.id));
       opened = changed.goOns.filter((goOn) => !current.goOns.includes(goOn)).map(({ target }) => target);
+
       const details = {
         why,
         ticket,
@@ -135,10 +139,12 @@ async function keep(
         ended: ended.map((pause) => pause.id),
         ...(opened.length > 0 ? { opened } : {}),
       };
+
       return { orders: changed, records: [{ ...about, caller, correlationId, details }] };
     },
     ports,
     log,
   );
+
   return { pauses: openPauses(orders, now), ended, opened, warnings: [], audit: await audit };
 }

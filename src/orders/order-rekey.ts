@@ -73,16 +73,21 @@ export function applyAct(
 ): ReturnType<PlanChange> {
   const order = orders.rekeys.find((rekey) => rekey.id === id);
   if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'List the re-keys: cmk rekey list');
+
   const on = now.toISOString();
   const { paused: _, verified: __, ...rest } = order;
   const ended: Rekey = { ...rest, state: 'ended', endedOn: on };
+
   if (act === 'pause' && (isMoving(order) || order.state === 'stopped')) {
     return [{ rekey: { ...rest, state: 'paused', paused: { on, why, by } }, reason: 'RekeyPaused' }];
   }
+
   if (act === 'resume' && (order.state === 'paused' || order.state === 'stopped')) {
     return [{ rekey: { ...rest, state: 'active', resumedOn: on }, reason: 'RekeyResumed' }];
   }
+
   if (act === 'end' && isOpen(order)) return [{ rekey: ended, reason: 'RekeyEnded' }];
+
   if (act === 'rollBack') {
     const { from, to, maxFailures, ticket } = order;
     const back: Rekey = {
@@ -97,10 +102,14 @@ export function applyAct(
       by,
       startedOn: on,
     };
+
     requireNoConflict(withRekey(orders, ended, now), back);
+
     const end = isOpen(order) ? [{ rekey: ended, reason: 'RekeyEnded' as const }] : [];
+
     return [...end, { rekey: back, reason: 'RekeyTakingBack' }];
   }
+
   throw new CmkError(
     'RekeyNotPossible',
     `The re-key ${id} is ${order.state}, so ${act} is not possible.`,
@@ -136,14 +145,18 @@ async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderP
     ports,
     log,
   );
+
   const rekey = changes.at(-1)?.rekey;
   if (!rekey) throw new TypeError('The call changed no order.');
+
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
+
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
     const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${errorText(error)}`;
     log({ level: 'warning', reason: 'RekeyWaits', message, key: rekey.from });
   });
   await audit;
+
   return rekey;
 }
 

@@ -40,6 +40,7 @@ export function createOrdersStore(settings: Pick<Settings, 'storage'>, credentia
   const orders = blobDocuments(container, ORDERS, TIMEOUT_MS);
   const read = async () => (await orders.read(BLOB))?.value ?? NO_ORDERS;
   const cache = new ReadCache<StandingOrders>(RECENT_MS);
+
   return {
     read,
     recent: () =>

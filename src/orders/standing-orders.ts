@@ -218,10 +218,12 @@ export function withUnrecorded(orders: StandingOrders, change: UnrecordedOrder):
  */
 function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
   const { pauses, rekeys } = orders;
+
   // Keeps a re-key during its rollback.
   const needed = new Set(
     rekeys.filter((rekey) => isOpen(rekey) || rekeys.some((one) => isOpen(one) && one.only === rekey.id)),
   );
+
   // The pause of all keys does not count, so that an operator can always set it in an emergency.
   const ofKeys = pauses.filter(({ key }) => key !== undefined);
   const room = MOST_ENTRIES - ofKeys.length - needed.size;
@@ -232,6 +234,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
       'End pauses and re-keys that you no longer need: cmk rotation list, cmk rekey list.',
     );
   }
+
   const goOns = newest(
     orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS),
     room,
@@ -240,6 +243,7 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
     rekeys.filter((rekey) => !needed.has(rekey)),
     room - goOns.length,
   );
+
   return { ...orders, goOns, rekeys: rekeys.filter((rekey) => needed.has(rekey) || ended.includes(rekey)) };
 }
 

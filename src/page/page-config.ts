@@ -6,10 +6,12 @@ export type PageConfig = NonNullable<ReturnType<typeof pageConfig>>;
 /** Undefined when access settings are missing or invalid: the API then rejects every call. */
 export function pageConfig({ auth, cloud, page }: Pick<Settings, 'auth' | 'cloud' | 'page'>) {
   const config: AuthConfig = { cloud, ...auth };
+
   // The page shares the app registration of the API.
   const clientId = auth.audiences.find((audience) => GUID.test(audience));
   const tenantId = auth.tenantId?.trim();
   if (authConfigProblems(config).length > 0 || clientId === undefined || !tenantId) return undefined;
+
   return {
     tenantId,
     clientId,

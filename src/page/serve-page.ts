@@ -49,7 +49,9 @@ export function servePage(
     const body = 'This address has no page. The API is at /api.\n';
     return { status: 404, headers: { 'content-type': 'text/plain' }, body };
   }
+
   const isDocument = file.type.startsWith('text/html');
+
   return isDocument ? serveDocument(file, pageConfig(settings), headers) : serveFile(file, headers);
 }
 
@@ -94,14 +96,17 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
   };
+
   const had = tagsHad(headers);
   if (had.includes(tag) || had.includes('*')) return { status: 304, headers: common };
+
   return { status: 200, headers: { ...common, 'content-type': file.type }, body };
 }
 
 /** Serves a file whose name includes a hash of its content, so browsers may cache it forever. */
 export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderReader): HttpResponseInit {
   const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(headers.get('accept-encoding') ?? '');
+
   return {
     status: 200,
     headers: {

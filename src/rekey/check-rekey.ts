@@ -61,7 +61,9 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
     orderStore.read(),
     findAccounts(from, services),
   ]);
+
   const access = await checkKeyAccess(accounts, to, services);
+
   return evaluateRekey({ from, to, blocker, vault, material, orders, access, ...users });
 }
 
@@ -97,6 +99,7 @@ export async function findAccounts(
       if (isManaged(use)) known.add(use.account.toLowerCase());
       else excluded.push(use.account);
     }
+
     listings = await fleet.listings();
   } catch (error) {
     unread.push(`The app cannot read the fleet index: ${errorText(error)}`);
@@ -118,9 +121,12 @@ export async function findAccounts(
     } catch (error) {
       unread.push(`The app cannot list the accounts of subscription ${subscription}: ${errorText(error)}`);
     }
+
     return found;
   };
+
   const found = (await pMap(wanted, list, { concurrency: CONCURRENCY })).flat();
+
   return { accounts: found, excluded: excludedUses(excluded), unread };
 }
 
@@ -133,28 +139,34 @@ export async function findBlocker(
   { settings, keys, now }: BlockerPorts,
 ): Promise<Blocker | undefined> {
   const listed: ListedKey[] = [];
+
   for (const id of [from, to]) {
     const key = settings.vaults.key(id);
     if (!key) {
       const detail = `CMK_VAULTS no longer names the vault of ${id}.`;
       return { reason: 'VaultNotManaged', detail, fix: 'Add the vault to CMK_VAULTS again.' };
     }
+
     try {
       listed.push({ key, versions: await keys.listVersions(key) });
     } catch (error) {
       const failure = describeFailure(error);
       const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
       const fix = 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
+
       return { reason, detail: `The app cannot read ${key.id}: ${describe(failure)}`, fix };
     }
   }
+
   const [of, onto] = listed as [ListedKey, ListedKey];
   const blocker = findRekeyBlocker(of, onto, now());
+
   return blocker && explain(blocker);
 }
 
 function explain({ reason, key: { id, name, vault } }: RekeyBlocker): Blocker {
   const repair = 'Create a usable version of the key, or recover the key.';
+
   switch (reason) {
     case 'KeyNotFound': {
       const fix = `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`;

@@ -58,6 +58,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
     ...rekeyConflicts(orders, { from: from.id, to: to.id }),
     ...accessProblems(facts),
   ];
+
   const unknown = access.filter(({ ready }) => ready === 'unknown');
   const undetermined = unknown.map(
     ({ account, missing }) => `The app cannot determine whether ${account} has access to the key: ${missing.join(' ')}`,
@@ -67,6 +68,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
   const lacking = access.flatMap(({ reason, principalId }) =>
     reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
   );
+
   return {
     problems,
     warnings: [...excluded, ...unread, ...noMaterial, ...perimeter(facts), ...undetermined],
@@ -83,23 +85,29 @@ function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
 
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   const { name } = to.vault;
+
   if ('unread' in vault)
     return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Grant the app read access to the vault.' }];
+
   const { softDelete, purgeProtection, network } = vault.read;
   const problems: RekeyProblem[] = [];
+
   if (!softDelete) {
     const fix = `az keyvault update --name ${name} --enable-soft-delete true`;
     problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
   }
+
   if (!purgeProtection) {
     const fix = commandOr(protectVault(to.vault), 'Enable purge protection.');
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
   }
+
   const hindrance = storageHindrance(network);
   if (hindrance?.certain) {
     const fix = commandOr(letStorageIn(to.vault), 'Allow trusted Microsoft services to bypass the firewall.');
     problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
+
   return problems;
 }
 

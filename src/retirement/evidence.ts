@@ -56,11 +56,14 @@ export function reasonsOfLog(
   { used = false }: { readonly used?: boolean } = {},
 ): string[] {
   if ('missing' in evidence) return [`The log proves nothing: ${evidence.missing}`];
+
   const successor = newestUsableVersion(versions, now);
   const tookOver = takenOver(versions, now);
   if (!successor || !tookOver || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
+
   const { log } = evidence;
   const uses = usesSince(version, log, nextTookOver(version, versions));
+
   return [
     ...reasonsOfQuiet(tookOver, now),
     ...reasonsOfReach(log, aDayAfter(activeFrom(successor)), now),
@@ -117,18 +120,23 @@ export function sentenceOf({ version, operation, lastOn, objectId, appId }: Logg
 
 function reasonsOfReach({ trackedSince, trackedUntil, silences }: UsageLog, tookOver: Date, now: Date): string[] {
   if (!trackedSince || !trackedUntil) return ['The vault has no entries in the log.'];
+
   const reasons: string[] = [];
   const from = tookOver.toISOString();
+
   if (trackedSince > tookOver) {
     reasons.push(`The log begins on ${trackedSince.toISOString()}, after its successor took over on ${from}.`);
   }
+
   if (now.getTime() - trackedUntil.getTime() > BEHIND_HOURS * HOUR_MS) {
     reasons.push(`The log is behind: it ends on ${trackedUntil.toISOString()}.`);
   }
+
   const silent = silences.find(({ to }) => to > tookOver);
   if (silent) {
     const between = `from ${silent.from.toISOString()} to ${silent.to.toISOString()}`;
     reasons.push(`The vault has no entries in the log ${between}: the log may have been off.`);
   }
+
   return reasons;
 }

@@ -66,35 +66,45 @@ export async function* retireUnused(
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
   const superseded: string[] = [];
+
   for (const version of asked) {
     if (!version?.enabled) continue;
     const reasons = reasonsOfKey(version, all, now());
     if (reasons.length > 0) yield { outcome: 'kept', version, reasons };
     else superseded.push(version.version);
   }
+
   if (superseded.length === 0) return;
 
   const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, readMs) : undefined;
   let users = await readUsers();
+
   for (const name of superseded) {
     // The read may take minutes. The write must not replace a revocation or a tag from that time.
     const versions = await keys.listVersions(key);
     const verdict = judge(findVersion(versions, name), versions, users, evidence, now());
     if (!verdict) continue;
+
     if ('outcome' in verdict) {
       yield verdict;
       continue;
     }
+
     const { version, restored, tags } = verdict;
+
     if (!options.disable) {
       yield { outcome: 'planned', version };
       continue;
     }
+
     // If the response is lost, the sweep verifies the version.
     await keys.updateVersion(key, version.version, { enabled: false, tags });
     users = await readUsers();
+
     const retirement = await confirmRetirement(key, { version, restored, users }, services);
+
     yield retirement;
+
     if (retirement.outcome === 'notUndone') return;
   }
 }
@@ -119,6 +129,7 @@ function judge(
   now: Date,
 ): Extract<Retirement, { outcome: 'kept' | 'unproven' }> | Retirable | undefined {
   if (!version?.enabled) return undefined;
+
   const reasons = [...reasonsToKeep(version, versions, users, now), ...(evidence ? reasonsOfPerson(version) : [])];
   const successor = newestUsableVersion(versions, now);
   const restored = readRevocation(versions, now).restored?.id;
@@ -127,10 +138,13 @@ function judge(
     reasons.push(
       'The version has the maximum number of tags, and the retirement needs one more to be finished or undone.',
     );
+
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons };
+
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
   if (unproven.length > 0) return { outcome: 'unproven', version, reasons: unproven };
+
   return { version, restored, tags };
 }
 
@@ -138,15 +152,19 @@ function judge(
 export function retirementEntry(key: ManagedKey, retirement: Retirement) {
   const { outcome } = retirement;
   if (outcome === 'kept' || outcome === 'unproven' || outcome === 'planned') return undefined;
+
   const entry = { action: 'key.retire', resource: key.id } as const;
   const version = retirement.version.id;
+
   if (outcome === 'retired') {
     const { successor, uses } = retirement;
     const details = { version, successor: successor?.id, enabled: false, dependents: uses };
     return { ...entry, reason: 'VersionRetired', details } as const;
   }
+
   const undone = outcome === 'undone';
   const details = { version, enabled: undone, why: retirement.reasons };
+
   return { ...entry, reason: undone ? 'RetirementUndone' : 'RetirementNotUndone', details } as const;
 }
 
@@ -166,11 +184,15 @@ export async function recordRetirement(
 ): Promise<void> {
   const entry = retirementEntry(key, retirement);
   if (!entry) return;
+
   const { reason } = entry;
+
   await audit({ ...entry, correlationId, details: { ...entry.details, proof: 'log' } }, AUDIT_WAIT_MS);
+
   const level = RETIREMENT_LEVELS[reason];
   const next = retirement.outcome === 'notUndone' ? ` ${retirement.nextStep}.` : '';
   const resource = retirement.version.id;
+
   log({ level, reason, message: `${REASONS[reason]}${next}`, resource, correlationId });
 }
 
@@ -222,6 +244,7 @@ async function confirmOnce(
     const nextStep = `Unless the key is revoked or an operator disabled it intentionally, enable the version: ${command}`;
     return { outcome: 'notUndone', version, reasons: [...reasons, why], nextStep };
   };
+
   let listed: readonly KeyVersion[];
   try {
     listed = await retryOnce(() => keys.listVersions(key), sleep);
@@ -229,6 +252,7 @@ async function confirmOnce(
     // The key may have been revoked in the meantime. Enabling a version would then reopen a revoked key.
     return notUndone(`The versions of the key cannot be read again: ${describe(describeFailure(error))}`);
   }
+
   // The write below replaces all tags. A fresh read preserves the tags of an unretire or a revocation.
   const read = await keys.getVersion(key, version.version).catch(() => undefined);
   const fresh = read ?? findVersion(listed, version.version) ?? version;
@@ -236,14 +260,18 @@ async function confirmOnce(
     const reasons = ['An operator or another tool enabled the version in the meantime.'];
     return { outcome: 'undone', version, reasons };
   }
+
   const versions = listed.map((one) => (one.version === fresh.version ? fresh : one));
   const { open, restored: since } = readRevocation(versions, now());
   const successor = newestUsableVersion(versions, now());
   const retired = { outcome: 'retired', version, successor, uses: users.uses } as const;
+
   // The tags now belong to the revocation. The sweep completes the retirement after the restore.
   if (open) return ofUse.length === 0 ? retired : notUndone('The key was revoked in the meantime.');
+
   // An operator disables a key version by version. The app must not enable any version in between.
   if (!successor) return notUndone('Its successor became unusable in the meantime: it was disabled or expired.');
+
   // A delayed write may arrive after a restore and disable a restored version.
   const ofRestore = since && since.id !== restored ? [RESTORED] : [];
   const reasons = [...reasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];
@@ -252,8 +280,10 @@ async function confirmOnce(
     if (retiredRecord(fresh)?.isConfirmed === false) {
       await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
     }
+
     return retired;
   }
+
   try {
     const change = { enabled: true, tags: withoutRetiredTag(fresh.tags) };
     await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
@@ -290,8 +320,10 @@ export async function* finishRetirements(
 ): AsyncGenerator<RetirementResult, void, undefined> {
   const { keys, now } = services;
   const all = await keys.listVersions(key);
+
   // While a revocation is open, the app neither changes nor reports the key's versions.
   if (openRevocation(all, now()) || !newestUsableVersion(all, now())) return;
+
   for (const version of halfRetired(all, now())) {
     const record = retiredRecord(version);
     const users = await abortAfter((limit) => readVersionUsers(key, services, limit), readMs);

@@ -42,12 +42,16 @@ export function reasonsToKeep(
 /** The reasons of {@link reasonsToKeep} that need only the key. If empty, read the users. */
 export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], now: Date): string[] {
   if (openRevocation(versions, now)) return ['A revocation of the key is open: its versions must not change.'];
+
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
+
   // Key Vault's clock may be ahead of the app's.
   const age = Math.max(0, (now.getTime() - usableSince(successor).getTime()) / HOUR_MS);
   if (age >= LEAST_RETIRE_HOURS) return [];
+
   const whole = Math.floor(age);
+
   return [
     `Its successor ${successor.version} has been usable for ${count(whole, 'hour')}, which has to be at least ${LEAST_RETIRE_HOURS}.`,
   ];

@@ -42,11 +42,13 @@ export function applyChanges(
     const { again } = change;
     const { version } = change.version;
     let planned: Pick<VersionChange, 'enabled' | 'tags'> = change;
+
     if (again) {
       try {
         const fresh = await keys.getVersion(key, version);
         if (fresh) planned = again(fresh);
         else if (change.enabled !== false) return { change, answer: undefined, failure: undefined, written: false };
+
         const isNothing = planned.enabled === undefined && !planned.tags;
         if (fresh && isNothing) return { change, answer: fresh, failure: undefined, written: false };
       } catch (error) {
@@ -54,6 +56,7 @@ export function applyChanges(
         if (change.enabled !== false) return { change, answer: undefined, failure, written: false };
       }
     }
+
     const { enabled, tags } = planned;
     const update = { ...(enabled === undefined ? {} : { enabled }), ...(tags ? { tags: { ...tags } } : {}) };
     try {
@@ -63,10 +66,12 @@ export function applyChanges(
         if (!tags || enabled !== false || describeFailure(error).kind !== 'refused') throw error;
         return retryOnce(() => keys.updateVersion(key, version, { enabled }), sleep);
       });
+
       return { change, answer, failure: undefined, written: true };
     } catch (error) {
       return { change, answer: undefined, failure: describeFailure(error), written: true };
     }
   };
+
   return pMap(changes, applyChange, { concurrency: CONCURRENCY });
 }

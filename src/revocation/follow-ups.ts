@@ -57,6 +57,7 @@ export function requestPasses(
   const what = 'No later pass checks the key for writes that were still in flight; repeat the call in a minute';
   const cause = callCause(by, call.correlationId, now());
   const work = { kind: 'revocation', key: key.id, claimed: call, cause, attempt: 0 } as const;
+
   return inTime(what, async () => {
     await Promise.all(
       PASS_AFTER_SECONDS.map((seconds) => {

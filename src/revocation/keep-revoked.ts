@@ -43,14 +43,17 @@ export async function keepRevoked(
       version,
     });
   }
+
   const restore = unfinished(reading, versions, services.now());
   if (restore) {
     await finish(key, restore.revocation, restore.by, versions, services, log);
     const after = await services.keys.listVersions(key);
     return { open: readRevocation(after, services.now()).open, versions: after };
   }
+
   const { open } = reading;
   if (open) await disableUnder(key, open, planKeepRevoked(versions, services.now(), options), services, log);
+
   return { open, versions };
 }
 
@@ -88,14 +91,18 @@ export async function finish(
   const about = { key: key.id, revocation: revocation.id, by: restoredBy };
   const reason = reasonOf(end);
   const level = end === 'RestoreIncomplete' ? 'error' : 'warning';
+
   log({ level, reason, message: REASONS[reason], ...about });
+
   if (!changed) return;
+
   const entry = {
     action: 'key.finishRestore',
     reason,
     resource: key.id,
     details: { revocation: revocation.id, restoredBy },
   };
+
   await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
 }
 
@@ -115,24 +122,30 @@ export async function disableUnder(
   const applied = await applyChanges(key, changes, services);
   for (const { change, answer, failure } of applied.filter(({ written }) => written)) {
     const about = { key: key.id, version: change.version.version, revocation: open.id };
+
     if (!answer) {
       const why = failure ? describe(failure) : '';
       log({ level: 'error', reason: 'StillOpen', message: `${REASONS.StillOpen} ${why}`, ...about });
       continue;
     }
+
     log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
+
     // Uses the answer, because Key Vault may have rejected the tag.
     const recorded = revocationOf(answer, services.now()) !== undefined;
     if (!recorded) {
       log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
     }
+
     const details = { version: about.version, revocation: open.id, recorded };
+
     // The record has no id: the app may disable a version several times, and each time is a separate event.
     await services.audit(
       { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
       BREAK_GLASS_AUDIT_WAIT_MS,
     );
   }
+
   const failed = applied.find((one: AppliedChange) => !one.answer);
   if (failed) throw new Error(`The app could not disable version ${failed.change.version.version} of ${key.id}.`);
 }

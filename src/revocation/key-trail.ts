@@ -97,9 +97,11 @@ export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
+
   const { carriers, versions, foundIn, joins } = data.details;
   const isComplete = COMPLETE.has(data.reason);
   const { version: shownOn, ...revocation } = data.details.revocation;
+
   return {
     /** Id of the audit record. */
     id: data.id,

@@ -60,6 +60,7 @@ async function compareRestored(
   const lost = versionsDisabledBy(findRevocationEvent(read.events, revocation.id), untagged);
   const others = disabled.filter((version) => !lost.includes(version));
   const end = lost.length > 0 ? 'RestoreIncomplete' : result.end;
+
   return { ...result, end, left: { lost, others }, isByTrail: false };
 }
 
@@ -94,7 +95,9 @@ async function compareUntagged(
     ({ did, revocation }) => did === 'restore' && !isNewer(revoked.revocation, revocation),
   );
   if (lost.length === 0 && isEnded) return nothing;
+
   const end = lost.length > 0 ? 'RestoreIncomplete' : 'Restored';
+
   return { ...result, end, revocation: revoked.revocation, left: { lost, others }, isByTrail: true };
 }
 
@@ -136,20 +139,24 @@ function namesOf(versions: readonly KeyVersion[]): string[] {
 /** Returns a warning for each reason why versions stay disabled. */
 export function describeLeftDisabled({ lost, others, unread }: LeftDisabled): string[] {
   const warnings: string[] = [];
+
   if (lost.length > 0) {
     warnings.push(
       `These versions stay disabled: ${lost.join(', ')}. The revocation disabled them, but another tool removed its record from their tags. Enable them yourself: az keyvault key set-attributes --enabled true.`,
     );
   }
+
   if (others.length > 0) {
     warnings.push(
       `These versions stay disabled, because no record shows that the revocation disabled them: ${others.join(', ')}.`,
     );
   }
+
   if (unread) {
     warnings.push(
       `The app could not read the audit trail, which may name more versions that the revocation disabled: ${describe(unread)}`,
     );
   }
+
   return warnings;
 }

@@ -39,10 +39,12 @@ export async function recordFound(
   for (const shown of [...shownBy(versions, now()), ...replacedSince(events)]) {
     const claimed = isOf(shown, message) ? message.claimed : undefined;
     const entry = entryOf(key, shown, claimed);
+
     // The change's own process, or the message with its reason, may still append the record.
     const waitMs = claimed ? RECORDED_AFTER_MS : UNCLAIMED_AFTER_MS;
     if (shown.on < since || now().getTime() - shown.on.getTime() < waitMs) continue;
     if (events.some(({ id }) => id === entry.id)) continue;
+
     const outcome = await audit(entry, AUDIT_WAIT_MS);
     if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
   }
@@ -65,13 +67,16 @@ export async function recordKept(
     ({ did, isFound, revocation }) => did === 'revoke' && !isFound && revocation.id === open?.id,
   );
   if (!open || !made) return;
+
   const kept = findKeptRevoked(versions, since, now()).filter(({ version }) => !made.carriers.has(version));
   if (kept.length === 0) return;
 
   const recorded = await keptTrail(key, since);
+
   for (const { version } of kept) {
     const id = keptRevokedId(open.id, version);
     if (recorded.has(id)) continue;
+
     const details = { version, revocation: open.id, recorded: true, foundIn: KEY_WORK };
     const entry = { id, action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details } as const;
     const outcome = await audit(entry, AUDIT_WAIT_MS);
@@ -97,16 +102,19 @@ export function findKeptRevoked(versions: readonly KeyVersion[], since: Date, no
 function shownBy(versions: readonly KeyVersion[], now: Date): readonly Shown[] {
   const { open, restored } = readRevocation(versions, now);
   const shown: Shown[] = [];
+
   if (open) {
     const { id, revokedOn, revokedBy } = open;
     const revocation = { id, revokedOn, revokedBy };
     shown.push({ action: 'key.revoke', revocation, by: revokedBy, on: revokedOn });
   }
+
   if (restored) {
     const { id, revokedOn, restoredBy } = restored;
     const on = closedOn(versions, restored, now);
     shown.push({ action: 'key.restore', revocation: { id, revokedOn }, by: restoredBy, on });
   }
+
   return shown;
 }
 
@@ -132,6 +140,7 @@ function isOf({ action, by, on }: Shown, { claimed, cause }: Pick<RevocationWork
 function entryOf(key: ManagedKey, { action, revocation, by }: Shown, message: RevocationWork['claimed']): AuditEntry {
   const claimed = message && { caller: message.caller, correlationId: message.correlationId };
   const details = { why: message?.why, ticket: message?.ticket, claimed, revocation, foundIn: KEY_WORK };
+
   return {
     id: recordId(action, revocation.id, by),
     action,

@@ -52,10 +52,13 @@ export async function writeDown(
   const { objectId, kind, appId: client } = call.caller;
   const who = { caller: objectId, kind, client, correlationId: call.correlationId };
   const about = { key, revocation: revocation?.id, ...who, elapsedMs: details?.elapsedMs };
+
   log({ level: 'warning', reason, message: REASONS[reason], ...about });
+
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, objectId) : undefined;
   const outcome = await audit(entryOf({ ...done, id }, call), BREAK_GLASS_AUDIT_WAIT_MS);
   if ('failed' in outcome) return { audit: outcome.failed };
+
   return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
 }
 

@@ -108,29 +108,36 @@ export async function restoreKey(
   if (recovered) {
     const deleted = await orNotRecovered(key, false, () => keys.deletedVersion(key));
     if (!deleted) return answer(key, 'NothingToRestore', [], false, now());
+
     // Recovery brings back the whole key, so the record on its newest version has to be of the named revocation.
     const refused = await refusal(key, [deleted], request, services);
     if (refused) {
       return { ...answer(key, refused.end, [deleted], false, now()), isDeleted: true, unproven: refused.why };
     }
+
     await orNotRecovered(key, true, () => keys.recover(key));
+
     try {
       before = await keys.listVersionsUnsettled(key);
     } catch (error) {
       return { ...answer(key, 'RestoreIncomplete', [deleted], true, now()), unproven: describeFailure(error) };
     }
   }
+
   const { open, restored } = readRevocation(before, now());
   if (!open && restored && isNamed(restored.id, request.revocation)) {
     // An interrupted restore, or a late write after a restore: enables the remaining versions.
     const { id, revokedOn, restoredBy } = restored;
     return { ...(await finishRestore(key, { id, revokedOn }, restoredBy, before, services)), recovered };
   }
+
   const refused = await refusal(key, before, request, services);
   if (refused || !open) {
     return { ...answer(key, refused?.end ?? 'NothingToRestore', before, recovered, now()), unproven: refused?.why };
   }
+
   if (!canMark(before, now())) await services.recordBegun?.(asSpelled(key, before), open);
+
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
@@ -144,6 +151,7 @@ function answer(
   const { open } = readRevocation(versions, now);
   const report = reportVersions(versions, [], versions, now);
   const spelled = asSpelled(key, versions);
+
   return {
     key: spelled,
     end,
@@ -169,6 +177,7 @@ async function refusal(
   const end = refusedRestore(versions, request, now());
   if (end) return { end };
   if (!request.dualControl || !keyTrail) return undefined;
+
   try {
     const hasRevoked = await hasEverRevoked(key, versions, request.restoredBy, keyTrail, now());
     return hasRevoked ? { end: 'SecondPersonNeeded' } : undefined;
@@ -192,18 +201,21 @@ async function hasEverRevoked(
 ): Promise<boolean> {
   if (isRevoker(versions, objectId, now)) return true;
   if (!openRecords(versions, now).some(({ isPartial }) => isPartial)) return false;
+
   const { restored } = readRevocation(versions, now);
   const made = Math.min(...versions.map(({ createdOn }) => createdOn.getTime()));
   const since = new Date((restored?.revokedOn.getTime() ?? made) - CLOCKS_MS);
   const events = await withDeadline(TRAIL_MS, 'The app could not read the audit trail', (signal) =>
     keyTrail(key, since, signal),
   );
+
   // The trail's restores count too, because a later revocation overwrites a restore's record in the tags.
   const closed = events.flatMap(({ did, isComplete, revocation }) =>
     did === 'restore' && isComplete ? revocation : [],
   );
   const isOpen = (revocation: RevocationName): boolean =>
     [...closed, ...(restored ? [restored] : [])].every((one) => isNewer(revocation, one));
+
   return events.some(
     ({ did, revocation, by }) =>
       did === 'revoke' && isOpen(revocation) && (by === objectId.toLowerCase() || hasRevoked(revocation, objectId)),
@@ -246,6 +258,7 @@ export async function finishRestore(
     }
     return wave.some(({ failure }) => failure === undefined || mayPass(failure));
   };
+
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
     const versions = reportVersions(before, [...applied.values()], proof, now());
     const changed = [...applied.values()].some(({ written }) => written);
@@ -262,11 +275,14 @@ export async function finishRestore(
       await apply(planKeepRevoked(seen, now(), { alsoLate: true, opened }));
       return ended('RestoreOvertaken', seen);
     }
+
     for (const { version, wasEnabled } of readRevocation(seen, now()).records.values())
       if (wasEnabled) owed.add(version);
+
     const steps = nextSteps(seen, revocation, restoredBy, now());
     if (steps.length === 0) return ended(isOwed(seen, owed) ? 'RestoreIncomplete' : 'Restored', seen);
     if (wave > MOST_WAVES || !hopeful) return ended('RestoreIncomplete', seen);
+
     hopeful = await apply(steps);
     try {
       seen = await keys.listVersionsUnsettled(key);
@@ -294,9 +310,12 @@ function nextSteps(
 ): readonly VersionChange[] {
   const mark = planMark(versions, restoredBy, now);
   if (mark.length > 0) return mark;
+
   const reopen = planReopen(versions, revocation, now);
   if (reopen.length > 0) return reopen;
+
   const close = planClose(versions, revocation, restoredBy, now);
+
   return close.length > 0 ? close : planCloseLost(versions, revocation, restoredBy, now);
 }
 

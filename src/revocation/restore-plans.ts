@@ -59,7 +59,9 @@ export function planReopenLost(
 ): VersionChange[] {
   const { open, restored } = readRevocation(versions, now);
   if (open || !restored || isNewer(upTo, restored)) return [];
+
   const carriers = newestFirst(versions).filter(({ version }) => recorded.get(version));
+
   return planEach(carriers, (fresh) => {
     const { records, restored: own } = readRevocation([fresh], now);
     if (records.size > 0 || !own || !isNewer(upTo, own)) return {};

@@ -49,6 +49,7 @@ export async function restore(
   const order = { revocation, restoredBy: call.caller.objectId, dualControl };
   const reading = services.readiness(key);
   const passes = requestPasses(key, 'restore', call, services);
+
   // If the process dies, a later verification finishes the restore by this record. Its separate id keeps the trail from
   // dropping the final record as a duplicate.
   const recordBegun: RestoreServices['recordBegun'] = async ({ id: resource }, begun) => {
@@ -56,14 +57,17 @@ export async function restore(
     const done = { id, action: 'key.restore', reason: 'RestoreBegun', resource, revocation: begun } as const;
     await services.audit(entryOf(done, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
+
   const byTags = await restoreKey(key, order, { ...services, recordBegun });
   const result = await compareWithTrail(byTags, order, services);
   const { key: spelled, end, recovered, versions } = result;
   const leftDisabled = describeLeftDisabled(result.left);
+
   if (!needsRecord(result)) {
     await passes;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: leftDisabled };
   }
+
   const [access, audited, ...notDone] = await Promise.all([
     reading,
     writeDown(
@@ -82,7 +86,9 @@ export async function restore(
     reconcileRestored(spelled, call, services),
     watchEffect(spelled, 'restore', call, services),
   ]);
+
   const warnings = [...leftDisabled, ...access.warnings, ...notDone.flat()];
+
   return { ...result, ...audited, accounts: access.accounts, warnings };
 }
 

@@ -91,11 +91,13 @@ export function planKeepRevoked(
 ): VersionChange[] {
   const { open, restoringBy, records, restored } = readRevocation(versions, now);
   if (!open || restoringBy) return [];
+
   const isLeft = (version: KeyVersion): boolean => {
     if (opened?.has(version.version)) return false;
     if (isByHand(version, open)) return true;
     return records.get(version.version)?.id === open.id && (!alsoLate || isUnderWay(version, now));
   };
+
   return newestFirst(versions)
     .filter((version) => version.enabled && !isLeft(version))
     .map((version) => unlessRestored(disabling(version, open, restored, now), open, now));
@@ -115,6 +117,7 @@ export function planRepair(
 ): VersionChange[] {
   const { open, restoringBy, restored } = readRevocation(versions, now);
   if (restored && !isNewer(stamp, restored)) return [];
+
   // No version has any sign of a revocation: another tool deleted all tags, since no write of this app does so.
   if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
   return planRecordAgain(versions, stamp, recorded, now).filter(({ version }) => !isChangedLater(version, stamp));
@@ -128,6 +131,7 @@ export function planRecordAgain(
   now: Date,
 ): VersionChange[] {
   const { restored, records } = readRevocation(versions, now);
+
   return versions.flatMap((version): VersionChange[] => {
     const wasEnabled = recorded.get(version.version);
     if (wasEnabled === undefined || isCurrent(records.get(version.version), stamp, restored)) return [];
@@ -236,6 +240,7 @@ export function withRecord(
   const isOpen = before !== undefined && (!restored || isNewer(before, restored));
   const { id, revokedOn } = stamp;
   const who = joinRevokers(stamp, isOpen ? [before] : []);
+
   return tagsWith(version, { id, revokedOn, ...who, version: version.version, wasEnabled });
 }
 

@@ -75,19 +75,25 @@ export function readRevocation(versions: readonly KeyVersion[], now: Date) {
   const records = new Map<string, Revocation>();
   const unbelieved: string[] = [];
   let restored: Restored | undefined;
+
   for (const version of versions) {
     const record = revocationOf(version, now);
     if (record) records.set(version.version, record);
     else if (isOdd(version, now)) unbelieved.push(version.version);
+
     const mark = restoredOf(version, now);
     if (mark && (!restored || isNewer(mark, restored))) restored = mark;
   }
+
   let open: Revocation | undefined;
+
   for (const record of records.values()) {
     if (restored && !isNewer(record, restored)) continue;
     if (!open || isNewer(record, open)) open = record;
   }
+
   const marked = [...records.values()].find((record) => record.id === open?.id && record.restoringBy);
+
   return {
     /** The newest revocation that is not restored. */
     open,
@@ -142,6 +148,7 @@ export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion
   );
   const newest = Math.max(...others.filter(({ id }) => id !== stamp.id).map(({ revokedOn }) => revokedOn.getTime()));
   const { revokedOn } = stamp;
+
   return {
     ...stamp,
     ...joinRevokers(stamp, openRecords(versions, now)),

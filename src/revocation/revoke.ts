@@ -50,6 +50,7 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
       unproven = describeFailure(error);
     }
   }
+
   const apply = async (changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> => {
     for (const one of await applyChanges(key, changes, services)) {
       applied.set(one.change.version.version, one);
@@ -60,6 +61,7 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
   };
 
   await apply(changesAsListed());
+
   let proof: readonly KeyVersion[] | undefined;
   let restored = false;
   for (let wave = 1; ; wave += 1) {
@@ -71,23 +73,31 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
       unproven = describeFailure(error);
       break;
     }
+
     const { open, restoringBy, restored: last } = readRevocation(proof, now());
+
     restored = (open?.id === stamp.id && restoringBy !== undefined) || last?.id === stamp.id;
     if (wave === MOST_WAVES || restored) break;
+
     const isClosed = last !== undefined && !isNewer(stamp, last);
     const isOlder = open !== undefined && isNewer(open, stamp);
+
     // A running restore of a newer revocation would end this revocation too. Renewed only once, so calls cannot race
     // forever.
     if (isClosed || (wave === 1 && isOlder)) stamp = stampAfter(stamp, proof, now());
+
     const inTime = now().getTime() - started.getTime() < PATIENCE_MS;
     const changes = planWave(proof, stamp, recorded, now()).filter(
       ({ version }) => inTime || !applied.get(version.version)?.failure,
     );
     if (changes.length === 0) break;
+
     await apply(changes);
   }
+
   // An empty list proves nothing: a recovery of the deleted key brings its versions back as they were.
   const isDeleted = proof?.length === 0;
+
   return {
     ...resultOf(key, before, [...applied.values()], proof, now()),
     /** Whether the last read confirms that every version is disabled and no restore is running. */
@@ -168,6 +178,7 @@ export async function revoke<Dependents>(
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
+
   // Runs beside the revocation, which must not wait for it.
   const reading = services.dependents(key);
   const passes = requestPasses(key, 'revoke', call, services);
@@ -175,6 +186,7 @@ export async function revoke<Dependents>(
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, joins, recorded } = result;
+
   // A later verification needs these to repair the effects of in-flight writes.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
@@ -195,5 +207,6 @@ export async function revoke<Dependents>(
     passes,
     watchEffect(spelled, 'revoke', call, services),
   ]);
+
   return { ...result, ...audited, dependents, warnings: notDone.flat() };
 }

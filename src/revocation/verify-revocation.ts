@@ -40,6 +40,7 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
       reason: 'VaultNotManaged',
       detail: `The app does not manage the vault of ${work.key}.`,
     };
+
   try {
     const since = new Date(services.now().getTime() - LOOKED_BACK_MS);
     const read = await services.keyTrail(key, since).then(
@@ -47,12 +48,17 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
       (error: unknown) => ({ error }),
     );
     if ('events' in read) await repair(key, read.events, services, log);
+
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
+
     await requestRestoredUses(key, versions, work, since, services);
+
     // After what the tags alone can decide, which does not need the trail.
     if ('error' in read) throw read.error;
+
     await recordFound(key, versions, work, { events: read.events, since }, services);
     await recordKept(key, versions, { events: read.events, since }, services);
+
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);
@@ -79,23 +85,29 @@ async function repair(key: ManagedKey, events: readonly RevocationEvent[], servi
   const revokes = own.filter(({ did }) => did === 'revoke');
   const [lastRestore] = own.filter(({ did }) => did === 'restore');
   let versions = await keys.listVersions(key);
+
   for (const { revocation, carriers } of revokes) {
     if (lastRestore && !isNewer(revocation, lastRestore.revocation)) continue;
+
     const changes = planRepair(versions, revocation, carriers, now());
     if (changes.length === 0) continue;
+
     await disableUnder(key, revocation, changes, services, log);
     versions = await keys.listVersions(key);
   }
+
   const { open } = readRevocation(versions, now());
   if (open && lastRestore && !isNewer(open, lastRestore.revocation)) {
     await finish(key, lastRestore.revocation, lastRestore.by, versions, services, log);
     versions = await keys.listVersions(key);
   }
+
   for (const { revocation, carriers } of revokes) {
     // The first wave enables, the second marks as restored.
     for (let wave = 1; wave <= 2; wave += 1) {
       const lost = planReopenLost(versions, revocation, carriers, now());
       if (lost.length === 0) break;
+
       await reopenLost(key, revocation.id, lost, services, log);
       versions = await keys.listVersions(key);
     }
@@ -116,12 +128,16 @@ async function reopenLost(
   const applied = await applyChanges(key, lost, services);
   const failed = applied.find(({ answer }) => !answer);
   if (failed) throw new Error(`The app could not enable version ${failed.change.version.version} of ${key.id}.`);
+
   const versions = applied
     .filter(({ written, change }) => written && change.enabled)
     .map(({ change }) => change.version.version);
   if (versions.length === 0) return;
+
   log({ level: 'warning', reason: 'RestoreFinished', message: REASONS.RestoreFinished, key: key.id, revocation });
+
   const details = { revocation, versions };
   const entry = { action: 'key.finishRestore', reason: 'RestoreFinished', resource: key.id, details } as const;
+
   await services.audit(entry, BREAK_GLASS_AUDIT_WAIT_MS);
 }

@@ -45,6 +45,7 @@ export function reportVersions(
   const changes = new Map(applied.map((change) => [change.change.version.version, change]));
   const last = new Map((proof ?? []).map((version) => [version.version, version]));
   const names = new Set([...known.keys(), ...changes.keys(), ...last.keys()]);
+
   return [...names]
     .map((name): VersionReport => {
       const change = changes.get(name);
@@ -52,6 +53,7 @@ export function reportVersions(
       const after = proof ? last.get(name) : (change?.answer ?? untouched);
       const seen = after ?? known.get(name) ?? change?.change.version;
       const error = change?.failure && describe(change.failure);
+
       return {
         version: name,
         createdOn: seen?.createdOn.toISOString() ?? '',

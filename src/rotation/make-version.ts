@@ -30,7 +30,9 @@ export async function makeVersion(
   } catch (error) {
     const failure = describeFailure(error);
     if (!mayHaveTakenEffect(failure)) throw error;
+
     const made = newestVersion(await keys.listVersions(key).catch(() => []));
+
     return made && compareAge(made, from) > 0 ? { made } : { unknown: failure };
   }
 }
@@ -50,6 +52,7 @@ export async function completeVersion(
 ): Promise<{ readonly version: KeyVersion; readonly refused?: Failure }> {
   const rest = completeRotation(from, to);
   if (!rest) return { version: to };
+
   try {
     return { version: await keys.updateVersion(key, to.version, rest) };
   } catch (error) {
@@ -74,8 +77,10 @@ export async function keepRecord(
   const { open, restored } = readRevocation(versions, now);
   const version = findVersion(versions, made);
   if (!open || !version || version.enabled || revocationOf(version, now)) return;
+
   const changedOn = version.updatedOn ?? version.createdOn;
   if (changedOn.getTime() < open.revokedOn.getTime() - CLOCKS_MS) return;
+
   const tags = withRecord(version, open, true, restored, now);
   if (tags) await keys.updateVersion(key, made, { tags });
 }

@@ -46,9 +46,11 @@ export interface RotationPorts {
 export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log: Log): Promise<Outcome> {
   const key = ports.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+
   try {
     const lease = await acquireRotation(key, ports.leases);
     if (!lease) return retryBusy(work, log);
+
     try {
       return await reconcile({ key, work, lease, ports, log });
     } finally {
@@ -100,8 +102,10 @@ async function reconcile(attempt: Attempt): Promise<Outcome> {
   const { keys, orderStore, now } = attempt.ports;
   const begun = readIntent(lease);
   const waitMs = msToLand(begun, now());
+
   // No worker sends a request while an earlier request may take effect.
   if (waitMs > 0) return retryAfter('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
+
   const [versions, policy] = await Promise.all([keys.listVersions(key), keys.rotationPolicy(key)]);
   const made = begun && madeSince(begun.from, versions, now());
   if (made && openRevocation(versions, now())) {
@@ -109,21 +113,28 @@ async function reconcile(attempt: Attempt): Promise<Outcome> {
     await keepRecord(key, made.to.version, versions, keys, now());
     return skip(attempt, { reason: 'RevocationOpen', needsPerson: false });
   }
+
   if (made) {
     await announce(attempt, made.from, begun.completes);
     return finish(attempt, { ...made, completes: begun.completes, isResumed: true });
   }
+
   if (begun) await lease.save(undefined);
+
   // The end of the pause requests the key again.
   if (findPause(await orderStore.read(), key.id, now())) {
     return skip(attempt, { reason: 'Paused', needsPerson: false });
   }
+
   const decision = decideRotation(versions, policy, now());
   if (decision.rotate) return rotateIfNeeded(attempt, decision.from, policy);
+
   const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
   if (!unfinished || !mayBeCompleted(unfinished.from, unfinished.to, now())) return skip(attempt, decision);
   if (!(await isWanted(attempt, unfinished.from))) return DONE;
+
   await announce(attempt, unfinished.from, true);
+
   return finish(attempt, { ...unfinished, completes: true });
 }
 
@@ -141,25 +152,36 @@ function madeSince(before: string, versions: readonly KeyVersion[], now: Date): 
 async function rotateIfNeeded(attempt: Attempt, newest: KeyVersion, policy: RotationPolicy): Promise<Outcome> {
   const { key, lease } = attempt;
   const { keys, now } = attempt.ports;
+
   if (!(await isWanted(attempt, newest))) return DONE;
+
   // The search for dependents may take long, so list the versions again.
   const decision = decideRotation(await keys.listVersions(key), policy, now());
   if (!decision.rotate) return skip(attempt, decision);
+
   const { from } = decision;
+
   await announce(attempt, from, false);
+
   if (!lease.held()) return retryAfter('RotationUnderWay', key.id, LANDED_SECONDS);
+
   let result: RotateResult;
   try {
     result = await makeVersion(key, from, keys);
   } catch (error) {
     await lease.save(undefined);
+
     const failure = describeFailure(error);
     if (failure.kind !== 'refused') throw error;
+
     // Final (imported material, an Azure Policy): an operator must act, since a retry would also fail.
     logReason(attempt, 'error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(key)}`);
+
     return DONE;
   }
+
   if ('unknown' in result) return retryAfter('RotationUnknown', describe(result.unknown), LANDED_SECONDS);
+
   return finish(attempt, { from, to: result.made, completes: false });
 }
 
@@ -172,17 +194,21 @@ async function finish(attempt: Attempt, { from, to, completes, isResumed = false
     ? await completeVersion(key, from, to, keys)
     : { version: to, refused: undefined };
   if (!version.enabled) await keepRecord(key, version.version, await keys.listVersions(key), keys, now());
+
   if (refused) {
     logReason(attempt, 'error', 'RotationIncomplete', `Set the tags and the expiry manually. ${describe(refused)}`, to);
   }
+
   const reason = completes ? 'RotationCompleted' : 'Rotated';
   const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
   const details = { from: from.id, ...result, ...(isResumed ? { foundIn: LEASE_CONTAINER } : {}) };
   const id = `key.rotate/${version.version}`;
   const written = await audit({ id, action: 'key.rotate', reason, resource: key.id, details }, AUDIT_WAIT_MS);
   if ('failed' in written) return retryAfter('AuditFailed', written.failed, LANDED_SECONDS);
+
   logReason(attempt, 'info', reason, '', from, result);
   await lease.save(undefined);
+
   return DONE;
 }
 

@@ -40,11 +40,14 @@ export function decideRotation(versions: readonly KeyVersion[], policy: Rotation
   if (openRevocation(versions, now)) return leave('RevocationOpen');
   if (!nearsExpiry(newest, policy, now)) return leave('NotNearExpiry');
   if (!newest.enabled) return leave('KeyDisabled', true);
+
   const byHand = rotatedByHand(newest);
   if (byHand) return leave(byHand, true);
   if (policy.rotates) return leave('PolicyRotates');
+
   const ageMs = now.getTime() - newest.createdOn.getTime();
   if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
+
   return { rotate: true, from: newest };
 }
 
@@ -124,6 +127,7 @@ export function completeRotation(from: KeyVersion, to: KeyVersion): RotationComp
       ? new Date(to.createdOn.getTime() + Math.max(lifetimeMs, MIN_LIFETIME_DAYS * DAY_MS))
       : undefined;
   if (missing.length === 0 && !expiresOn) return undefined;
+
   return {
     ...(missing.length > 0 ? { tags: { ...Object.fromEntries(missing), ...to.tags } } : {}),
     ...(expiresOn ? { expiresOn } : {}),

@@ -5,11 +5,14 @@ export function globMatches(pattern: string, text: string): boolean {
   const last = rest.pop();
   if (last === undefined) return first === subject;
   if (!subject.startsWith(first)) return false;
+
   let at = first.length;
+
   for (const part of rest) {
     const found = subject.indexOf(part, at);
     if (found < 0) return false;
     at = found + part.length;
   }
+
   return subject.length - last.length >= at && subject.endsWith(last);
 }

@@ -19,6 +19,7 @@ export function ownStorage(settings: { readonly storage: AppStorage | undefined;
 /** Name of a storage account. `local`: an emulator. Undefined: the connection string does not name the account. */
 export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();
+
   const fields = new Map(
     account.connectionString.split(';').map((field) => {
       const at = field.indexOf('=');
@@ -26,11 +27,14 @@ export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | '
     }),
   );
   if (fields.get('usedevelopmentstorage')?.toLowerCase() === 'true') return 'local';
+
   const endpoint = fields.get('blobendpoint') ?? fields.get('queueendpoint');
   if (!endpoint) return fields.get('accountname')?.toLowerCase();
   if (!URL.canParse(endpoint)) return undefined;
+
   const { hostname } = new URL(endpoint);
   if (hostname === 'localhost' || /^(127\.|\[?::1)/.test(hostname)) return 'local';
+
   return hostname.endsWith(`.${cloud.storageSuffix}`)
     ? hostname.slice(0, hostname.indexOf('.'))
     : fields.get('accountname')?.toLowerCase();

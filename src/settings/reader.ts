@@ -48,6 +48,7 @@ export function misnamed(environment: Environment): string[] {
   const names = Object.keys(environment).filter(
     (name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name) && !HOST_READS.has(name),
   );
+
   return names
     .sort()
     .map(

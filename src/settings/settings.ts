@@ -28,6 +28,7 @@ export function readSettings(environment: Environment) {
     if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a key vault`);
     return vault ?? [];
   });
+
   for (const { kind, name } of vaults) {
     // The API identifies a key by its vault's name, so the name must be unique.
     if (kind === 'managedHsm' && vaults.some((other) => other.kind === 'vault' && other.name === name)) {
@@ -37,6 +38,7 @@ export function readSettings(environment: Environment) {
       );
     }
   }
+
   const drift = readDrift(environment, cloud);
   const notify = readNotify(environment);
   const problems: readonly string[] = [...drift.problems, ...notify.problems, ...misnamed(environment)];
@@ -65,7 +67,9 @@ export function readSettings(environment: Environment) {
     notify,
     drift: { ...drift, problems },
   };
+
   reader.done();
+
   return settings;
 }
 
@@ -128,6 +132,7 @@ export function readDrift(environment: Environment, cloud: Cloud) {
       'is set together with an identity for the same storage, and the host uses it instead of the identity: remove it',
     );
   }
+
   // A connection string, as in development, may lack the account name.
   const ownName = 'accountName' in own ? own.accountName : reader.read('AzureWebJobsStorage__accountName');
   const beside =
@@ -151,7 +156,9 @@ export function readDrift(environment: Environment, cloud: Cloud) {
     /** ARM ids of the configured system topics, by the ARM id of their vault. */
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
+
   const { problems } = reader;
+
   return problems.length === 0 ? { ...settings, problems } : { ...settings, problems, autofix: [] };
 }
 
@@ -200,11 +207,13 @@ function readStorage(reader: SettingsReader, cloud: Cloud): AppStorage {
     blob: reader.read('AzureWebJobsStorage__blobServiceUri'),
   });
   if (!control) reader.problem('AzureWebJobsStorage__accountName', 'is missing');
+
   const work = accountIn(cloud, {
     connectionString: reader.read('CMK_WORK'),
     queue: reader.read('CMK_WORK__queueServiceUri'),
   });
   const audit = accountIn(cloud, { blob: reader.read('CMK_AUDIT__blobServiceUri') });
+
   return { ...(control ?? { connectionString: '' }), ...(work ? { work } : {}), ...(audit ? { audit } : {}) };
 }
 
@@ -219,6 +228,7 @@ function accountIn(
   }: Readonly<Partial<Record<'connectionString' | 'name' | 'blob' | 'queue', string | undefined>>>,
 ): StorageAccount | undefined {
   if (connectionString) return { connectionString };
+
   const accountName = name ?? accountOf(blob) ?? accountOf(queue);
   if (!accountName) return undefined;
   return {

@@ -43,13 +43,17 @@ export async function recoverOverdue(
       log({ level: 'error', reason, message: `${what}: ${errorText(error)}`, key: key?.id, correlationId });
     }
   };
+
   for (const { key, versions } of keys) {
     if (!needsRepair(versions, now())) continue;
     const what = 'The key does not match its last revocation or restore, and the app failed to request the repair';
     await attempt(() => requestKey(key.id, cause), 'StillOpen', what, key);
   }
+
   const what = `${REASONS.DriftFixFailed} Records of standing orders may be missing in the audit trail`;
+
   await attempt(() => recoverOrderRecords(services, correlationId, log), 'DriftFixFailed', what);
+
   for (const { key, versions } of keys) {
     if (halfRetired(versions, now()).length === 0) continue;
     const finish = async () => {
@@ -57,6 +61,7 @@ export async function recoverOverdue(
         await recordRetirement(key, one, correlationId, services, log);
       }
     };
+
     await attempt(finish, 'DriftFixFailed', 'The app failed to finish an interrupted retirement', key);
   }
 }

@@ -65,11 +65,14 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
   const log = (...said: readonly unknown[]): void =>
     options.failed(said.map((part) => /"message":"([^"]+)/.exec(String(part))?.[1] ?? String(part)).join(' '));
   const quiet = { info: () => {}, debug: () => {}, verbose: () => {}, warn: () => {} };
+
   diag.setLogger({ ...quiet, error: log }, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
+
   const { tracers, meters } = providersOf(options);
   const tracer = tracers.getTracer(NAME);
   const instruments = instrumentsOf(meters.getMeter(NAME), options);
   const running = new AsyncLocalStorage<Span>();
+
   return {
     ready: async () => {},
     async span(name, { attributes = {}, parent, link, since, isCall }, run, cameTo) {
@@ -85,6 +88,7 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
         },
         place ? trace.setSpanContext(ROOT_CONTEXT, place) : ROOT_CONTEXT,
       );
+
       try {
         const result = await running.run(span, run);
         if (cameTo) span.setAttributes(cameTo(result));
@@ -116,11 +120,13 @@ function providersOf(options: OpenTelemetryOptions) {
   const { spans, metrics } = exportersOf(options);
   const exportIntervalMillis = milliseconds(environment.OTEL_METRIC_EXPORT_INTERVAL, METRICS_EVERY_MS);
   const limits = { exportIntervalMillis, exportTimeoutMillis: Math.min(EXPORT_MS, exportIntervalMillis) };
+
   const buffer = {
     maxQueueSize: MOST_SPANS,
     scheduledDelayMillis: milliseconds(environment.OTEL_BSP_SCHEDULE_DELAY, SPANS_EVERY_MS),
     exportTimeoutMillis: EXPORT_MS,
   };
+
   return {
     tracers: new TracerProvider({
       resource,
@@ -144,6 +150,7 @@ function instrumentsOf(meter: Meter, { queueAges }: OpenTelemetryOptions): Instr
     .addCallback(async (result) => {
       for (const [queue, seconds] of await queueAges()) result.observe(seconds, { queue });
     });
+
   const instruments = Object.entries(METRICS).map(([name, { kind, unit, about: description }]) => {
     if (kind === 'counter') {
       const counter = meter.createCounter(name, { unit, description });
@@ -155,6 +162,7 @@ function instrumentsOf(meter: Meter, { queueAges }: OpenTelemetryOptions): Instr
         : meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries: BOUNDARIES } });
     return [name, made.record.bind(made)] as const;
   });
+
   return Object.fromEntries(instruments) as unknown as Instruments;
 }
 
@@ -168,12 +176,14 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
   if (connectionString) {
     // The exporter would otherwise send statistics about itself to Microsoft.
     process.env.APPLICATION_INSIGHTS_NO_STATSBEAT = 'true';
+
     // The exporter writes nothing to the instance's disk. Failed exports are dropped, because the log has the same
     // data.
     const insights = { connectionString, disableOfflineStorage: true, ...(credential ? { credential } : {}) };
     spans.push(new AzureMonitorTraceExporter(insights));
     metrics.push(new AzureMonitorMetricExporter(insights));
   }
+
   if (environment.OTEL_EXPORTER_OTLP_ENDPOINT) {
     // OTLP over HTTP in JSON. Endpoint, headers and certificates are read from `OTEL_EXPORTER_OTLP_…`.
     const type = { 'Content-Type': 'application/json' };
@@ -186,6 +196,7 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
       TraceExporterMetricsHelper,
       undefined,
     );
+
     const metricExport = createOtlpHttpExportDelegate(
       options('METRICS'),
       JsonMetricsSerializer,
@@ -193,9 +204,11 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
       MetricsExporterMetricsHelper,
       undefined,
     );
+
     spans.push(new OTLPExporterBase(traceExport));
     metrics.push(new OTLPExporterBase(metricExport));
   }
+
   return { spans, metrics };
 }
 

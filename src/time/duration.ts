@@ -14,13 +14,19 @@ const DURATION =
 export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefined {
   const parts = partsOf(duration, sign);
   if (!parts) return undefined;
+
   const { years, months, weeks, days, hours, minutes, seconds } = parts;
   const to = new Date(from);
   const day = to.getUTCDate();
+
   to.setUTCMonth(to.getUTCMonth() + months + 12 * years, 1);
+
   const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
+
   to.setUTCDate(Math.min(day, lastDay));
+
   const end = new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
+
   return Number.isNaN(end.getTime()) ? undefined : end;
 }
 
@@ -76,10 +82,12 @@ export function isDay(text: string): boolean {
  */
 export function parseMoment(text: string, now: Date): Date {
   if (/^p/i.test(text)) return addDuration(now, text);
+
   const [day = '', time] = text.split('T');
   const date = new Date(text);
   const isMoment = isDay(day) && (time === undefined || /^[\d:.]+Z$/.test(time)) && !Number.isNaN(date.getTime());
   if (isMoment) return date;
+
   throw new CmkError(
     'ArgumentInvalid',
     `"${text}" is neither a date nor a duration.`,

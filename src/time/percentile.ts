@@ -14,13 +14,17 @@ export function percentile(
   exceeded: readonly number[] = [],
 ): number | undefined {
   const all = [...values.map((at) => ({ at, seen: true })), ...exceeded.map((at) => ({ at, seen: false }))];
+
   // At equal times, an observed end counts before a censored value.
   all.sort((a, b) => a.at - b.at || Number(b.seen) - Number(a.seen));
+
   let lasting = 1;
+
   for (const [index, { at, seen }] of all.entries()) {
     if (!seen) continue;
     lasting *= 1 - 1 / (all.length - index);
     if (1 - lasting >= percent / 100 - TOLERANCE) return at;
   }
+
   return undefined;
 }

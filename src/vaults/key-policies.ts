@@ -189,8 +189,10 @@ export function denialsOf(
     return rule && same(String(values.effect), 'deny') ? [{ assignment, reference, rule }] : [];
   };
   if (scopeOfInitiative(policyDefinitionId) === undefined) return denialOf(policyDefinitionId, undefined, parameters);
+
   const { parameters: defaults, policyDefinitions: members = [] } = initiative?.properties ?? {};
   const given = { ...defaults, ...parameters };
+
   return members.flatMap((member) => {
     const values = Object.entries(member.parameters).map(([one, value]) => [one, resolve(value, given)]);
     return denialOf(

@@ -14,6 +14,7 @@ export function createKeyPolicies(credential: TokenCredential, cloud: Cloud) {
   const listArm = createArmLister(credential, cloud, LIMITS.resourceManager);
   const list = (path: string, version: string, signal: AbortSignal | undefined) =>
     listArm(path, { 'api-version': version, $filter: 'atScope()' }, signal);
+
   return {
     /** Assignments at the vault and at its parent scopes, management groups included. */
     async assignments({ id }: ManagedVault, signal?: AbortSignal) {

@@ -64,6 +64,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
       ? toVault(await vaults.get(resourceGroup, name, aborting(signal)))
       : toHsm(await managedHsms.get(resourceGroup, name, aborting(signal)));
   };
+
   return {
     get,
     /** Finds a vault or a Managed HSM; undefined if it does not exist. */
@@ -88,6 +89,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
         },
         { updateIntervalInMs: 1_000 },
       );
+
       return toVault(await poller.pollUntilDone());
     },
     /** Turns on purge protection and soft delete, its prerequisite. Azure never turns them off again. */

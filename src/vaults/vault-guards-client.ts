@@ -28,6 +28,7 @@ const LOCKS = z.array(z.object({ id: z.string(), properties: z.object({ level: z
 /** Guards of a vault in Azure Resource Manager: its audit log and its locks. Read its errors with `describeFailure`. */
 export function createVaultGuards(credential: TokenCredential, cloud: Cloud) {
   const list = createArmLister(credential, cloud, LIMITS.resourceManager);
+
   /**
    * Lists the ARM ids of the locks on the vault or on a parent scope that prevent its deletion, and the deletion of role
    * assignments on it ("Lock your Azure resources").
@@ -42,6 +43,7 @@ export function createVaultGuards(credential: TokenCredential, cloud: Cloud) {
     });
     return binding.map((lock) => lock.id);
   };
+
   return {
     /** Whether a diagnostic setting exports the vault's audit log. */
     async sendsAuditLog({ id }: ManagedVault, signal?: AbortSignal): Promise<boolean> {

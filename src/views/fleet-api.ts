@@ -75,6 +75,7 @@ export async function showFleet(query: FleetQuery, call: FleetCall, ports: Fleet
     summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
+
   return withEtag(answer, call.headers);
 }
 
@@ -102,6 +103,7 @@ function inReach(
   reaches: FleetCall['reaches'],
 ): { readonly snapshot: FleetSnapshot; readonly accounts: readonly EvaluatedAccount[] } {
   if (reaches(undefined)) return { snapshot, accounts: snapshot.accounts };
+
   const reach = new Map<string, boolean>();
   const isReached = (id: string): boolean => {
     const known = reach.get(id);
@@ -111,12 +113,16 @@ function inReach(
     reach.set(id, answer);
     return answer;
   };
+
   const accounts = snapshot.accounts.filter(({ keys }) => keys.length > 0 && keys.every(isReached));
+
   // Warnings name keys that the caller may not see. A general warning shows that the list may be incomplete.
   const warnings = snapshot.warnings.length > 0 ? ['The app could not read part of the fleet.'] : [];
+
   // Also hides other subscriptions.
   const own = new Set(accounts.map(({ view }) => view.subscription.toLowerCase()));
   const listings = new Map([...snapshot.listings].filter(([id]) => own.has(id.toLowerCase())));
+
   return { snapshot: { ...snapshot, warnings, listings }, accounts };
 }
 
@@ -153,6 +159,7 @@ function toSummary(
   { unlisted, listings }: Pick<FleetSnapshot, 'unlisted' | 'listings'>,
 ): FleetListAnswer['summary'] {
   const { causes, states, text, ...rest } = summarizeFleet(accounts.map(({ view }) => view.health));
+
   return {
     ...rest,
     text: summaryText(text, rest.accounts, unlisted),

@@ -91,12 +91,16 @@ class FleetEvaluator {
     this.#reading = reading;
     this.#rules = rulesOf(settings, reading.readOn);
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
+
     const ofScopes = reading.uses.filter(({ scope }) => scope !== undefined);
+
     this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => accountRow(account));
     this.#findings = Map.groupBy(reading.findings, ({ resource }) => splitScope(resource).account.toLowerCase());
+
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
       if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
+
       for (const one of effect?.accounts ?? []) {
         const of = `${id} ${one.account.toLowerCase()}`;
         this.#probes.set(of, moreTelling(this.#probes.get(of), one));
@@ -107,6 +111,7 @@ class FleetEvaluator {
   account(known: FleetAccount): EvaluatedAccount | undefined {
     const id = parseResourceId(known.account);
     if (!id) return undefined;
+
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
     const use = known.key === undefined ? undefined : this.#uses.get(useId({ account: known.account, key: known.key }));
     const scopeUses = this.#scopeUses.get(accountRow(known.account)) ?? [];
@@ -136,6 +141,7 @@ class FleetEvaluator {
       },
       this.#reading.readOn,
     );
+
     const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
     const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
     const view = {
@@ -164,6 +170,7 @@ class FleetEvaluator {
       })),
       findings: [...findings],
     };
+
     return { view, keys };
   }
 
@@ -190,9 +197,12 @@ class FleetEvaluator {
       })),
       lost: use !== undefined && this.#isLost(use),
     };
+
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
+
     // The check may know a cause that the index does not show.
     const causeOf = ({ id, cause }: Omit<Finding, 'since'>) => reported.find((one) => one.id === id)?.cause ?? cause;
+
     return found.map((finding) => ({ ...finding, cause: causeOf(finding), since: this.#since(finding) }));
   }
 
@@ -233,6 +243,7 @@ class FleetEvaluator {
     const holds = ({ reason }: Finding): boolean =>
       (isUnread || !ANEW.has(reason)) && !(known.key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
     const vaults = new Set(keys.map((one) => one.key.vault));
+
     return [
       ...own.filter(holds),
       ...[...vaults].flatMap((vault) => this.#findingsOnVault(vault)),
@@ -267,6 +278,7 @@ class FleetEvaluator {
   /** Findings from failed moves since the last check. */
   #met(uses: readonly UseRow[]): HealthFinding[] {
     const { report, keys } = this.#reading;
+
     return uses.flatMap((use): HealthFinding[] => {
       const { identity, account, key } = use;
       const lastTry = lastTryOf(use);
@@ -290,10 +302,12 @@ export function findingSince(
   now: Date,
 ): string | undefined {
   if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
+
   if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
     const target = newestUsableVersion(versions, now);
     return target && activeFrom(target).toISOString();
   }
+
   return reported.find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }
 
@@ -342,15 +356,20 @@ export function checkCoverage(
   { report, lastSeen }: Pick<FleetReading, 'report' | 'lastSeen'>,
 ): { readonly lastChecked: Date | undefined; readonly counts: boolean } {
   if (!report) return { lastChecked: undefined, counts: false };
+
   const startedOn = new Date(report.startedOn);
   if (findings.length > 0) return { lastChecked: startedOn, counts: true };
+
   const isCovered = report.coverage.subscriptions.some(
     ({ id, complete }) => complete && id.toLowerCase() === account.subscriptionId,
   );
+
   // `lastSeen` has only accounts that use a key themselves.
   if (key === undefined) return { lastChecked: isCovered ? startedOn : undefined, counts: isCovered };
+
   const seen = lastSeen.get(account.name.toLowerCase());
   if (seen?.key.toLowerCase() !== key.toLowerCase()) return { lastChecked: undefined, counts: false };
+
   return { lastChecked: seen.lastSeen, counts: isCovered || seen.lastSeen >= startedOn };
 }
 

@@ -64,8 +64,10 @@ export class KeyLister {
       ms,
     );
     const last = page.at(-1);
+
     /** Last key of the page as `vault/key`; absent: this is the last page. */
     const next = last && rest.length > page.length ? placeOf(last) : undefined;
+
     return { value, vaults: listed.map(({ view }) => view), next };
   }
 
@@ -88,8 +90,10 @@ export class KeyLister {
       // Last, so the vault's spelling of a key wins.
       ...(known(names)?.value ?? []).map((name) => managedKey(vault, name)),
     ];
+
     const [unread] = unreadViews(names);
     const view = { vault: vault.name, readOn: known(names)?.readOn.toISOString(), unread };
+
     return { keys: [...new Map(keys.map((key) => [placeOf(key), key])).values()], view };
   }
 }
@@ -117,6 +121,7 @@ export async function showKeys(
 ): Promise<HttpResponseInit> {
   if (after !== undefined && !PLACE.test(after))
     throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
+
   const { access, vaults } = ports.settings;
   const asked = vaults.all
     .filter(({ name }) => vault === undefined || name === vault.toLowerCase())
@@ -127,5 +132,6 @@ export async function showKeys(
   const query = new URLSearchParams({ ...(vault === undefined ? {} : { vault }), after: next ?? '' });
   const body = { value, vaults: listed, nextLink: next && `/api/keys?${query}` };
   const content = { ...body, vaults: listed.map(({ readOn: _, ...rest }) => rest) };
+
   return conditional(headers, jsonResponse(200, body), content);
 }

@@ -62,26 +62,34 @@ export async function readKeyUsers(
   const rotation = await rotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = subscriptions === 0;
+
   for await (const use of useRows.of(key.id)) {
     if (signal.aborted) {
       complete = false;
       break;
     }
+
     if (uses.total >= MOST_USES) {
       unread.push(TOO_MANY);
       complete = false;
       break;
     }
+
     uses.add(use);
     age.add(use);
     accounts?.add(use);
+
     if (!isManagedSubscription(use)) continue;
+
     rotation.add(use);
   }
+
   const { asOf } = age;
+
   if (unread.length > 0 && uses.total === 0) {
     return { unread, asOf, users: undefined, rotation: undefined, cost: undefined };
   }
+
   return {
     unread,
     asOf,
@@ -115,8 +123,10 @@ async function haveUnlistedScopes(
   { fleet, workItems }: Pick<KeyUsersPorts, 'fleet' | 'workItems'>,
 ): Promise<boolean> {
   const ids = inSight?.map((id) => id.toLowerCase());
+
   for await (const { kind, subscription, about } of workItems.all()) {
     if (kind !== 'scopes' || ids?.includes(subscription.toLowerCase()) === false) continue;
+
     // An event or the drift check reported a scope of this account, and no worker has listed it yet.
     if (about !== '') return true;
 
@@ -124,6 +134,7 @@ async function haveUnlistedScopes(
       if (account.scopesReadOn === undefined) return true;
     }
   }
+
   return false;
 }
 
@@ -169,12 +180,16 @@ class UseCount {
     const version = current ?? pinned;
     const name = version ?? '';
     const count = this.#versions.get(name) ?? { version, accounts: 0, scopes: 0, first: [] };
+
     this.#versions.set(name, count);
+
     if (count.first.length < MOST_NAMED) count.first.push(scope ? `${lastName(account)}/${scope}` : lastName(account));
+
     for (const one of [count, this.#all]) {
       if (scope === undefined) one.accounts += 1;
       else one.scopes += 1;
     }
+
     if (this.#oldest === '' || readOn < this.#oldest) this.#oldest = readOn;
   }
 

@@ -50,16 +50,19 @@ const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
 export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signal: AbortSignal): Promise<KeySummary> {
   const { keys, now } = ports;
   const policy = readPolicy(key, ports, signal);
+
   const listed = await readInTime(
     { resource: key.id, what: 'the versions of the key', action: readKeysRight(key.vault) },
     () => keys.listVersions(key),
     signal,
   );
+
   const versions = known(listed);
   const { view } = await readKeyView(key, versions, policy, ports, signal);
   const { rotationCost: _, unread, ...shown } = view;
   const all = [...unreadViews(listed), ...unread];
   const { name } = asSpelled(key, versions ?? []);
+
   return {
     key: key.id,
     vault: key.vault.name,
@@ -105,7 +108,9 @@ export async function readKeyStatus(
     ports.usage(),
     ports.effect(),
   ]);
+
   const now = ports.now();
+
   return {
     key: key.id,
     versions: versionsOf(versions, view.users, now),
@@ -144,6 +149,7 @@ export async function readIndexedFacts(
   const accounts = uses.all();
   const otherResources = besideAccounts(others.otherResources, accounts);
   const unread = [...usersUnread, ...others.unread];
+
   return {
     view,
     dependents: {
@@ -197,6 +203,7 @@ async function readKeyView(
     readInTime(what, () => readKeyUsers(key, versions ?? [], ports, signal, accounts), signal),
     ports.orderStore.recent(),
   ]);
+
   const now = ports.now();
   const read = known(counted);
   const rules = known(policy);
@@ -210,6 +217,7 @@ async function readKeyView(
     rotationCost: read?.cost,
     unread: [...unreadViews(policy), ...usersUnread],
   };
+
   return { view, asOf: read?.asOf, usersUnread };
 }
 
@@ -219,6 +227,7 @@ function readPolicy(
   signal: AbortSignal,
 ): Promise<Part<RotationPolicy>> {
   const what = { resource: key.id, what: 'the rotation policy of the key', action: readPolicyRight(key.vault) };
+
   return readInTime(
     what,
     async () => (await policies.read(key.id.toLowerCase(), () => keys.rotationPolicy(key))).value,
@@ -237,8 +246,10 @@ export function stateOf(
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
   const newest = newestVersion(versions);
   if (!newest) return { state: 'missing', versions: 0 };
+
   const revocation = shownRevocation(versions, now);
   const usable = newestUsableVersion(versions, now);
+
   return {
     state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
     newest: {
@@ -270,10 +281,12 @@ const STATE_OF = {
 /** Versions with the data for a timeline, newest first. */
 export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView | undefined, now: Date): VersionView[] {
   const { records, open } = readRevocation(versions, now);
+
   return newestFirst(versions).map((version) => {
     const record = records.get(version.version);
     const disabledBy = open && record?.wasEnabled ? record : undefined;
     const used = users?.versions.find((one) => one.version?.toLowerCase() === version.version);
+
     return {
       version: version.version,
       createdOn: version.createdOn.toISOString(),
@@ -360,15 +373,20 @@ export function nextRotation(
 ): NextRotation | undefined {
   const newest = newestVersion(versions);
   if (!newest) return undefined;
+
   if (policy.rotates) {
     return { by: 'policy', on: rotationDue(newest, policy)?.toISOString() };
   }
+
   const on = nearExpiryOn(newest, policy)?.toISOString();
+
   if (openRevocation(versions, now)) return { by: 'none', reason: 'RevocationOpen' };
+
   const byHand = newest.enabled ? rotatedByHand(newest) : 'KeyDisabled';
   if (byHand) return { by: 'person', reason: byHand, on };
   if (!on) return { by: 'none', reason: 'NoExpiry' };
   if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', on };
+
   return { by: 'app', on };
 }
 
@@ -390,6 +408,7 @@ function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUs
   const gaps = silences
     .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
     .sort((a, b) => (a.from < b.from ? 1 : -1));
+
   return {
     trackedSince: trackedSince?.toISOString(),
     trackedUntil: trackedUntil?.toISOString(),

@@ -41,6 +41,7 @@ export async function seeParts(
   visibility: NowVisibility,
 ): Promise<NowParts & { readonly steps: number[] }> {
   const { reaches, requireFleet } = visibility;
+
   // The app does not read a part that the caller may not see.
   const ofFleet = async <T>(taking: () => Promise<PartTaken<T>>): Promise<PartTaken<T>> => {
     try {
@@ -50,6 +51,7 @@ export async function seeParts(
       return { error };
     }
   };
+
   const all = await Promise.all([
     take.fleet(),
     take.keys(),
@@ -57,8 +59,10 @@ export async function seeParts(
     ofFleet(take.rotations),
     ofFleet(take.drift),
   ]);
+
   const [fleet, keys, pauses, rotations, drift] = all;
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
+
   return {
     fleet: partView(fleet, (snapshot) => fleetSummaryOf(snapshot, reaches, MOST_LISTED_NOW), visibility),
     keys: partView(keys, (reading) => keysOf(reading, visibility, listed), visibility),
@@ -83,6 +87,7 @@ export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telli
     const nextStep = 'The app retries the read automatically; repeat the call.';
     const isLate = error instanceof DeadlineError;
     const problem = isLate ? new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep }) : error;
+
     return { problem: partProblem(problem, telling) };
   }
 }
@@ -102,6 +107,7 @@ function keysOf(
     revocation ? { key, vault, name, revocation } : [],
   );
   const notBegun = reached.flatMap((key) => (listed.has(key.key.toLowerCase()) ? [] : rotationOf(key)));
+
   return {
     revoked: first(revoked),
     moreRevoked: rest(revoked),
@@ -183,13 +189,17 @@ export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const unread = [...unreadOf(parts), ...refused];
   const gaps = unread.length > 0 ? ` Not all is known: ${unread.join(', ')}.` : '';
   if (wrong.length > 0) return { tone: 'bad', line: `${wrong.join(', ')}.${gaps}${more}` };
+
   if (parts.drift.value && !parts.drift.value.report) {
     return { tone: 'none', line: `No check has run yet, so health is unknown.${more}` };
   }
+
   const doubtful = [...doubtsOf(parts), ...unread];
   if (doubtful.length > 0) return { tone: 'warn', line: `Needs attention: ${doubtful.join(', ')}.${more}` };
   if (isReading) return { tone: 'none', line: 'Not everything has been read yet.' };
+
   const isNarrowed = all.some(([, { problem }]) => problem);
+
   return { tone: 'good', line: isNarrowed ? 'Healthy, as far as you may see.' : 'Healthy.' };
 }
 
@@ -198,11 +208,13 @@ function wrongOf(parts: NowParts): readonly string[] {
   const { states } = fleet.value ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys.value ?? {};
   const keysRevoked = revoked.length + moreRevoked;
+
   // A contested account blocks its rotation until it is released, which the cause already says.
   const isContestFound = drift.value?.report?.causes.some(({ reason }) => reason === CONTESTED);
   const stuck = [...(rotations.value?.underWay ?? []), ...notBegun].filter(
     ({ state, reason }) => (state === 'stuck' || state === 'held') && !(isContestFound && reason === CONTESTED),
   ).length;
+
   return [
     phrase(keysRevoked, 'key is revoked', 'keys are revoked'),
     // Counts revoked accounts if their key is unreadable or hidden from the caller.
@@ -235,6 +247,7 @@ function causesBeside(
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
+
   return phrase(number, `${severity} in the last check`, `${severity}s in the last check`);
 }
 
@@ -242,6 +255,7 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
   const { report } = drift.value ?? {};
   const { vaultsUnread = 0, keysUnread = 0, complete = true } = keys.value ?? {};
   const unknown = (rotations.value?.underWay ?? []).filter(({ state }) => state === 'unknown').length;
+
   return [
     fleet.value?.listed === false ? 'not every account is known yet' : '',
     fleet.value?.listed && fleet.value.warnings.length > 0 ? 'part of the fleet could not be read' : '',

@@ -64,10 +64,13 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
       warnings.push(`The app could not read ${what}: ${describe(describeFailure(error))}`);
       return otherwise;
     });
+
   const readOn = now();
   const checked = readCheck(ports, warn);
+
   // Awaited below; until then this handler prevents an unhandled rejection.
   checked.catch(() => {});
+
   const listings = await fleet.listings();
   const subscriptions = new Set([...listings.keys(), ...(settings.subscriptions ?? [])]);
   const accounts = (
@@ -75,10 +78,13 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
   ).flat();
   const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
   const uses = (await pMap(ids.values(), (key) => limit.collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
+
   if (limit.isExceeded) warnings.push(TOO_LARGE);
+
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
   const [check, unlisted] = await Promise.all([checked, ports.inSight().then((ids) => countUnlisted(ids, listings))]);
+
   return {
     readOn,
     listings,
@@ -111,6 +117,7 @@ async function readCheck(
   const memory = warn('the list of accounts of the drift check', {}, driftStorage.managedAccounts());
   const report = await warn('the newest drift report', undefined, driftStorage.newest());
   const details = report && (await warn('the findings of the drift check', undefined, driftStorage.details(report)));
+
   // A report without its findings is useless.
   return details
     ? { report, findings: details.findings, lastSeen: formerUses(await memory) }

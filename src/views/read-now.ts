@@ -55,6 +55,7 @@ export function createNowBoard(snapshots: FleetSnapshots, lister: KeyLister) {
   const pauses = new ReadCache<readonly PauseOrder[]>(SMALL_MS);
   const rotations = new ReadCache<readonly RotationSummary[]>(SMALL_MS);
   const drift = new ReadCache<DriftReport | undefined>(AT_ONCE_MS);
+
   return {
     /** Call after a revocation or restore by this instance, so no caller gets the earlier state. */
     changed(vault: string | undefined, { settings }: Pick<NowPorts, 'settings'>): void {
@@ -68,6 +69,7 @@ export function createNowBoard(snapshots: FleetSnapshots, lister: KeyLister) {
         <T>(part: ReadCache<T>, read: () => Promise<T>) =>
         () =>
           part.take('', read, WAIT_MS, ports.now);
+
       return {
         fleet: () => snapshots.take(ports, WAIT_MS),
         keys: take(keys, () => readUnusualKeys(lister, ports)),

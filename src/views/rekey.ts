@@ -67,12 +67,16 @@ async function waitsFor(
   ports: StatusPorts,
 ): Promise<RekeyStatus['order']['waits']> {
   if (!isMoving(rekey)) return undefined;
+
   const now = ports.now();
   const pause = findPause(orders, rekey.from, now) ?? findPause(orders, rekey.to, now);
   if (pause) return { reason: 'Paused', detail: `Moves are paused since ${pause.since}: ${pause.reason}` };
+
   const blocker = await findBlocker(rekey, ports);
   if (blocker) return { reason: blocker.reason, detail: blocker.detail };
+
   const { gaps = [] } = rekey.state === 'verifying' ? (rekey.verified ?? {}) : {};
+
   return gaps.length > 0 ? { reason: 'RekeyUnverified', detail: gaps.join(' ') } : undefined;
 }
 
@@ -93,21 +97,27 @@ async function progressOf(
     for await (const row of useRows.of(from)) {
       const name = nameOfUse(row);
       if (covered?.has(name) === false || !isOpen(order)) continue;
+
       if (!isManaged(row)) {
         excluded.push(row.account);
         continue;
       }
+
       own.delete(name);
+
       const failure = failureOf(row, order);
       if (failure) failures.push(failure);
       else waiting += 1;
     }
+
     for await (const row of useRows.of(to)) if (own.has(nameOfUse(row))) onTarget.add(nameOfUse(row));
   } catch {
     incomplete = true;
   }
+
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
   const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excludedUses(excluded) : [])];
+
   return {
     ...counts,
     waiting,
@@ -130,6 +140,7 @@ function failureOf(row: UseRow, order: Rekey): RekeyFailure | undefined {
 function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order'], failed: number): string[] {
   const key = parseKeyIdentifier(from);
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
+
   if (state === 'done' && only === undefined) {
     return [
       `List other resources that use the old key, such as disks: cmk key show ${old}`,
@@ -137,6 +148,7 @@ function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order']
       `Then disable the old key reversibly: cmk key revoke ${old}. Delete it only after all backups that need it have expired.`,
     ];
   }
+
   return [
     ...(failed > 0 && state !== 'ended' ? ['Fix the causes of the failures.'] : []),
     ...(state === 'paused' || state === 'stopped' ? [`Resume it: cmk rekey resume ${id}`] : []),

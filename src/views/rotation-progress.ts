@@ -65,11 +65,16 @@ export class RotationCount {
 
   add(row: UseRow): void {
     const place = this.#place(row);
+
     place.total += 1;
+
     if (!this.#target) return;
+
     const { pause, now } = this.#facts;
+
     // Uses that the drift check skipped also wait for the end of a pause.
     const status = statusOfUse(row, this.#target, !pause);
+
     this.#all[status] += 1;
     place.counts[status] += 1;
     if (isAdmitted(this.#rollout ?? { stage: 'rest', canaries: [] }, row)) this.#admitted[status] += 1;
@@ -82,12 +87,15 @@ export class RotationCount {
     const { versions, contests, now } = this.#facts;
     const tried = lastTryOf(row);
     let reason = tried?.result === 'retry' ? tried.reason : planKeyUse(keyUseOf(row), versions, now).reason;
+
     if (contestOf(contests, row.account, now)) {
       reason = 'ContestedChange';
       place.contested += 1;
     }
+
     const at = tried?.at ?? '';
     if (this.#oldestWaiting && at >= this.#oldestWaiting.at) return;
+
     this.#oldestWaiting = { use: { account: row.account, scope: row.scope, reason, nextTryOn: row.notBefore }, at };
   }
 
@@ -118,7 +126,9 @@ export class RotationCount {
       const reason = versions.length === 0 ? 'KeyNotFound' : revoked;
       return { key: key.id, pause, state: 'blocked', reason, places: [], failedUses: [] };
     }
+
     const startedOn = activeFrom(target).toISOString();
+
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
         subscription,
@@ -128,6 +138,7 @@ export class RotationCount {
         expectedEnd: expectedEnd(counts.waiting - contested, now),
       }))
       .sort((a, b) => compareText(`${a.subscription} ${a.region}`, `${b.subscription} ${b.region}`));
+
     return {
       key: key.id,
       pause,
@@ -151,8 +162,10 @@ export class RotationCount {
   #state(): Pick<Rotation, 'state' | 'reason' | 'detail' | 'stage'> {
     const { pause } = this.#facts;
     const { moved, waiting, failed, left } = this.#all;
+
     // During a pause the index may lack uses, so a count of zero does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
+
     const { stage: name = 'rest', lastNews, unwell, proven } = this.#rollout ?? {};
     const isCanary = name === 'canary';
     const hasFailed = this.#rollout !== undefined && isHeld(this.#rollout);
@@ -161,19 +174,23 @@ export class RotationCount {
     const state = isUnproven ? 'unproven' : progress;
     const stage = name === 'rest' ? {} : { stage: { name, state } as const };
     if (pause) return { state: 'paused', reason: 'Paused', detail: pause.reason, ...stage };
+
     const contested = [...this.#places.values()].reduce((sum, place) => sum + place.contested, 0);
     if (!hasFailed && waiting + failed === contested) {
       return { state: 'held', reason: 'ContestedChange', detail: REASONS.ContestedChange, ...stage };
     }
+
     if (!hasFailed) {
       return { state: lastNews === 'RotationStuck' ? 'stuck' : 'underWay', ...stage };
     }
+
     const reason = isCanary ? 'CanaryFailed' : 'WaveFailed';
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
     const detail = [
       `${REASONS[reason]} ${name}: ${numbers}`,
       ...(unwell ? [`Canaries that failed the probe: ${unwell}.`] : []),
     ];
+
     return { state: 'held', reason, detail: detail.join(' '), ...stage };
   }
 

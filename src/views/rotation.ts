@@ -67,9 +67,11 @@ export async function readKeyRotation(
   const count = await rotationCount(key, versions, ports);
   const isManagedSubscription = inManagedSubscriptions(subscriptions);
   if (count.counts) for await (const row of useRows.of(key.id)) if (isManagedSubscription(row)) count.add(row);
+
   const rotation = count.result();
   const listed = await listings;
   const unlisted = subscriptions && listed ? countUnlisted(subscriptions, listed) : 0;
+
   return rotation.state === 'finished' && unlisted > 0 ? { ...rotation, unlisted } : rotation;
 }
 
@@ -87,14 +89,18 @@ function readListings({ fleet }: RotationViewPorts): Promise<ReadonlyMap<string,
  */
 export function listRotations(ports: RotationViewPorts, after?: string, most = Number.POSITIVE_INFINITY) {
   const { rollouts, settings, orderStore, now } = ports;
+
   return orUnavailableView(async () => {
     const keys: ManagedKey[] = [];
+
     for await (const { name, row } of rollouts.all()) {
       const key = settings.vaults.key(name);
       const isRecent = row.unfinished > 0 || now().getTime() - Date.parse(row.progressOn) < LATELY_MS;
       if (key && isRecent && (after === undefined || key.id > after)) keys.push(key);
     }
+
     keys.sort((a, b) => (a.id < b.id ? -1 : 1));
+
     const page = keys.slice(0, most);
     const listings = readListings(ports);
     const summaryOf = (key: ManagedKey): Promise<RotationSummary> =>
@@ -103,6 +109,7 @@ export function listRotations(ports: RotationViewPorts, after?: string, most = N
         .catch((error: unknown) => ({ key: key.id, state: 'unknown', detail: errorText(error) }));
     const value = await pMap(page, summaryOf, { concurrency: CONCURRENCY });
     const next = keys.length > page.length ? page.at(-1)?.id : undefined;
+
     // A pause may block a rotation that is not listed yet.
     return { value, pauses: openPauses(await orderStore.recent(), now()), next };
   });

@@ -60,6 +60,7 @@ export function createLeases(
   const bounded: Bounded = (request) => withinTime(timeoutMs, request);
   const makeBlob = (blob: BlockBlobClient) => (limit: Limit) =>
     blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit });
+
   return {
     async acquire(name) {
       const blob = container.getBlockBlobClient(name);
@@ -69,10 +70,12 @@ export function createLeases(
         const granted = await unless('conflict', () => bounded((limit) => lease.acquireLease(durationSeconds, limit)));
         return granted && hold(blob, lease, askedMs, durationSeconds * 1000, bounded);
       };
+
       try {
         return await acquire();
       } catch (error) {
         if (describeFailure(error).kind !== 'notFound') throw error;
+
         // Another worker may have created the blob, and may hold the lease.
         await unless('conflict', () => orInNewContainer(container, makeBlob(blob), timeoutMs));
         return acquire();
@@ -105,11 +108,13 @@ async function hold(
     isOver = true;
     clearTimeout(timer);
   };
+
   const renewIn = (ms: number): void => {
     if (isOver) return;
     timer = setTimeout(() => void renew(), ms);
     timer.unref();
   };
+
   const renew = async (): Promise<void> => {
     const askedMs = performance.now();
     try {
@@ -119,22 +124,28 @@ async function hold(
       else renewIn(RENEW_AGAIN_MS);
       return;
     }
+
     sinceMs = askedMs;
     renewIn(durationMs / 3);
   };
+
   renewIn(durationMs / 3);
+
   const release = async (): Promise<void> => {
     end();
     await bounded((limit) => lease.releaseLease(limit)).catch(() => {});
   };
+
   try {
     const { text } = await bounded((limit) => readBlobText(blob, limit, MOST_BYTES));
+
     // A state that is too long or no JSON counts as empty: it must not block all workers.
     state = parseJson(text);
   } catch (error) {
     await release();
     throw error;
   }
+
   return {
     get state() {
       return state;

@@ -58,15 +58,19 @@ export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'd
   });
   if (failure.kind === 'throttled') return retry('Throttled', false);
   if (NO_ACCESS.test(failure.code)) return retry('IdentityHasNoAccess');
+
   const right = linkedRight(failure);
   if (right && ASSIGN_IDENTITY.test(right.actions)) {
     const lacks = `the app lacks ${right.actions} on ${right.scopes}. ${REASONS.IdentityAssignmentDenied}`;
     return { ...retry('IdentityAssignmentDenied'), detail: `${failure.status} ${failure.code}: ${lacks}` };
   }
+
   if (NO_VAULT.test(failure.message)) return retry('VaultNotFound');
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
   if (failure.block) return retry(failure.block.reason);
+
   const reason = RETRIED[failure.kind];
   if (reason) return retry(reason);
+
   return ABOUT_THE_KEY.test(failure.code) ? retry('Refused') : { outcome: 'reject', reason: 'Refused', detail };
 }

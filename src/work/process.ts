@@ -40,19 +40,26 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
   let work: WorkIn<Q> | undefined;
   try {
     work = PARSERS[queueName](received.entry) as WorkIn<Q>;
+
     const outcome = await run(work);
     if (outcome.outcome === 'done') return;
+
     const { reason, detail } = outcome;
     if (outcome.outcome === 'reject') return await poison(delivery, reason, detail);
+
     const next = nextTry(work.attempt, outcome);
     if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
+
     const tries = outcome.tries === undefined ? {} : { tries: outcome.tries };
+
     await queue.send(queueName, { ...work, attempt: next.attempt, ...tries }, next.delaySeconds);
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
     const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;
+
     // A message of another format fails each time, so it is not delivered again.
     if (work && !isLast) throw error;
+
     const reason = work ? 'Unexpected' : 'InvalidMessage';
     try {
       // Moves the message here, since a message that the host moves to poison expires after a week.

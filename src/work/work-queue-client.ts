@@ -59,6 +59,7 @@ export function createWorkQueue(
     const options = { visibilityTimeout, messageTimeToLive: -1 };
     await service.getQueueClient(queue).sendMessage(text.replace(NOT_XML, '\uFFFD'), options);
   };
+
   return {
     send: (queue, work, delaySeconds = 0) =>
       send(queue, textOf(work), Math.min(Math.ceil(delaySeconds), MOST_DELAY_SECONDS)),
@@ -73,6 +74,7 @@ export function createWorkQueue(
         );
         return [queue, Math.max(0, now.getTime() - Math.min(now.getTime(), ...since)) / 1000] as const;
       };
+
       return new Map(
         await withinTime(AGES_MS, (limit) => Promise.all(WORK_QUEUES.map((queue) => ageOf(queue, limit)))),
       );
@@ -100,6 +102,7 @@ interface ReplayResult {
  */
 export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
   const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
+
   // Messages that arrive later are for the next replay: replayed messages may have failed again.
   const { approximateMessagesCount: most = 0 } = await from.getProperties();
   const left: string[] = [];
@@ -110,18 +113,22 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
       visibilityTimeout: VISIBILITY_SECONDS,
     });
     if (receivedMessageItems.length === 0) break;
+
     for (const { messageText, messageId, popReceipt } of receivedMessageItems) {
       const restarted = restart(queue, messageText);
       if (restarted === undefined) {
         left.push(messageText);
         continue;
       }
+
       await work.sendMessage(restarted, { messageTimeToLive: -1 });
       await from.deleteMessage(messageId, popReceipt);
       replayed += 1;
     }
   }
+
   const hidden = most - replayed - left.length;
+
   return { replayed, left, ...(hidden > 0 ? { hidden } : {}) };
 }
 

@@ -12,6 +12,7 @@ const LONG_AGO = day(10);
 
 function account(name: string, keyName = 'other-key'): Account {
   const type = 'Microsoft.Storage/storageAccounts';
+
   return {
     id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/${type}/${name}`,
     subscriptionId: SUBSCRIPTION,
@@ -49,17 +50,20 @@ function has({ indexed = [], listed = [], listedOn, known = [] }: Fleet) {
       yield one;
     }
   }
+
   const accounts = {
     list: () => all(listed.map(([one]) => one)),
     listScopes: ({ name }: Account) => all(listed.find(([one]) => one.name === name)?.slice(1) ?? []),
   } as unknown as StorageAccounts;
   const useRows = { of: () => all([indexed].flat()) } as unknown as UseRows;
+
   const fleet: Pick<FleetIndex, 'listings' | 'accounts'> = {
     listings: async () => new Map(listedOn ? [[SUBSCRIPTION, listedOn]] : []),
     accounts: async function* () {
       yield* known.map((one) => ({ scopeKeys: [], ...one }) as unknown as FleetAccount);
     },
   };
+
   return hasDependents(KEY, async () => [SUBSCRIPTION], { accounts, useRows, fleet, now: () => NOW });
 }
 

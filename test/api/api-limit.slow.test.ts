@@ -19,12 +19,14 @@ function useCall(headers: Headers, handle: () => Promise<never>, onAuthenticated
     onAuthenticated();
     return caller;
   };
+
   const services = { ...own, authenticate };
   const about = { id: 'keys', method: 'GET', path: '/keys', summary: '', answers: {} } as const;
   const slow = route({ ...about, role: 'CmkKey.Read', reach: 'handler', handle });
   const answer = answerCalls(slow, { services: () => services, logOf: () => wire.log });
   const request = { headers, method: 'GET', params: {}, url: 'http://app/api/keys' } as unknown as HttpRequest;
   const context = { functionName: 'keys', invocationId: 'call' } as InvocationContext;
+
   return async () => (await answer(request, context)) as HttpResponseInit;
 }
 
@@ -39,16 +41,24 @@ it('a call that hangs, or waits for others of its caller, is answered before the
   const call = useCall(headers, hang, () => {
     authenticated += 1;
   });
+
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+
   const answers = Array.from({ length: atOnce + 2 }, () => call());
+
   // Tokens are verified in any order. Right after that each call has its time limit, and waits for the others or begins.
   while (authenticated < answers.length || begun < atOnce) await new Promise(setImmediate);
+
   await new Promise(setImmediate);
   vi.advanceTimersByTime(CALL_LIMIT_MS);
+
   const ended = await Promise.all(answers);
+
   expect(ended.map(({ status }) => status)).toEqual(answers.map(() => 503));
   expect(ended[0]?.body).toContain('ServiceUnavailable');
+
   // What waited is not begun when nobody waits for its answer.
   await new Promise(setImmediate);
+
   expect(begun).toBe(atOnce);
 });

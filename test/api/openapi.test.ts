@@ -56,6 +56,7 @@ describe('the OpenAPI document', () => {
       '502',
       '503',
     ]);
+
     expect(responses).toMatchObject({
       403: { description: expect.stringMatching(/RoleMissing, ClientNotAllowed, ScopeMissing/) },
     });

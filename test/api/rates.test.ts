@@ -56,21 +56,29 @@ describe('one caller', () => {
       await new Promise<void>((resolve) => open.push(resolve));
       running -= 1;
     };
+
     const calls = Array.from({ length: atOnce + waiting }, () =>
       limits.run({ caller: 'a', act: 'read', lane: 'kv-files' }, 0, hold),
     );
+
     await new Promise(setImmediate);
+
     expect(running).toBe(atOnce);
     expect(await refused(limits.run({ caller: 'a', act: 'read', lane: 'kv-files' }, 0, hold))).toBe('1');
+
     await run(limits, 'b', 'read');
     await run(limits, 'a', 'revoke');
+
     expect(running).toBe(atOnce);
+
     while (open.length > 0) {
       open.shift()?.();
       await new Promise(setImmediate);
       expect(running).toBeLessThanOrEqual(atOnce);
     }
+
     await Promise.all(calls);
+
     expect(running).toBe(0);
   });
 

@@ -28,7 +28,9 @@ it('two rotations of a key at the same moment make one version', async () => {
 
 it('a call to rotate a key is refused while the app rotates it', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
+
   await wire.azure.clock.advance(2 * 3_600_000);
+
   const services = wire.services();
   const lease = await acquireRotation(managed(key, services), services.leases);
 
@@ -37,20 +39,26 @@ it('a call to rotate a key is refused while the app rotates it', async () => {
 
   await lease?.release();
   await rotate(key, 'alice');
+
   expect(versionsOf(key)).toHaveLength(2);
 });
 
 it('a rotation is refused while a request of a worker that died may still create a version', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
+
   await wire.azure.clock.advance(2 * 3_600_000);
+
   const services = wire.services();
   const lease = await acquireRotation(managed(key, services), services.leases);
   const until = new Date(services.now().getTime() + 30_000).toISOString();
+
   await lease?.save({ from: key.first.version, completes: false, until });
   await lease?.release();
 
   expect((await refusalOf(rotate(key, 'alice'))).reason).toBe('RotationUnderWay');
+
   await wire.azure.clock.advance(31_000);
   await rotate(key, 'alice');
+
   expect(versionsOf(key)).toHaveLength(2);
 });

@@ -24,7 +24,9 @@ export function routeCalls(wire: Wire, as: string) {
   return async (id: string, { vault = '', key = '', query = '', body }: RouteCall): Promise<RouteAnswer> => {
     const route = ROUTES.find((one) => one.id === id);
     if (!route) throw new Error(`The API has no route ${id}.`);
+
     const answer = answerCalls(route, { services: () => services, logOf: () => wire.log });
+
     const request = {
       headers: new Headers({ authorization, 'content-type': 'application/json' }),
       method: route.method,
@@ -32,8 +34,10 @@ export function routeCalls(wire: Wire, as: string) {
       url: `http://app/api${route.path}${query}`,
       body: body ? new Response(JSON.stringify(body)).body : null,
     } as unknown as HttpRequest;
+
     const context = { functionName: id, invocationId: 'call' } as InvocationContext;
     const response = (await answer(request, context)) as HttpResponseInit;
+
     return { status: response.status, body: JSON.parse(String(response.body)) };
   };
 }

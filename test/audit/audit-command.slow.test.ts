@@ -19,14 +19,18 @@ beforeAll(async () => {
     const container = newContainer(azurite.connectionString, name);
     let day = '2026-11-24';
     const record = newTrail(container, { now: () => new Date(`${day}T03:00:00Z`) });
+
     await record(entry('a'), LIMIT);
     await record(entry('b'), LIMIT);
     day = '2026-11-25';
+
     const outcome = await record(entry('c'), LIMIT);
     if ('written' in outcome && name === RIGHT) last = `${outcome.written.seq}:${outcome.written.hash}`;
   }
+
   const blob = newContainer(azurite.connectionString, TAMPERED).getAppendBlobClient('2026-11-24.jsonl');
   const text = (await blob.downloadToBuffer()).toString().replace('"resource":"b"', '"resource":"x"');
+
   await blob.create();
   await blob.appendBlock(text, text.length);
 });

@@ -18,10 +18,13 @@ describe('the audit trail', () => {
   it('makes its container and its first file, and gives a receipt', async () => {
     const container = newContainer(azurite.connectionString);
     const outcome = await newTrail(container)(entry('a'), LIMIT);
+
     expect(outcome).toEqual({
       written: { file: '2026-11-24.jsonl', seq: 1, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
+
     const { blobType, contentType } = await container.getBlobClient('2026-11-24.jsonl').getProperties();
+
     expect({ blobType, contentType }).toEqual({
       blobType: 'AppendBlob',
       contentType: 'application/jsonl; charset=utf-8',
@@ -38,19 +41,26 @@ describe('the audit trail', () => {
         return own;
       }),
     );
+
     const receipts = outcomes.flat().map((outcome) => ('written' in outcome ? outcome.written : undefined));
+
     expect(new Set(receipts.map((receipt) => receipt?.seq))).toEqual(
       new Set(Array.from({ length: 200 }, (_, n) => n + 1)),
     );
     expect(await check(container)).toEqual({ findings: [], records: 200, files: 1 });
+
     const written = await resources(container);
+
     expect(new Set(written).size).toBe(200);
+
     for (const { writer } of writers) {
       expect(written.filter((name) => name.startsWith(`${writer}/`))).toEqual(
         Array.from({ length: 25 }, (_, n) => `${writer}/${n}`),
       );
     }
+
     const report = await verifyTrail(auditFiles(container), { receipts: receipts.flatMap((receipt) => receipt ?? []) });
+
     expect(brief(report)).toEqual([]);
   });
 
@@ -76,8 +86,10 @@ describe('the audit trail', () => {
     for (let n = 0; n < 10; n += 1) {
       const outcomes = await Promise.all(writers.map((record, writer) => record(entry(`${writer}/${n}`), LIMIT)));
       expect(outcomes.every((outcome) => 'written' in outcome)).toBe(true);
+
       elapsed += 2_000;
     }
+
     expect(await check(container)).toEqual({ findings: [], records: 41, files: 2 });
     expect(new Set(await resources(container)).size).toBe(40);
   });
@@ -96,14 +108,18 @@ describe('the audit trail', () => {
   it('goes on in another file of the same day before a file takes no more blocks', async () => {
     const container = newContainer(azurite.connectionString);
     const writers = Array.from({ length: 3 }, () => newTrail(container, { maxBlocks: 4 }));
+
     await Promise.all(
       writers.map(async (record, writer) => {
         for (let n = 0; n < 8; n += 1) await record(entry(`${writer}/${n}`), LIMIT);
       }),
     );
+
     const { findings } = await check(container);
+
     expect(findings).toEqual([]);
     expect(new Set(await resources(container)).size).toBe(24);
+
     for await (const { name } of container.listBlobsFlat()) {
       const { blobCommittedBlockCount } = await container.getBlobClient(name).getProperties();
       expect(blobCommittedBlockCount).toBeLessThanOrEqual(4);
@@ -131,13 +147,16 @@ describe('a trail that somebody meddled with goes on, and verification points at
   async function started() {
     const container = newContainer(azurite.connectionString);
     const record = newTrail(container);
+
     for (const name of ['a', 'b', 'c']) await record(entry(name), LIMIT);
+
     const blob = container.getAppendBlobClient('2026-11-24.jsonl');
     const lines = (await blob.downloadToBuffer()).toString().split('\n');
     const rewrite = async (text: string) => {
       await blob.create();
       await blob.appendBlock(text, Buffer.byteLength(text));
     };
+
     return { container, record, lines, blob, rewrite };
   }
 
@@ -184,12 +203,16 @@ describe('a trail that somebody meddled with goes on, and verification points at
     const container = newContainer(azurite.connectionString);
     let day = '2026-11-24';
     const record = newTrail(container, { now: () => new Date(`${day}T12:00:00Z`) });
+
     for (const name of ['a', 'b']) await record(entry(name), LIMIT);
+
     const block = container.getBlockBlobClient(`${day}.jsonl`);
     const bytes = await block.downloadToBuffer();
+
     await block.delete();
     await block.upload(bytes, bytes.length);
     day = '2026-11-25';
+
     expect(await record(entry('c'), LIMIT)).toMatchObject({ written: { seq: 3, file: `${day}.jsonl` } });
     expect(await resources(container)).toEqual(['a', 'b', 'c']);
     expect((await check(container)).findings).toEqual([

@@ -33,6 +33,7 @@ describe('a record', () => {
 
   it('survives any entry, and is one line whatever is in it', () => {
     const end: ChainEnd = { seq: 7, hash: 'a'.repeat(64) };
+
     // A schema of zod drops this name.
     const name = fc.string().filter((text) => text !== '__proto__');
     fc.assert(
@@ -171,10 +172,13 @@ describe('verification of a chain', () => {
   it('finds a cut-off end, and an end that was written anew, by a receipt kept elsewhere', () => {
     const { files, ends } = makeChain([4]);
     const cut = edit(files, 0, (lines) => lines.splice(2));
+
     expect(brief(verify(cut))).toEqual([]);
     expect(brief(verify(cut, { receipts: ends.slice(-1) }))).toEqual([`${A} ReceiptMissing`]);
+
     const before = ends[1];
     if (!before) return expect.unreachable();
+
     let end = before;
     const renewed = edit(cut, 0, (lines) => {
       for (const n of [3, 4]) {
@@ -183,6 +187,7 @@ describe('verification of a chain', () => {
         lines.push(record.line.trimEnd());
       }
     });
+
     expect(brief(verify(renewed))).toEqual([]);
     expect(brief(verify(renewed, { receipts: ends.slice(-1) }))).toEqual([`${A}:4 ReceiptDiffers`]);
   });
@@ -190,12 +195,14 @@ describe('verification of a chain', () => {
 
 describe('whatever is done to a right chain is found', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 });
+
   /** A chain, and one of its lines. */
   const place = sizes.chain((counts) => {
     const { files, ends } = makeChain(counts);
     const lines = files.flatMap((file, at) => file.lines.map((_, line) => ({ at, line })));
     return fc.record({ files: fc.constant(files), ends: fc.constant(ends), where: fc.constantFrom(...lines) });
   });
+
   const options = { numRuns: 1_000 };
 
   it('any byte of any line changed', () => {
@@ -210,6 +217,7 @@ describe('whatever is done to a right chain is found', () => {
             return bytes;
           }),
         }));
+
         // Latin-1 keeps each byte; a line feed that came up makes two lines, as it would in the file.
         const remade = damaged.map(({ name, bytes }) => ({
           name,

@@ -34,12 +34,14 @@ export function makeChain(sizes: readonly number[], first = 24): { files: MadeFi
     ends.push(end);
     return record.line.slice(0, -1);
   };
+
   const name = (index: number) => `2026-11-${first + index}.jsonl`;
   const files = sizes.map((size, index) => {
     const lines = Array.from({ length: size }, () => write({ entry: entry(end.seq + 1) }));
     if (index < sizes.length - 1) lines.push(write({ next: name(index + 1) }));
     return { name: name(index), lines };
   });
+
   return { files, ends };
 }
 
@@ -50,12 +52,15 @@ export function verify(
   encoding: 'utf8' | 'latin1' = 'utf8',
 ): ChainReport {
   const verifier = new ChainVerifier(options);
+
   for (const { name, lines } of files) {
     verifier.file(name);
     for (const line of lines) verifier.line(Buffer.from(line, encoding));
   }
+
   const { next } = verifier;
   if (next !== undefined && !files.some(({ name }) => name === next)) verifier.absent(next);
+
   return verifier.finish();
 }
 

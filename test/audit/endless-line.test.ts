@@ -25,6 +25,7 @@ function endless(junkBytes: number) {
       return { bytes: whole, size, blocks: 1 };
     },
   } as Partial<AuditFiles> as AuditFiles;
+
   return { files, asked };
 }
 
@@ -51,9 +52,13 @@ it('a search ends where it has read as much as it may, and goes on behind that',
   for (let page = 1; page <= 5; page += 1) {
     const { records, next } = await searchTrail(files, {}, { most: 10, mostBytes: 16 * MIB }, before);
     found.push(...records.map(({ seq }) => seq));
+
     expect(asked.splice(0).reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(17 * MIB);
+
     before = next;
+
     if (!next) break;
   }
+
   expect(found).toEqual([3, 2, 1]);
 });

@@ -71,17 +71,21 @@ export class Evidence {
   /** The whole trail anew, every hash right, with an entry changed. */
   async rewrite(days: readonly string[], change: (resource: string) => string): Promise<void> {
     let end: ChainEnd = CHAIN_START;
+
     for (const day of days) {
       const lines: string[] = [];
       for (const line of await this.lines(day)) {
         const record = parseRecord(Buffer.from(line));
         if (!record) throw new Error('The trail is right before it is rewritten.');
+
         const { id, time, entry: was, next } = record;
         const content = next === undefined ? { entry: entry(change(String(was?.resource))) } : { next };
         const made = formatRecord(end, content, { id, time: new Date(time) });
+
         end = made.end;
         lines.push(made.line.slice(0, -1));
       }
+
       await this.put(day, lines);
     }
   }

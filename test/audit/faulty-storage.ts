@@ -16,13 +16,17 @@ export async function faultyStorage(connectionString: string) {
 
   const server = createServer((request, response) => {
     const operation = operationOf(request);
+
     seen.push(operation);
+
     const fate = decide(operation);
     if (fate === 'hang') return;
+
     if (fate === 'refuse') {
       request.socket.destroy();
       return;
     }
+
     const { method, headers, url } = request;
     const onward = forward({ host: target.hostname, port: target.port, method, headers, path: url }, (answer) => {
       if (fate === 'lose') {
@@ -32,14 +36,17 @@ export async function faultyStorage(connectionString: string) {
         answer.pipe(response);
       }
     });
+
     onward.on('error', () => request.socket.destroy());
     request.pipe(onward);
   });
+
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
   const { port } = server.address() as AddressInfo;
 
   return {

@@ -56,11 +56,13 @@ describe('an answer that is lost', () => {
     const { faulty, direct } = containers();
     let count = 0;
     const fates: readonly Fate[] = ['pass', 'lose', 'pass', 'refuse', 'pass', 'pass', 'lose'];
+
     storage.onRequest((operation) => {
       if (operation !== 'append') return 'pass';
       count += 1;
       return fates[(count * 7919) % fates.length] ?? 'pass';
     });
+
     const outcomes = await Promise.all(
       Array.from({ length: 4 }, async (_, writer) => {
         const record = newTrail(faulty, { maxFailures: 20 });
@@ -69,8 +71,11 @@ describe('an answer that is lost', () => {
         return own;
       }),
     );
+
     expect(outcomes.flat().filter((outcome) => 'failed' in outcome)).toEqual([]);
+
     const written = await resources(direct);
+
     expect(written).toHaveLength(60);
     expect(new Set(written).size).toBe(60);
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
@@ -91,12 +96,17 @@ describe('an instance that is killed', () => {
     const { faulty, direct } = containers();
     let day = '2026-11-24';
     const record = newTrail(faulty, { now: () => new Date(`${day}T12:00:00Z`), maxFailures: 0 });
+
     expect(await record(entry('first'), LIMIT)).toHaveProperty('written');
+
     day = '2026-11-25';
     appends('pass', 'refuse', 'refuse');
+
     expect(await record(entry('lost'), LIMIT)).toHaveProperty('failed');
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+
     const now = () => new Date('2026-11-27T12:00:00Z');
+
     expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({
       written: { file: '2026-11-27.jsonl' },
     });
@@ -109,26 +119,36 @@ describe('recording never throws and never takes longer than it may', () => {
   it('when the storage hangs: the caller goes on, the entry is written later', async () => {
     const { faulty, direct } = containers();
     const record = newTrail(faulty, { timeoutMs: 300 });
+
     await record(entry('first'), LIMIT);
     appends('hang');
+
     const outcome = await record(entry('second'), 100);
+
     expect(outcome).toEqual({
       failed: 'The audit trail did not answer within 100 ms; the app still tries to write the entry.',
     });
+
     await eventually('the entry written', async () => (await resources(direct)).includes('second'));
+
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
   });
 
   it('when the storage is away: said in the outcome, and the entry goes to the log', async () => {
     const { faulty } = containers();
+
     storage.onRequest(() => 'refuse');
+
     const logged: unknown[] = [];
     const record = newTrail(faulty, { log: ({ reason, entry }) => logged.push({ reason, entry }) });
+
     expect(await record(entry('a'), LIMIT)).toEqual({
       failed: expect.stringMatching(/^The app could not write the audit trail: /),
     });
     expect(logged).toEqual([{ reason: 'AuditFailed', entry: entry('a') }]);
+
     storage.onRequest(() => 'pass');
+
     expect(await record(entry('b'), LIMIT)).toMatchObject({ written: { seq: 1 } });
   });
 

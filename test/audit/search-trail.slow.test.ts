@@ -21,6 +21,7 @@ async function trail(perDay = 4, change: (n: number) => object = () => ({})) {
   let now = new Date();
   const record = newTrail(container, { now: () => now });
   let n = 0;
+
   for (const day of DAYS) {
     for (let of = 0; of < perDay; of += 1) {
       n += 1;
@@ -28,7 +29,9 @@ async function trail(perDay = 4, change: (n: number) => object = () => ({})) {
       await record({ ...entry(String(n)), ...change(n) }, LIMIT);
     }
   }
+
   const more = (resource: string) => record(entry(resource), LIMIT);
+
   return { container, files: auditFiles(container), more, entries: n };
 }
 
@@ -60,14 +63,18 @@ async function pages(files: AuditFiles, limits: Parameters<typeof searchTrail>[2
 it('the lines of a trail, from its end on, are those that stand in it, with their places, wherever a chunk ends', async () => {
   const { files, container } = await trail(2, (n) => ({ details: { text: 'ä'.repeat(n * 40) } }));
   const texts = [];
+
   for (const day of DAYS) {
     const text = (await container.getBlobClient(`${day}.jsonl`).downloadToBuffer()).toString();
     texts.push(...text.split('\n').filter((line) => line !== ''));
   }
+
   for (const chunk of [61, 500, undefined]) {
     const seen = [];
     for await (const { lines } of linesBackwards(files, undefined, undefined, chunk)) seen.push(...lines);
+
     expect(seen.map(({ bytes }) => bytes.toString())).toEqual(texts.toReversed());
+
     for (const { file, position, bytes } of seen) {
       expect((await files.read(file, position, position + bytes.length))?.bytes).toEqual(bytes);
     }
@@ -78,15 +85,20 @@ describe('a search in the trail', () => {
   it('shows every record once, newest first, page by page, whatever is written meanwhile', async () => {
     const { files, entries, more } = await trail();
     const first = await searchTrail(files, {}, { most: 5 });
+
     expect(resourcesOf(first.records)).toEqual(countDown(entries).slice(0, 5));
+
     await more('new');
+
     const rest = [];
     for (let { next } = first; next; ) {
       const page = await searchTrail(files, {}, { most: 5 }, next);
       rest.push(...resourcesOf(page.records));
       next = page.next;
     }
+
     expect(rest).toEqual(countDown(entries).slice(5));
+
     // A page that holds exactly the rest has no next one.
     expect((await searchTrail(files, {}, { most: entries + 1 })).next).toBeUndefined();
   });
@@ -141,11 +153,14 @@ describe('a search in the trail', () => {
     const found = async (filter: TrailFilter) => (await searchTrail(files, filter, { most: 10 })).records.length;
     const forms = [from, `${from}/`, `${from}/${version}`, to.toUpperCase()];
     const matching = ['x', 'kv-a/x', `kv-a/x/${version}`, 'KV-B/Y', ...forms];
+
     for (const key of matching) expect([key, await found({ key })]).toEqual([key, 3]);
+
     const other = 'https://kv-a.vault.azure.cn/keys/x';
     for (const key of ['kv-a/y', 'kv-b/x', `${to}/${version}`, 'z', other, 'https://kv-a.example/keys/x']) {
       expect([key, await found({ key })]).toEqual([key, 0]);
     }
+
     expect([await found({ vault: 'kv-b', key: 'Y' }), await found({ vault: 'kv-b', key: 'x' })]).toEqual([3, 0]);
   });
 
@@ -167,19 +182,26 @@ describe('one record', () => {
     const { files } = await trail(4);
     const { read, watched } = watching(files);
     const all = [];
+
     for await (const { lines } of linesBackwards(files)) all.push(...lines);
+
     const records = all.toReversed().flatMap(({ bytes, file }) => {
       const record = parseRecord(bytes);
       return record ? [{ ...record, file }] : [];
     });
+
     expect(records.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, n) => n + 1));
+
     for (const { seq, hash, file, id } of records) {
       read.length = 0;
+
       const found = await findRecord(watched, String(seq));
+
       expect(read.length).toBeLessThanOrEqual(5);
       expect(found).toMatchObject({ record: { seq, hash, intact: true }, file });
       expect(await findRecord(files, id)).toEqual(found);
     }
+
     for (const which of ['0', '15', '-1', '01', 'no-such-id', '"', '']) {
       expect(await findRecord(files, which)).toBeUndefined();
     }
@@ -196,6 +218,7 @@ describe('one record', () => {
 
 describe('what happened on a day', () => {
   const span = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-24T00:00:00Z') };
+
   const finished = (moved: number, startedOn: string, progressOn?: string) => ({
     action: 'key.rotation',
     reason: 'RotationFinished',
@@ -220,6 +243,7 @@ describe('what happened on a day', () => {
       19: { id: 'r2' },
       20: { action: 'key.rotation', reason: 'RotationStuck' },
     };
+
     const { files } = await trail(10, (n) => entries[n] ?? { action: 'account.move', reason: 'Moved' });
     expect(await sumEvents(files, span)).toEqual({
       rotations: { finished: 3, p50Seconds: 20, p95Seconds: 240 },

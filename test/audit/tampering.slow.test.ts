@@ -67,17 +67,26 @@ describe('what somebody with every right on the container does to the trail is f
       { entry: entry('restored by nobody') },
       { id: 'x', time: trail.now },
     );
+
     const blob = trail.container.getAppendBlobClient(`${THIRD}.jsonl`);
+
     await blob.appendBlock(forged.line, Buffer.byteLength(forged.line));
+
     const log = (record: object) => trail.log.push(record);
+
     await newTrail(trail.container, { now: () => trail.now, log })(entry('after it'), LIMIT);
+
     // The chain is whole; the log has no receipt of it.
     expect(await trail.verify('chain')).toEqual([]);
     expect(await trail.verify('log')).toEqual([`${THIRD}.jsonl:5 RecordUnreceipted`]);
+
     // What the command line writes has its receipt from the command line.
     const receipts = [forged.end];
+
     expect(await trail.verify('log', { receipts })).toEqual([]);
+
     const other = [{ ...forged.end, hash: '0'.repeat(64) }];
+
     expect(await trail.verify('log', { receipts: other })).toEqual([`${THIRD}.jsonl:5 ReceiptDiffers`]);
   });
 
@@ -98,7 +107,9 @@ describe('what somebody with every right on the container does to the trail is f
       { entry: entry('other') },
       { id: there?.id ?? '', time: trail.now },
     );
+
     await trail.put(SECOND, lines.with(2, made.line.slice(0, -1)));
+
     expect(await trail.verify('chain')).toEqual([`${SECOND}.jsonl:4 ChainBroken`]);
     expect(await trail.verify('log')).toEqual([`${SECOND}.jsonl:3 ReceiptDiffers`, `${SECOND}.jsonl:4 ChainBroken`]);
   });
@@ -126,13 +137,17 @@ describe('the trail goes on, and verification finds what was put in', () => {
     ['a chain of its own on a day long over', '2020-01-01', formatted(HIGH)],
   ])('after %s', async (_, name, line) => {
     await trail.put(name, [line]);
+
     // An instance that starts, and one that has been up all the time.
     const fresh = newTrail(trail.container, { now: () => trail.now });
     for (const record of [fresh, trail.record]) {
       expect(await record(entry('goes on'), LIMIT)).toMatchObject({ written: { file: expect.any(String) } });
     }
+
     trail.now = new Date('2026-11-27T03:00:00Z');
+
     const after = newTrail(trail.container, { now: () => trail.now });
+
     expect(await after(entry('the next day'), LIMIT)).toMatchObject({ written: { file: '2026-11-27.jsonl' } });
     expect(await resources(trail.container)).toEqual(expect.arrayContaining(['goes on', 'the next day']));
     expect(await trail.verify('chain')).not.toEqual([]);

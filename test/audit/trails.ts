@@ -36,6 +36,7 @@ export async function resources(container: ContainerClient): Promise<string[]> {
   const files = auditFiles(container);
   const names = (await files.list()).map(({ name }) => name).sort((a, b) => a.localeCompare(b));
   const found: { seq: number; resource: string }[] = [];
+
   for (const name of names) {
     const text = (await container.getBlobClient(name).downloadToBuffer()).toString();
     for (const line of text.split('\n')) {
@@ -43,5 +44,6 @@ export async function resources(container: ContainerClient): Promise<string[]> {
       if (record?.entry) found.push({ seq: record.seq, resource: String(record.entry.resource) });
     }
   }
+
   return found.sort((a, b) => a.seq - b.seq).map(({ resource }) => resource);
 }

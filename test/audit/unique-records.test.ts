@@ -12,6 +12,7 @@ interface Sketch {
 /** Numbers of the records that are shown, newest first. */
 function shown(...newestFirst: readonly Sketch[]): number[] {
   const records = new UniqueRecords<{ readonly seq: number; readonly entry: { readonly reason: string } }>();
+
   for (const { seq, id, reason = 'Revoked', call, found } of newestFirst) {
     const details = found ? { details: { foundIn: 'key-work' } } : {};
     records.add({
@@ -19,7 +20,9 @@ function shown(...newestFirst: readonly Sketch[]): number[] {
       entry: { reason, ...(id ? { id } : {}), ...(call ? { correlationId: call } : {}), ...details },
     });
   }
+
   expect(records.size).toBe(records.all.length);
+
   return records.all.map(({ seq }) => seq);
 }
 

@@ -12,6 +12,7 @@ function growing(whileRead: number): AuditFiles {
     // The file is made first, and then the one before is closed in favour of it.
     return name === files[0]?.name && ++reads <= whileRead ? lines.slice(0, -1) : lines;
   };
+
   return {
     list: async () => files.map(({ name }) => ({ name, size: 1, appendable: true })),
     async read(name) {

@@ -117,14 +117,20 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
 
   it('assigns the Key Vault Crypto Officer role to the person who is signed in', async () => {
     vaultId = await az.text(`keyvault show --name ${VAULT} --query id -o tsv`);
+
     expect(vaultId).toMatch(new RegExp(`/resourceGroups/${GROUP}/providers/Microsoft.KeyVault/vaults/${VAULT}$`));
+
     // A service principal is nobody's own account: this step is a person's.
     await user.text('login --use-device-code');
+
     const me = await user.text('ad signed-in-user show --query id -o tsv');
+
     expect(me).toBe(procedures.world.principals.get(CLIENT_IDS.ownerUser)?.objectId);
+
     const assignment = await user.json(
       `role assignment create --assignee-object-id ${me} --assignee-principal-type User --role "Key Vault Crypto Officer" --scope ${vaultId}`,
     );
+
     expect(assignment).toMatchObject({ principalId: me, principalType: 'User', scope: vaultId });
   });
 });
@@ -150,16 +156,22 @@ describe('Step 2: create or import an encryption key', () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const file = path.join(folder, 'key.pem');
     const passphrase = 'geheim';
+
     writeFileSync(file, privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }));
+
     const command = `keyvault key import --vault-name ${VAULT} --name imported-key --pem-file ${file}`;
 
     const wrong = await az.run(`${command} --password ${passphrase}`);
+
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('unrecognized arguments: --password');
 
     const key = await az.json<{ key: { n: string; kty: string } }>(`${command} --pem-password ${passphrase}`);
+
     expect(key.key.kty).toBe('RSA');
+
     const { n = '' } = privateKey.export({ format: 'jwk' });
+
     expect(Buffer.from(key.key.n, 'base64')).toEqual(Buffer.from(n, 'base64url'));
   });
 });
@@ -190,17 +202,22 @@ describe('Step 4: configure customer-managed keys', () => {
 
   it('on an existing account, automatic', async () => {
     const [ofAz, ours] = await twins('auto');
+
     identityId = await az.text(`identity show --name ${IDENTITY} --resource-group ${GROUP} --query id -o tsv`);
     vaultUri = await az.text(`keyvault show --name ${VAULT} --query properties.vaultUri -o tsv`);
+
     const account = await az.json<ShownAccount>(
       `storage account update --name ${ofAz} --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId} --identity-type UserAssigned --user-identity-id ${identityId}`,
     );
+
     expect(account.encryption).toMatchObject({
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { keyName: KEY, keyVaultUri: vaultUri, keyVersion: null },
       encryptionIdentity: { encryptionUserAssignedIdentity: identityId },
     });
+
     expect(account.identity?.type).toBe('UserAssigned');
+
     await procedures.run((operation) => enableAccount({ account: ours, key, identity: IDENTITY }, operation));
     await expectSame(ofAz, ours);
   });
@@ -213,7 +230,9 @@ describe('Step 4: configure customer-managed keys', () => {
     const account = await az.json<ShownAccount>(
       `storage account update --name ${ofAz} --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-version ${version} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId} --identity-type UserAssigned --user-identity-id ${identityId}`,
     );
+
     expect(account.encryption.keyVaultProperties?.keyVersion).toBe(version);
+
     await procedures.run((operation) =>
       enableAccount({ account: ours, key: { ...key, pin: 'newest' }, identity: IDENTITY }, operation),
     );
@@ -222,14 +241,18 @@ describe('Step 4: configure customer-managed keys', () => {
 
   it("on an existing account, with the account's own identity", async () => {
     const [ofAz, ours] = await twins('sys');
+
     // One command cannot do it: the identity has no role before it exists.
     const command = `storage account update --name ${ofAz} --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --identity-type SystemAssigned`;
     const tooEarly = await az.run(command);
+
     expect(tooEarly.code).not.toBe(0);
     expect(tooEarly.stderr).toMatch(/KeyVaultAuthenticationFailure|authentication issue on the keyvault/);
+
     const { identity } = await az.json<{ identity: { principalId: string } }>(
       `storage account update --name ${ofAz} --resource-group ${GROUP} --identity-type SystemAssigned`,
     );
+
     await az.json(
       `role assignment create --assignee-object-id ${identity.principalId} --assignee-principal-type ServicePrincipal --role "Key Vault Crypto Service Encryption User" --scope ${vaultId}`,
     );
@@ -237,8 +260,10 @@ describe('Step 4: configure customer-managed keys', () => {
     await procedures.run((operation) =>
       enableAccount({ account: ours, key, identity: undefined, grant: true }, operation),
     );
+
     const withoutPrincipal = async (name: string) =>
       JSON.stringify(await shown(name)).replace(/"principalId":"[^"]+"/g, '');
+
     expect(await withoutPrincipal(ours)).toBe(await withoutPrincipal(ofAz));
   });
 
@@ -246,11 +271,16 @@ describe('Step 4: configure customer-managed keys', () => {
     const [ofAz, ours] = ['stnewaz', 'stnewus'] as const;
     const command = (name: string): string =>
       `storage account create --name ${name} --resource-group ${GROUP} --location ${REGION} --sku Standard_LRS --kind StorageV2 --identity-type UserAssigned --user-identity-id ${identityId} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId}`;
+
     // As the article has it: queues and tables keep keys of their own, for good.
     const account = await az.json<ShownAccount>(command('stnewplain'));
+
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+
     await az.json(`${command(ofAz)} --encryption-key-type-for-queue Account --encryption-key-type-for-table Account`);
+
     const options = { account: ours, key, identity: IDENTITY, resourceGroup: GROUP, location: REGION };
+
     await procedures.run((operation) =>
       createAccount({ ...options, sku: 'Standard_LRS', kind: 'StorageV2' }, operation),
     );
@@ -260,9 +290,12 @@ describe('Step 4: configure customer-managed keys', () => {
   it('cuts off what is under the key, and no queue or table of an account that did not ask for it when it was made', async () => {
     const { world } = procedures;
     const accounts = ['stnewplain', 'stnewus'].flatMap((name) => world.storageAccounts.get(name) ?? []);
+
     for (const account of accounts) openData(world, account);
+
     const readAll = () => Promise.all(accounts.map((account) => readData(world, account)));
     const open = { blob: 'open', file: 'open', queue: 'open', table: 'open' };
+
     expect(await readAll()).toEqual([open, open]);
 
     const versions = world.vaults.get(VAULT)?.keys.get(KEY)?.versions ?? [];
@@ -271,24 +304,31 @@ describe('Step 4: configure customer-managed keys', () => {
         `keyvault key set-attributes --vault-name ${VAULT} --name ${KEY} --version ${version} --enabled false`,
       );
     }
+
     const cutOff = 'KeyVaultEncryptionKeyNotFound';
+
     expect(await readAll()).toEqual([
       { blob: cutOff, file: cutOff, queue: 'open', table: 'open' },
       { blob: cutOff, file: cutOff, queue: cutOff, table: cutOff },
     ]);
+
     for (const version of versions) version.enabled = true;
   });
 
   it('is refused for a vault without purge protection', async () => {
     await az.json(`keyvault create --name kv-article-bare --resource-group ${GROUP} --location ${REGION}`);
+
     const scope = vaultId.replace(VAULT, 'kv-article-bare');
+
     await az.json(
       `role assignment create --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --role "Key Vault Crypto Service Encryption User" --scope ${scope}`,
     );
     await az.json(`keyvault key create --vault-name kv-article-bare --name ${KEY} --kty RSA --size 2048`);
+
     const { code, stderr } = await az.run(
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-vault https://kv-article-bare.vault.azure.net --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault`,
     );
+
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/KeyVaultPolicyError|Keyvault policy recoverable is not set/);
   });
@@ -309,13 +349,16 @@ describe('Step 5: verify the configuration', () => {
 describe('Key rotation', () => {
   it('moves an account that is held at a version to the newest one', async () => {
     await az.json(`keyvault key rotate --vault-name ${VAULT} --name ${KEY}`);
+
     const version = (
       await az.text(`keyvault key show --vault-name ${VAULT} --name ${KEY} --query key.kid -o tsv`)
     ).replace(/.*\//, '');
     const account = await az.json<ShownAccount>(
       `storage account update --name stpinaz --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-version ${version} --encryption-key-source Microsoft.Keyvault`,
     );
+
     expect(account.encryption.keyVaultProperties?.keyVersion).toBe(version);
+
     await procedures.run((operation) => pinAccount({ account: 'stpinus' }, operation));
     await expectSame('stpinaz', 'stpinus');
   });
@@ -347,16 +390,22 @@ describe('Key rotation', () => {
 describe('Revoke access by disabling the key', () => {
   it('disables the newest version alone, and enables it again', async () => {
     await az.json(`keyvault key rotate --vault-name ${VAULT} --name ${KEY}`);
+
     const disable = `keyvault key set-attributes --vault-name ${VAULT} --name ${KEY}`;
     const disabled = await az.json<{ attributes: { enabled: boolean } }>(`${disable} --enabled false`);
+
     expect(disabled.attributes.enabled).toBe(false);
+
     const versions = await az.json<{ attributes: { enabled: boolean } }[]>(
       `keyvault key list-versions --vault-name ${VAULT} --name ${KEY}`,
     );
+
     // What this leaves open is why `cmk key revoke` goes through every version.
     expect(versions.filter(({ attributes }) => attributes.enabled)).toHaveLength(versions.length - 1);
     expect(versions.length).toBeGreaterThan(2);
+
     const enabled = await az.json<{ attributes: { enabled: boolean } }>(`${disable} --enabled true`);
+
     expect(enabled.attributes.enabled).toBe(true);
   });
 });

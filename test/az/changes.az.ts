@@ -54,6 +54,7 @@ async function shown(part: 'found' | 'gone', reason: string, resource: string, o
       ),
     PATIENCE_MS,
   );
+
   const { objectId } = signIn(app.azure, 'owner');
   expect(change).toMatchObject({ objectId, client: CLIENT_IDS.owner, ...(operation ? { operation } : {}) });
 }
@@ -87,20 +88,27 @@ const created = () => accounts.back.replace(/[^/]+$/, 'stcreatedbyaz');
 
 beforeAll(async () => {
   await app.listed();
+
   // The app and the operator reach the vaults by a private endpoint, so that a closed firewall keeps out Storage alone.
   world().settings.callerAddress = '10.0.0.4';
   files = new TestKey(world());
+
   const second = files.add();
+
   newest = second.version;
+
   const own = (name: string) => {
     const identity = addIdentity(world(), group(world()), name);
     allowStorage(world(), files.vault, identity.principalId);
     return identity;
   };
+
   identities = { denied: own('id-denied'), orphan: own('id-orphan') };
   allowStorage(world(), vaultNamed(world(), 'kv-other'), storageIdentity(world()).principalId);
+
   const [onNewest, onFirst] = [files.use('pinned', second), files.use('pinned')];
   const make = (key = onNewest, identity = storageIdentity(world())) => files.account('pinned', { key, identity }).id;
+
   accounts = {
     back: make(),
     other: make(),
@@ -111,11 +119,16 @@ beforeAll(async () => {
     denied: make(onNewest, identities.denied),
     orphan: make(onNewest, identities.orphan),
   };
+
   const keyVaultProperties = { keyUri: files.id(second) };
   const body = { properties: { source: 'Microsoft.KeyVault', keyVaultProperties } };
+
   expect((await arm(app.azure, 'PUT', `${accounts.scoped}/encryptionScopes/scope1`, { body })).status).toBe(201);
+
   az = new Az(app.azure.env);
+
   const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = app.azure.owner;
+
   await az.text(`login --service-principal --username ${id} --password=${secret} --tenant ${tenant}`);
   await app.settled();
   await call('POST', '/drift');
@@ -149,6 +162,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
       );
       const write = 'Microsoft.Storage/storageAccounts/write';
       const identity = storageIdentity(world()).id;
+
       await each([
         [
           `storage account create --name stcreatedbyaz --resource-group rg-files --subscription ${SUBSCRIPTION_ID} --location westeurope --sku Standard_LRS --identity-type UserAssigned --user-identity-id ${identity} --key-vault-user-identity-id ${identity} ${onKey(files.first.version)}`,
@@ -187,8 +201,10 @@ describe('a change that az makes is on the page within seconds, with its caller'
           () => shown('found', 'VaultUnreachable', records(), 'Microsoft.KeyVault/vaults/write'),
         ],
       ]);
+
       // An older vault, whose properties are read again as its tags change; and a role, whose loss has all accounts of a vault checked.
       vaultNamed(world(), 'kv-records').properties.enablePurgeProtection = undefined;
+
       await each([
         [`${updateVault} --set tags.read=again`, () => shown('found', 'PurgeProtectionOff', records())],
         [

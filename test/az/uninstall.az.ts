@@ -34,10 +34,14 @@ const roles = () =>
 
 beforeAll(async () => {
   const { world } = local.azure;
+
   for (const subscriptionId of [SUBSCRIPTION_ID, OTHER])
     if (!world.subscriptions.has(subscriptionId)) addSubscription(world, { subscriptionId });
+
   const deployed = new Deployed(local.azure);
+
   await deployed.group('rg-demo');
+
   const vault = asString((await deployed.run('demo', { administratorType: 'ServicePrincipal' })).vaultId, 'vault');
   const app = async (subscription: string, parameters: JsonObject): Promise<string> =>
     asString(
@@ -57,12 +61,17 @@ beforeAll(async () => {
       ).CMK_APP_PRINCIPAL_ID,
       'principal',
     );
+
   ours = await app(SUBSCRIPTION_ID, { allowBlobProbe: true });
+
   const [made] = [...world.systemTopics.values()];
+
   theirs = await app(OTHER, { systemTopics: { [vault]: made?.id ?? '' } });
 
   az = new Az(local.azure.env);
+
   const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = local.azure.owner;
+
   await az.text(`login --service-principal --username ${id} --password=${secret} --tenant ${tenant}`);
   folder = mkdtempSync(path.join(tmpdir(), 'cmk-uninstall-'));
   writeFileSync(path.join(folder, 'azd'), `#!/bin/sh\necho '${ours}'\n`, { mode: 0o755 });
@@ -79,20 +88,28 @@ describe('the first step of uninstalling', () => {
     const [key] = [...(vault?.keys.values() ?? [])];
     const version = key?.versions[0];
     if (!vault || !key || !version) throw new Error('The demo has a key.');
+
     await az.text(
       `role assignment create --role "Key Vault Crypto Officer" --assignee ${owner.AZURE_CLIENT_ID} --scope ${vault.id}`,
     );
+
     const pasted = look.replace('kv-revoked', vault.name);
+
     expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
+
     // A version that somebody makes after a revocation has no record: what is revoked is one before it.
     await az.text(`keyvault key create --vault-name ${vault.name} --name ${key.name} --kty RSA --size 2048`);
+
     const record = 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1';
+
     version.tags = { 'cmk-revocation': record };
+
     expect(await az.script(pasted, folder)).toEqual({
       code: 0,
       stdout: `https://${vault.name}.vault.azure.net/keys/${key.name}/${version.version}\t${record}\n`,
       stderr: '',
     });
+
     version.tags = undefined;
   });
 });
@@ -100,14 +117,19 @@ describe('the first step of uninstalling', () => {
 describe('the third step of uninstalling', () => {
   it('takes the roles of one app, and leaves those of another whose environment is called the same', async () => {
     const before = { theirs: assignmentsOf(theirs), roles: roles() };
+
     expect(assignmentsOf(ours).length).toBeGreaterThan(5);
+
     const { stderr } = await az.script(script, folder);
+
     // Azure refuses to delete the definitions that the other app is assigned.
     expect(stderr.replaceAll(/^.*(RoleDefinitionHasAssignments|existing role assignments).*$/gm, '').trim()).toBe('');
     expect(assignmentsOf(ours)).toEqual([]);
     expect(assignmentsOf(theirs)).toEqual(before.theirs);
+
     const used = new Set(before.theirs.map(({ roleDefinitionId }) => roleDefinitionId.toLowerCase()));
     const left = [...local.azure.world.roleDefinitions.values()].filter(({ type }) => type === 'CustomRole');
+
     expect(left.filter(({ id }) => !used.has(id.toLowerCase()))).toEqual([]);
     expect(left.length).toBeGreaterThan(3);
     expect(before.roles.length).toBeGreaterThan(left.length);

@@ -21,6 +21,7 @@ beforeEach(async () => {
     asked += 1; // and never answers
   });
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+
   const base = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/st`;
   const key = Buffer.from('key').toString('base64');
   storage = {
@@ -41,14 +42,18 @@ describe("the app's own storage that hangs is given up", () => {
     ['a blob', () => workContainer({ storage }, noCredential, 'c').getBlobClient('b').getProperties()],
   ])('%s', async (_, call) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+
     let failed: unknown;
     const called = call().catch((error: unknown) => {
       failed = error;
     });
+
     while (asked === 0) await new Promise((resolve) => setImmediate(resolve));
+
     vi.advanceTimersByTime(OWN_STORAGE_MS);
     vi.useRealTimers();
     await called;
+
     expect(failed).toMatchObject({
       name: 'TimeoutError',
       message: expect.stringMatching(/did not answer within 10 s/),
@@ -60,15 +65,19 @@ describe("the app's own storage that hangs is given up", () => {
 
 it("the app's own storage is reached through a proxy where there is one", async () => {
   const tunnels: string[] = [];
+
   silent.on('connect', ({ url }, socket: Socket) => {
     tunnels.push(url ?? '');
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
   });
   vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`);
+
   const key = Buffer.from('key').toString('base64');
   const connectionString = `DefaultEndpointsProtocol=https;AccountName=stapp;AccountKey=${key};EndpointSuffix=core.windows.net`;
   const container = workContainer({ storage: { connectionString } }, noCredential, 'c');
+
   await container.exists({ abortSignal: AbortSignal.timeout(3_000) }).catch(() => {});
+
   expect(tunnels).toContain('stapp.blob.core.windows.net:443');
 });
 
@@ -79,8 +88,10 @@ it('what causes work is in the account of the work zone, what decides in the oth
     queueUri: `https://${accountName}.queue`,
     tableUri: `https://${accountName}.table`,
   });
+
   const zones = { storage: { ...named('control'), work: named('work'), audit: named('audit') } };
   const credential = () => ({ getToken: async () => null });
+
   expect({
     queues: workQueues(zones, credential).url,
     index: workTable(zones, credential, 't').url,

@@ -46,6 +46,7 @@ async function through(answer: Answer, connect: string | null = OPENED) {
         answer(socket, String(data));
       });
   });
+
   const proxy = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {}).once('close', () => sockets.delete(socket));
@@ -55,12 +56,15 @@ async function through(answer: Answer, connect: string | null = OPENED) {
       if (connect === OPENED) far.emit('connection', socket);
     });
   });
+
   const http = deadlineHttp(() => TIME_MS, createKeptHttp());
   const proxyUrl = new URL(`http://127.0.0.1:${await listening(proxy)}`);
+
   onTestFinished(() => {
     proxy.close();
     for (const socket of sockets) socket.destroy();
   });
+
   const ask = (method: HttpMethods = 'GET'): Promise<PipelineResponse> => {
     const url = 'https://management.azure.com/';
     const request = createPipelineRequest({ url, method });
@@ -68,6 +72,7 @@ async function through(answer: Answer, connect: string | null = OPENED) {
     request.agent = Object.assign(Object.create(null), { proxy: proxyUrl });
     return http.sendRequest(request);
   };
+
   return { ask, sockets, heads };
 }
 
@@ -136,7 +141,9 @@ it('idle connections are given up with one that broke off in the middle of a com
     else if (known.add(socket).size > 3) socket.write(EMPTY);
     else if (waiting.push(socket) === 3) for (const each of waiting) each.write(EMPTY);
   });
+
   await Promise.all([ask(), ask(), ask()]);
+
   expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable' });
   expect(await ask()).toMatchObject({ bodyAsText: '{}' });
 });
@@ -150,6 +157,7 @@ it('an answer that comes late is not taken for that of the next request, and no 
     if (asked === 2) setTimeout(() => socket.destroyed || socket.write(answer), TIME_MS + 50);
     else socket.write(answer);
   });
+
   expect(await ask()).toMatchObject({ bodyAsText: '{"asked":1}' });
   expect(await failureOf(ask('PATCH'))).toMatchObject({ kind: 'unavailable' });
   expect(await ask()).toMatchObject({ bodyAsText: '{"asked":3}' });

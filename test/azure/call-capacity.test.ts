@@ -28,18 +28,28 @@ describe('CallCapacity', () => {
 
   it('admits one probe after a break, and doubles the break up to five minutes when it fails', () => {
     const capacity = new CallCapacity();
+
     fail(capacity, 'westeurope', 5, 0);
+
     let nowMs = 30_000;
+
     for (const breakMs of [60_000, 120_000, 240_000, 300_000, 300_000]) {
       expect(capacity.waitMs('westeurope', nowMs)).toBe(0);
+
       capacity.begin('westeurope');
+
       expect(capacity.waitMs('westeurope', nowMs)).toBeGreaterThan(0);
+
       capacity.end('westeurope', false, nowMs);
+
       expect(capacity.waitMs('westeurope', nowMs)).toBe(breakMs);
+
       nowMs += breakMs;
     }
+
     capacity.begin('westeurope');
     capacity.end('westeurope', true, nowMs);
+
     expect(capacity.waitMs('westeurope', nowMs)).toBe(0);
   });
 });

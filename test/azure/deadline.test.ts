@@ -35,14 +35,18 @@ describe('a time limit of requests', () => {
     ],
   ])('ends with them when they are %s: no timer stays behind', async (_, request) => {
     vi.useFakeTimers();
+
     try {
       let signal: AbortSignal | undefined;
       const requests = withinTime(60_000, async ({ abortSignal }) => {
         signal = abortSignal;
         return request();
       });
+
       expect(vi.getTimerCount()).toBe(1);
+
       await requests.catch(() => {});
+
       expect(vi.getTimerCount()).toBe(0);
       expect(signal?.aborted).toBe(false);
     } finally {
@@ -105,8 +109,12 @@ it('waiting until a signal aborts keeps silent about an error of work that is la
     fail = reject;
   });
   const waited = untilAborted(work, controller.signal);
+
   controller.abort();
+
   expect(await waited).toBe(false);
+
   fail(new Error('late')); // an unhandled rejection would fail the run
+
   await expect(work).rejects.toThrow('late');
 });

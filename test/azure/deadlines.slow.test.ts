@@ -79,21 +79,29 @@ function vaultOf(settings: Services['settings']): Services['settings']['vaults']
 describe('a call that hangs is given up', () => {
   it.each(Object.entries(CALLS))('%s', async (_, [path, call, seconds]) => {
     const services = wire.services();
+
     await services.subscriptions.list(); // fetches the token
     wire.azure.faults.add([{ match: { path: path.source }, times: 1, hang: true }]);
+
     const since = wire.azure.requests.last;
+
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+
     let failed: unknown;
     const called = call(services).catch((error: unknown) => {
       failed = error;
     });
+
     await until(() => wire.azure.faults.list().length === 0);
     vi.advanceTimersByTime(seconds * 1_000 - 100);
     await turns();
+
     expect(failed).toBeUndefined();
+
     vi.advanceTimersByTime(200);
     vi.useRealTimers();
     await called;
+
     expect(failed).toMatchObject({ name: 'TimeoutError', message: expect.stringMatching(`within ${seconds} s`) });
     expect(describeFailure(failed).kind).toBe('unavailable');
     expect(wire.azure.requests.since(since).length).toBeLessThanOrEqual(2);
@@ -149,15 +157,20 @@ describe('a token that does not come', () => {
       return new Promise(() => {});
     };
     const services = createServices(appSettings(wire.connectionString, {}), { getToken });
+
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+
     const called = call(services).then(
       () => undefined,
       (error: unknown) => error,
     );
+
     await until(() => asked);
     vi.advanceTimersByTime(5_000);
     vi.useRealTimers();
+
     const failed = await called;
+
     expect(failed).toMatchObject({ name: 'TimeoutError', message: 'No token arrived within 5 s.' });
     expect(describeFailure(failed).kind).toBe('unavailable');
   });
@@ -170,8 +183,11 @@ describe('Retry-After', () => {
   ])('of a %i with the body %s is never waited for in a worker: it is for the queue', async (status, body) => {
     const services = wire.services();
     await services.subscriptions.list();
+
     const since = wire.azure.requests.last;
+
     wire.azure.faults.add([{ match: {}, answer: { status, body, headers: { 'Retry-After': '120' } } }]);
+
     for (const [name, [, call]] of Object.entries(CALLS)) {
       const failed: unknown = await call(services).then(
         () => undefined,
@@ -179,6 +195,7 @@ describe('Retry-After', () => {
       );
       expect([name, describeFailure(failed)]).toMatchObject([name, { kind: 'throttled', retryAfterSeconds: 120 }]);
     }
+
     expect(wire.azure.requests.since(since)).toHaveLength(Object.keys(CALLS).length);
   });
 });
@@ -192,10 +209,13 @@ describe('the clients', () => {
         ([all]) => [file, all] as const,
       ),
     );
+
     expect(made.length).toBeGreaterThan(9);
+
     const unlimited = made.filter(
       ([, all]) => !/armOptions|callOptions|options\)|pipeline\)|ONCE\)|tryTimeoutInMs/.test(all),
     );
+
     expect(unlimited).toEqual([]);
   });
 

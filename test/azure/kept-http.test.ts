@@ -33,6 +33,7 @@ beforeEach(async () => {
     socket.on('error', () => onward.destroy()).pipe(onward);
     onward.on('error', () => socket.destroy()).pipe(socket);
   });
+
   await new Promise<void>((resolve) => counting.listen(0, '127.0.0.1', resolve));
   vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${(counting.address() as AddressInfo).port}`);
 });
@@ -66,9 +67,13 @@ it('calls through a proxy share a connection for each host, as calls without one
 it('a revocation is done within ten seconds although every kept connection has died without a word', async () => {
   const services = wire.services();
   const key = keyOf(wire.azure, 5);
+
   await Promise.all(Array.from({ length: 8 }, () => services.urgentKeys.listVersions(keyNamed('files-key', services))));
+
   expect(connections).toBe(8);
+
   for (const socket of open) socket.unpipe().pause();
+
   const started = performance.now();
 
   const { urgentKeys: keys, now, sleep } = services;
@@ -82,7 +87,9 @@ it('a revocation is done within ten seconds although every kept connection has d
 
 it('without a proxy, connections are kept too, and given up when one of them hung', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cmk-kept-'));
+
   onTestFinished(() => rm(folder, { recursive: true }));
+
   const { cert, key, caPath } = await certificates(folder);
   const heard = new Map<unknown, number>();
   let isDead = false;
@@ -91,22 +98,31 @@ it('without a proxy, connections are kept too, and given up when one of them hun
     heard.set(socket, (heard.get(socket) ?? 0) + 1);
     if (!isDead || !isKept) response.end('{}');
   });
+
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close().closeAllConnections());
+
   const { port } = server.address() as AddressInfo;
   const lookup: LookupFunction = (_, __, found) => found(null, [{ address: '127.0.0.1', family: 4 }]);
   const trusted = getCACertificates();
+
   onTestFinished(() => setDefaultCACertificates(trusted));
   setDefaultCACertificates([await readFile(caPath, 'utf8')]);
+
   const kept = deadlineHttp(() => 500, createKeptHttp());
   const requestOverrides = { port, lookup };
   const ask = () => kept.sendRequest(createPipelineRequest({ url: 'https://management.azure.com/', requestOverrides }));
 
   for (let call = 0; call < 5; call += 1) await ask();
+
   expect([...heard.values()]).toEqual([5]);
+
   await Promise.all([ask(), ask(), ask()]);
+
   expect(heard.size).toBe(3);
+
   isDead = true;
+
   await expect(ask()).rejects.toThrow('management.azure.com did not answer within 0.5 s.');
   expect(await ask()).toMatchObject({ status: 200 });
 });

@@ -19,6 +19,7 @@ function takeUntil(
     if (waitMs === 0) taken.push(nowMs);
     nowMs += waitMs;
   }
+
   return taken;
 }
 
@@ -75,14 +76,20 @@ describe('Limiter', () => {
 
   it('admits no call in a region for as long as a 429 asks, and half the rate after it', () => {
     const limiter = new Limiter();
+
     limiter.close('westeurope', 'account', NOON, 30);
+
     expect(limiter.take('westeurope', MOVE, NOON)).toBe(30_000);
     expect(limiter.take('westeurope', { lists: 1 }, NOON)).toBe(0);
     expect(limiter.take('northeurope', MOVE, NOON)).toBe(0);
+
     const reopened = NOON + 30_000;
     const first = takeUntil(limiter, reopened + 10_000, MOVE, reopened);
+
     expect(first.length).toBeLessThanOrEqual(65);
+
     const later = takeUntil(limiter, reopened + 80_000, MOVE, reopened + 70_000);
+
     expect(later.length).toBeGreaterThanOrEqual(95);
   });
 

@@ -72,25 +72,40 @@ describe('A cache of reads', () => {
   it('shows the last value while it is read again, but no old one', async () => {
     const [cache, source] = [new ReadCache<string>(10_000), new Source()];
     const take = () => soon(cache.take('', source.load, 1_500), 1_500);
+
     expect(await take()).toEqual({ reading: true });
+
     source.answer('a');
+
     expect(await take()).toMatchObject({ value: 'a' });
+
     await vi.advanceTimersByTimeAsync(100_000);
+
     expect(await take()).toMatchObject({ value: 'a' });
+
     await vi.advanceTimersByTimeAsync(80_000);
+
     expect(await take()).toEqual({ reading: true });
+
     source.answer('b');
+
     expect(await take()).toMatchObject({ value: 'b' });
   });
 
   it('shares no read that began before a change, and says of an earlier value that it is read again', async () => {
     const [cache, source] = [new ReadCache<string>(10_000), new Source()];
     const before = cache.take('', source.load, 1_500);
+
     cache.invalidate('');
+
     const after = cache.take('', source.load, 1_500);
+
     source.answer('a');
+
     expect(await soon(before)).toMatchObject({ value: 'a', reading: true });
+
     source.answer('b');
+
     expect(await soon(after)).not.toHaveProperty('reading');
     expect(await after).toMatchObject({ value: 'b' });
     expect(source.reads).toBe(2);
@@ -107,7 +122,9 @@ it('A read after a change begins after each of its callers came, whatever the or
       const calls = scheduler.scheduleSequence(
         all.map(([name, fails], index) => async () => {
           time += 1;
+
           const came = time;
+
           const load = async () => {
             time += 1;
             const began = time;
@@ -115,6 +132,7 @@ it('A read after a change begins after each of its callers came, whatever the or
             if (fails) throw new Error('rejected');
             return began;
           };
+
           cache.invalidate(name);
           void cache.read(name, load).then(
             ({ value }) => answers.push({ came, began: value }),
@@ -122,9 +140,12 @@ it('A read after a change begins after each of its callers came, whatever the or
           );
         }),
       );
+
       await scheduler.waitFor(calls.task);
       await scheduler.waitIdle();
+
       expect(answers).toHaveLength(all.length);
+
       for (const { came, began } of answers) if (began !== 'failed') expect(began).toBeGreaterThan(came);
     }),
   );

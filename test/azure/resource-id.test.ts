@@ -37,6 +37,7 @@ describe('an ARM id', () => {
 
   it('is that of a top-level resource, and nothing else', () => {
     expect(parseResourceId(`${idIn('rg')}/`)?.id).toBe(idIn('rg'));
+
     for (const id of [
       '',
       idIn('rg', '..'),

@@ -77,6 +77,7 @@ export function revocationOn(key: TestKey): string {
 /** Revokes and restores as the API does, by people of these names. */
 export function breakGlass(wire: Wire) {
   const log = wire.log;
+
   return {
     revoke: (key: TestKey, services: Services, who = 'alice'): Promise<RevokeResponse> => {
       const body = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
@@ -108,6 +109,7 @@ export function softDelete(key: TestKey): void {
 export function allowRecovery({ world }: LocalAzure): void {
   const principalId = world.principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
   const scope = world.vaults.get('kv-files')?.id ?? '';
+
   const role: RoleDefinition = {
     id: `/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`,
     roleName: 'Recover keys',
@@ -118,6 +120,7 @@ export function allowRecovery({ world }: LocalAzure): void {
     notDataActions: [],
     assignableScopes: ['/'],
   };
+
   world.roleDefinitions.set(role.id.toLowerCase(), role);
   addRoleAssignment(world, { scope, principalId, role, settled: true });
 }

@@ -48,9 +48,12 @@ describe('a restore', () => {
     const services = wire.services();
     const { revocation } = await revoke(key, services);
     const id = revocation?.id.toUpperCase();
+
     expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
     expect(enabledOf(key)).toEqual([true]);
+
     const seen = wire.azure.requests.last;
+
     expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
     expect(wire.azure.requests.since(seen).filter(({ method }) => method === 'PATCH')).toEqual([]);
     expect(await audited(key)).toHaveLength(3);
@@ -60,11 +63,16 @@ describe('a restore', () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const first = await revoke(key, services, 'alice');
+
     addVersion(key);
+
     const second = await revoke(key, services, 'bob');
+
     expect(second.revocation?.id).not.toBe(first.revocation?.id);
     expect((await refusalOf(restore(key, services, 'bob'))).status).toBe(403);
+
     const other = await refusalOf(restore(key, services, 'carol', first.revocation?.id));
+
     expect(other).toMatchObject({ status: 409, reason: 'OtherRevocation' });
     expect(enabledOf(key)).toEqual([false, false]);
     expect(await restore(key, services, 'carol', second.revocation?.id)).toMatchObject({ complete: true });
@@ -83,7 +91,9 @@ describe('a restore', () => {
     const order = { ...body, revocation: revoked.revocation?.id };
     const by = { services, caller: person('bob'), body: order };
     const restored = await callKey<RestoreResponse>(handleRestore, shouted, by);
+
     expect([dry, revoked, status, restored].map((answer) => answer.key)).toEqual(Array(4).fill(key.id()));
+
     expect(await audited(key)).toEqual([
       expect.stringContaining('"action":"key.revoke"'),
       expect.stringContaining('"reason":"RestoreBegun"'),
@@ -115,11 +125,13 @@ describe('a restore', () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const seen = wire.azure.requests.last;
+
     expect(await restore(key, services)).toMatchObject({
       reason: 'NothingToRestore',
       complete: true,
       recovered: false,
     });
+
     expect(wire.azure.requests.since(seen).filter(({ method }) => method !== 'GET')).toEqual([]);
     expect(besideLooks()).toEqual([]);
   });
@@ -163,11 +175,15 @@ describe('a restore of a soft-deleted key', () => {
 
   it('by who revoked it is refused, and the key is not even recovered', async () => {
     allowRecovery(wire.azure);
+
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
+
     await revoke(key, services);
     softDelete(key);
+
     const refused = await refusalOf(restore(key, services, 'alice'));
+
     expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded', extensions: { recovered: false } });
     expect(key.vault.deletedKeys.has(key.name)).toBe(true);
     expect((await refusalOf(restore(key, services, 'bob', 'another'))).reason).toBe('OtherRevocation');
@@ -177,22 +193,29 @@ describe('a restore of a soft-deleted key', () => {
 
   it('that is not revoked is refused, whichever revocation the call names, and the key stays deleted', async () => {
     allowRecovery(wire.azure);
+
     const services = wire.services();
     const never = keyOf(wire.azure, 2);
     const restored = keyOf(wire.azure, 2);
     const { revocation } = await revoke(restored, services);
+
     await restore(restored, services);
+
     const asked = wire.sent.length;
+
     for (const [key, id] of [
       [never, 'made-up'],
       [restored, revocation?.id],
     ] as const) {
       softDelete(key);
+
       const refused = await refusalOf(restore(key, services, 'bob', id));
+
       expect(refused).toMatchObject({ status: 404, reason: 'KeyNotFound' });
       expect(refused.message).toContain('soft-deleted');
       expect(key.vault.deletedKeys.has(key.name)).toBe(true);
     }
+
     expect(wire.sent.slice(asked).filter(({ work }) => work.kind === 'probe')).toEqual([]);
     expect(await requested(never, services)).toEqual([]);
     expect(await audited(never)).toEqual([]);
@@ -206,16 +229,21 @@ describe('the preflight of a restore', () => {
     const ready = key.account();
     const detached = key.account();
     const bare = key.account('pinned', { identity: undefined } as never);
+
     detached.identity = undefined;
+
     for (const [id, assignment] of world.roleAssignments) {
       if (assignment.principalId === bare.identity?.principalId) world.roleAssignments.delete(id);
     }
+
     const services = wire.services();
+
     await revoke(key, services);
 
     const { accounts, warnings } = await restore(key, services);
 
     const of = (id: string) => accounts.find(({ account }) => account === id);
+
     expect(accounts).toHaveLength(3);
     expect(of(ready.id)).toEqual({ account: ready.id, ready: true, missing: [] });
     expect(of(detached.id)).toMatchObject({ ready: false, missing: [expect.stringContaining('not attached')] });
@@ -226,14 +254,18 @@ describe('the preflight of a restore', () => {
 
   it('knows accounts that use the key by a scope from the index, and lists no scopes', async () => {
     const [key, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+
     key.account();
+
     const scopes = [{ name: 'scope1', key: key.use() }];
     const { id, location } = other.account('pinned', { scopes });
     const services = wire.services();
     const on = services.now().toISOString();
     const use = { key: managed(key, services).id, account: id, location, scope: 'scope1', mode: 'pinned' } as const;
+
     await services.useRows.put([{ ...use, readOn: on, at: on, state: 'done', attempts: 0 }]);
     await revoke(key, services);
+
     const since = wire.azure.requests.last;
 
     const { accounts, warnings } = await restore(key, services);
@@ -246,12 +278,17 @@ describe('the preflight of a restore', () => {
 
   it('says what it could not read, in time, and the key is given back all the same', async () => {
     const key = keyOf(wire.azure, 1);
+
     key.account();
+
     const services = wire.services();
+
     await revoke(key, services);
     wire.azure.faults.add([{ match: { host: 'management.azure.com' }, hang: true }]);
+
     const started = Date.now();
     const answer = await restore(key, services);
+
     expect(answer).toMatchObject({ complete: true, accounts: [] });
     expect(answer.warnings.join()).toMatch(/could be checked/);
     expect(Date.now() - started).toBeLessThan(20_000);
@@ -266,6 +303,7 @@ it('the effect in a key’s status is not what was seen before the key was revok
   const since = new Date(Date.now() - 60_000).toISOString();
   const of = { account: account.id, service: 'file' as const, share: 'share1' };
   const seen = { ...of, state: 'open' as const, since, checkedOn: since };
+
   await services.effects.update(managed(key, services), () => ({
     key: key.id(),
     change: { expect: 'open', since },
@@ -273,10 +311,14 @@ it('the effect in a key’s status is not what was seen before the key was revok
     times: [],
     accounts: [seen],
   }));
+
   const before = await keyStatus(managed(key, services), services);
+
   expect(before.effect).toEqual([seen]);
 
   await revoke(key, services);
+
   const after = await keyStatus(managed(key, services), services);
+
   expect(after.effect).toEqual([]);
 });

@@ -32,17 +32,24 @@ it.each([
 ])('a Terraform apply after a revocation is an error in every later check: a key of %i versions', async (...args) => {
   const [count, enabled, findings] = args;
   const key = keyOf(wire.azure, count);
+
   await revoke(key, wire.services());
   await wire.azure.clock.advance(3_600_000);
   await applyTerraform(key);
+
   expect(enabledOf(key)).toEqual(enabled);
 
   expect(await check(key)).toEqual(findings);
+
   await wire.azure.clock.advance(3_600_000);
+
   expect(await check(key)).toEqual(findings);
 
   await revoke(key, wire.services(), 'bob');
+
   expect(await check(key)).toEqual(['warning RevocationOpen']);
+
   await breakGlass(wire).restore(key, wire.services(), 'carol');
+
   expect(await check(key)).toEqual([]);
 });

@@ -65,6 +65,7 @@ export async function startApp(
   const { host, app } = await built();
   const child: Child = startChild(host, ['--app', app], env);
   const [, url = ''] = await child.says(/^host ready (\S+)$/m);
+
   return {
     url,
     pid: child.process.pid ?? 0,
@@ -80,7 +81,9 @@ export async function startApp(
         },
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
+
       const text = await response.text();
+
       return { status: response.status, headers: response.headers, body: parsed(text) as Body, text };
     },
     async stop(signal = 'SIGKILL') {

@@ -66,28 +66,37 @@ describe('the looks after a revocation and a restore', () => {
   it('are ordered beforehand for 15, 75, 400 and 875 seconds later; each names the key, and who claims it', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
+
     await revoke(key, services);
     await restore(key, services);
+
     const looks = wire.sent.flatMap(({ work, delaySeconds }) =>
       work.kind === 'revocation' ? [{ delaySeconds, ...work }] : [],
     );
+
     for (const person of ['alice', 'bob']) {
       const of = looks.filter(({ claimed }) => claimed?.caller.objectId === objectId(person));
       expect(of.map(({ delaySeconds }) => delaySeconds).sort((a = 0, b = 0) => a - b)).toEqual(LOOKS);
     }
+
     const { attempt: _, cause: __, ...fields } = looks[0] ?? {};
+
     expect(Object.keys(fields).sort()).toEqual(['claimed', 'delaySeconds', 'due', 'key', 'kind']);
   });
 
   it('change nothing, and record nothing twice, when all went well', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
+
     await revoke(key, services);
     await lookAgain(services);
+
     expect(enabledOf(key)).toEqual([false, false]);
+
     await restore(key, services);
     await lookAgain(services);
     await lookAgain(services);
+
     expect(enabledOf(key)).toEqual([true, true]);
     expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
   });
@@ -95,15 +104,22 @@ describe('the looks after a revocation and a restore', () => {
   it('record a revocation whose process was killed before its audit record, once', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
+
     await revokeAndDie(key, services);
+
     // Its own process may still be about to record it.
     await lookAgain(services, 400);
+
     expect(await trailOf(key)).toEqual([]);
+
     await lookAgain(services, 475);
     await lookAgain(services);
+
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+
     const { entry } = JSON.parse((await auditLines(wire.connectionString)).at(-1) ?? '{}');
     const details = { why: CALL.why, claimed: { caller: CALL.caller }, foundIn: 'key-work' };
+
     expect(entry).toMatchObject({ caller: { objectId: objectId('alice') }, details });
     expect(enabledOf(key)).toEqual([false, false]);
   });
@@ -112,11 +128,14 @@ describe('the looks after a revocation and a restore', () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const away = { ...services, audit: async () => ({ failed: 'out of reach' }) };
+
     await revoke(key, away);
     await wire.azure.world.clock.advance(875_000);
+
     const last = wire.sent.map(({ work }) => work).find((work) => work.kind === 'revocation');
     const look = (of: Services) =>
       verifyRevocation(last as RevocationWork, { ...of, keys: services.urgentKeys }, wire.log);
+
     expect(await look(away)).toMatchObject({ outcome: 'retry', detail: expect.stringContaining('out of reach') });
     expect(await look(services)).toEqual({ outcome: 'done' });
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
@@ -129,7 +148,9 @@ describe('the looks after a revocation and a restore', () => {
     const [first, second] = versionsOf(key);
     if (first) Object.assign(first, { enabled: true, tags: { owner: 'files' } });
     if (second) second.enabled = true;
+
     await lookAgain(services);
+
     expect(enabledOf(key)).toEqual([false, false]);
     expect(recordsOf(key).map((record) => record?.[0])).toEqual([revocation?.id, revocation?.id]);
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
@@ -139,12 +160,18 @@ describe('the looks after a revocation and a restore', () => {
   it('enable again what a late write of the revocation has disabled after the restore, whatever it took away', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
+
     await revoke(key, services);
+
     const revoked = structuredClone(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags })));
+
     await restore(key, services);
+
     // Every write of the revocation takes effect once more: tombstones are gone.
     for (const [n, version] of versionsOf(key).entries()) Object.assign(version, structuredClone(revoked[n]));
+
     await lookAgain(services);
+
     expect(enabledOf(key)).toEqual([true, true]);
     expect(recordsOf(key)).toEqual([undefined, undefined]);
   });
@@ -154,16 +181,23 @@ describe('an ordinary look, and the drift check’s', () => {
   it('finish a restore that was broken off after its mark', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
+
     await revoke(key, services);
     wire.azure.faults.add([
       { match: { method: 'PATCH', path: `^/keys/${key.name}/` }, skip: 1, answer: { status: 500, body: {} } },
     ]);
+
     expect((await refusalOf(restore(key, services))).reason).toBe('RestoreIncomplete');
+
     wire.azure.faults.clear();
+
     const { revocation } = await keyStatus(managed(key, services), services);
+
     expect(revocation?.restoringBy).toBe(objectId('bob'));
+
     await wire.azure.world.clock.advance(15_000);
     await keepRevoked(managed(key, services), services, wire.log, { alsoLate: true });
+
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
     expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');
@@ -176,14 +210,20 @@ it('a record from the future, which the app cannot have written, revokes nothing
   const [planted] = versionsOf(key);
   const tag = `fake 9999-01-01T00:00:00.000Z ${objectId('mallory')} ${planted?.version}`;
   if (planted) planted.tags = { [REVOCATION_TAG]: tag };
+
   await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+
   expect(enabledOf(key)).toEqual([true, true]);
   expect(wire.records.filter(({ level }) => level === 'error')).toMatchObject([
     { reason: 'RevocationUnbelieved', key: key.id(), version: planted?.version },
   ]);
+
   const unbelieved = { status: 409, reason: 'RevocationUnbelieved' };
+
   await expect(restore(key, services, 'bob', 'fake')).rejects.toMatchObject(unbelieved);
+
   const { revocation } = await revoke(key, services);
+
   expect(revocation?.id).not.toBe('fake');
   expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
   expect(enabledOf(key)).toEqual([true, true]);
@@ -193,12 +233,18 @@ it('versions that were off before are not called revoked by the status, even whe
   const key = keyOf(wire.azure, 1);
   const [off] = versionsOf(key);
   if (off) off.enabled = false;
+
   const services = wire.services();
+
   await revoke(key, services);
+
   expect(recordsOf(key)[0]?.[4]).toBe('off');
+
   addVersion(key);
   await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+
   const { versions, revocation } = await keyStatus(managed(key, services), services);
+
   expect(revocation).toMatchObject({ id: revocationOn(key), revokedBy: objectId('alice') });
   expect(versions.map(({ state, revoked }) => [state, revoked])).toEqual([
     ['Disabled', true],
@@ -209,6 +255,7 @@ it('versions that were off before are not called revoked by the status, even whe
 it('a key of 80 versions is disabled all the same while the second page of every list hangs', async () => {
   const key = keyOf(wire.azure, 80);
   const services = wire.services();
+
   wire.azure.faults.add([
     {
       match: { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` },
@@ -217,8 +264,10 @@ it('a key of 80 versions is disabled all the same while the second page of every
       hang: true,
     },
   ]);
+
   const started = Date.now();
   const answer = await revoke(key, services);
+
   expect(Date.now() - started).toBeLessThan(30_000);
   expect(enabledOf(key)).toEqual(Array(80).fill(false));
   expect(answer).toMatchObject({ complete: true });

@@ -26,17 +26,21 @@ it.each([
   const key = keyOf(wire.azure, 2);
   const { world } = wire.azure;
   const account = key.account('pinned', { name: name ?? 'stanother' });
+
   if (name === 'stanother') addAccount(world, group(world), { name: OWN });
+
   try {
     const asked = managed(key, services());
     const told = (warnings: readonly string[] = []) => warnings.filter((warning) => /own storage is/.test(warning));
     const query = { dryRun: true };
     const dry = await callKey<RevokeResponse>(handleRevoke, asked, { services: services(), query });
+
     expect(told(dry.warnings)).toEqual(expected);
     expect(told((await keyStatus(asked, services())).warnings)).toEqual(ofStatus);
     expect(enabledOf(key)).toEqual([true, true]);
 
     const revoked = await breakGlass(wire).revoke(key, services());
+
     expect(revoked.complete).toBe(true);
     expect(told(revoked.warnings)).toEqual(expected);
     expect(enabledOf(key)).toEqual([false, false]);

@@ -16,7 +16,9 @@ describe('while a key is revoked', () => {
     const services = wire.services();
     const { revocation } = await revoke(key, services);
     const [full, spare] = [addVersion(key), addVersion(key)];
+
     full.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
+
     const audited: AuditEntry[] = [];
     const audit: Services['audit'] = async (entry) => {
       audited.push(entry);
@@ -27,21 +29,28 @@ describe('while a key is revoked', () => {
     await look();
 
     expect(enabledOf(key)).toEqual([false, false, false]);
+
     const about = { key: key.id(), version: full.version, revocation: revocation?.id };
     const said = wire.records.filter(({ reason }) => reason === 'KeptRevokedUnrecorded');
+
     expect(said).toMatchObject([{ level: 'error', ...about }]);
     expect(said[0]?.message).toMatch(/A restore does not enable it/);
     expect(reasons().filter((reason) => reason === 'KeptRevoked')).toHaveLength(2);
+
     const recorded = audited.map(({ reason, details }) => [reason, details?.version, details?.recorded]);
+
     expect(recorded).toHaveLength(2);
+
     expect(recorded).toEqual(
       expect.arrayContaining([
         ['KeptRevoked', spare.version, true],
         ['KeptRevoked', full.version, false],
       ]),
     );
+
     // It is said once, when it is done.
     await look();
+
     expect(reasons().filter((reason) => reason === 'KeptRevokedUnrecorded')).toHaveLength(1);
     expect(await restore(key, services)).toMatchObject({ complete: true });
     expect(enabledOf(key)).toEqual([true, false, true]);
@@ -70,7 +79,9 @@ it('a key that is deleted while it is revoked is not said to be revoked: it may 
       softDelete(key);
     },
   };
+
   const refused = await refusalOf(revoke(key, { ...own, urgentKeys: deletedMeanwhile }));
+
   expect(refused).toMatchObject({ reason: 'RevocationIncomplete', extensions: { complete: false } });
   expect(refused.message).toContain('was deleted');
   expect(refused.nextStep).toMatch(/recovered.*revoke it again/);

@@ -54,6 +54,7 @@ export function useRunningApp(): RunningApi {
     await start();
     document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
   });
+
   return {
     wire,
     get document() {

@@ -21,13 +21,16 @@ it.each([
       ['revokeKey', { body: revoke }, 'cmk key revoke'],
       ['restoreKey', { body: restore }, 'cmk key restore'],
     ] as const;
+
     wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net' }, answer: { status } }]);
 
     for (const [id, given, command] of calls) {
       const answer = await call(id, { vault: 'kv-files', key: name, ...given });
 
       expect(answer, command).toMatchObject({ status: 502, body: { reason } });
+
       const commands = String(answer.body.nextStep).match(/`cmk [^`]*`/g);
+
       expect(commands).toEqual([`\`${command}\``]);
     }
   },

@@ -16,7 +16,9 @@ export function useChromium(): { readonly browser: Browser } {
     }
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--no-proxy-server'] });
   });
+
   afterAll(() => browser?.close());
+
   return {
     get browser() {
       if (!browser) throw new Error('Chromium runs inside tests and hooks only.');

@@ -45,6 +45,7 @@ async function holdProof({ page }: Visit, toUrl = (url: string) => url): Promise
   const address = /oauth2\/v2\.0\/authorize/;
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+
   await page.context().route(address, async (route) => {
     reach();
     await released;
@@ -52,10 +53,13 @@ async function holdProof({ page }: Visit, toUrl = (url: string) => url): Promise
     await route.fulfill({ status: 302, headers: { location: `${url}&held=no` } });
     await page.context().unroute(address);
   });
+
   const opening = page.waitForEvent('popup');
+
   await page.getByRole('button', { name: 'Prove who you are' }).click();
   await opening;
   await reached;
+
   return release;
 }
 
@@ -83,13 +87,17 @@ describe('while the proof is given', () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
     const goOn = await holdProof(revoker);
+
     await page.route(REVOKE, (route) => route.abort());
     await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
     await page.getByText('may have been done all the same').waitFor();
+
     const taken = page.context().waitForEvent('response', (response) => response.url().includes('/oauth2/v2.0/token'));
+
     goOn();
     await taken;
     await polledTwice(page);
+
     expect(await page.getByText('Nothing was changed yet').count()).toBe(0);
     expect(await page.getByText('may have been done all the same').count()).toBe(1);
   });
@@ -100,22 +108,27 @@ describe('while the proof is given', () => {
     const goOn = await holdProof(revoker, (url) => `${url.replace(/[?&]login_hint=[^&]*/, '')}&prompt=select_account`);
     const sent: string[] = [];
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+
     await page.route(REVOKE, async (route) => {
       sent.push(route.request().headers().authorization ?? '');
       await answered;
       await route.fulfill({ status: 401, body: '{}' });
     });
+
     await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
     await page.getByText('Revoking …').waitFor();
     goOn();
+
     const popup = page
       .context()
       .pages()
       .find((one) => one !== page);
+
     await popup?.getByRole('button', { name: /^operator\b/ }).click();
     await page.getByText('operator@local.onmicrosoft.com').first().waitFor();
     answer();
     await polledTwice(page);
+
     expect(sent.length).toBe(1);
     expect(await page.getByLabel('Why').inputValue()).toBe('');
     expect(await page.getByText('Your sign-in has ended').count()).toBe(0);

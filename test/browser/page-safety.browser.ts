@@ -80,6 +80,7 @@ describe('a revocation', () => {
   it('that is not complete says so, and is sent once more as it was typed', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
+
     await fillRevocation(page, key);
     app.azure.faults.add([
       { match: { method: 'PATCH', path: `^/keys/${key.name}/${key.first.version}` }, answer: { status: 403 } },
@@ -87,9 +88,13 @@ describe('a revocation', () => {
     await pressRevoke(page, key);
     await page.getByRole('alert').getByText('RevocationIncomplete').waitFor();
     await page.getByText(`kv-records/${key.name} is not revoked yet: 1 of 2 versions is enabled.`).waitFor();
+
     expect(await page.getByText('is revoked').count()).toBe(0);
+
     app.azure.faults.clear();
+
     expect(await page.getByLabel('Why').inputValue()).toBe('Stolen laptop');
+
     await pressRevoke(page, key);
     await page.getByText('The key is revoked.').waitFor();
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
@@ -99,6 +104,7 @@ describe('a revocation', () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key), { colorScheme: 'dark', viewport: { width: 320, height: 640 } });
     const focused = () => page.evaluate<string>('document.activeElement?.textContent?.trim() ?? ""');
+
     await page.getByText('1 storage account with').waitFor();
     await page.getByRole('button', { name: 'Look again' }).focus();
     await page.keyboard.press('Tab');
@@ -110,17 +116,21 @@ describe('a revocation', () => {
     await page.getByText('The key is revoked.').waitFor();
     await eventually('the answer has the focus', async () => (await focused()).startsWith('The key is revoked.'));
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+
     // How long ago it was, and the id of a call, are others each time.
     expect(await page.getByRole('status').filter({ hasText: 'ago' }).count()).toBe(0);
+
     await page.route('**/api/keys/**', (route) => route.abort());
     await page.getByRole('alert').getByText('Unreached').waitFor();
     await page.unrouteAll({ behavior: 'ignoreErrors' });
+
     expect(await axeFinds(page)).toEqual([]);
   });
 
   it('that the end of a session comes between is made after signing in again', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
+
     await fillRevocation(page, key);
     await page.route('**/oauth2/v2.0/token', (route) =>
       route.fulfill({ status: 400, json: { error: 'invalid_grant' } }),
@@ -128,11 +138,15 @@ describe('a revocation', () => {
     await page.route('**/api/**', (route) => route.fulfill({ status: 401, body: '' }));
     await pressRevoke(page, key);
     await page.getByText('Your sign-in has ended.').first().waitFor();
+
     expect(await axeFinds(page)).toEqual([]);
+
     await page.unrouteAll({ behavior: 'ignoreErrors' });
     await signInBy(page, 'Sign in again');
     await page.getByRole('button', { name: 'Sign in again' }).waitFor({ state: 'detached' });
+
     expect(await page.getByLabel('Why').inputValue()).toBe('Stolen laptop');
+
     await pressRevoke(page, key);
     await page.getByText('The key is revoked.').waitFor();
   });
@@ -153,20 +167,27 @@ describe('a restore', () => {
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
     const restore = page.getByRole('region', { name: 'Restore' });
+
     await restore.getByLabel('Why').fill('False alarm');
     await page.locator('.headline').getByText(first).waitFor();
     await revokeByApi(key);
     await restore.getByRole('alert').getByText('It has been revoked again since you came here').waitFor();
+
     expect(await restore.getByLabel('Why').inputValue()).toBe('');
+
     await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
+
     expect(await page.getByText('The key is restored.').count()).toBe(0);
   });
 
   it('whose answer is lost is told of by what is seen afterwards', async () => {
     const key = freshKey();
+
     await revokeByApi(key);
+
     const { page } = await as('restorer', view(key));
     const restore = page.getByRole('region', { name: 'Restore' });
+
     await restore.getByLabel('Why').fill('False alarm');
     await page.route('**/restore', async (route) => {
       await route.fetch();
@@ -174,6 +195,7 @@ describe('a restore', () => {
     });
     await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
     await page.getByRole('status').getByText('It is not revoked any more.').waitFor();
+
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
@@ -182,7 +204,9 @@ describe('a restore', () => {
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
     const restore = page.getByRole('region', { name: 'Restore' });
+
     await page.locator('.headline').getByText(first).waitFor();
+
     // The status that this page sees stays as it is, while the key is revoked once more.
     await page.route('**/api/keys/**', (route) =>
       route.request().method() === 'GET' ? route.abort() : route.continue(),
@@ -198,6 +222,7 @@ describe('a restore', () => {
 describe('a dry run', () => {
   it('that is refused can be asked for again; that of one key is not shown for another', async () => {
     const { page } = await as('revoker', '#/keys');
+
     await page.route('**/revoke?dryRun=true', (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
     await page.goto(`${app.url}/#/break-glass/kv-files/archive-key`);
     await page.getByRole('alert').getByText('Status503').waitFor();
@@ -205,19 +230,24 @@ describe('a dry run', () => {
     await page.getByText('2 storage accounts with').waitFor();
     await page.goto(`${app.url}/#/break-glass/kv-files/files-key`);
     await page.getByRole('heading', { name: 'Break-glass: kv-files/files-key' }).waitFor();
+
     expect(await page.getByText('2 storage accounts with').count()).toBe(0);
+
     // One that is late comes to a view that was left.
     await page.route('**/archive-key/revoke?dryRun=true', async (route) => {
       const response = await route.fetch();
       await page.getByRole('heading', { name: 'Break-glass: kv-files/files-key' }).waitFor();
       await route.fulfill({ response }).catch(() => undefined);
     });
+
     const late = page.waitForRequest('**/archive-key/revoke?dryRun=true');
+
     await page.goBack();
     await page.getByRole('heading', { name: 'Break-glass: kv-files/archive-key' }).waitFor();
     await late;
     await page.goForward();
     await page.getByText('8 storage accounts with').waitFor();
+
     expect(await page.getByText('2 storage accounts with').count()).toBe(0);
   });
 });
@@ -236,13 +266,18 @@ describe('who looks', () => {
 
   it('leaves nothing to who signs in after the session has ended', async () => {
     const { page } = await as('operator', '#/break-glass/kv-files/files-key');
+
     await page.getByText('8 storage accounts with').waitFor();
     await page.getByLabel('Why').fill('Of the operator');
     await app.advance(25 * 3_600_000);
     await page.getByText('Your sign-in has ended.').waitFor({ timeout: 45_000 });
+
     expect(await page.getByLabel('Why').inputValue()).toBe('Of the operator');
+
     await page.context().clearCookies();
+
     const opening = page.waitForEvent('popup');
+
     await page.getByRole('button', { name: 'Sign in again' }).click();
     await (await opening).getByRole('button', { name: /^revoker/ }).click();
     await page.getByText('revoker@local.onmicrosoft.com').first().waitFor();
@@ -264,6 +299,7 @@ describe('answers that are not what they should be', () => {
 
   it('are each a problem with a next step', async () => {
     const { page } = await as('operator', '#/nowhere');
+
     for (const [answer, reason] of [
       [{ status: 200, body: '{"value": [' }, 'AnswerUnreadable'],
       [{ status: 200, contentType: 'text/html', body: '<h1>Sign in to the network</h1>' }, 'AnswerUnreadable'],
@@ -272,9 +308,13 @@ describe('answers that are not what they should be', () => {
     ] as const) {
       await page.route('**/api/keys', (route) => route.fulfill(answer));
       await page.evaluate("location.hash = '#/keys'");
+
       const alert = page.getByRole('alert');
+
       await alert.getByText(reason).waitFor();
+
       expect(await alert.getByText('Next step').count(), reason).toBe(1);
+
       await page.evaluate("location.hash = '#/nowhere'");
       await alert.waitFor({ state: 'detached' });
       await page.unrouteAll({ behavior: 'ignoreErrors' });

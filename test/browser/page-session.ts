@@ -27,25 +27,32 @@ async function visit(browser: Browser, app: Pick<App, 'url'>, view = '#/', optio
   const { clock, provoked, ...rest } = options;
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', ...rest });
   if (clock) await context.clock.install({ time: Date.now() + Number(clock === true ? 0 : clock) });
+
   const complaints: string[] = [];
   const requests: string[] = [];
   const tokens = new Set<string>();
+
   context.on('console', (message) => {
     if (!provoked?.test(message.text())) complaints.push(message.text());
   });
   context.on('weberror', (error) => complaints.push(error.error().message));
+
   context.on('request', (request) => {
     requests.push(request.url());
     const bearer = /^Bearer (.+)$/.exec(request.headers().authorization ?? '')?.[1];
     if (bearer) tokens.add(bearer);
   });
+
   context.on('response', async (response) => {
     if (!response.url().includes('/oauth2/v2.0/token')) return;
     const body = (await response.json().catch(() => ({}))) as Record<string, string>;
     for (const name of ['access_token', 'refresh_token', 'id_token']) if (body[name]) tokens.add(body[name]);
   });
+
   const page = await context.newPage();
+
   await page.goto(`${app.url}/${view}`);
+
   return { page, complaints, requests, tokens, close: () => context.close() };
 }
 
@@ -134,6 +141,7 @@ export function useVisits(
     opened.push(one);
     return one;
   };
+
   afterEach(async () => {
     const all = opened.splice(0);
     try {
@@ -144,6 +152,7 @@ export function useVisits(
       await Promise.all(all.map((one) => one.close()));
     }
   });
+
   return {
     as: (who, view, options) => kept(visitAs(chromium.browser, app, who, view, { ...every, ...options })),
     open: (view, options) => kept(visit(chromium.browser, app, view, { ...every, ...options })),

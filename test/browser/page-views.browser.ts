@@ -99,11 +99,14 @@ describe('names that look like markup', () => {
       const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
       await route.fulfill({ response, json: madeHostile(await response.json()) });
     });
+
     for (const [name, view] of VIEWS) {
       await page.goto(`${app.url}/#/trend`);
       await page.goto(`${app.url}/${view}`);
+
       if (/^(now|fleet|account|keys|audit|record)$/.test(name))
         await page.getByText(NASTY).first().waitFor({ state: 'attached' });
+
       expect(await page.locator('img, iframe').count(), name).toBe(0);
       expect(await widerThanScreen(page), name).toBe(0);
       expect(await page.title(), name).toMatch(/ · cmk-autopilot$/);
@@ -158,38 +161,48 @@ it('each view is kept up to date by one request, and by none while it is out of 
   const { page } = await as('operator', '#/nowhere', { clock: true });
   const asked: string[] = [];
   const underWay = new Set<Request>();
+
   page.on('request', (request) => {
     const { pathname, search } = new URL(request.url());
     if (!pathname.startsWith('/api/')) return;
     asked.push(pathname.replace('/api', '') + search);
     underWay.add(request);
   });
+
   page.on('response', (response) => underWay.delete(response.request()));
   page.on('requestfailed', (request) => underWay.delete(request)); // given up by a view that was left
+
   const isStill = () => underWay.size === 0;
   const hide = (isHidden: boolean) =>
     page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${isHidden} })`);
+
   for (const [name, view, path, everyMs] of POLLED) {
     await goTo(page, '#/nowhere');
     await hide(false);
     asked.length = 0;
     await goTo(page, view);
     await eventually(`${name} is asked for`, () => asked.includes(path) && isStill());
+
     // What is still being read is asked for again soon.
     for (let before = -1; before !== asked.length; ) {
       before = asked.length;
       await page.clock.runFor(1_200);
       await eventually('that is answered', isStill);
     }
+
     asked.length = 0;
+
     const times = Math.max(1, Math.floor(LONG_MS / everyMs));
     for (let time = 1; time <= times; time += 1) {
       await page.clock.runFor(everyMs + 100);
       await eventually(`${name} was asked for again`, () => asked.length >= time && isStill());
     }
+
     expect(asked, name).toEqual(Array(times).fill(path));
+
     await hide(true);
     await page.clock.runFor(2 * everyMs + LONG_MS);
+
     expect(asked, name).toHaveLength(times);
   }
 });
@@ -206,17 +219,24 @@ describe('what is served', () => {
   it('is held by a strict policy, and files are kept for good', async () => {
     const document = await fetch(`${app.url}/`);
     const policy = document.headers.get('content-security-policy') ?? '';
+
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).toContain("require-trusted-types-for 'script'");
     expect(policy).not.toMatch(/unsafe|\*/);
+
     const [, script = ''] = /src="(page\/main-[\w]+\.js)"/.exec(await document.text()) ?? [];
     const file = await fetch(`${app.url}/${script}`);
+
     expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+
     await file.body?.cancel();
+
     expect((await fetch(`${app.url}/page/index.html`)).status).toBe(404);
     expect((await fetch(`${app.url}/page/..%2fhost.json`)).status).toBe(404);
+
     const again = await fetch(`${app.url}/`, { headers: { 'if-none-match': document.headers.get('etag') ?? '' } });
+
     expect(again.status).toBe(304);
   });
 });

@@ -16,7 +16,9 @@ const app = useApp({
   env: { CMK_AUTOFIX: 'StaleKeyVersion' },
   prepare: ({ world }) => {
     const inDays = (days: number) => ({ exp: world.clock.nowSeconds() + days * DAY_SECONDS });
+
     key = new TestKey(world, 'kv-files', inDays(40));
+
     const newest = key.add(inDays(400));
     for (let n = 0; n < BEHIND + MOVED; n += 1) {
       const version = n < BEHIND ? key.first : newest;
@@ -27,10 +29,14 @@ const app = useApp({
         key: key.use('pinned', version),
       });
     }
+
     new TestKey(world, 'kv-records', inDays(-2));
     new TestKey(world, 'kv-records', inDays(12));
+
     const disabled = new TestKey(world, 'kv-files', inDays(200));
+
     for (const name of ['stoff01', 'stoff02', 'stoff03']) disabled.account('automatic', { name });
+
     disabled.first.enabled = false;
   },
 });
@@ -51,8 +57,10 @@ function thirtyDays() {
   const value = Array.from({ length: 30 }, (_, n) => {
     const day = new Date(today - (29 - n) * DAY_SECONDS * 1000).toISOString().slice(0, 10);
     if (n === 9) return { day };
+
     const rotations =
       n % 3 === 0 ? { finished: 1 + (n % 4), p50Seconds: 1 + (n % 5), p95Seconds: 8 + 3 * n } : { finished: 0 };
+
     return {
       day,
       findings: {
@@ -66,6 +74,7 @@ function thirtyDays() {
       events: { rotations, revocations: n === 12 ? 1 : 0, restores: n === 13 ? 1 : 0, complete: true },
     };
   });
+
   return { value };
 }
 
@@ -101,11 +110,13 @@ describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
       expect(await page.locator('main').textContent(), name).not.toMatch(/\d{4}-\d\d-\d\dT/);
       expect(await axeFinds(page), name).toEqual([]);
     };
+
     for (const [name, view, drawn] of PICTURES) {
       await page.evaluate(`location.hash = ${JSON.stringify(view())}`);
       await page.locator(drawn).first().waitFor();
       await look(name);
     }
+
     await withTrend(visit);
     await look('trend');
   });
@@ -124,9 +135,12 @@ describe('the pictures', () => {
     const { page } = await as('operator', '#/fleet');
     const found = page.getByRole('status').filter({ hasText: 'accounts' });
     const serving = page.getByRole('button', { name: /Serving/ });
+
     await serving.click();
     await page.waitForURL(/health=Serving/);
+
     expect(await serving.getAttribute('aria-pressed')).toBe('true');
+
     await found.getByText(/ of \d+/).waitFor();
     await serving.click();
     await page.waitForURL((url) => !url.hash.includes('health'));
@@ -144,16 +158,22 @@ describe('the pictures', () => {
 
   it('of the trend show p50, p95 and the promise of a day that is pointed at', async () => {
     const visit = await as('operator', '#/fleet', { viewport: { width: 1400, height: 900 } });
+
     await withTrend(visit);
+
     const speed = visit.page.getByRole('figure', { name: 'From the new version to the last account' });
+
     expect(await speed.getByRole('list').textContent()).toMatch(
       /p50 .*p95 .*promise for 500 accounts in one region 1 min/s,
     );
+
     const plot = await speed.locator('.u-over').boundingBox();
     if (!plot) throw new Error('The chart is not drawn.');
+
     await visit.page.mouse.move(plot.x + plot.width * 0.915, plot.y + plot.height / 2);
     await speed.locator('.tip').getByText('p95 1 min 29 s').waitFor();
     await speed.getByText('In figures').click();
+
     expect(await speed.getByRole('row').first().textContent()).toBe('Dayp50p95');
   });
 });

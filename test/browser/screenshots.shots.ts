@@ -40,18 +40,23 @@ const chromium = useChromium();
 /** Takes each view in each size and scheme. */
 async function takeAll(app: { readonly url: string }, state: string): Promise<void> {
   const { page, close } = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: SIZES[1] });
+
   for (const [name, view] of VIEWS) {
     await goTo(page, view);
+
     for (const size of SIZES) {
       await page.setViewportSize(size);
+
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
         await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
         await page.screenshot({ path: join(ALL, `${state}-${name}-${size.width}-${colorScheme}.png`), fullPage: true });
       }
     }
+
     expect(await axeFinds(page), `${state} ${name}`).toEqual([]);
   }
+
   await close();
 }
 
@@ -64,6 +69,7 @@ async function goTo(page: Page, view: string): Promise<void> {
     underWay.delete(request);
     last = performance.now();
   };
+
   page.on('request', begun).on('requestfinished', ended).on('requestfailed', ended);
   await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
   last = performance.now();
@@ -91,27 +97,35 @@ describe('with accounts', () => {
     await mkdir(ALL, { recursive: true });
     await app.checkDrift();
     await takeAll(app, '1-well');
+
     const phone = await visitAs(chromium.browser, app, 'operator', '#/', { viewport: SIZES[0], colorScheme: 'dark' });
+
     await goTo(phone.page, `#/break-glass/${KEY}`);
     await phone.page.screenshot({ path: join(DOCS, 'page-break-glass-phone.png') });
     await phone.close();
 
     await post('operator', '/pause', { reason: 'Until the leak is understood', ticket: 'INC-4711' });
+
     const revoked = await post('revoker', `/keys/${KEY}/revoke`, {
       reason: 'Suspected compromise',
       ticket: 'INC-4711',
       confirm: KEY,
     });
+
     const { revocation } = (await revoked.json()) as RevokeResponse;
+
     await eventually(
       'the incident shows',
       async () => (await get<NowAnswer>('/now')).fleet?.value?.states.Revoked === 2,
       60_000,
     );
+
     await takeAll(app, '2-incident');
+
     const desk = await visitAs(chromium.browser, app, 'operator', '#/fleet', {
       viewport: { width: 1_200, height: 760 },
     });
+
     await goTo(desk.page, '#/');
     await desk.page.screenshot({ path: join(DOCS, 'page-now.png') });
     await desk.close();

@@ -36,8 +36,10 @@ beforeAll(async () => {
     encoding: 'utf8',
     env: { ...process.env, NODE_ENV: 'production' },
   });
+
   expect(`${built.stdout}${built.stderr}`).not.toMatch(/warn|error|\(!\)/i);
   expect(built.status).toBe(0);
+
   server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     const file = fileOf(pathname);
@@ -45,6 +47,7 @@ beforeAll(async () => {
     response.writeHead(body ? 200 : 404, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' });
     response.end(body);
   }).listen(0, '127.0.0.1');
+
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -17,15 +17,21 @@ describe('what the command line changes', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const why = ['--reason', 'Held for an audit', '--ticket', 'CHG-7'];
+
     expect(await cmk(['account', 'pin', account.name, ...why])).toMatchObject({ code: 0 });
     expect(await cmk(['key', 'ensure', 'second', '--vault', site.vault.name])).toMatchObject({ code: 0 });
 
     const { code, out } = await cmk(['audit', 'list', '--account', account.name, '-o', 'json']);
+
     expect(code).toBe(0);
+
     const records = JSON.parse(out).result;
+
     expect(records).toHaveLength(1);
+
     const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
     const details = { command: 'account pin', why: 'Held for an audit', ticket: 'CHG-7', from: key };
+
     expect(records[0]).toMatchObject({
       intact: true,
       entry: {
@@ -36,20 +42,28 @@ describe('what the command line changes', () => {
         details: { ...details, to: `${key}/${site.version.version}` },
       },
     });
+
     const shown = await cmk(['audit', 'show', records[0].id]);
+
     expect(shown).toMatchObject({ code: 0, out: expect.stringContaining('"why": "Held for an audit"') });
+
     const history = await cmk(['audit', 'list', '--account', account.name]);
+
     expect(history.out).toMatch(/^\S+\taccount\.setKey\t\S+\t\S+\tHeld for an audit\n$/);
+
     const csv = await cmk(['audit', 'list', '--key', `${site.vault.name}/second`, '-o', 'csv', '--wide']);
     const [head, ...rows] = csv.out.trim().split('\n');
+
     expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,found_in,intact');
     expect(rows.map((row) => row.split(',')[1])).toEqual(['key.create', 'key.setPolicy']);
     expect((await cmk(['audit', 'verify'])).code).toBe(0);
+
     const of = async (...filter: string[]) => {
       const listed = await cmk(['audit', 'list', ...filter, '-o', 'json', '--query', 'result[].entry.action']);
       return JSON.parse(listed.out);
     };
     const created = ['--vault', site.vault.name, '--action', 'key'];
+
     expect(await of(...created)).toEqual(['key.create', 'key.setPolicy']);
     expect(await of(...created, '--until', '2020-01-01')).toEqual([]);
     expect((await cmk(['audit', 'list', '--until', 'soon'])).err).toMatch(/--until "soon" is neither/);

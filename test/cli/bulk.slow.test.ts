@@ -69,6 +69,7 @@ describe('account onboard --from', () => {
         ],
       });
     });
+
     expect(writes.filter((write) => write.endsWith(`/vaults/${vault}`))).toHaveLength(1);
     expect(writes.filter((write) => write.endsWith('/keys/files-key/create'))).toHaveLength(1);
     expect(encrypted(accounts)).toEqual([true, true, true]);
@@ -77,11 +78,15 @@ describe('account onboard --from', () => {
   it('goes on after a failure, says which, and does the rest when run again', async () => {
     const { args, accounts } = await three();
     const [, second] = accounts;
+
     busy(`${second?.name}\\?`);
+
     const first = await cmk([...args, '--yes', '-o', 'json']);
+
     expect(first.code).toBe(1);
     expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 } });
     expect(document(first.out).accounts[1]).toMatchObject({ outcome: 'failed', error: { reason: 'Refused' } });
+
     procedures.local.faults.clear();
 
     const writes = await procedures.writes(async () => {
@@ -89,6 +94,7 @@ describe('account onboard --from', () => {
       expect(again.code).toBe(0);
       expect(document(again.out)).toMatchObject({ counts: { unchanged: 2, done: 1 } });
     });
+
     expect(writes.every((write) => write.endsWith(`/storageAccounts/${second?.name}`))).toBe(true);
     expect(encrypted(accounts)).toEqual([true, true, true]);
   });
@@ -106,13 +112,19 @@ describe('account onboard --from', () => {
     const { args, accounts, file, vault } = await three();
     const lines = (...names: (string | undefined)[]) =>
       writeFile(file, `account,vault\n${names.map((name) => `${name},${vault}\n`).join('')}`);
+
     await lines(accounts[0]?.name, 'stnowhere', 'stneither');
+
     const stopped = await cmk([...args, '--max-failures', '2']);
+
     expect({ code: stopped.code, asked: stopped.err.includes('Add --yes.') }).toEqual({ code: 1, asked: false });
     expect(stopped.out).toContain('Nothing was started: 2 would fail, and --max-failures is 2.');
     expect(encrypted(accounts)).toEqual([false, false, false]);
+
     await lines(accounts[0]?.name, 'stnowhere');
+
     const { code, out, err } = await cmk([...args, '--yes']);
+
     expect(code).toBe(1);
     expect(err).toMatch(/stnowhere\tREFUSED: AccountNotFound/);
     expect(out).toContain('2 accounts: 1 done, 1 refused.');
@@ -133,13 +145,19 @@ describe('a list of accounts', () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
     const file = join(folder, `${unique('listed')}.csv`);
+
     await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
+
     const pinned = await cmk(['account', 'pin', '--from', file, '--yes', '-o', 'json']);
+
     expect(document(pinned.out)).toMatchObject({ counts: { done: 2 } });
+
     for (const { encryption } of accounts) {
       expect(encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
     }
+
     const verified = await cmk(['account', 'verify', '--from', file]);
+
     expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 ok.') });
     expect(verified.out).toContain(`${accounts[0]?.name}\tok\tok\n`);
   });
@@ -155,17 +173,24 @@ describe('a list of accounts', () => {
     const site = procedures.site({ role: false });
     const accounts = [1, 2, 3].map(() => addAccount(procedures.world, site.group, { name: unique('st') }));
     const file = join(folder, `${unique('listed')}.csv`);
+
     await writeFile(file, `account\n${accounts.map(({ name }) => `${name}\n`).join('')}`);
+
     const names = ['--vault', site.vault.name, '--key', site.key, '--identity', site.identity.name, '--grant'];
     const writes = await procedures.writes(async () => {
       const { out } = await cmk(['account', 'enable', '--from', file, ...names, '--yes', '-o', 'json']);
       expect(document(out)).toMatchObject({ counts: { done: 3, failed: 0 } });
     });
+
     expect(encrypted(accounts)).toEqual([true, true, true]);
     expect(writes.filter((write) => write.includes('/roleAssignments/'))).toHaveLength(1);
+
     const missing = await cmk(['account', 'enable', '--from', file, '--vault', site.vault.name, '--yes']);
+
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('line 2: neither the row nor') });
+
     const both = await cmk(['account', 'unpin', 'st1', '--from', file]);
+
     expect(both).toMatchObject({ code: 2, err: expect.stringContaining('exclude each other') });
   });
 });

@@ -29,6 +29,7 @@ describe('what a command prints', () => {
     const shown = async (...args: string[]) =>
       stripVTControlCharacters((await cmk(args, { tty: true, columns: 120 })).out);
     const key = [site.key, '--vault', site.vault.name];
+
     expect(await shown('key', 'show', ...key)).toMatch(
       /^https:.*\nVERSION +STATE +CREATED +EXPIRES +USED BY\n\w{32} +Usable/,
     );
@@ -43,7 +44,9 @@ describe('what a command prints', () => {
   it('with --json: one document, and nothing else on stdout', async () => {
     const site = procedures.site();
     const { code, out } = await cmk(['key', 'ensure', site.key, '--vault', site.vault.name, '--json']);
+
     expect(code).toBe(0);
+
     expect(JSON.parse(out)).toMatchObject({
       operation: 'key ensure',
       dryRun: false,
@@ -51,8 +54,10 @@ describe('what a command prints', () => {
       entries: [{ kind: 'found' }],
       result: { version: site.version.version },
     });
+
     const status = await cmk(['key', 'show', site.key, '--vault', site.vault.name, '--json']);
     const result = { versions: [{ version: site.version.version, usedBy: [] }] };
+
     expect(JSON.parse(status.out)).toMatchObject({ operation: 'key show', result });
   });
 
@@ -79,9 +84,12 @@ describe('an error in the middle', () => {
 
   it('is in one document with what was done until then', async () => {
     const { code, out } = await cmk([...refused(), '--json']);
+
     expect(code).toBe(3);
+
     const text = expect.stringContaining('/new-key created');
     const resource = expect.stringMatching(/^https:.*\/keys\/new-key$/);
+
     expect(JSON.parse(out)).toMatchObject({
       operation: 'key ensure',
       dryRun: false,
@@ -199,9 +207,13 @@ describe('doctor', () => {
     const { apiOwners, principals } = procedures.world;
     const env = { CMK_API_AUDIENCE: `api://${CMK_API_CLIENT_ID}` };
     const line = (state: string, rest = '') => new RegExp(`${state}\towners of the app registration\t${rest}`);
+
     expect((await cmk(['doctor'], { env })).out).toMatch(line('ok'));
+
     const [owner] = [...principals.values()].filter(({ kind }) => kind === 'user');
+
     apiOwners.servicePrincipals.push(owner?.objectId ?? '');
+
     try {
       const { code, out } = await cmk(['doctor'], { env });
       expect(code).toBe(0);
@@ -209,7 +221,9 @@ describe('doctor', () => {
     } finally {
       apiOwners.servicePrincipals.length = 0;
     }
+
     const unknown = { CMK_API_CLIENT_ID: '99999999-0000-4000-8000-000000000001' };
+
     expect((await cmk(['doctor'], { env: unknown })).out).toMatch(line('unknown', '.*404'));
   });
 
@@ -235,13 +249,16 @@ describe('doctor', () => {
 describe('bin/cmk.js', () => {
   it('runs from a clone, and says nothing of what is experimental in Node', async () => {
     const bin = join(import.meta.dirname, '../../bin/cmk.js');
+
     const env = {
       ...process.env,
       NODE_NO_WARNINGS: undefined,
       NODE_USE_ENV_PROXY: '1',
       HTTPS_PROXY: 'http://127.0.0.1:9',
     };
+
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, '--help'], { env });
+
     expect(stdout).toContain('cmk account onboard');
     expect(stderr).toBe('');
   });

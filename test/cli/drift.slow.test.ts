@@ -38,13 +38,18 @@ describe('cmk drift', () => {
   it('has the command alone, whole and on one line, also in a narrow terminal and where there are more', async () => {
     const key = new TestKey(wire.azure.world);
     const accounts = [key.account(), key.account()];
+
     for (const version of [key.first, key.add()]) setBack(version, 7_200);
+
     const args = ['drift', '--key', key.name, '--cause', 'StaleKeyVersion'];
     const { out } = await cmk(args, { env: settings(), tty: true, columns: 50 });
     const shown = stripVTControlCharacters(out).match(/^ {2}(cmk account pin .+)$/m)?.[1] ?? '';
+
     expect(accounts.map(({ id }) => `cmk account pin ${id}`)).toContain(shown);
     expect(wordsOf(shown)).toHaveLength(3);
+
     const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
+
     expect(csv[0]).toMatch(/,fix,command$/);
     expect(csv[1]).toMatch(/first of 2 commands: --expand shows all.*,cmk account pin \S+$/);
   });
@@ -52,15 +57,22 @@ describe('cmk drift', () => {
   it('names those alone that are asked for, and exits by them', async () => {
     const { key, account } = stale();
     const mine = await cmk(['drift', '--key', key.name, '--json'], { env: settings() });
+
     expect(mine.code).toBe(1);
+
     const { findings } = JSON.parse(mine.out).result;
+
     expect(findings).toContainEqual(expect.objectContaining({ reason: 'StaleKeyVersion', resource: account.id }));
+
     const about = findings.map((one: { resource: string; cause: { about: string[] } }) => [
       one.resource,
       ...one.cause.about,
     ]);
+
     expect(about.every((of: string[]) => of.some((id) => id.includes(key.name)))).toBe(true);
+
     const args = ['drift', '--key', key.name, '--health', 'Revoked', '-g', 'rg-files', '--cause', 'KeyDeleted'];
+
     expect(await cmk(args, { env: settings() })).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^0 errors, 0 w/),

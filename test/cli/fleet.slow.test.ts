@@ -18,16 +18,21 @@ let lost: StorageAccount;
 
 beforeAll(async () => {
   const { world } = app.azure;
+
   world.principals.get(CLIENT_IDS.owner)?.appRoles.push('CmkKey.Read');
   key = new TestKey(world);
+
   const identity = addIdentity(world, group(world), unique('id-'));
+
   allowStorage(world, key.vault, identity.principalId);
   lost = key.account('pinned', { identity });
   key.account('pinned');
   await app.checkDrift();
+
   for (const [id, { principalId }] of world.roleAssignments) {
     if (principalId === identity.principalId) world.roleAssignments.delete(id);
   }
+
   await app.checkDrift();
 });
 
@@ -49,15 +54,20 @@ describe('cmk account list', () => {
     const answer = await app.call('operator', 'GET', `/fleet?key=${encodeURIComponent(key.id())}`);
     const { value } = (await answer.json()) as FleetListAnswer;
     const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
+
     expect({ code, err }).toEqual({ code: 0, err: '' });
+
     const { rows, summary } = JSON.parse(out).result;
+
     const shown = ({ name, version, health: { state: health, ...why } }: FleetListAnswer['value'][number]) => ({
       name,
       version,
       health,
       ...why,
     });
+
     const named = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
+
     expect(rows.toSorted(named)).toMatchObject(value.map(shown).toSorted(named));
     expect(rows[0]?.health).toBe('NoAccess');
     expect(rows.find(({ account }: { account: string }) => account === lost.id)).toMatchObject({ health: 'NoAccess' });

@@ -19,6 +19,7 @@ describe('help', () => {
       .filter((one) => !one.name().startsWith('__') && one.name() !== 'help')
       .flatMap((one) => all(one, [...words, one.name()])),
   ];
+
   const silent = { write: () => true };
   const commands = all(createProgram({ context: { out: silent, err: silent }, environment: {} } as unknown as Cli));
   const environment = { CMK_FUNCTION_APP_ID: '/subscriptions/a', CMK_STORAGE_ACCOUNT_ID: '/subscriptions/b' };
@@ -48,13 +49,17 @@ describe('help', () => {
   it('has the exit codes and the environment in full', async () => {
     const codes = (await cmk(['help', 'exit-codes'])).out;
     for (const code of Object.values(EXIT)) expect(codes).toMatch(new RegExp(`^ +${code} `, 'm'));
+
     const { out } = await cmk(['help', 'environment']);
+
     const sources = ['src/cli', 'src/operations'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.ts'))
         .map((name) => readFileSync(join(ROOT, folder, name), 'utf8')),
     );
+
     const named = new Set(sources.join('\n').match(/\b(?:CMK_[A-Z_]+|NO_COLOR|AZURE_[A-Z_]+)\b/g));
+
     expect([...named].filter((name) => !out.includes(name))).toEqual([]);
   });
 });

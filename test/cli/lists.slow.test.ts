@@ -40,13 +40,18 @@ describe('cmk key list', () => {
   it('has each key with who uses it, by the storage of the app', async () => {
     const { site, account, env } = await known();
     const { code, out } = await cmk(['key', 'list', '--state', 'USABLE'], { env });
+
     expect({ code, key: lines(out)[0]?.slice(0, 3) }).toEqual({
       code: 0,
       key: [`${site.vault.name}/${site.key}`, 'usable', site.version.version],
     });
+
     const { result } = JSON.parse((await cmk(['key', 'ls', '-o', 'json'], { env })).out);
+
     expect(result.keys).toMatchObject([{ name: site.key, users: { accounts: 1 } }]);
+
     const shown = await cmk(['key', 'show', `${site.vault.name}/${site.key}`], { env });
+
     expect(shown.out).toMatch(new RegExp(`^${site.version.version}\\tUsable\\t.*\\t${account.name}$`, 'm'));
     expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });
@@ -61,11 +66,15 @@ it('cmk revocation lists what is revoked, and shows one by its key or id with th
   const { site, env } = await known();
   const name = `${site.vault.name}/${site.key}`;
   const of = ['--vault', site.vault.name];
+
   expect((await cmk(['revocation', 'list', ...of], { env })).out).toBe('No key is revoked.\n');
+
   const revoked = await cmk(['key', 'revoke', name, '--reason', 'Stolen', '--yes', '-o', 'json'], { env });
   const { id } = JSON.parse(revoked.out).result.revocation;
   const list = await cmk(['revocation', 'list', ...of], { env });
+
   expect(lines(list.out)).toMatchObject([[name, expect.any(String), expect.any(String), '1', '-', id]]);
+
   for (const which of [name, id, site.key]) {
     const { code, out } = await cmk(['revocation', 'show', which, ...of], { env });
     expect({ code, out }).toEqual({
@@ -73,6 +82,7 @@ it('cmk revocation lists what is revoked, and shows one by its key or id with th
       out: expect.stringContaining(`cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} `),
     });
   }
+
   expect(await cmk(['revocation', 'show', 'other', ...of], { env })).toMatchObject({ code: 3 });
 });
 
@@ -108,12 +118,17 @@ it('--watch has in a pipe what is new, until it is interrupted, and refuses a do
     credential: procedures.credential(),
     interrupted: end.signal,
   });
+
   const seen = () => lines(out).flatMap(([, state]) => state ?? []);
+
   await eventually('its versions', () => seen().length > 0);
   site.version.enabled = false;
   await eventually('what is new', () => seen().length > 1);
+
   expect(seen()).toEqual(['Usable', 'Disabled']);
+
   end.abort(new Interruption(130));
+
   expect({ code: await code, err }).toEqual({ code: 130, err: '' });
   expect((await cmk(['key', 'show', site.key, '--vault', site.vault.name, '-w', '-o', 'json'])).code).toBe(2);
 });
@@ -181,11 +196,14 @@ describe('--query', () => {
 it('account list has filters of every field, all of which have to hold, and the worst first', async () => {
   const { site, account } = fleet();
   const second = procedures.encrypted(site, 'pinned');
+
   procedures.nextVersion(site);
+
   const env = await indexed(azurite.connectionString, procedures, site, [account, second]);
   const query = ['--vault', site.vault.name, '--query', 'result.rows[].name'];
   const names = async (...args: string[]) =>
     JSON.parse((await cmk(['account', 'list', ...args, ...query], { env })).out);
+
   expect(await names('--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
   expect(await names('--key', `${site.vault.name}/${site.key}`, '-g', site.group.name)).toHaveLength(2);
   expect(await names('-g', 'rg-other')).toEqual([]);

@@ -38,13 +38,18 @@ function find(
 function trouble(line: string, isHabitRead: boolean): string | undefined {
   const words = line.split(' ').slice(1);
   if (words[1]?.startsWith('$')) return undefined;
+
   const args = isHabitRead ? renamed(words, PROGRAM) : words;
+
   // \`cmk key\`, of the group.
   if (args.length === 1 && PROGRAM.commands.some((one) => one.name() === args[0])) return undefined;
+
   const found = find(args);
   if (!found) return 'no such command';
+
   const flags = [...found.command.options, ...PROGRAM.options].flatMap(({ long, short }) => [long, short]);
   const unknown = found.rest.filter((word) => /^--?[a-z]/.test(word) && word !== '--help' && !flags.includes(word));
+
   return unknown.length > 0 ? `no option ${unknown.join(', ')}` : undefined;
 }
 
@@ -60,11 +65,14 @@ it('every `cmk` command that a message, the page or a document names is one that
       // Prose: \`cmk needs Node 22\`.
       .filter(({ line }) => COMMANDS.includes(line.split(' ')[1] ?? '')),
   );
+
   expect(named.length).toBeGreaterThan(100);
+
   const wrong = named.flatMap(({ file, line, isHabitRead }) => {
     const what = trouble(line, isHabitRead);
     return what === undefined ? [] : [`${file}: ${line}: ${what}`];
   });
+
   expect(wrong).toEqual([]);
 });
 

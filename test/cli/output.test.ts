@@ -69,6 +69,7 @@ describe('what others wrote, in a tag or a name', () => {
   const harmless = String.raw`a\u001b]0;owned\u0007\u001b[2J\u009b1A\u202ecba\u2066\u200b\ufeff\u000d\u000a\u0009b`;
   const check = { check: 'the key', state: 'failed', detail: evil, fix: evil } as const;
   const error = { reason: 'Unexpected', message: evil, nextStep: 'Stop.' } as unknown as Parameters<Output['error']>[0];
+
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
   const acted = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
 

@@ -22,11 +22,15 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmk-package-'));
   empty = join(folder, 'empty');
   await mkdir(empty);
+
   const { folder: made } = await bundleCli(join(folder, 'made'));
   const file = await packCli(made, join(folder, 'packed'));
+
   await rm(made, { recursive: true });
+
   // Nothing can be fetched: what it needs is in it.
   const env = { ...process.env, npm_config_offline: 'true', npm_config_cache: join(folder, 'cache') };
+
   await run('npm', ['install', '--global', '--prefix', join(folder, 'prefix'), '--no-audit', '--no-fund', file], {
     env,
     cwd: empty,
@@ -66,10 +70,12 @@ describe('the package', () => {
         cwd: empty,
       },
     );
+
     const { code, stderr } = await ran.then(
       ({ stderr }) => ({ code: 0, stderr }),
       (error: { code: number; stderr: string }) => error,
     );
+
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringMatching(/^error: .* needs Node 22[^\n]*\.\nhint: [^\n]*\.\n$/),
@@ -97,11 +103,15 @@ it('the package alone, in an empty folder, onboards accounts from CSV, and finds
     AZURE_CLIENT_ID: owner?.clientId,
     AZURE_CLIENT_SECRET: owner?.secret,
   };
+
   const group = procedures.group();
   const accounts = [1, 2].map(() => addAccount(world, group, { name: unique('st'), shares: ['share1'] }));
+
   await writeFile(join(empty, 'accounts.csv'), `account\n${accounts.map(({ name }) => `${name}\n`).join('')}`);
+
   const names = ['--vault', unique('kv-'), '--key', 'files-key', '--identity', unique('id-')];
   const args = ['account', 'onboard', '--from', 'accounts.csv', ...names, '--yes', '-o', 'json'];
+
   for (const counts of [{ done: 2 }, { unchanged: 2 }]) {
     const { stdout } = await run(cmk, args, { cwd: empty, env });
     expect(JSON.parse(stdout)).toMatchObject({ version: 1, operation: 'account onboard', result: { counts } });

@@ -47,13 +47,17 @@ describe('cmk admin replay', () => {
   it('leaves what is not a message of the app, shows it, and exits 1', async () => {
     await queue('fleet-work-poison').sendMessage('rubbish');
     await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
+
     const { code, out } = await cmk(['admin', 'replay', 'fleet-work']);
+
     expect(code).toBe(1);
+
     expect(out.split('\n')).toEqual([
       '1 message of fleet-work-poison requeued to fleet-work.',
       'note\tNot a message of this app, still in fleet-work-poison: "rubbish"',
       '',
     ]);
+
     expect(await count('fleet-work-poison')).toBe(1);
   });
 

@@ -31,25 +31,36 @@ async function noted(site: Site, current: string): Promise<string> {
   const { id: account, location } = site.account;
   const now = new Date().toISOString();
   const use = { key, account, location, mode: 'pinned', pinned: current, current, readOn: now } as const;
+
   await createUseRows(createFleetTable(settings, none)).put([{ ...use, state: 'pending', at: now, attempts: 0 }]);
+
   const row = { target: undefined, stage: 'rest', canaries: [], proven: false, unfinished: 0, failed: 0 } as const;
   const rollouts = createRolloutStore(createControlTable(settings, none));
+
   await rollouts.put(key, { ...row, progressOn: now, checkedOn: now }, undefined);
+
   return key;
 }
 
 describe('cmk rotation', () => {
   it('tells how far a rotation is, and needs nothing of the app but its storage', async () => {
     const site = procedures.site();
+
     await noted(site, site.version.version);
+
     const show = ['rotation', 'show', site.key, '--vault', site.vault.name];
     const row = `${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`;
+
     expect(await cmk(show)).toMatchObject({ code: 0, out: expect.stringContaining(row) });
+
     const of = async (subscriptions: string) =>
       (await cmk(show, { env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions } })).out;
+
     expect(await of(' , ')).toContain('\tfinished\t1\t');
     expect(await of(SECOND_SUBSCRIPTION_ID)).toContain('\tfinished\t0\t');
+
     const all = await cmk(['rotation', 'list', '--json']);
+
     expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
     expect((await cmk([...show, '--watch'])).code).toBe(0);
   });
@@ -59,12 +70,17 @@ describe('cmk rotation', () => {
     const key = await noted(site, 'f'.repeat(32));
     const of = [site.key, '--vault', site.vault.name];
     const paused = await cmk(['rotation', 'pause', ...of, '--reason', 'a change window', '--until', 'PT4H']);
+
     expect(paused).toEqual({ code: 0, out: expect.stringContaining(`Paused: ${key} since `), err: '' });
     expect((await cmk(['rotation', 'show', ...of])).out).toMatch(/\tpaused\t0\t1\t0\t0.*a change window/s);
     expect((await cmk(['key', 'show', ...of])).out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
+
     const { result } = JSON.parse((await cmk(['key', 'show', ...of, '--json'])).out);
+
     expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
+
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
+
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
     expect(resumed.out).toContain(`The app retries failed accounts of ${site.vault.name}/files-key now.`);
     expect((await cmk(['key', 'show', ...of])).out).not.toMatch(/paused/i);
@@ -75,15 +91,22 @@ describe('cmk rotation', () => {
     const site = procedures.site();
     const key = await noted(site, site.version.version);
     const of = [site.key, '--vault', site.vault.name];
+
     await cmk(['rotation', 'pause', ...of, '--reason', 'a change window']);
     await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
+
     const still = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
+
     expect(still.out).not.toContain('retries');
+
     await cmk(['rotation', 'pause', ...of, '--reason', 'a change window']);
+
     const { out } = await cmk(['rotation', 'list']);
+
     expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
     expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));
     expect(out).toMatch(/^Paused: all keys since .*: the whole fleet rests$/m);
+
     await cmk(['rotation', 'resume', '--reason', 'it is over']);
   });
 

@@ -46,11 +46,14 @@ describe('Azure that throttles', () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
     const file = join(folder, 'accounts.csv');
+
     await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
+
     for (const { name } of accounts) {
       refuse('GET', `/storageAccounts/${name}\\?`);
       refuse('PATCH', `/storageAccounts/${name}\\?`);
     }
+
     expect(await cmk('account', 'pin', '--from', file, '--yes', '--max-failures', '1')).toMatchObject({
       code: 0,
       out: expect.stringContaining('2 accounts: 2 done.'),

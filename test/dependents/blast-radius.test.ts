@@ -46,7 +46,9 @@ describe('the blast radius of a key', () => {
     const since = local.azure.requests.last;
     const radius = await read('kv-files', 'archive-key');
     const version = vaultOf('kv-files').keys.get('archive-key')?.versions.at(-1)?.version;
+
     expect(radius).toMatchObject({ complete: true, selfLockout: false, unread: [] });
+
     expect(radius.accounts).toMatchObject([
       {
         name: 'starchive01',
@@ -58,6 +60,7 @@ describe('the blast radius of a key', () => {
       },
       { name: 'starchive02' },
     ]);
+
     expect(radius.otherResources).toMatchObject([
       {
         name: 'des-archive',
@@ -72,7 +75,9 @@ describe('the blast radius of a key', () => {
         whenRevoked: expect.stringMatching(/inaccessible within ten minutes/),
       },
     ]);
+
     const queries = local.azure.requests.since(since).filter(({ path }) => path.includes('ResourceGraph'));
+
     expect(queries).toHaveLength(1);
   });
 
@@ -101,10 +106,14 @@ describe('the blast radius of a key', () => {
       { name: 'platform' },
       { name: 'off', key: other.use() },
     ];
+
     const account = key.account('pinned', { scopes });
+
     Object.assign(account.encryptionScopes.get('off') ?? {}, { state: 'Disabled' });
+
     const onlyScope = other.account('pinned', { scopes: scopes.slice(0, 1) });
     const { accounts } = await read('kv-files', key.name);
+
     expect(Object.fromEntries(accounts.map(({ name, notCutOff }) => [name, notCutOff]))).toEqual({
       [account.name]: ['scope other', 'scope platform'],
       [onlyScope.name]: [],
@@ -114,8 +123,11 @@ describe('the blast radius of a key', () => {
   it('is complete with an account that has no file service, and with one of a kind without encryption scopes', async () => {
     const key = new TestKey(local.azure.world);
     const [blobs, other] = [key.account('pinned'), key.account('pinned')];
+
     blobs.kind = 'BlockBlobStorage';
+
     const error = { code: 'FeatureNotSupportedForAccount', message: 'EncryptionScopes is not supported.' };
+
     local.azure.faults.add([
       { match: { path: `/${other.name}/encryptionScopes` }, answer: { status: 400, body: { error } } },
     ]);
@@ -150,6 +162,7 @@ describe('the blast radius of a key', () => {
     const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;
     const scopes = [{ name: 'blobs', key }];
     addAccount(world, groupOf(SUBSCRIPTION_ID, 'rg-scopes'), { name: 'stscopes01', scopes, shares: ['share1'] });
+
     try {
       const { accounts } = await read('kv-files', 'archive-key');
       expect(accounts.find(({ name }) => name === 'stscopes01')).toMatchObject({
@@ -189,6 +202,7 @@ describe("the app's own storage", () => {
   const own = { AzureWebJobsStorage: undefined, AzureWebJobsStorage__accountName: 'stcmkapp' };
 
   type Options = () => Omit<Parameters<typeof addAccount>[2], 'name'> | undefined;
+
   it.each<[sentence: string, options: Options, expected: BlastRadius['selfLockout'], subscription?: string]>([
     ['is locked out when it uses the key', () => ({ key: filesKey() }), true],
     ['is locked out from elsewhere too', () => ({ key: filesKey() }), true, SECOND_SUBSCRIPTION_ID],
@@ -211,11 +225,13 @@ describe("the app's own storage", () => {
 
 describe('what cannot be read', () => {
   const forbidden = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
+
   const named = (name: string, reason: string, detail = '') => ({
     what: expect.stringContaining(name),
     reason,
     detail: expect.stringContaining(detail),
   });
+
   it.each<[sentence: string, rule: object, unread: object, accounts: number, others: number]>([
     [
       'the shares of one account',
@@ -264,12 +280,15 @@ describe('what cannot be read', () => {
     const dependents = Array.from({ length: 40 }, () => key.account('pinned', { location: 'uksouth' }).name);
     const elsewhere = key.account('pinned', { shares: ['share1'] });
     const of = `/(?:${dependents.join('|')})/(?:fileServices|encryptionScopes)`;
+
     local.azure.faults.add([{ match: { path: of }, answer: { status: 429 } }]);
+
     const since = local.azure.requests.last;
 
     const radius = await read('kv-files', key.name);
 
     const refused = local.azure.requests.since(since).filter(({ status }) => status === 429);
+
     expect(refused.length).toBeLessThanOrEqual(CONCURRENCY);
     expect(radius.complete).toBe(false);
     expect(radius.unread.map(({ reason }) => reason).sort()).toEqual([
@@ -294,10 +313,12 @@ describe('what cannot be read', () => {
       { match: { path: 'ResourceGraph' }, hang: true },
       { match: { path: '/starchive02/fileServices' }, hang: true },
     ]);
+
     const services = sampleServices();
     const key = keyOf(services, 'kv-files', 'archive-key');
     const began = performance.now();
     const radius = await abortAfter((signal) => readBlastRadius(key, services, signal), 3_000);
+
     expect(performance.now() - began).toBeLessThan(30_000);
     expect(radius).toMatchObject({ complete: false, otherResources: [] });
     expect(radius.accounts.map(({ name, shares }) => `${name} ${shares.length}`)).toEqual([

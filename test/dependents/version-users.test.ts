@@ -40,6 +40,7 @@ describe('who uses which version of a key', () => {
       key: key.use('pinned', newer),
       scopes: [{ name: 'blobs', key: key.use() }],
     });
+
     const updates = addOtherResource(
       world(),
       group(world()),
@@ -49,11 +50,14 @@ describe('who uses which version of a key', () => {
         encryption: { keyVaultKeyUri: key.id(newer) },
       },
     );
+
     new TestKey(world()).account('pinned');
 
     const { uses, gaps } = await read(key);
+
     expect(gaps).toEqual([]);
     expect(uses).toHaveLength(5);
+
     expect(uses).toEqual(
       expect.arrayContaining([
         { who: pinned.id, versions: [key.first.version] },
@@ -123,21 +127,29 @@ describe('who uses which version of a key', () => {
     const key = new TestKey(world());
     const accounts = Array.from({ length: 10 }, () => key.account('pinned'));
     const path = `/storageAccounts/(${accounts.map(({ name }) => name).join('|')})\\?`;
+
     local.azure.faults.add([{ match: { path }, hang: true }]);
+
     const services = sampleServices();
     const time = new AbortController();
     let asked = 0;
+
     // Time is up once as many as are read at the same time hang.
     const get: Services['accounts']['get'] = (id) => {
       asked += 1;
       if (asked === 8) setImmediate(() => time.abort());
       return services.accounts.get(id);
     };
+
     const slow = { ...services, useRows: undefined, accounts: { ...services.accounts, get } };
     const { uses, gaps } = await readVersionUsers(managed(key, services), slow, time.signal);
+
     expect(uses).toEqual([]);
+
     const ofAccounts = gaps.filter((gap) => gap.startsWith('/subscriptions/'));
+
     expect(ofAccounts).toHaveLength(accounts.length);
+
     for (const { id } of accounts) expect(gaps.join('\n')).toContain(`${id}: The read exceeded its deadline`);
   });
 });

@@ -24,8 +24,11 @@ describe('docs/explanation/architecture.md', () => {
       const [, items = ''] = new RegExp(`^var ${list} = [[{]\n([\\s\\S]*?)^[\\]}]`, 'm').exec(names) ?? [];
       return [...items.matchAll(/'([\w-]+)'/g)];
     });
+
     expect([woken.length, kept.length]).toEqual([11, 14]);
+
     const missing = [...woken, ...kept].map(([, name]) => name).filter((name) => !text.includes(`\`${name}\``));
+
     expect(missing).toEqual([]);
   });
 });

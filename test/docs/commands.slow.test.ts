@@ -34,6 +34,7 @@ let run: LocalRun;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'cmk-docs-'));
+
   const [started, cli] = await Promise.all([
     startLocalRun({
       stateDir: join(folder, '.local'),
@@ -45,7 +46,9 @@ beforeAll(async () => {
     }),
     bundleCli(join(folder, 'cli')),
   ]);
+
   run = started;
+
   const cmk = `exec node '${join(cli.folder, 'cmk.mjs')}' "$@"`;
   await commandsInPath({
     cmk,
@@ -53,6 +56,7 @@ beforeAll(async () => {
     npm: `shift 2; script=$1; shift 2; case $script in token) exec node '${join(PROJECT, 'local/token.ts')}' "$@" ;; cmk) ${cmk} ;; *) exit 64 ;; esac`,
     curl: 'exec /usr/bin/curl --fail-with-body "$@"',
   });
+
   await symlink(join(PROJECT, 'infra'), join(folder, 'infra'));
 });
 
@@ -77,11 +81,13 @@ it.each(PAGES)('the commands of %s work as they stand', async (page) => {
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+
   const [out, err, code] = await Promise.all([
     text(shell.stdout),
     text(shell.stderr),
     new Promise<number | null>((resolve) => shell.on('exit', resolve)),
   ]);
+
   expect({ code, out, err: code === 0 || code === 1 ? '' : err }).toMatchObject({
     code: expect.toBeOneOf([0, 1]),
     err: '',

@@ -26,7 +26,9 @@ it('without any event, a rotated key reaches every pinned account, and nothing f
   const keys = outsider(app.azure).keys('kv-files');
   const { properties } = await keys.rotateKey('files-key');
   const accounts = [...app.azure.world.storageAccounts.values()].filter(({ name }) => /^stfiles0[1-6]$/.test(name));
+
   await checkDrift();
+
   await eventually(
     'all six accounts and the scope on the new version',
     () =>
@@ -35,9 +37,13 @@ it('without any event, a rotated key reaches every pinned account, and nothing f
         encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri?.endsWith(properties.version ?? '?'),
       ),
   );
+
   expect(accounts).toHaveLength(6);
+
   await app.settled();
+
   expect(app.records().filter(({ reason }) => reason === 'Poisoned' || reason === 'Unexpected')).toEqual([]);
+
   // And it was not an event.
   expect(app.records().some(({ reason }) => reason === 'EventAccepted')).toBe(false);
 });
@@ -45,14 +51,19 @@ it('without any event, a rotated key reaches every pinned account, and nothing f
 describe('the drift calls', () => {
   it('show the newest report, one by its id, and the history', async () => {
     const newest = await app.call('revoker', 'GET', '/drift');
+
     expect(newest.status).toBe(200);
     expect(newest.headers.get('cache-control')).toBe('no-store');
+
     const report = (await newest.json()) as DriftReport;
+
     expect(report).toMatchObject({ version: 2, by: 'timer', coverage: { accounts: 14, dependents: 13 } });
     expect(await (await app.call('revoker', 'GET', `/drift/${report.id}`)).json()).toEqual(report);
+
     const { reports } = (await (await app.call('revoker', 'GET', '/drift/history')).json()) as {
       reports: { id: string }[];
     };
+
     expect(reports.map(({ id }) => id)).toContain(report.id);
   });
 

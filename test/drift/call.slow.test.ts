@@ -30,16 +30,21 @@ describe('a check that takes longer than its caller waits', () => {
   it('answers 202 with where the report will be, goes on, and is there in the end', async () => {
     const services = wire.services();
     const answer = await startDriftCheck({ id: 'slow', caller: 'operator' }, services, wire.log, 0);
+
     expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/slow', 'retry-after': '10' } });
     expect(bodyOf(answer)).toMatchObject({ id: 'slow', state: 'running', by: 'operator', caller: 'operator' });
     expect(DRIFT_STARTED.parse(bodyOf(answer))).toEqual(bodyOf(answer));
+
     // Asked for meanwhile, it is under way.
     expect((await showReport('slow', services)).status).toBe(202);
+
     const done = await eventually('the report', async () => {
       const shown = await showReport('slow', services);
       return shown.status === 200 && shown;
     });
+
     expect(JSON.parse(String(done.body))).toMatchObject({ id: 'slow', by: 'operator', caller: 'operator' });
+
     await eventually('nothing is left of it but its report', async () => {
       return (await services.driftStorage.begun('slow')) === undefined;
     });
@@ -58,9 +63,11 @@ describe('a check that takes longer than its caller waits', () => {
         },
       },
     };
+
     const answers = await Promise.all(
       ['first', 'second'].map((id) => startDriftCheck({ id, caller: 'operator' }, counted, wire.log, 10 * MINUTE_MS)),
     );
+
     expect(answers.map(bodyOf)).toMatchObject([{ id: 'first' }, { id: 'first' }]);
     expect(ids).toEqual(['first']);
   });
@@ -78,14 +85,20 @@ describe('a check that takes longer than its caller waits', () => {
   it('is lost after the longest time that one can take, and says to start another', async () => {
     await wire.services().driftStorage.begin(check('killed'));
     wire.azure.clock.advance(LONGEST_MINUTES.operator * MINUTE_MS + 1);
+
     const lost = { status: 410, reason: 'DriftCheckLost', nextStep: expect.stringContaining('POST /api/drift') };
+
     expect(await asked('killed')).toEqual(lost);
+
     // A check after it does not make it unknown, not for a day.
     await runDriftCheck({ id: 'next', by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+
     expect(await asked('killed')).toEqual(lost);
     expect(await asked('next')).toEqual({ status: 200 });
+
     wire.azure.clock.advance(24 * 60 * MINUTE_MS);
     await runDriftCheck({ id: 'later', by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+
     expect(await asked('killed')).toMatchObject({ status: 404, reason: 'NoDriftReport' });
   });
 
@@ -96,7 +109,9 @@ describe('a check that takes longer than its caller waits', () => {
       throw Object.assign(new Error('No room.'), { statusCode: 507, code: 'InsufficientStorage' });
     };
     const broken = { ...services, driftStorage: { ...driftStorage, write: full } };
+
     await runDriftCheck({ id: 'unwritten', by: 'timer' }, broken, wire.log);
+
     expect(await asked('unwritten')).toMatchObject({ status: 410, reason: 'DriftCheckLost' });
     expect((await driftStorage.begun('unwritten'))?.failure).toContain('InsufficientStorage');
 
@@ -106,6 +121,7 @@ describe('a check that takes longer than its caller waits', () => {
         throw new TypeError('Nobody foresaw this.');
       },
     };
+
     await expect(runDriftCheck({ id: 'unforeseen', by: 'timer' }, unforeseen, wire.log)).rejects.toThrow(TypeError);
     expect(await asked('unforeseen')).toMatchObject({ status: 410, reason: 'DriftCheckLost' });
   });

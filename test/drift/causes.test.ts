@@ -17,7 +17,9 @@ const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 describe('the causes of findings', () => {
   it('are what one act each would mend, with the number of resources and the first of them', () => {
     const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }));
+
     expect(others).toEqual([]);
+
     expect(cause).toMatchObject({
       id: 'c1',
       reason: 'StaleKeyVersion',
@@ -25,6 +27,7 @@ describe('the causes of findings', () => {
       findings: 2_000,
       exempt: false,
     });
+
     expect(cause).toMatchObject({ commands: ['mend it'], moreCommands: 0, canFix: 2_000 });
     expect(cause?.sample).toEqual(many(5).map(({ resource }) => resource));
   });
@@ -80,8 +83,10 @@ describe('the causes of findings', () => {
           finding({ id: `f${n}`, cause: of(cause), resource: `r${resource}`, ...(exempt ? { exemption } : {}) }),
         );
         const causes = causesOf(findings);
+
         expect(causes.reduce((sum, one) => sum + one.findings, 0)).toBe(findings.length);
         expect(new Set(causes.map(({ id }) => id)).size).toBe(causes.length);
+
         for (const { id, affected } of causes) {
           const own = findings.filter((one) => causeKey(one) === id);
           expect(affected).toBe(new Set(own.map(({ resource }) => resource)).size);
@@ -101,12 +106,15 @@ describe('a report as it is published', () => {
       outcome: 'failed' as const,
       detail: 'd'.repeat(200),
     }));
+
     const unseen = findings.map(({ id, since }) => ({ id: `x${id}`, since, lastSeen: since }));
     const whole = report({ findings, fixes, unseen });
     const short = shorten(whole);
+
     expect(JSON.stringify(short).length).toBeLessThan(100_000);
     expect(short.findings).toHaveLength(5);
     expect('unseen' in short).toBe(false);
+
     // To shorten what is short already changes nothing.
     expect(shorten({ ...short, unseen: [] })).toEqual(short);
   });

@@ -173,13 +173,16 @@ const cases: readonly Case[] = [
   when('IdentityWithoutRole', 'the role is taken away', 'az role assignment create', async () => {
     const identity = newIdentity();
     const vault = vaultNamed(world(), 'kv-files');
+
     allowStorage(world(), vault, identity.principalId);
+
     const { account } = pinnedAccount({ identity });
     const { roleAssignments } = them().roles;
     const filter = `assignedTo('${identity.principalId}')`;
     for await (const { id } of roleAssignments.listForScope(vault.id.slice(1), { filter })) {
       await roleAssignments.deleteById((id ?? '').slice(1));
     }
+
     return account.id;
   }),
   when('VersionReverted', 'an account that was on a newer version is pinned back', 'cmk account pin', async () => {
@@ -223,7 +226,9 @@ const cases: readonly Case[] = [
         scheduleInfo: { expiration: { type: 'AfterDuration', duration: 'P10D' } },
       });
     }
+
     const { account } = pinnedAccount({ identity });
+
     return account.id;
   }),
   when('TenantMismatch', 'the vault trusts the tenant before a move', undefined, async () => {
@@ -267,14 +272,19 @@ const cases: readonly Case[] = [
   }),
   when('RotationStuck', 'nobody moves an account for twenty minutes', undefined, async () => {
     const key = new TestKey(world());
+
     key.account('pinned');
+
     const target = key.id(key.add());
     const on = wire.azure.clock.now().toISOString();
     const stuck = { stage: 'rest', unfinished: 1, failed: 1, lastNews: 'RotationStuck' } as const;
+
     // As reconcileKey leaves it.
     const { rollouts } = wire.services();
     const row = { target, ...stuck, canaries: [], proven: true, progressOn: on, checkedOn: on };
+
     await rollouts.put(key.id(), row, undefined);
+
     return key.id();
   }),
   when('RotationIncomplete', 'a new version gets no expiry', 'cmk key rotate', async () => {
@@ -290,11 +300,15 @@ const cases: readonly Case[] = [
     const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/expiry`;
     const definition = '/providers/Microsoft.Authorization/policyDefinitions/152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0';
     const properties = { policyDefinitionId: definition, parameters: { effect: { value: 'Deny' } } };
+
     onTestFinished(() => them().arm('DELETE', assignment));
     await them().arm('PUT', assignment, { properties: { ...properties, enforcementMode: 'DoNotEnforce' } });
+
     expect(about(await check(), 'PolicyBlocksRotation', key.id())).toEqual([]);
+
     await them().arm('PUT', assignment, { properties });
     wire.records.length = 0;
+
     return key.id();
   }),
   when('PolicyBlocksRotation', 'a policy denies keys in software', 'az policy exemption create', async () => {
@@ -341,6 +355,7 @@ const cases: readonly Case[] = [
   }),
   when('PurgeProtectionOff', 'somebody makes a vault without purge protection', 'az keyvault update', async () => {
     const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
+
     await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
       location: 'westeurope',
       properties: {
@@ -349,6 +364,7 @@ const cases: readonly Case[] = [
         enableRbacAuthorization: true,
       },
     });
+
     return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
   }),
   when('EventSubscriptionMissing', 'somebody deletes an event subscription', 'cmk admin ensure-events', async () => {
@@ -377,10 +393,12 @@ const cases: readonly Case[] = [
       type: 'Microsoft.KeyVault.KeyExpired',
       deadletterreason: 'MaxDeliveryAttemptsExceeded',
     };
+
     await BlobServiceClient.fromConnectionString(wire.connectionString)
       .getContainerClient('cmk-deadletter')
       .getBlockBlobClient('CMK-KEYEXPIRED/2026/01/01/00/x.json')
       .uploadData(Buffer.from(JSON.stringify([event])));
+
     // Azurite goes by the time of day, and this world's clock has been moved.
     return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
   }),
@@ -459,7 +477,9 @@ async function followCommands({ reason, stays }: Case, resource: string, report:
     const [found] = about(await report(), reason, resource);
     const command = found && commandOf(found);
     if (!command) return expect(found === undefined).toBe(stays === undefined);
+
     expect(ran).not.toContain(command);
+
     ran.push(command);
     await runCopied(command);
     wire.azure.clock.advance(1_000);
@@ -490,13 +510,18 @@ describe('the drift check finds', () => {
     const { reason, prints, notRun, drift } = one;
     const { resource, report = check } = await drift();
     const found = about(await report(), reason, resource);
+
     expect(found.length).toBeGreaterThan(0);
+
     const { id, reason: behind } = found[0]?.cause ?? {};
+
     expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
 
     const command = found[0] && commandOf(found[0]);
+
     expect(command && kindOf(command)).toBe(prints);
+
     if (prints && !notRun) await followCommands(one, resource, report);
   });
 
@@ -511,9 +536,12 @@ describe('the drift check finds', () => {
         activeKey: { keyUrl: key.id(newer) },
       },
     );
+
     await change(key, newer, { expiresOn: hoursAgo(1) });
+
     const report = await check();
     const stopped = { severity: 'error', is: expect.stringContaining(id.split('/').at(-1) ?? '') };
+
     expect(about(report, 'KeyExpired', account.id)).toMatchObject([stopped]);
     expect(about(report, 'NearExpiry', key.id())).toMatchObject([stopped]);
   });
@@ -528,7 +556,9 @@ describe('the drift check finds', () => {
       lists += 1;
       return lists === 1 ? all.filter(({ version }) => version !== newer.version) : all;
     };
+
     const report = await check(noFix, { keys: { ...keys, listVersions } });
+
     expect(lists).toBe(2);
     expect(about(report, 'KeyDeleted', account.id)).toEqual([]);
   });

@@ -51,9 +51,12 @@ describe('The drift check', () => {
       at: NOON,
       attempts: 0,
     };
+
     await rows.put([use]);
     await drop([KEY.name]);
+
     expect(await names()).toContain(GONE);
+
     await rows.drop([use]);
   });
 
@@ -67,7 +70,9 @@ describe('The drift check', () => {
         return dropRow(name, etag);
       },
     };
+
     await drop([KEY.name]);
+
     expect(await names()).toContain(GONE);
   });
 });

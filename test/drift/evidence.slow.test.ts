@@ -25,6 +25,7 @@ const revoke = () => breakGlass(wire).revoke(keyOf(wire.azure, 1), wire.services
 async function newestFile() {
   const names: string[] = [];
   for await (const { name } of blobs().getContainerClient('cmk-audit').listBlobsFlat()) names.push(name);
+
   const blob = blobs()
     .getContainerClient('cmk-audit')
     .getAppendBlobClient(names.sort().at(-1) ?? '');
@@ -32,6 +33,7 @@ async function newestFile() {
     await blob.create();
     await blob.appendBlock(text, Buffer.byteLength(text));
   };
+
   return { text: (await blob.downloadToBuffer()).toString(), put };
 }
 
@@ -50,8 +52,10 @@ describe('the drift check', () => {
 
   it('finds what was done to the trail since, raises an alert, and goes on from where it was right', async () => {
     await revoke();
+
     const { trailEnd } = await check();
     const { text, put } = await newestFile();
+
     await put(`${text.split('\n').slice(0, -2).join('\n')}\n`);
     wire.records.length = 0;
     for (let n = 1; n <= 2; n += 1) {
@@ -59,8 +63,11 @@ describe('the drift check', () => {
       expect(broken(report)).toMatchObject([{ severity: 'error', is: expect.stringMatching(/EndMissing/) }]);
       expect(report.trailEnd).toEqual(trailEnd);
     }
+
     expect(wire.records.find(({ reason }) => reason === 'AuditTrailBroken')).toMatchObject({ level: 'error' });
+
     await put(text);
+
     expect(broken(await check())).toEqual([]);
   });
 });

@@ -62,17 +62,23 @@ describe('a stale pin', () => {
   it('becomes work items, even where nothing is set: a lost event must not make a difference', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
+
     await list();
+
     const newer = key.add();
     const report = await check(null);
+
     expect(report.fixes).toMatchObject([{ reason: 'StaleKeyVersion', resource: account.id, outcome: 'enqueued' }]);
     expect(await itemsOf(key)).toMatchObject([
       { subscription: NO_SUBSCRIPTION, kind: 'key', cause: BY_DRIFT },
       { subscription: SUBSCRIPTION_ID, kind: 'key', cause: BY_DRIFT },
     ]);
+
     // The check itself does not write to the account.
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
+
     await work();
+
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
@@ -80,15 +86,22 @@ describe('a stale pin', () => {
   it('is moved where the index has the account on the newest version already', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
+
     await list();
+
     const newer = key.add();
+
     await check();
     await work();
+
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+
     const properties = account.encryption.keyvaultproperties;
     if (properties)
       Object.assign(properties, { keyversion: key.first.version, currentVersionedKeyIdentifier: key.id(key.first) });
+
     await check();
+
     // What others changed waits for the check of its event.
     await eventually('the account is moved', async () => {
       await work();
@@ -102,13 +115,19 @@ describe('an encryption scope that was created after the scopes of its account w
   async function createStaleScope() {
     const key = new TestKey(world());
     const account = key.account('automatic');
+
     await list();
     key.add();
+
     const later = vi.spyOn(storageClock, 'now').mockImplementation(() => new Date(Date.now() + MINUTE_MS));
+
     onTestFinished(() => void later.mockRestore());
+
     const keyVaultProperties = { keyUri: key.id(key.first) };
     const scope = { source: 'Microsoft.KeyVault', keyVaultProperties };
+
     await them().storage.encryptionScopes.put('rg-files', account.name, 'late', scope);
+
     return { key, account, resource: `${account.id}/encryptionScopes/late` };
   }
 
@@ -131,10 +150,13 @@ describe('an encryption scope that was created after the scopes of its account w
     const operation = 'Microsoft.Storage/storageAccounts/encryptionScopes/write';
     const changedBy = { on, operation, resource, confirmed: false };
     const change = { id: crypto.randomUUID(), concern: 'account', at: account.id, changedBy } as const;
+
     await services.changes.put([{ ...change, notedOn: on, due: services.now(), attempts: 0 }]);
     await checkChanges({ by: 'ResourceChanged', ref: change.id, since: on }, services, wire.log);
     await work();
+
     const known = await Array.fromAsync(services.useRows.of(key.id()));
+
     expect(known.map(({ scope }) => scope)).toContain('late');
   });
 });
@@ -142,16 +164,20 @@ describe('an encryption scope that was created after the scopes of its account w
 describe('event subscriptions', () => {
   it('that a vault lost when it was deleted and recovered are made again, and a second check has nothing to say', async () => {
     const { vaults } = them().vaults;
+
     await vaults.delete('rg-keys', 'kv-records');
     await vaults.createOrUpdate('rg-keys', 'kv-records', {
       location: 'westeurope',
       properties: { tenantId: world().tenantId, sku: { family: 'A', name: 'standard' }, createMode: 'recover' },
     });
+
     expect(await subscriptionsOf('kv-records')).toEqual([]);
 
     const report = await check();
+
     // Its role assignments are gone too, and giving them again is a person's decision.
     const advice = /^(ChangesNotWatched|PinnedVersion|VaultNotLocked|No.*)$/;
+
     expect(new Set(reasons(report).filter((reason) => !advice.test(reason)))).toEqual(
       new Set(['EventSubscriptionMissing', 'IdentityWithoutRole', 'MissingPermission', 'Unreadable']),
     );
@@ -159,7 +185,9 @@ describe('event subscriptions', () => {
     expect(await subscriptionsOf('kv-records')).toEqual(
       EVENT_FUNCTIONS.map(({ functionName }) => `cmk-func-cmk-${functionName}`).sort(),
     );
+
     const second = await check();
+
     expect(reasons(second)).not.toContain('EventSubscriptionMissing');
     expect(second.fixes).toEqual([]);
   });
@@ -167,27 +195,35 @@ describe('event subscriptions', () => {
   it('that were changed are put right under their own name; one that aims elsewhere is left, and ours put beside it', async () => {
     const vault = vaultNamed(world(), 'kv-files').id.slice(1);
     const { eventSubscriptions } = them().events;
+
     await eventSubscriptions.beginUpdateAndWait(vault, 'cmk-keyExpired', {
       filter: { includedEventTypes: ['Microsoft.KeyVault.KeyNearExpiry'], subjectBeginsWith: 'only-this' },
       retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 5 },
     });
+
     const app = `/${vault.split('/providers/')[0]}/providers/Microsoft.Web/sites/func-other`;
+
     deployCode(world(), app);
     await eventSubscriptions.beginUpdateAndWait(vault, 'cmk-keyNearExpiry', {
       destination: { endpointType: 'AzureFunction', resourceId: `${app}/functions/keyNearExpiry` },
     });
+
     const report = await check();
+
     expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([
       ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry was created.'],
       ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired was repaired.'],
     ]);
+
     expect(await subscriptionsOf('kv-files')).toEqual([
       'cmk-func-cmk-keyNearExpiry',
       'cmk-keyExpired',
       'cmk-keyNearExpiry',
       'cmk-keyNewVersionCreated',
     ]);
+
     const other = await eventSubscriptions.get(vault, 'cmk-keyNearExpiry');
+
     expect(JSON.stringify(other.destination)).toContain('func-other');
     expect(reasons(await check())).not.toContain('EventSubscriptionMisaimed');
   });
@@ -202,13 +238,19 @@ async function rotate(): Promise<void> {
 
 it('a key near its expiry whose event was lost is put to work, even where nothing is set, and rotated once', async () => {
   const key = new TestKey(world());
+
   key.account('automatic');
   key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+
   const fixes = (report: DriftReport) => report.fixes.filter(({ resource }) => resource === key.id());
+
   expect(fixes(await check(null))).toMatchObject([{ reason: 'NearExpiry', outcome: 'enqueued' }]);
+
   // The check itself writes nothing.
   expect(key.vault.keys.get(key.name)?.versions).toHaveLength(1);
+
   await rotate();
+
   expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
   expect(fixes(await check(null))).toEqual([]);
 });
@@ -216,22 +258,33 @@ it('a key near its expiry whose event was lost is put to work, even where nothin
 it('two checks at the same time do no harm', async () => {
   const key = new TestKey(world());
   const account = key.account('pinned');
+
   await list();
+
   const newer = key.add();
+
   await them().events.eventSubscriptions.beginDeleteAndWait(
     vaultNamed(world(), 'kv-files').id.slice(1),
     'cmk-keyExpired',
   );
+
   const reports = await Promise.all([check(), check(), check()]);
+
   for (const report of reports) expect(report.fixes.every(({ outcome }) => outcome !== 'failed')).toBe(true);
+
   await work();
+
   expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
   expect((await subscriptionsOf('kv-files')).filter((name) => name.endsWith('keyExpired'))).toEqual([
     'cmk-func-cmk-keyExpired',
   ]);
+
   const last = await check();
+
   expect(last.fixes).toEqual([]);
+
   const { driftStorage } = wire.services();
+
   expect((await driftStorage.newest())?.id).toBe(last.id);
   expect((await driftStorage.history()).length).toBeGreaterThanOrEqual(4);
 });

@@ -69,8 +69,10 @@ async function fixed(
     keys: { listVersions: async ({ name }: ManagedKey) => (name === HELD.name ? heldVersions(20) : []) },
     now: () => NOW,
   } as unknown as FixServices;
+
   const { log, records } = keptLog();
   const fixes = await fix(findings, 'check', services, log, round);
+
   return {
     done: done.sort(),
     outcomes: fixes.map(({ outcome }) => outcome),
@@ -155,6 +157,7 @@ describe('a fix', () => {
 describe('an event subscription that Azure does not let the app make', () => {
   const vaultId = KEY.vault.id;
   const storage = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stcmk';
+
   const missing = finding({
     reason: 'EventSubscriptionMissing',
     resource: vaultId,
@@ -168,7 +171,9 @@ describe('an event subscription that Azure does not let the app make', () => {
         throw Object.assign(new Error(message), { statusCode: 403, code });
       },
     };
+
     const log = keptLog();
+
     const services = {
       settings: {
         vaults: new ManagedVaults([KEY.vault]),
@@ -182,7 +187,9 @@ describe('an event subscription that Azure does not let the app make', () => {
       orderStore: { recent: async () => NO_ORDERS },
       now: () => NOW,
     } as unknown as FixServices;
+
     const [fix_] = await fix([missing], 'check', services, log.log);
+
     return { fix: fix_, records: log.records };
   }
 
@@ -203,11 +210,14 @@ describe('an event subscription that Azure does not let the app make', () => {
       'LinkedAuthorizationFailed',
       `The client has permission …; however, it does not have permission to perform action 'Microsoft.Web/sites/functions/write' on the linked scope(s) '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func' or the linked scope(s) are invalid.`,
     );
+
     expect(linked.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
+
     const plain = await refusedWith(
       'AuthorizationFailed',
       `The client 'c' does not have authorization to perform action 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write' over scope '/topic' or the scope is invalid.`,
     );
+
     expect(plain.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
   });
 

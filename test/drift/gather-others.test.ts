@@ -18,6 +18,8 @@ it('storage accounts are others only in subscriptions that are not looked after'
       }
     },
   };
+
   await gatherOthers([subject], ['s-1'], { resourceGraph, signal: undefined });
+
   expect(subject.others?.map(({ name }) => name)).toEqual(['sql', 'sql', 's-2']);
 });

@@ -50,11 +50,17 @@ const listOf = (subscription: string) =>
 describe('an identity that was deleted', () => {
   it('is an error of the account that still names it, and of no other', async () => {
     const { identity, account } = accountWithIdentity();
+
     expect(reasonsAbout(await check(), account)).toEqual([]);
+
     await remove(identity);
+
     const report = await check();
+
     expect(reasonsAbout(report, account)).toEqual(['IdentityDeleted']);
+
     const found = deletedOf(report, account);
+
     expect(report.findings.filter(({ reason }) => reason === 'IdentityDeleted')).toEqual(found);
     expect(found).toMatchObject([
       { resource: account.id, severity: 'error', canFix: false, is: expect.stringContaining(identity.name) },
@@ -68,16 +74,23 @@ describe('an identity that was deleted', () => {
 
   it('is the same finding when it was made again under its name, until the account has the new one', async () => {
     const { identity, key, account } = accountWithIdentity();
+
     await remove(identity);
+
     const { userAssignedIdentities } = outsider(wire.azure).identities;
     const again = await userAssignedIdentities.createOrUpdate('rg-files', identity.name, { location: 'westeurope' });
+
     allowStorage(world(), key.vault, again.principalId ?? '');
+
     expect(deletedOf(await check(), account)).toMatchObject([
       { is: expect.stringContaining('created again under the same name') },
     ]);
+
     // As the finding says: another identity, and the deleted one taken off.
     const other = addIdentity(world(), group(world()), `${identity.name}-2`);
+
     allowStorage(world(), key.vault, other.principalId);
+
     await outsider(wire.azure).storage.storageAccounts.update('rg-files', account.name, {
       identity: {
         type: 'UserAssigned',
@@ -94,6 +107,7 @@ describe('an identity that was deleted', () => {
         },
       },
     });
+
     expect(deletedOf(await check(), account)).toEqual([]);
   });
 });
@@ -106,24 +120,35 @@ describe('an identity in a vault with access policies', () => {
     ['has no access by the policy of a managed identity', undefined, ['IdentityWithoutRole'], true],
   ])('%s', async (_, group_, reasons, complete) => {
     const name = `kv-${crypto.randomUUID().slice(0, 8)}`;
+
     addVault(world(), group(world()), name, { enableRbacAuthorization: false });
+
     const key = new TestKey(world(), name);
     const [identity, other] = ['own', 'other'].map((of) => addIdentity(world(), group(world()), `${name}-${of}`));
     if (!identity || !other) throw new Error('Both were added.');
+
     const app = world().principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
     const allow = (objectId: string, ...keys: string[]) => ({ objectId, permissions: { keys } });
+
     key.vault.properties.accessPolicies = [allow(identity.principalId, 'all')];
+
     const account = key.account('pinned', { identity });
+
     key.vault.properties.accessPolicies = [
       allow(group_ ?? other.principalId, 'get', 'wrapKey', 'unwrapKey'),
       allow(app, 'all'),
     ];
+
     const report = await check({ CMK_VAULTS: key.vault.id });
+
     expect(reasonsAbout(report, account)).toEqual(reasons);
+
     const unread = report.findings.filter(
       ({ reason, resource }) => reason === 'Unreadable' && resource === key.vault.id,
     );
+
     expect([unread.length, report.complete]).toEqual([complete ? 0 : 1, complete]);
+
     if (!complete) expect(unread[0]?.is).toContain('may have one through a group');
   });
 });
@@ -131,11 +156,16 @@ describe('an identity in a vault with access policies', () => {
 describe('an identity that cannot be read', () => {
   it('is not taken for a deleted one: it is told once, with the right that is missing', async () => {
     const { account } = accountWithIdentity();
+
     refuse('userAssignedIdentities');
+
     const report = await check();
+
     expect(reasonsAbout(report, account)).toEqual([]);
     expect(report.complete).toBe(false);
+
     const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
+
     expect(report.findings.filter(({ severity }) => severity === 'error')).toMatchObject([
       {
         reason: 'MissingPermission',

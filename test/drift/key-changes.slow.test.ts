@@ -19,8 +19,10 @@ it('a key that is revoked or restored is checked at once, with the accounts that
   const managed = services.settings.vaults.key(key.id());
   const otherManaged = services.settings.vaults.key(other.id());
   if (!managed || !otherManaged) throw new Error('The vault is not managed.');
+
   await runDriftCheck({ id: 'first', by: 'timer' }, services, wire.log);
   await reconcileAll(services, wire.log);
+
   const found = async () => {
     const cause = { by: 'revoke', ref: '', since: '' };
     await checkKeyAgain(key.id(), cause, services);
@@ -29,13 +31,17 @@ it('a key that is revoked or restored is checked at once, with the accounts that
     const ofRevocation = report?.findings.filter(({ cause: { reason } }) => reason === 'RevocationOpen') ?? [];
     return ofRevocation.map(({ reason, resource }) => `${reason} ${resource}`).sort();
   };
+
   await revokeKey(otherManaged, REVOKER, services);
   await revokeKey(managed, REVOKER, services);
+
   expect(await found()).toEqual([`KeyDisabled ${account}`, `RevocationOpen ${key.id()}`]);
 
   const revocation = openRevocation(await services.keys.listVersions(managed), services.now());
   if (!revocation) throw new Error('The key is not revoked.');
+
   await restoreKey(managed, { revocation: revocation.id, restoredBy: REVOKER.revokedBy, dualControl: false }, services);
+
   expect(await found()).toEqual([]);
   expect((await services.driftStorage.newest())?.changes).toEqual([]);
 });

@@ -19,5 +19,6 @@ it.each([
     const { unread } = await denialsOf({ id: `/vaults/kv-${n}`, name: `kv-${n}`, kind: 'vault' } as ManagedVault);
     expect(unread).toMatchObject([{ resource: `/vaults/kv-${n}`, beside: true }]);
   }
+
   expect(read).toBe(reads);
 });

@@ -14,15 +14,18 @@ const CAUSE = { by: 'event', ref: '', since: '' };
 
 it("The app asks Storage once to refresh an automatic account, and then leaves it to Storage's hourly check", async () => {
   Object.assign(wire.azure.world.settings, { automaticCheckMs: 1_000 * HOUR_MS, refreshAutomaticOnPatch: false });
+
   const services = wire.services({ CMK_AUTOFIX: REASON });
   const key = new TestKey(wire.azure.world);
   const { id: account } = key.account('automatic');
+
   await runDriftCheck({ id: 'first', by: 'timer' }, services, wire.log);
   await reconcileAll(services, wire.log);
   await outsider(wire.azure).keys(key.vault.name).rotateKey(key.name);
   wire.azure.clock.advance(25 * HOUR_MS);
 
   await services.changes.put([changeOf(account, services.now())]);
+
   for (let check = 0; check < 4; check += 1) {
     await checkChanges(CAUSE, services, wire.log);
     await reconcileAll(services, wire.log);
@@ -30,12 +33,16 @@ it("The app asks Storage once to refresh an automatic account, and then leaves i
   }
 
   const fixes = () => wire.records.filter(({ reason, because }) => reason === 'DriftFixed' && because === REASON);
+
   expect(fixes()).toHaveLength(1);
   expect(await services.changes.pending()).toEqual([]);
 
   await runDriftCheck({ id: 'hourly', by: 'timer' }, services, wire.log);
+
   expect(fixes()).toHaveLength(1);
+
   const finding = (await services.driftStorage.newest())?.findings.find(({ reason }) => reason === REASON);
+
   expect(finding).toMatchObject({ resource: account, canFix: false });
   expect(finding?.is).toContain('The app made Storage check');
 });

@@ -28,8 +28,11 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
   it('is an error of the next check and of those after it, as nothing but its owner was asked', async () => {
     await check();
     await them().update('rg-files', 'stfiles03', MICROSOFT);
+
     const report = await check();
+
     expect(left(report)).toEqual(['stfiles03']);
+
     expect(report.findings.find(({ reason }) => reason === 'NoLongerCustomerManaged')).toMatchObject({
       severity: 'error',
       is: expect.stringContaining('used https://kv-files.vault.azure.net/keys/files-key until'),
@@ -37,20 +40,25 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
         /^cmk account enable \S+stfiles03 --vault \S+kv-files --key files-key --identity \S+ --pin newest$/,
       ),
     });
+
     expect(left(await check())).toEqual(['stfiles03']);
   });
 
   it('is remembered while its subscription, or what is remembered, cannot be read', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account();
+
     await check();
     await them().update('rg-files', account.name, MICROSOFT);
+
     const path = `^/subscriptions/[^/]+/providers/Microsoft.Storage/storageAccounts`;
+
     wire.azure.faults.add([
       { match: { method: 'GET', path }, answer: { status: 403, body: { error: { code: 'x' } } } },
     ]);
     await check();
     wire.azure.faults.clear();
+
     const down = async (): Promise<never> => {
       throw new Error('connect ECONNREFUSED');
     };
@@ -58,12 +66,15 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       ...services,
       driftStorage: { ...services.driftStorage, managedAccounts: down },
     }));
+
     expect(without.findings.map(({ is }) => is).join()).toContain('the accounts that used a managed key before');
     expect(left(await check())).toContain(account.name);
+
     const unwritten = await check((services) => ({
       ...services,
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
+
     expect(left(unwritten)).toContain(account.name);
     expect(wire.records.map(({ message }) => message).join()).toContain(
       'could not store which accounts use a managed key',
@@ -91,13 +102,19 @@ describe('cmk account disable', () => {
     const tagged = key.account('pinned', { tags: { 'cmk-key': `kv-files/${key.name}` } });
     const plain = key.account();
     const refused = expect.objectContaining({ reason: 'ConfirmationWrong' });
+
     await expect(disable(tagged.name, { yes: false })).rejects.toEqual(refused);
+
     const no = async (): Promise<never> => {
       throw new Error('No.');
     };
+
     await expect(disable(plain.name, { yes: false, confirm: no })).rejects.toThrow('No.');
+
     for (const { encryption } of [tagged, plain]) expect(encryption.keySource).toBe('Microsoft.Keyvault');
+
     await disable(tagged.name);
+
     expect(tagged.encryption.keySource).toBe('Microsoft.Storage');
   });
 });

@@ -72,13 +72,16 @@ beforeEach(() => {
 describe('an identity that loses its local role', () => {
   it('is one cause with a command, and all is well once that was pasted', async () => {
     const { principalId } = storageIdentity(world());
+
     expect(about(await check(), account())).toEqual([]);
     expect(await healthOf()).toBe('Serving');
     expect(await verify()).toMatchObject({ state: 'ok' });
+
     await takeAway(principalId);
 
     const report = await check();
     const causes = report.causes.filter(({ reason }) => reason === 'IdentityWithoutRole');
+
     expect(causes).toMatchObject([
       {
         severity: 'error',
@@ -89,10 +92,12 @@ describe('an identity that loses its local role', () => {
         ],
       },
     ]);
+
     expect(await healthOf()).toBe('NoAccess');
     expect(await verify()).toMatchObject({ state: 'failed', detail: expect.stringContaining('No local role at') });
 
     await pasteLocalRole(causes[0]?.commands[0] ?? '', outsider(wire.azure));
+
     expect(about(await check(), account())).toEqual([]);
     expect(await healthOf()).toBe('Serving');
     expect(await verify()).toMatchObject({ state: 'ok' });
@@ -101,29 +106,43 @@ describe('an identity that loses its local role', () => {
   it('is told from one that has it on the key alone, or by a custom role', async () => {
     const identity = addIdentity(world(), group(world()), 'id-hsm-key');
     const key = { vault: hsm(), keyName: 'key-alone', mode: 'pinned' } as const;
+
     addKeyVersion(world(), hsm(), 'key-alone');
+
     const { principalId } = identity;
     const role = { ...LOCAL_ROLES.encryptionUser, name: crypto.randomUUID(), type: 'CustomRole' } as const;
+
     hsm().local.roleDefinitions.set(role.name, role);
+
     const given = assignLocalRole(hsm().local, { principalId, role, scope: '/keys/key-alone' });
     const user = addAccount(world(), group(world()), { name: 'sthsmkey', identity, key });
     const other = addAccount(world(), group(world()), { name: 'stsystem', key: { ...key, keyName: 'vault-key' } });
+
     expect(about(await check(), user)).toEqual([]);
+
     // Another key's: nobody is told of it by the lists at / and /keys.
     hsm().local.roleAssignments.set(given.name, { ...given, scope: '/keys/vault-key' });
+
     const report = await check();
+
     expect([about(report, user), about(report, other)]).toEqual([['IdentityWithoutRole'], []]);
   });
 });
 
 it('roles that cannot be read make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
   await takeAway(storageIdentity(world()).principalId);
+
   const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
+
   wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: ROLES }, answer: { status: 403, body } }]);
+
   const report = await check();
+
   expect(about(report, account())).toEqual([]);
   expect(report.complete).toBe(false);
+
   const lacking = aboutHsm(report);
+
   expect(lacking.map(({ reason }) => reason).sort()).toEqual(['MissingPermission', 'Unreadable']);
   expect(JSON.stringify(lacking)).toContain('Microsoft.KeyVault/managedHsm/roleAssignments/read/action');
   expect(await healthOf()).toBe('Unknown');

@@ -16,9 +16,11 @@ function checked(minutes: number, stamp: string, operation = 'write', scope = ''
     resource: ACCOUNT,
     confirmed: false,
   };
+
   const row = { id: `${minutes}`, concern: 'account', at: ACCOUNT, changedBy, notedOn: minutesAgo(minutes) } as const;
   const use = `${ACCOUNT}${scope}`.toLowerCase();
   const [noted] = withBroken([{ ...row, due: NOW, attempts: 0 }], on(scope), new Map([[use, stamp]]));
+
   return noted as ChangeRow;
 }
 const contests = (...recent: ChangeRow[]) => newContests(on(), recent, NOW, () => 'id');

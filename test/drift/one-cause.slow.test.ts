@@ -42,27 +42,35 @@ beforeAll(async () => {
         encryption.keyvaultproperties?.keyvaulturi.includes('kv-files') &&
         encryption.identity?.userAssignedIdentity?.toLowerCase() === identity.id.toLowerCase(),
     ).length;
+
   const key = new TestKey(world);
   for (let n = users(); n < FLEET; n += 1) {
     addAccount(world, group(world), { name: `stfleet${String(n).padStart(5, '0')}`, identity, key: key.use() });
   }
+
   const { roleAssignments } = outsider(wire.azure).roles;
   const vault = vaultNamed(world, 'kv-files').id.slice(1);
   const given = [];
+
   for await (const { id = '', scope = '' } of roleAssignments.listForScope(vault, {
     filter: `assignedTo('${identity.principalId}')`,
   })) {
     if (scope.toLowerCase().endsWith('kv-files')) given.push(id);
   }
+
   for (const id of given) await roleAssignments.deleteById(id.slice(1));
+
   report = await check();
 });
 
 describe(`a role that ${FLEET} accounts need is deleted`, () => {
   it('is one cause, about the identity and the vault, with the command that mends it', () => {
     const causes = withoutRole(report);
+
     expect(causes).toHaveLength(1);
+
     const { principalId } = storageIdentity(wire.azure.world);
+
     expect(causes[0]).toMatchObject({
       severity: 'error',
       affected: FLEET,
@@ -73,6 +81,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
       commands: [expect.stringContaining(`--assignee-object-id ${principalId} `)],
       moreCommands: 0,
     });
+
     expect(causes[0]?.sample).toHaveLength(5);
   });
 
@@ -88,33 +97,46 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
 
   it('is what GET /fleet and `cmk account list` say of each of them', async () => {
     const text = expect.stringMatching(/ 500 no access \(id-storage on kv-files\)/);
+
     await check();
+
     // Who is not in the index is in no list.
     expect(logged.map(({ reason }) => reason)).not.toContain('FleetIndexUnavailable');
+
     await reconcileAll(services(), wire.log);
+
     const page = await fleetPage('health=NoAccess&top=1000');
+
     expect(page).toMatchObject({ summary: { text, states: { NoAccess: FLEET } } });
+
     const [cause] = withoutRole(report);
+
     expect(page.value[0]?.health).toEqual({
       state: 'NoAccess',
       cause: expect.objectContaining({ id: cause?.id, label: 'id-storage on kv-files' }),
       since: cause?.since,
     });
+
     const operator = new Procedures(wire);
+
     const env = {
       AzureWebJobsStorage: wire.connectionString,
       CMK_VAULTS: services()
         .settings.vaults.all.map(({ id }) => id)
         .join(' '),
     };
+
     const { out } = await runCmk(operator, ['account', 'list', '--vault', 'kv-files', '--json'], { env });
     const { summary, rows } = JSON.parse(out).result;
+
     expect(summary.states.NoAccess).toBe(FLEET);
+
     expect(rows.find(({ name }: { name: string }) => name === 'stfiles01')).toMatchObject({
       health: 'NoAccess',
       cause: { id: cause?.id },
       since: cause?.since,
     });
+
     expect(summary.causes[0]).toMatchObject({ id: cause?.id, since: cause?.since });
   });
 

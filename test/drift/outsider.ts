@@ -14,7 +14,9 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     owner.AZURE_CLIENT_ID,
     owner.AZURE_CLIENT_SECRET,
   );
+
   const subscription = owner.AZURE_SUBSCRIPTION_ID;
+
   const send = async (host: string, method: string, path: string, body?: object): Promise<Response> => {
     const audience = host.includes('managedhsm') ? 'https://managedhsm.azure.net' : host;
     const { token } = await credential.getToken(`${audience}/.default`);
@@ -23,6 +25,7 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     return answer;
   };
+
   return {
     storage: new StorageManagementClient(credential, subscription),
     vaults: new KeyVaultManagementClient(credential, subscription),

@@ -109,6 +109,7 @@ describe('the findings of a report', () => {
 describe('whose encryption scopes have their turn', () => {
   const fleet = (size: number) =>
     Array.from({ length: size }, (_, n) => account({ id: `${account().id}${n}`, subscriptionId: 's1' }));
+
   const checked = (accounts: number, round: number, findings: Finding[] = []) =>
     report({
       findings,

@@ -22,6 +22,7 @@ export function finding(change: Partial<Finding> = {}): Finding {
 
 export function report(change: Partial<WholeReport> = {}): WholeReport {
   const findings = change.findings ?? [finding()];
+
   return {
     version: 2,
     id: 'r1',

@@ -10,12 +10,15 @@ it('a change at a vault has its roles read again, however recently they were rea
   const services = wire.services({ CMK_AUTOFIX: 'none' });
   const vault = services.settings.vaults.byName('kv-files');
   if (!vault) throw new Error('The vault is not managed.');
+
   const rolesReadBy = async (run: () => Promise<unknown>): Promise<number> => {
     const since = wire.azure.requests.last;
     await run();
     return wire.arm(since, /roleDefinitions/).length;
   };
+
   const list = () => services.authorization.grantsAt(vault.id);
+
   expect(await rolesReadBy(list)).toBeGreaterThan(0);
   expect(await rolesReadBy(list)).toBe(0);
 
@@ -26,5 +29,6 @@ it('a change at a vault has its roles read again, however recently they were rea
   ]);
   const focus = { subjects, resourcesOf: new Map() };
   const check = () => checkFocus(focus, rulesOf(services.settings, services.now()), services);
+
   expect(await rolesReadBy(check)).toBeGreaterThan(0);
 });

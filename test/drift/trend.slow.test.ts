@@ -30,6 +30,7 @@ function world(start: string) {
     throw new Error('A connection string needs no credential.');
   });
   const ports = { driftStorage, auditWatch: { files: auditFiles(container) }, now: () => now } satisfies TrendPorts;
+
   return {
     ports,
     revoke: (id: string) => record({ ...entry('k'), id }, LIMIT),
@@ -48,22 +49,28 @@ function world(start: string) {
 describe('the trend', () => {
   it('has the last check of each day, and what happened on it, once the next check has summed it up', async () => {
     const { at, check, revoke, trend } = world('2026-11-23T03:00:00Z');
+
     await revoke('r1');
     await check('c1');
     at('2026-11-23T23:30:00Z');
+
     await check('c2', [
       finding(),
       finding({ id: 'f2', reason: 'ScopeStaleKeyVersion', resource: '/x' }),
       finding({ id: 'f3', reason: 'NoExpiry', severity: 'advice' }),
     ]);
+
     // After the last check of the day.
     await revoke('r2');
     at('2026-11-24T02:00:00Z');
     await check('c3', []);
     await revoke('r3');
+
     const days = await trend();
+
     expect(days).toHaveLength(30);
     expect(days.slice(0, -2).filter(({ findings }) => findings)).toEqual([]);
+
     expect(days.slice(-2)).toEqual([
       {
         day: '2026-11-23',
@@ -91,18 +98,26 @@ describe('the trend', () => {
         events: { rotations: { finished: 0 }, revocations: 1, restores: 0, complete: true },
       },
     ]);
+
     expect(records).toEqual([]);
   });
 
   it('is what is kept where the trail cannot be read, and a check comes to its end without it', async () => {
     const { check, ports, at } = world('2026-11-23T03:00:00Z');
+
     await check('c1');
+
     const auditWatch = { files: { ...ports.auditWatch.files, list: () => Promise.reject(new Error('no trail')) } };
     const broken = { ...ports, auditWatch };
+
     at('2026-11-23T04:00:00Z');
+
     const findings = [finding(), finding({ id: 'f2' })];
+
     await keepTrend(report({ id: 'c2', startedOn: '2026-11-23T04:00:00.000Z', findings }), broken, log);
+
     expect(records).toMatchObject([{ level: 'warning', reason: 'DriftReportNotWritten', report: 'c2' }]);
+
     expect((await new TrendReader().read(broken)).at(-1)).toMatchObject({
       day: '2026-11-23',
       findings: { errors: 2, behind: 1 },

@@ -30,7 +30,9 @@ function refuse(path: string, status: number, headers: Record<string, string> = 
 describe('what cannot be read', () => {
   it('a subscription that refuses is told, with the right that is missing; the other one is checked', async () => {
     refuse(listOf(SUBSCRIPTION_ID), 403);
+
     const report = await check();
+
     expect(report.complete).toBe(false);
     expect(reasonsOf(report)).toEqual([
       ['MissingPermission', `/subscriptions/${SUBSCRIPTION_ID}`],
@@ -49,9 +51,12 @@ describe('what cannot be read', () => {
       message: 'Client address is not authorized.',
       innererror: { code: 'ForbiddenByFirewall' },
     };
+
     wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net' }, answer: { status: 403, body: { error } } }]);
+
     const report = await check();
     const vault = wire.services().settings.vaults.byName('kv-files')?.id;
+
     expect(reasonsOf(report)).toEqual([
       ['MissingPermission', vault],
       ['Unreadable', vault],
@@ -62,15 +67,19 @@ describe('what cannot be read', () => {
 
   it('encryption scopes that throttle are told once for the subscription', async () => {
     refuse('/encryptionScopes', 429, { 'Retry-After': '30' });
+
     const report = await check();
     const told = [
       ['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`],
       ['Unreadable', `/subscriptions/${SECOND_SUBSCRIPTION_ID}`],
     ];
+
     expect(reasonsOf(report, 'warning')).toEqual(told);
     expect(report.coverage.accounts).toBe(14);
+
     // It may pass; when it does not, it is an error.
     const next = await check();
+
     expect(reasonsOf(next)).toEqual(told);
     expect(next.findings[0]?.since).toBe(report.startedOn);
   });
@@ -95,6 +104,7 @@ describe('what cannot be read', () => {
     const names = Object.keys(driftStorage) as (keyof typeof driftStorage)[];
     const broken = Object.fromEntries(names.map((name) => [name, down])) as unknown as typeof driftStorage;
     const report = await check({}, { driftStorage: broken });
+
     expect(report.coverage.accounts).toBe(14);
     expect(wire.records.map(({ reason }) => reason)).toEqual(
       expect.arrayContaining(['DriftReportNotWritten', 'DriftChecked', 'Unreadable']),
@@ -107,15 +117,22 @@ describe('what a subscription that cannot be read hides', () => {
     const { account } = pinnedBack();
     const since = (report: WholeReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
     const before = await check();
+
     expect(since(before)).toBeDefined();
+
     refuse(listOf(SUBSCRIPTION_ID), 403);
+
     const hidden = await check();
+
     expect(since(hidden)).toBeUndefined();
     expect(hidden.unseen.map(({ since: at }) => at)).toContain(since(before));
     expect(hidden.counts.gone).toBe(0);
     expect(hidden.findings.map(({ reason }) => reason)).not.toContain('RetirableVersion');
+
     wire.azure.faults.clear();
+
     const after = await check();
+
     expect(since(after)).toBe(since(before));
     expect(after).toMatchObject({ complete: true, unseen: [], counts: { new: 0 } });
   });
@@ -136,6 +153,7 @@ it.each([
   const { settings } = wire.services();
   const id = settings.vaults.byName('kv-files')?.id ?? '';
   const CMK_VAULTS = id.replace('/resourceGroups/rg-keys/', '/resourceGroups/rg-old/');
+
   prepare();
 
   const report = await check({}, wire.services({ CMK_AUTOFIX: 'none', CMK_VAULTS }));
@@ -152,9 +170,11 @@ function refuseKeys(vault: string): void {
 
 it('a vault that is gone is one finding, and one for each account that needs it; nothing else could have been read', async () => {
   await outsider(wire.azure).vaults.vaults.delete('rg-keys', 'kv-records');
+
   const report = await check();
   const { vaults } = wire.services().settings;
   const records = [...wire.azure.world.storageAccounts.values()].filter(({ name }) => name.startsWith('strecords'));
+
   expect(reasonsOf(report)).toEqual([
     ...records.map(({ id }) => ['KeyDeleted', id]),
     ['VaultNotFound', vaults.byName('kv-records')?.id],

@@ -60,6 +60,7 @@ describe('openapi.json', () => {
       expect(answer.status, answer.text).toBe(status);
       if (answer.body) expectAsDocumented(answer, 'revokeKey');
     }
+
     await revoke(key, 'operator');
     expectAsDocumented(await restore(key, 'operator'), 'restoreKey');
     wire.azure.faults.add([{ match: { path: `^/keys/${key.name}/` }, answer: { status: 500 } }]);
@@ -85,6 +86,7 @@ describe('a key that is not looked after', () => {
     ['POST', '/restore'],
   ])('gets the same answer to %s …%s whether or not it or its vault exists', async (method, action) => {
     const seen = wire.azure.requests.last;
+
     const answers = await Promise.all(
       asked.map((name) => {
         const body =
@@ -92,12 +94,15 @@ describe('a key that is not looked after', () => {
         return call(`/keys/${name}${action}`, { as: 'operator', method, ...(method === 'POST' ? { body } : {}) });
       }),
     );
+
     for (const { status, body } of answers) {
       const { instance: _, correlationId: __, ...rest } = body;
       const { instance: ___, correlationId: ____, ...first }: Partial<Body> = answers[0]?.body ?? {};
       expect({ status, ...rest }).toEqual({ ...first, status: 404, reason: 'KeyNotManaged' });
     }
+
     const hosts = new Set(wire.azure.requests.since(seen).map(({ host }) => host));
+
     expect(
       [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
     ).toEqual([]);

@@ -19,7 +19,9 @@ async function silence(): Promise<{ port: number; close: () => void }> {
     socket.on('error', () => {});
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
   const address = server.address();
+
   return {
     port: typeof address === 'object' && address ? address.port : 0,
     close: () => {
@@ -59,11 +61,13 @@ describe.each([
 ] as const)('with queue, blob and table endpoints that %s, and where %s', (storage, arm) => {
   let app: RunningApp;
   let silent: Awaited<ReturnType<typeof silence>> | undefined;
+
   beforeAll(async () => {
     silent = storage === 'never answer' ? await silence() : undefined;
     const unreachable = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, `$1${silent?.port ?? 9}`);
     app = await startWarm({}, unreachable);
   });
+
   afterEach(() => wire.azure.faults.clear());
   afterAll(async () => {
     await app?.stop();
@@ -72,8 +76,10 @@ describe.each([
 
   it('a revocation disables every version, answers, and says what it could not write or read', async () => {
     const key = keyOf(wire.azure, 12);
+
     key.account('pinned', { shares: ['share1'] });
     wire.azure.faults.add([FAULTS[arm]]);
+
     const seen = wire.azure.requests.last;
 
     const answer = await revoke(app, key);
@@ -81,17 +87,22 @@ describe.each([
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual(Array(12).fill(false));
     expect(answer.body).toMatchObject({ reason: 'Revoked', complete: true });
+
     // What could not be written.
     expect(answer.body.audit).not.toBe('written');
     expect(answer.body.auditReceipt).toBeUndefined();
+
     const warnings = answer.body.warnings.join('\n');
+
     expect(warnings).toMatch(/Not in the audit trail/);
     expect(warnings).toMatch(/does not probe the effect on the file shares/);
+
     // What could not be read.
     expect(answer.body.dependents).toMatchObject({ complete: false, accounts: [] });
     expect(answer.body.dependents.unread.map(({ what }: { what: string }) => what).join()).toMatch(
       /storage accounts.*other resource types|other resource types.*storage accounts/,
     );
+
     // Key Vault was asked for what it takes, and no more.
     expect(keyVaultCalls(wire.azure, key.name, seen)).toHaveLength(2 + 2 * 12); // the list, twice; each version is read and written
   });
@@ -99,7 +110,9 @@ describe.each([
   it('a restore gives the key back, and says what it could not write or read', async () => {
     const key = keyOf(wire.azure, 3);
     const revoked = await revoke(app, key);
+
     expect(revoked.status).toBe(200);
+
     wire.azure.faults.add([FAULTS[arm]]);
 
     const answer = await app.call(`/keys/kv-files/${key.name}/restore`, {
@@ -110,7 +123,9 @@ describe.each([
 
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual([true, true, true]);
+
     const warnings = answer.body.warnings.join('\n');
+
     for (const said of [
       /audit trail/,
       /does not move the uses of the key now/,
@@ -131,23 +146,30 @@ describe('with a Key Vault request that hangs', () => {
 
   it('the others are disabled at once, and the answer names the version that is not', async () => {
     const key = keyOf(wire.azure, 8);
+
     wire.azure.faults.add([
       { match: { method: 'PATCH', path: `^/keys/${key.name}/${key.first.version}` }, hang: true },
     ]);
+
     const seen = wire.azure.requests.last;
     const answering = revoke(app, key);
+
     await eventually('the others are disabled', () => enabledOf(key).filter(Boolean).length === 1);
 
     const answer = await answering;
+
     expect(answer).toMatchObject({ status: 502, body: { reason: 'RevocationIncomplete', complete: false } });
     expect(answer.body.detail).toContain(key.first.version);
+
     const open = answer.body.versions.filter(({ after }: { after: string }) => after !== 'Disabled');
+
     expect(open).toMatchObject([{ version: key.first.version, after: 'Usable', error: expect.any(String) }]);
 
     // What hangs is given up after three seconds, twice.
     expect(methods(keyVaultCalls(wire.azure, key.first.version, seen))).toBe('GET PATCH PATCH');
 
     wire.azure.faults.clear();
+
     expect(await revoke(app, key)).toMatchObject({ status: 200, body: { complete: true } });
     expect(enabledOf(key)).toEqual(Array(8).fill(false));
   });
@@ -161,6 +183,7 @@ describe('the status of a key, with the app’s storage and ARM out of reach', (
       wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, (_, host) => `${host}9`),
     );
   });
+
   afterAll(() => app?.stop());
 
   it('still shows the versions and the revocation, and says what it could not read', async () => {

@@ -22,17 +22,20 @@ it('every call is logged with who made it: kind, client, address, key, correlati
     await app.call(`/keys/${name}/restore`, { as: 'robot', method: 'POST', body: restore }),
     await app.call('/drift', { as: 'revoker', headers: { 'x-forwarded-for': '198.51.100.7, 203.0.113.9:4711' } }),
   ];
+
   const person = (who: string) => ({
     caller: signIn(wire.azure, who).objectId,
     kind: 'person',
     client: AZURE_CLI_CLIENT_ID,
   });
+
   const records = await eventually('the last call is logged', () => {
     // Passes that are under way write records too.
     const calls = recordsOf(app.output().split('\n')).filter(({ reason }) => String(reason).startsWith('Call'));
     const found = calls.slice(-answers.length);
     return found.at(-1)?.function === 'driftReport' && found;
   });
+
   expect(records).toMatchObject([
     { function: 'keyStatus', reason: 'CallAnswered', ...person('revoker'), key: name, status: 200 },
     { function: 'revokeKey', reason: 'CallAnswered', ...person('revoker'), key: name, status: 200 },
@@ -49,5 +52,6 @@ it('every call is logged with who made it: kind, client, address, key, correlati
     },
     { function: 'driftReport', ...person('revoker'), address: '203.0.113.9:4711' },
   ]);
+
   for (const record of records) expect(record).toMatchObject({ correlationId: expect.stringMatching(/^[\w-]{20,}$/) });
 });

@@ -59,21 +59,27 @@ describe('a change whose event', () => {
 
   it('comes three times, late and out of order is found once, repaired and gone', async () => {
     const [, account = ''] = accounts;
+
     app.azure.faults.add([
       { match: { delivery: true, function: 'resourceChanged' }, times: 1, duplicate: 3 },
       { match: { delivery: true, function: 'resourceChanged' }, times: 1, reorder: true },
       { match: { delivery: true, function: 'resourceChanged' }, times: 1, delayMs: 2_000 },
     ]);
+
     await pinBack(account);
     await writeAccount(app.azure, account, { tags: { a: '1' } });
     await writeAccount(app.azure, account, { tags: { a: '2' } });
     await eventually('the account is repaired', () => pinnedTo(account) === newest);
+
     const { changes, findings } = await eventually('its findings are gone', async () => {
       const report = await reported();
       return report.findings.every(({ resource }) => resource !== account) && report;
     });
+
     expect(findings.filter(({ resource }) => resource === account)).toEqual([]);
+
     const told = app.records().filter((one) => one.reason === 'VersionReverted' && one.account === account);
+
     expect(told.length).toBeLessThanOrEqual(1);
     expect(changes.filter((one) => one.found.some(({ resource }) => resource === account)).length).toBeLessThanOrEqual(
       1,
@@ -91,15 +97,20 @@ describe('a change of what is neither account nor vault', () => {
         return isOf && one[part].some((of) => of.resource === resource);
       }),
     );
+
   const rg = () => group(app.azure.world).id;
 
   it('is found with who made it: a disk encryption set and a SQL server that are pointed back, and then on', async () => {
     const key = new TestKey(app.azure.world);
     const newer = key.add();
+
     for (const version of [key.first, newer]) setBack(version, 2 * 86_400);
+
     const set = `${rg()}/providers/Microsoft.Compute/diskEncryptionSets/des-${key.name}`;
     const server = `${rg()}/providers/Microsoft.Sql/servers/sql-${key.name}`;
+
     await arm(app.azure, 'PUT', server, { body: { location: 'westeurope' } });
+
     const pointTo = async (version: typeof newer) => {
       const activeKey = { keyUrl: key.id(version) };
       await arm(app.azure, 'PUT', set, { body: { location: 'westeurope', properties: { activeKey } } });
@@ -107,10 +118,12 @@ describe('a change of what is neither account nor vault', () => {
       const properties = { serverKeyType: 'AzureKeyVault', serverKeyName };
       await arm(app.azure, 'PUT', `${server}/encryptionProtector/current`, { body: { properties } });
     };
+
     const parts = [
       ['found', key.first],
       ['gone', newer],
     ] as const;
+
     for (const [part, version] of parts) {
       await pointTo(version);
       await noted(part, set, 'Microsoft.Compute/diskEncryptionSets/write');
@@ -122,28 +135,40 @@ describe('a change of what is neither account nor vault', () => {
 describe('an account that is changed once more after two repairs within an hour', () => {
   it('is left alone, with both sides named, until an operator releases it', async () => {
     const account = accounts[3] ?? '';
+
     for (const repair of ['first', 'second']) {
       await pinBack(account);
       await eventually(`the ${repair} repair`, () => pinnedTo(account) === newest);
     }
+
     await pinBack(account);
+
     const isContested = ({ reason, resource }: { reason: string; resource: string }) =>
       reason === 'ContestedChange' && resource === account;
     const contested = await eventually('it is contested', async () => (await reported()).findings.find(isContested));
     const { objectId } = signIn(app.azure, 'owner');
+
     expect(contested).toMatchObject({
       is: expect.stringMatching(/ changed it on .+, after the app had repaired it twice within an hour;/),
       changedBy: { objectId, client: CLIENT_IDS.owner },
     });
+
     await app.checkDrift();
     await app.settled();
+
     expect(pinnedTo(account)).toBe(files.first.version);
+
     const rotation = await app.call('operator', 'GET', `/rotations/${files.vault.name}/${files.name}`);
+
     expect(await rotation.json()).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
+
     signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');
+
     const env = { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE };
     const { code, output } = await cmk(app.azure, wordsOf(contested.command ?? ''), { env });
+
     expect([code, output]).toEqual([0, expect.stringContaining(`The app repairs ${account} again.`)]);
+
     await eventually('it is repaired', () => pinnedTo(account) === newest);
     await eventually('its findings are gone', async () =>
       (await reported()).findings.every(({ resource }) => resource !== account),

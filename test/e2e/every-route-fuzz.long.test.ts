@@ -99,18 +99,24 @@ it('no request, whatever it holds, is answered 500, shows a stack, or reaches wh
   const statuses = new Map<number, number>();
   const served = new Map<string, number>();
   let sent = 0;
+
   async function caller(): Promise<void> {
     while (sent < MOST) {
       sent += 1;
       if (sent % 1_000 === 0) note();
+
       const { route, path, init } = requests.next();
       const { status, type, text } = await send(path, init);
       const about = `seed ${seed}, number ${sent}: ${init.method} ${path} ${init.body}: ${status} ${text.slice(0, 300)}`;
+
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
+
       if (status < 300) served.set(route, (served.get(route) ?? 0) + 1);
       if (status < 300) requests.learn(text);
+
       expect(status, about).not.toBe(500);
       expect(/\n\s+at |node:internal|node_modules|main\.cjs|\.ts:\d/.test(text), about).toBe(false);
+
       if (status >= 400 && type.includes('json')) {
         expect(JSON.parse(text), about).toMatchObject({
           status,
@@ -120,16 +126,22 @@ it('no request, whatever it holds, is answered 500, shows a stack, or reaches wh
       }
     }
   }
+
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
   note();
 
   console.info(`seed ${seed}: ${sent} requests, ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`);
+
   expect(sent).toBe(MOST);
   expect(outside.map(({ host, method, path }) => `${method} ${host}${path}`)).toEqual([]);
   expect(app.output()).not.toMatch(/"reason":"Unexpected"/);
+
   // It got past the sign-in, to answers of every kind, and by most routes all the way.
   for (const status of [200, 400, 401, 403, 404]) expect(statuses.get(status) ?? 0, `${status}`).toBeGreaterThan(0);
+
   expect(served.size).toBeGreaterThan(15);
+
   const answer = await app.call('/keys/kv-files/files-key', { as: 'second-operator' });
+
   expect([200, 429]).toContain(answer.status);
 });

@@ -159,7 +159,9 @@ export class FuzzedRequests {
     const operations = Object.entries(this.#document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     );
+
     if (this.#chance(0.04)) return this.#request(this.#one(OTHER_PATHS), this.#one(METHODS), undefined);
+
     const { path, method, operation } = this.#one(operations);
     const names = this.#namesOfOne(path);
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
@@ -169,6 +171,7 @@ export class FuzzedRequests {
     const wanted = operation.requestBody?.content['application/json']?.schema.$ref.split('/').at(-1) ?? '';
     const body = this.#body(this.#document.components.schemas[wanted], names);
     const request = this.#request(`/api${filled}${this.#query(operation, names)}`, used, body);
+
     return { ...request, route: `${method} ${path}` };
   }
 

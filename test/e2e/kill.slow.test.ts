@@ -23,8 +23,11 @@ const app = useApp({
 
 it('killed three times in the middle of 120 accounts, the app moves every one of them all the same', async () => {
   if (!fleet) throw new Error('There is no fleet.');
+
   const { vault, keyName, accounts } = fleet;
+
   app.azure.clock.advance(1_000);
+
   const since = app.azure.requests.last;
   const next = rotateKey(app.azure.world, vault, keyName);
   const moved = () => accounts.filter(({ encryption }) => encryption.keyvaultproperties?.keyversion === next.version);
@@ -35,21 +38,28 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
     ['20 accounts have moved', () => moved().length >= 20],
     ['70 accounts have moved', () => moved().length >= 70],
   ];
+
   for (const [what, reached] of moments) {
     await app.inTime(what, reached);
+
     expect(moved().length, what).toBeLessThan(accounts.length);
+
     await app.kill();
     await app.start();
   }
+
   await app.inTime('all accounts have moved', () => moved().length === accounts.length);
+
   // What was in flight when a worker died is verified two minutes later.
   await app.inTime('no work is left', async () => (await app.left()) === 0);
 
   // Those in flight when the app was killed may be written to twice: to the same version, which changes nothing.
   const writes = new Map<string, number>();
+
   for (const { path, method, status } of app.arm(since)) {
     if (method === 'PATCH' && status === 200) writes.set(path, (writes.get(path) ?? 0) + 1);
   }
+
   expect(writes.size).toBe(accounts.length);
   expect([...writes.values()].filter((count) => count > 1).length).toBeLessThanOrEqual(3 * 24);
   expect(await app.count('fleet-work-poison')).toBe(0);
@@ -57,8 +67,10 @@ it('killed three times in the middle of 120 accounts, the app moves every one of
 
   // Of each of them there is one proof, also of those whose mover was killed before it could say so.
   const entries = await auditEntries(app.connectionString);
+
   // A second record of one move has the same id.
   const moves = entries.filter(({ action }) => action === 'account.move');
   const proofs = [...new Map(moves.map(({ id, resource }) => [id, resource])).values()];
+
   expect(proofs.sort()).toEqual(accounts.map(({ id }) => id).sort());
 });

@@ -53,10 +53,14 @@ async function audited(about: string): Promise<Record<string, unknown>[]> {
 it('a new version in a Managed HSM reaches its accounts within the period of the timer, with proof, and no account more', async () => {
   const key = newKey();
   const accounts = [accountOn(key), accountOn(key)];
+
   await seen(key);
+
   const next = key.rotate();
+
   await look();
   await eventually('both accounts use it', () => accounts.every((account) => inUse(account) === next.version));
+
   for (const account of accounts) {
     const moves = await eventually('the move is recorded', async () => {
       const records = (await audited(account.name)).filter(({ reason }) => reason === 'Moved');
@@ -82,14 +86,19 @@ it('a key of a Managed HSM near its expiry is rotated by the app, and its accoun
 it('a revocation in a Managed HSM is made, kept to for a version that comes later, and restored exactly, as in a vault', async () => {
   const key = newKey();
   const account = accountOn(key, { shares: ['share1'] });
+
   await seen(key);
+
   const path = `/keys/hsm-local/${key.name}`;
   const dry = await call('POST', `${path}/revoke?dryRun=true`, 'revoker', {});
+
   expect(dry).toMatchObject({
     status: 200,
     body: { dependents: { complete: true, accounts: [{ name: account.name }] } },
   });
+
   const order = { reason: 'A test', confirm: `hsm-local/${key.name}` };
+
   expect(await call('POST', `${path}/revoke`, 'revoker', order)).toMatchObject({
     status: 200,
     body: { complete: true },
@@ -101,16 +110,20 @@ it('a revocation in a Managed HSM is made, kept to for a version that comes late
   });
 
   const late = key.add();
+
   await look();
   await eventually('the version that came later is disabled', () => !late.enabled);
+
   expect(inUse(account)).toBe(key.first.version);
 
   const restored = await call('POST', `${path}/restore`, 'restorer', {
     reason: 'Over',
     revocation: revocationOn(key),
   });
+
   expect(restored).toMatchObject({ status: 200, body: { complete: true } });
   expect([key.first.enabled, late.enabled]).toEqual([true, true]);
+
   await eventually('the account follows', () => inUse(account) === late.version);
 });
 

@@ -32,19 +32,24 @@ const asked = () => app.azure.requests.since(0).filter(({ host }) => host === RE
 
 it('a receiver that hangs delays no revocation, and gets each of them once when it is back', async () => {
   const first = await revoke();
+
   await app.atRest();
   await collect();
   await eventually('the first notification', () => taken(first.name).length > 0);
   await eventually('it is noted', async () => (await app.count('notify-work')) === 0);
+
   expect(taken(first.name).map(verified)).toHaveLength(1);
 
   app.azure.faults.add([{ match: { host: RECEIVER_HOST }, hang: true }]);
+
   const hung = await revoke();
   const during = [hung];
+
   await app.atRest();
   await collect();
   await eventually('a request hangs', () => asked() > 1 || undefined);
   for (let n = 0; n < 5; n += 1) during.push(await revoke());
+
   // The receiver hangs still.
   for (const { reason } of during) expect(reason).toBe('Revoked');
 
@@ -59,6 +64,7 @@ it('a receiver that hangs delays no revocation, and gets each of them once when 
   await eventually('every notification', () => during.every(({ name }) => taken(name).length > 0));
   await eventually('the queue is empty', async () => (await app.count('notify-work')) === 0);
   for (const { name } of [first, ...during]) expect(taken(name).map(verified), name).toHaveLength(1);
+
   expect(await app.count('notify-work-poison')).toBe(0);
   expect(app.output()).not.toMatch(/s3cret/);
 });

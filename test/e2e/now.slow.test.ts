@@ -64,9 +64,11 @@ describe('the command line', () => {
     const app = await startApp({ CMK_AUTOFIX: 'none' });
     const key = new TestKey(wire.azure.world, 'kv-records');
     const unchecked = nowOf(await askWhole(app));
+
     expect(unchecked).toMatchObject({ tone: 'none', line: expect.stringMatching(/^No check has run yet/) });
     expect(unchecked.drift.value).toEqual({});
     expect((await checkDrift(app)).status).toBe(200);
+
     const cmk = async (...args: string[]) => {
       const [out, err]: string[][] = [[], []];
       const code = await run(['now', ...args], {
@@ -78,26 +80,36 @@ describe('the command line', () => {
           getToken: async () => ({ token: tokenOf(wire.azure, 'revoker'), expiresOnTimestamp: Date.now() + 60_000 }),
         },
       });
+
       return { code, out: out?.join('') ?? '', err: err?.join('') ?? '' };
     };
+
     await askUntil('the fleet is healthy', app, ({ body }) => body.line === 'Healthy.');
+
     const told = await cmk();
+
     expect(told).toMatchObject({
       code: 0,
       out: expect.stringMatching(
         /^Healthy\.\n\d+ accounts: \d+ serving\.\nBy the fleet index and the drift check of \S+\.\n$/,
       ),
     });
+
     expect((await cmk('--query', 'result.line')).out.trim()).toBe('"Healthy."');
     expect((await revoke(app, key)).status).toBe(200);
+
     await askUntil('the key is seen', app, (answer) =>
       nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name),
     );
+
     const bad = await cmk('-o', 'csv');
+
     expect(bad.code).toBe(1);
     expect(bad.out).toMatch(/^line,[^,\n]*,bad,/m);
     expect(bad.out).toMatch(new RegExp(`^keys,kv-records/${key.name},revoked,since `, 'm'));
+
     const document = JSON.parse((await cmk('-o', 'jsonl')).out);
+
     expect(document).toMatchObject({ version: 1, operation: 'now', result: { tone: 'bad' } });
     expect(bad.err).toBe('');
   });
@@ -113,12 +125,18 @@ describe('how things stand now', () => {
 
   it('is one answer with a line, from the parts and their own paths', async () => {
     const key = keyOf(wire.azure, 2);
+
     key.account();
+
     const before = await askWhole(app);
+
     expectDocumented(before, 'now', document);
+
     expect((await checkDrift(app)).status).toBe(200);
     expect((await revoke(app, key)).status).toBe(200);
+
     const pause = { reason: 'A freeze', key: 'kv-files/archive-key' };
+
     expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
 
     const answer = await askUntil('it shows all of it', app, (one) => {
@@ -126,9 +144,13 @@ describe('how things stand now', () => {
       const isRevoked = keys.value?.revoked.some(({ name }) => name === key.name);
       return isRevoked && pauses.value?.length && drift.value?.report && fleet.value?.states.Revoked;
     });
+
     expectDocumented(answer, 'now', document);
+
     const now = nowOf(answer);
+
     expect(now).toMatchObject({ tone: 'bad', line: expect.stringMatching(/^2 keys are revoked/) });
+
     expect(now.keys.value).toMatchObject({
       revoked: expect.arrayContaining([
         expect.objectContaining({ name: key.name, revocation: expect.objectContaining({ id: revocationOn(key) }) }),
@@ -138,22 +160,34 @@ describe('how things stand now', () => {
       keysUnread: 0,
       complete: true,
     });
+
     expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
+
     const { id } = (await app.call('/drift', { as: 'revoker' })).body;
+
     expect(now.drift.value?.report).toMatchObject({ id });
     expect(summaryOf(await app.call('/fleet?top=1', { as: 'revoker' }))).toMatchObject(now.fleet.value ?? {});
+
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });
 
   it('is there while the index hangs, and hinders no revocation', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
+
     gate.hang('Table');
+
     const first = await ask(one);
+
     expect(nowOf(first)).toMatchObject({ fleet: { reading: true }, rotations: { reading: true } });
+
     await askUntil('what does not hang is there', one, (some) => nowOf(some).drift.value);
+
     const key = keyOf(wire.azure, 1);
+
     expect((await revoke(one, key)).body).toMatchObject({ complete: true });
+
     gate.open();
+
     await askUntil(
       'what hung is there again',
       one,
@@ -163,7 +197,9 @@ describe('how things stand now', () => {
 
   it('does not go by what was read before, once it has revoked or restored itself', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' });
+
     await askWhole(one);
+
     // Not among those that the vault listed a moment ago.
     const key = keyOf(wire.azure, 1);
     const restore = () =>
@@ -172,9 +208,12 @@ describe('how things stand now', () => {
         method: 'POST',
         body: { reason: 'The laptop is back', revocation: revocationOn(key) },
       });
+
     const isRevoked = (answer: Answer) => nowOf(answer).keys.value?.revoked.some(({ name }) => name === key.name);
+
     // The first answer that does not say of the keys that they are being read: nothing is to be gone by before.
     const told = () => askUntil('the keys are read', one, (answer) => !nowOf(answer).keys.reading);
+
     expect((await revoke(one, key)).status).toBe(200);
     expect(isRevoked(await told())).toBe(true);
     expect((await restore()).status).toBe(200);
@@ -195,9 +234,11 @@ describe('who may see what', () => {
     const whole = await askWhole(app, 'operator');
     const etag = whole.headers.get('etag') ?? '';
     const other = await ask(app, 'restorer', { 'if-none-match': etag });
+
     expect(other.status).toBe(200);
     expect(other.text).not.toMatch(/kv-files|stfiles/);
     expect((await ask(app, 'outsider', { 'if-none-match': etag })).status).toBe(403);
+
     // The role is taken away: the next token does not carry it.
     const person = signIn(wire.azure, 'operator');
     const before = person.appRoles;

@@ -56,13 +56,16 @@ async function run(
   { effect, kill }: Fault,
 ): Promise<{ missed: readonly Case[]; unrest: readonly string[] }> {
   const ruled = cases.map((one) => ({ ...one, match: matchOf(one.step, one.subject) }));
+
   app.azure.faults.add(ruled.map(({ match, step }) => ({ match, skip: step.nth, times: 1, ...effect })));
+
   const left = () => app.azure.faults.list() as { match: object }[];
   const begun = flow.begin(
     app,
     cases.map(({ subject }) => subject),
   );
   let never = left;
+
   if (kill) {
     // Each is held at its own request, and then all of them die at once; whose request did not come is not held after it.
     let heldSince: number | undefined;
@@ -72,22 +75,30 @@ async function run(
       if (left().length < cases.length) heldSince ??= Date.now();
       return left().length === 0 || Date.now() - (heldSince ?? Date.now()) > HELD_MS;
     };
+
     await eventually('the cases are at their requests', isTime, REST_MS).catch(() => undefined);
     await app.kill();
+
     const absent = left();
+
     never = () => absent;
     app.azure.faults.clear();
     await app.start();
   }
+
   await begun;
+
   const unrest = await rest(app, REST_MS);
   const missed: Case[] = [];
+
   for (const { match } of never()) {
     const same = ruled.filter((one) => !missed.includes(one) && JSON.stringify(one.match) === JSON.stringify(match));
     const [last] = same.sort((a, b) => b.step.nth - a.step.nth);
     if (last) missed.push(last);
   }
+
   app.azure.faults.clear();
+
   return { missed, unrest };
 }
 
@@ -137,25 +148,35 @@ describe.each(FLOWS)('$name', (flow) => {
 
   beforeAll(async () => {
     app.azure.world.storageAccounts.clear();
+
     // What happens once, such as the first file of the audit trail and what an instance keeps in mind, is done before.
     const warming: Subject[] = [];
+
     for (let n = 0; n < 4; n += 1) warming.push(await flow.prepare(app));
+
     await flow.begin(app, warming);
     await rest(app, REST_MS);
     warming.map(forget);
 
     const subject = await flow.prepare(app);
+
     await app.found();
     await rest(app, REST_MS);
+
     const since = markOf(app);
+
     await flow.begin(app, [subject]);
     await rest(app, REST_MS);
     steps = stepsOf(app, since, subject);
     if (process.env.ONE_FAULT_SHOW) console.log(steps.map(titleOf).join('\n'));
+
     const entries = await readEntries();
+
     expect(flow.broken(subject, entries), 'in a quiet run').toEqual([]);
+
     forget(subject);
   }, 4 * REST_MS);
+
   afterEach(() => app.azure.faults.clear());
 
   it.each(FAULTS)(
@@ -168,26 +189,36 @@ describe.each(FLOWS)('$name', (flow) => {
         const cases = await prepared(flow, some);
         const { missed, unrest } = await run(flow, cases, fault);
         const entries = await readEntries();
+
         for (const { step, subject } of cases) {
           const found = flow.broken(subject, entries);
           if (found.length > 0) broken.push(`${title(step)}: ${found.join('; ')}`);
           forget(subject);
         }
+
         for (const why of unrest) broken.push(`${flow.name} · ${fault.name}: ${why}`);
+
         if (unrest.length > 0) await recover();
+
         return missed.map(({ step }) => step);
       };
+
       const inBatches = async (some: readonly Step[]): Promise<Step[]> => {
         const missed: Step[] = [];
         for (let at = 0; at < some.length; at += BATCH) missed.push(...(await batch(some.slice(at, at + BATCH))));
         return missed;
       };
+
       // Fewer at once get further before the app is killed.
       let never: readonly Step[] = wanted;
+
       for (let time = 0; time < RUNS; time += 1) never = await inBatches(never);
+
       expect(broken).toEqual([]);
+
       // How often the same is asked differs a little from run to run; that it is asked does not.
       const absent = never.filter((step) => step.nth === 0 && !isOnceADay(step));
+
       expect(absent.map(title), `which did not come in ${RUNS} runs`).toEqual([]);
     },
     20 * 60_000,

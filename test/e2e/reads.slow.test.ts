@@ -70,11 +70,16 @@ async function revoke(key: TestKey, reason = 'A laptop was stolen', of = app): P
 
 it('a key shows who still uses which version, and what a rotation would cost in time', async () => {
   const key = keyOf(wire.azure, 1);
+
   key.account();
   key.account('automatic');
+
   expect((await check(['list', 'scopes'])).status).toBe(200);
+
   const answer = await get(`/keys/${key.vault.name}/${key.name}`);
+
   expectDocumented(answer, 'keyStatus', document);
+
   expect(answer.body).toMatchObject({
     versions: [
       { version: key.first.version, enabled: true, activeFrom: expect.any(String), users: { accounts: 2, scopes: 0 } },
@@ -85,22 +90,28 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     nextRotation: { by: 'none', reason: 'NoExpiry' },
     unread: [],
   });
+
   let etag = answer.headers.get('etag') ?? '';
   const path = `/keys/${key.vault.name}/${key.name}`;
+
   // What was not read in time the first time may be the second time.
   await eventually('nothing has changed', async () => {
     const again = await get(path, 'revoker', { 'if-none-match': etag });
     etag = again.headers.get('etag') ?? '';
     return again.status === 304 && again.text === '';
   });
+
   await revoke(key);
+
   const { body } = await get(`/keys/${key.vault.name}/${key.name}`);
   const { objectId } = signIn(wire.azure, 'operator');
+
   expect(body).toMatchObject({
     versions: [{ enabled: false, revoked: true, revokedBy: objectId, revokedOn: expect.any(String) }],
     rotation: { state: 'blocked', reason: 'RevocationOpen' },
     users: { accounts: 2 },
   });
+
   expect(body).not.toHaveProperty('rotationCost');
 });
 
@@ -108,27 +119,40 @@ describe('the keys of the managed vaults', () => {
   it('are shown with how each stands, who uses it, and when it is rotated next', async () => {
     const vault = 'kv-records';
     const disabled = new TestKey(wire.azure.world, vault);
+
     disabled.first.enabled = false;
+
     const old = new TestKey(wire.azure.world, vault);
+
     old.account();
     old.account('automatic');
+
     const newest = old.add();
     const gone = new TestKey(wire.azure.world, vault);
+
     gone.account();
     await restart();
+
     expect((await check(['list', 'scopes'])).status).toBe(200);
+
     gone.vault.keys.delete(gone.name);
+
     const revoked = keyOf(wire.azure, 2);
+
     await revoke(revoked);
 
     const answer = await get('/keys');
+
     expectDocumented(answer, 'keys', document);
+
     const keys = listed<Listed>(answer);
     const of = (name: string) => keys.find((key) => key.name === name);
+
     expect(keys.map((key) => key.vault)).not.toContain('kv-other');
     expect(keys.map((key) => `${key.vault}/${key.name}`)).toEqual(
       keys.map((key) => `${key.vault}/${key.name}`).toSorted(),
     );
+
     expect(of('files-key')).toMatchObject({
       vault: 'kv-files',
       state: 'usable',
@@ -137,6 +161,7 @@ describe('the keys of the managed vaults', () => {
       rotation: { state: 'finished' },
       unread: [],
     });
+
     expect(of(old.name)).toMatchObject({
       state: 'usable',
       newest: { version: newest.version },
@@ -145,9 +170,12 @@ describe('the keys of the managed vaults', () => {
       users: { accounts: 2, lagging: 2, versions: [{ version: old.first.version, accounts: 2, scopes: 0 }] },
       nextRotation: { by: 'none', reason: 'NoExpiry' },
     });
+
     expect(of(disabled.name)).toMatchObject({ state: 'disabled', users: { accounts: 0 } });
     expect(of(gone.name)).toMatchObject({ state: 'missing', users: { accounts: 1 } });
+
     const { objectId } = signIn(wire.azure, 'operator');
+
     expect(of(revoked.name)).toMatchObject({
       state: 'revoked',
       revocation: { id: revocationOn(revoked), revokedBy: objectId },
@@ -170,19 +198,29 @@ describe('the keys of the managed vaults', () => {
 
 it('the audit trail shows one record whole', async () => {
   const key = keyOf(wire.azure, 1);
+
   await revoke(key);
+
   const [found] = listed<{ seq: number; id: string; hash: string }>(await get(`/audit?key=${key.name}`));
   const answer = await get(`/audit/${found?.seq}`);
+
   expectDocumented(answer, 'auditRecord', document);
+
   expect(answer.body).toMatchObject({ ...found, prev: expect.stringMatching(/^[0-9a-f]{64}$/) });
   expect(JSON.parse(String(answer.body.line))).toMatchObject({ seq: found?.seq, entry: { resource: key.id() } });
   expect((await get(`/audit/${found?.id}`)).body).toEqual(answer.body);
+
   const missing = await get('/audit/999999999');
+
   expectDocumented(missing, 'auditRecord', document);
+
   expect(missing).toMatchObject({ status: 404, body: { reason: 'AuditRecordNotFound' } });
 
   const beside = await get('/audit');
+
   expectDocumented(beside, 'audit', document);
+
   const tag = beside.headers.get('etag') ?? '';
+
   expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
 });

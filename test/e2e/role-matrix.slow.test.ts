@@ -52,6 +52,7 @@ function callOf(
   };
   if (operationId === 'startRekey') return { method, path: `${path}?dryRun=true`, body: bodies.startRekey ?? {} };
   if (operationId === 'cancelRekey') return { method, path: `${path}?keep=true&reason=matrix` };
+
   return { method, path, ...(hasBody ? { body: bodies[operationId] ?? {} } : {}) };
 }
 
@@ -70,6 +71,7 @@ interface CallerOf {
 
 function caller(kind: Principal['kind'], role?: Role, more: Partial<CallerOf> = {}): CallerOf {
   const how = [more.isNarrowed && 'narrowed', more.isNamed && 'named', more.lacksScope && 'without the scope'];
+
   return {
     name: [kind, role ?? 'no role', ...how].filter(Boolean).join(', '),
     ...(role ? { role } : {}),
@@ -133,7 +135,9 @@ function tokenOf({ name, kind, role, objectId, clientId, lacksScope }: CallerOf)
 async function appAndFleet(): Promise<RunningApp> {
   const services = wire.services({ CMK_AUTOFIX: 'none' });
   await runDriftCheck({ id: randomUUID(), by: 'timer' }, services, wire.log);
+
   const id = (vault: string, key: string) => `https://${vault}.vault.azure.net/keys/${key}`;
+
   for (const { vault, key, other, order } of Object.values(PLACES)) {
     const by = { objectId: 'o' };
     const now = new Date();
@@ -141,7 +145,9 @@ async function appAndFleet(): Promise<RunningApp> {
     const rekey = { ...about, state: 'done', startedOn: now.toISOString() } as const;
     await services.orderStore.change((orders) => withRekey(orders, rekey, now));
   }
+
   const narrowed = CALLERS.filter(({ isNarrowed }) => isNarrowed);
+
   return startApp({
     CMK_ROLE_SCOPES: JSON.stringify(
       narrowed.map(({ role, objectId }) => ({ role, principal: objectId, keys: ['kv-files'] })),
@@ -160,18 +166,22 @@ it('every call is answered as the table says, whoever makes it', async () => {
     for (const operation of OPERATIONS) {
       const row = ROWS.find(({ call }) => call === operation.call);
       if (!row) throw new Error(`${operation.call} has no row.`);
+
       const places: Place[] =
         row.narrowed === 'its keys' && who?.isNarrowed ? ['inReach', 'outOfReach'] : ['outOfReach'];
       for (const place of places) {
         const { path, ...call } = callOf(operation, place);
         const answer = await app.call(path, { ...call, ...(who ? { as: tokenOf(who) } : {}) });
+
         calls += 1;
+
         const about = `${operation.call} (${place}) as ${who?.name ?? 'nobody'}`;
         const [is, shouldBe] = [outcome(answer), expected(row, who, place)];
         if (is !== shouldBe)
           wrong.push(`${about}: ${is ?? `let through (${answer.status})`}, not ${shouldBe ?? 'let through'}`);
         if (answer.headers.get('strict-transport-security') !== 'max-age=31536000') wrong.push(`${about}: no HSTS`);
         if (is !== undefined) continue;
+
         if (!who?.isNarrowed) told.set(operation.call, `${told.get(operation.call) ?? ''}${answer.text}`);
         else if (row.narrowed === 'what it reaches' && !path.includes('strecords') && BEYOND.test(answer.text)) {
           wrong.push(`${about}: tells of ${BEYOND.exec(answer.text)?.[0]}`);
@@ -181,10 +191,13 @@ it('every call is answered as the table says, whoever makes it', async () => {
   }
 
   await pMap([undefined, ...CALLERS], callAll, { concurrency: 4 });
+
   expect(wrong).toEqual([]);
   expect(calls).toBeGreaterThan(OPERATIONS.length * CALLERS.length);
+
   // There is something to be kept from them.
   for (const call of ['GET /fleet', 'GET /keys', 'GET /rekeys', 'GET /now'])
     expect(told.get(call), call).toMatch(BEYOND);
+
   expect(told.get('GET /fleet')).toContain(SECOND_SUBSCRIPTION_ID);
 });

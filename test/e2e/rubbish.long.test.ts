@@ -121,12 +121,15 @@ it('1,000 events and messages of rubbish: the process lives, each is refused wit
     const statuses = await Promise.all(events.slice(at, at + 25).map(([name, body]) => app.deliver(name, body)));
     expect(new Set(statuses)).toEqual(new Set([202])); // refused for good: not sent again
   }
+
   const texts = fc.sample(fc.tuple(fc.constantFrom(...QUEUES), text), { numRuns: MESSAGES, seed });
   for (let at = 0; at < texts.length; at += 50) {
     const batch = texts.slice(at, at + 50);
     await Promise.all(batch.map(([queue, body]) => app.queues.getQueueClient(queue).sendMessage(body)));
   }
+
   await app.settled();
+
   const counts = await Promise.all(QUEUES.map((queue) => app.count(`${queue}-poison`)));
   const poisoned = counts.reduce((sum, count) => sum + count, 0);
 
@@ -135,8 +138,10 @@ it('1,000 events and messages of rubbish: the process lives, each is refused wit
     return all.length >= EVENTS + MESSAGES && all;
   });
   const said = (...reasons: readonly string[]) => records.filter(({ reason }) => reasons.includes(reason)).length;
+
   expect(said(...REFUSALS)).toBe(EVENTS);
   expect(said('Poisoned')).toBe(poisoned);
+
   // A message about a key that is none of ours may be of the right form: it is a hint, and dropped.
   expect(said('VaultNotManaged')).toBe(MESSAGES - poisoned);
   expect(records).toHaveLength(EVENTS + MESSAGES);
@@ -144,11 +149,14 @@ it('1,000 events and messages of rubbish: the process lives, each is refused wit
   expect(app.alive()).toBe(true);
   expect(app.pid).toBe(pid);
   expect(app.output()).not.toMatch(/Worker uncaught exception|Exception while executing|\(Failed, Id=/);
+
   const allowed = [
     ...MANAGED.map((name) => `${name}.vault.azure.net`),
     'management.azure.com',
     'login.microsoftonline.com',
   ];
+
   const hosts = app.azure.requests.since(since).map(({ host: asked }) => asked);
+
   expect(hosts.filter((asked) => !allowed.includes(asked))).toEqual([]);
 });

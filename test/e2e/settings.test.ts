@@ -11,11 +11,14 @@ it('work waits for settings to be corrected, with one record that names them', a
   const files = new TestKey(app.azure.world);
   const queues = ['fleet-work', 'key-work'];
   const texts = ['{"kind":"account"}', JSON.stringify(files.keyWork()), 'rubbish'];
+
   for (const queue of queues) {
     for (const text of texts) await app.queues.getQueueClient(queue).sendMessage(text);
   }
+
   const visible = async (queue: string) =>
     (await app.queues.getQueueClient(queue).peekMessages({ numberOfMessages: 32 })).peekedMessageItems.length;
+
   await eventually('all messages are put back', async () => {
     const seen = await Promise.all(queues.map(visible));
     const succeeded = app.output().match(/Executed 'Functions\.reconcile\w+' \(Succeeded/g) ?? [];
@@ -23,11 +26,15 @@ it('work waits for settings to be corrected, with one record that names them', a
     const counts = await Promise.all(queues.map((queue) => app.count(queue)));
     return [...seen, ...counts].join() === '0,0,3,3' && succeeded.length === 6;
   });
+
   for (const queue of queues) {
     expect(await app.count(`${queue}-poison`)).toBe(0);
   }
+
   expect(await app.deliver('keyNewVersionCreated', {})).toBe(500);
+
   const records = app.records().filter(({ level }) => level === 'error');
+
   expect(records).toMatchObject([
     {
       reason: 'SettingsInvalid',

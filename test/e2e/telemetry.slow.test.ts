@@ -45,14 +45,17 @@ describe('one trace', () => {
     });
     key = new TestKey(app.azure.world);
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
+
     await app.found();
     await app.atRest();
     key.rotate();
     event = await eventually('the span of the event', () => eventOf(key));
+
     const all = await eventually('each PATCH, and all that is above it', () => {
       const patches = spansOf(event.traceId).filter(({ name }) => name === 'PATCH Microsoft.Storage');
       return patches.length === ACCOUNTS && patches.every((patch) => wayTo(patch)[0] === EVENT) && patches;
     });
+
     patches = all;
   });
 
@@ -83,7 +86,9 @@ it('the drift check gives findings by code, open revocations and the age of ever
     headers: { 'content-type': 'application/json' },
     body: '{"input":""}',
   });
+
   expect(response.status).toBe(202);
+
   const points = await eventually('its metrics', () => {
     const all = receiver.points;
     return all.some(({ name }) => name === 'cmk.revocations.open') && all;
@@ -92,10 +97,13 @@ it('the drift check gives findings by code, open revocations and the age of ever
   const findings = Object.fromEntries(
     points.filter(({ name }) => name === 'cmk.drift.findings').map(({ attributes, value }) => [attributes.code, value]),
   );
+
   expect(Object.keys(findings).length).toBeGreaterThan(0);
   expect(findings).toEqual(checked?.findings);
   expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
+
   const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
+
   expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
 });
 
@@ -103,11 +111,16 @@ describe('whoever takes it', () => {
   it('may hang: a key is revoked and accounts move all the same, and the app goes on', async () => {
     const key = new TestKey(app.azure.world);
     const account = key.account();
+
     await app.found();
     receiver.will('hang');
+
     const next = key.rotate();
+
     await eventually('the account to move', () => inUse(account) === next.version);
+
     const hung = receiver.requests;
+
     await eventually('something to be sent, and to hang', () => receiver.requests > hung);
 
     const response = await fetch(`${app.url}/api/keys/kv-files/${key.name}/revoke`, {
@@ -115,6 +128,7 @@ describe('whoever takes it', () => {
       headers: { ...headers(), 'content-type': 'application/json' },
       body: JSON.stringify({ reason: 'test', confirm: `kv-files/${key.name}` }),
     });
+
     expect(await response.json()).toMatchObject({ reason: 'Revoked', complete: true });
     expect(app.alive()).toBe(true);
   });

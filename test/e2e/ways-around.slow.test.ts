@@ -32,6 +32,7 @@ const body = { reason: 'A laptop was stolen', confirm: 'kv-records/records-key' 
 /** As it stands on the wire: `fetch` would put a path in order, and refuse a header that is none. */
 function raw(path: string, token: string, headers: Record<string, string> = {}): Promise<string> {
   const { hostname, port } = new URL(app.url);
+
   return new Promise((resolve, reject) => {
     const sent = JSON.stringify(body);
     const call = httpRequest(
@@ -55,6 +56,7 @@ function raw(path: string, token: string, headers: Record<string, string> = {}):
         answer.on('end', () => resolve(text));
       },
     );
+
     call.on('error', reject);
     call.end(sent);
   });
@@ -124,12 +126,15 @@ it('what headers say is neither believed nor repeated', async () => {
     'request-id': said,
     traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
   });
+
   expect(answer).toMatch(/^403 .*"reason":"RoleMissing"/);
   expect(answer).not.toContain(said);
+
   const [, id] = /"correlationId":"([^"]+)"/.exec(answer) ?? [];
   const record = await eventually('the call is logged', () =>
     recordsOf(app.output().split('\n')).find(({ correlationId }) => correlationId === id),
   );
+
   expect(record).toMatchObject({ reason: 'CallRefused', because: 'RoleMissing' });
   expect(JSON.stringify(record)).not.toContain(said);
 });

@@ -27,12 +27,17 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
   ['lacks its key', { match: FILES, answer: refusal('KeyVaultEncryptionKeyNotFound') }, 1, 'KeyVault'],
 ])('of a file service that %s', async (_, fault, failing, why) => {
   const account = new TestKey(wire.azure.world).account('pinned', { shares: ['share1'] });
+
   wire.azure.faults.add([fault as never]);
+
   const begunMs = performance.now();
   const proof = await canaryProbe(wire.services())([account.id], '', wire.log);
+
   expect(performance.now() - begunMs).toBeLessThan(60_000);
+
   const unseen = wire.records.filter(({ reason }) => reason === 'CanaryUnseen').map(({ message }) => message);
   const told = proof === 'proven' ? unseen.join() : (proof?.unwell ?? '');
+
   expect(proof === 'proven').toBe(failing === 0);
   expect(told).toContain(why);
   expect(told).toContain(`${account.name} (`);

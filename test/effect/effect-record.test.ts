@@ -32,6 +32,7 @@ function resultOf(n: number, state: string, seconds: number): ProbeResult {
 function recordAfter(rounds: string): KeyEffect {
   let change: KeyChange | undefined;
   let record: KeyEffect | undefined;
+
   for (const round of rounds.split('; ')) {
     const [first = '', ...states] = round.split(' ');
     if (/^re/.test(first)) {
@@ -41,8 +42,11 @@ function recordAfter(rounds: string): KeyEffect {
       record = recordRound(record, { key: KEY.id, change, complete: true, results });
     }
   }
+
   if (!record) throw new Error('A record needs a change and a round.');
+
   expect(EFFECT.parse(record)).toEqual(record);
+
   return record;
 }
 
@@ -103,6 +107,7 @@ describe('the record of an effect', () => {
       recordRound(current, { key: KEY.id, change, complete: true, results });
     const first = round([resultOf(0, 'blocked', 5), resultOf(1, 'open', 5), { ...resultOf(0, 'open', 5), ...blob }]);
     const second = round([resultOf(0, 'blocked', 10), { ...resultOf(0, 'blocked', 10), ...blob }], first);
+
     expect(
       second.accounts.map(({ account, service, secondsAfterChange }) => [account, service, secondsAfterChange]),
     ).toEqual([
@@ -192,10 +197,12 @@ describe('the figures of the times', () => {
       time(1, 'blocked', { seconds: 8 }, at(86_400)),
       time(1, 'open', { seconds: 3 }, at(600)),
     ];
+
     const [blocked, open] = [
       { measured: 3, notSeen: 0, accounts: 2, changes: 2, p50Seconds: 8, p95Seconds: 40, longestSeconds: 40 },
       { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 },
     ];
+
     expect(sumTimes(times)).toEqual([
       { expect: 'blocked', service: 'file', ...blocked, since: at(0), until: at(86_400) },
       { expect: 'open', service: 'file', ...open, since: at(600), until: at(600) },
@@ -228,6 +235,7 @@ describe('the next probe', () => {
     accounts: states.split(' ').flatMap((state, n) => (state === '' ? [] : accountIn(state, n))),
     times: [],
   });
+
   const accountIn = (state: string, n: number): AccountEffect => {
     const of = { account: `/a/st${n}`, service: 'file', since: at(0), checkedOn: at(0) } as const;
     if (state === 'noShare') return { ...of, state: 'unknown' };
@@ -235,6 +243,7 @@ describe('the next probe', () => {
     if (state !== 'barred') return { ...of, state: state as EffectState, share: 's' };
     return { ...of, state: 'unknown', share: 's', why: 'AuthorizationPermissionMismatch: the app lacks the role.' };
   };
+
   const again = (delaySeconds: number) => ({ next: 'again', delaySeconds });
   const [done, givenUp] = [{ next: 'done' }, { next: 'givenUp' }];
 

@@ -44,7 +44,9 @@ describe('the status of a key', () => {
         throw new Error('unused');
       }),
     };
+
     const status = await keyStatus(managed(key, services), away);
+
     expect(status.versions).toHaveLength(1);
     expect(status.effectTimes).toBeUndefined();
     expect(status.warnings.join()).toContain('The app cannot read the probe results');

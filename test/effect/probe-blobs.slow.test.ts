@@ -29,10 +29,13 @@ function keepBlobs(account: StorageAccount, containers: Containers): void {
 function site(containers: Containers, settings: Readonly<Record<string, string>> = { CMK_PROBE_BLOBS: 'on' }) {
   const key = new TestKey(wire.azure.world);
   const account = key.account('pinned', { shares: ['share1'] });
+
   keepBlobs(account, containers);
+
   const services = wire.services(settings);
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
+
   const change = (expected: ExpectedEffect) => {
     markVersion(key.first, expected, wire.azure.clock.now());
     return probeMessage(managed, { by: 'revoke', ref: 'call-1', since: '' });
@@ -41,6 +44,7 @@ function site(containers: Containers, settings: Readonly<Record<string, string>>
     expect(await probeKey(work, services, wire.log)).toEqual({ outcome: 'done' });
     return services.effects.read(managed);
   };
+
   return { key, account, managed, services, change, round };
 }
 
@@ -52,10 +56,15 @@ const shown = (effect: Pick<KeyEffect, 'accounts'> | undefined): string[] =>
 describe('the blob services of accounts', () => {
   it('are followed beside their file services, with times of their own', async () => {
     const { account, managed, services, change, round } = site({ minutes: 2 });
+
     expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked', 'file share1 blocked']);
+
     wire.azure.clock.advance(60_000);
+
     const effect = await round(change('open'));
+
     expect(shown(effect)).toEqual(['blob minutes open', 'file share1 open']);
+
     expect(
       sumTimes(effect?.times ?? []).map(({ service, expect: what, measured }) => [service, what, measured]),
     ).toEqual([
@@ -64,10 +73,13 @@ describe('the blob services of accounts', () => {
       ['blob', 'blocked', 1],
       ['blob', 'open', 1],
     ]);
+
     expect(wire.records.at(-1)).toMatchObject({ times: { service: 'file' }, blobTimes: { service: 'blob' } });
     expect(wire.sent).toEqual([]);
+
     // And the status of the key shows what is on record.
     const status = await readEffect(managed, undefined, services);
+
     expect(shown({ accounts: status.effect })).toEqual(['blob minutes open', 'file share1 open']);
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
@@ -96,16 +108,24 @@ describe('the blob services of accounts', () => {
 
   it('are looked for anew where the container that was asked has no blob', async () => {
     const { change, round } = site({ b: 0, c: 1 });
+
     wire.azure.world.settings.fileServiceDelayMs = 12_000;
     change('blocked');
     wire.azure.clock.advance(15_000);
+
     const work = change('open');
+
     expect(shown(await round(work))).toEqual(['blob b blocked', 'file share1 blocked']);
+
     wire.azure.clock.advance(15_000);
+
     const second = await round(work);
+
     expect(shown(second)).toEqual(['blob none unknown', 'file share1 open']);
     expect(second?.complete).toBe(false);
+
     const third = await round(work);
+
     expect(shown(third)).toEqual(['blob c open', 'file share1 open']);
     expect(third?.complete).toBe(true);
   });
@@ -152,22 +172,30 @@ describe('the blob services of accounts', () => {
       const { change, round } = site({ minutes: 1 }, settings);
       const { roleAssignments } = wire.azure.world;
       const readers = [...roleAssignments].filter(([, { roleDefinitionId }]) => roleDefinitionId.endsWith(FILE_READER));
+
       expect(readers.length).toBeGreaterThan(0);
+
       for (const [id] of readers) roleAssignments.delete(id);
+
       const work = change('blocked');
+
       expect(shown(await round(work))).toEqual([...blobs, 'file share1 unknown']);
       expect(wire.sent.splice(0)).toHaveLength(1); // it may have been given just now
+
       wire.azure.clock.advance(10 * 60_000);
       await round(work);
       for (const [id, reader] of readers) roleAssignments.set(id, reader);
+
       expect(wire.sent).toEqual([]);
       expect(wire.records.filter(({ level }) => level === 'error')).toEqual([]);
+
       expect(wire.records.at(-1)).toMatchObject({
         reason,
         pending: 0,
         silent: 1,
         message: expect.stringMatching(message),
       });
+
       expect(wire.records.at(-1)?.message).toContain('Storage File Data Privileged Reader');
     },
   );

@@ -19,6 +19,7 @@ describe('the share that is asked', () => {
 describe('what is asked of an account', () => {
   const id =
     '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
+
   async function asked(probeBlobs: boolean, failure?: Error) {
     let listed = 0;
     const lists = {
@@ -35,7 +36,9 @@ describe('what is asked of an account', () => {
         },
       },
     };
+
     const targets = targetsOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
+
     return { targets: await targets, listed };
   }
 

@@ -18,6 +18,7 @@ const WINDOW_MS = 300_000;
 function account(n: number): Account {
   const type = 'Microsoft.Storage/storageAccounts';
   const name = `st${String(n).padStart(4, '0')}`;
+
   return {
     id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/${type}/${name}`,
     subscriptionId: SUBSCRIPTION,
@@ -47,7 +48,9 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
   let stored: KeyEffect | undefined;
 
   const version = { ...keyVersion(1), tags: {}, updated: 0, enabledChangedMs: 0 };
+
   markVersion(version, 'blocked', new Date(START));
+
   const services = {
     settings: { vaults: VAULTS, subscriptions: [SUBSCRIPTION], probeBlobs: false },
     accounts: {
@@ -90,20 +93,27 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
     let work: ProbeWork | undefined = probeMessage(KEY, { by: 'revoke', ref: 'call', since: '' });
     while (work) {
       await probeKey(work, services as never, (record) => void records.push(record));
+
       const counts = { blocked: 0, open: 0, unknown: 0 };
+
       for (const { state } of stored?.accounts ?? []) counts[state] += 1;
+
       seen(counts);
+
       const next = sent.shift();
+
       nowMs += (next?.delaySeconds ?? 0) * 1000;
       work = next?.work;
     }
   };
+
   return { rounds, lists, refused, records, gone, effect: () => stored, seconds: () => (nowMs - START) / 1000 };
 }
 
 describe('the effect of a revocation with 1,000 dependents in a region, where Azure admits 100 lists in five minutes', () => {
   const key = revokedKey(1_000);
   const seen: Record<EffectState, number>[] = [];
+
   beforeAll(() => key.rounds((counts) => seen.push(counts)), 60_000);
 
   it('is seen on all of them', () => {

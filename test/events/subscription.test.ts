@@ -56,6 +56,7 @@ describe('the event subscriptions that a subscription needs', () => {
   it('are told apart: of one operation list that is missing or wrong the other is not overwritten', () => {
     const [one, two] = made;
     if (!one || !two) throw new Error('There are two.');
+
     expect(judged('a-client', [one])).toEqual([
       ['right', undefined],
       ['missing', undefined],

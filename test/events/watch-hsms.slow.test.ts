@@ -15,6 +15,7 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
   const table = new MemoryFleetTable();
   const sent: string[] = [];
   const { log, records } = keptLog();
+
   const all: WatchPorts = {
     settings,
     keys,
@@ -24,6 +25,7 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
     now: () => local.azure.clock.now(),
     ...ports,
   };
+
   return {
     sent,
     records,
@@ -54,14 +56,22 @@ describe('keys of a Managed HSM', () => {
     const { look, records } = watching();
     const nowSeconds = local.azure.clock.nowSeconds();
     const later = newKey();
+
     later.add({ nbf: nowSeconds + 600 });
+
     const ending = newKey({ exp: nowSeconds + 40 * 86_400 });
+
     await look();
     local.azure.clock.advance(601_000);
+
     expect(await look()).toEqual([later.name]);
+
     local.azure.clock.advance(11 * DAY_MS);
+
     expect(await look()).toEqual([ending.name]);
+
     local.azure.clock.advance(30 * DAY_MS);
+
     expect(await look()).toEqual([ending.name]);
     expect(records).toMatchObject([{ reason: 'HsmKeyChanged' }, { level: 'error', reason: 'KeyExpired' }]);
     expect(await look()).toEqual([]);
@@ -76,10 +86,14 @@ describe('keys of a Managed HSM', () => {
     };
     const { look, records } = watching({ requestKey });
     const key = newKey();
+
     await look();
+
     expect(records).toContainEqual(expect.objectContaining({ level: 'error', reason: 'HsmUnwatched', key: key.id() }));
+
     fails = false;
     await look();
+
     expect(sent).toContain(key.id());
   });
 
@@ -93,13 +107,19 @@ describe('keys of a Managed HSM', () => {
   it('that may not be read are said, and keep nobody from the others', async () => {
     const { local: access } = local.azure.world.managedHsms.get('hsm-local') ?? {};
     if (!access) throw new Error('hsm-local is a Managed HSM.');
+
     const before = new Map(access.roleAssignments);
+
     access.roleAssignments.clear();
+
     const { look, records } = watching();
+
     expect(await look()).toEqual([]);
     expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
     expect(records[0]?.message).toContain('403 AccessDenied');
+
     for (const [name, assignment] of before) access.roleAssignments.set(name, assignment);
+
     expect((await look()).length).toBeGreaterThan(0);
   });
 

@@ -25,7 +25,9 @@ function watching(ports: Partial<WatchPorts>) {
     now: () => new Date(),
     ...ports,
   };
+
   const looking = watchHsms('look', all, () => {}, AbortSignal.timeout(60_000));
+
   return { sent, looking };
 }
 

@@ -68,8 +68,11 @@ describe('A flood of equal events', () => {
         return isStored;
       },
     };
+
     const controller = new Controller({ ...ports, rollouts });
+
     await Promise.all(Array.from({ length: events }, () => controller.handleEvent(KEY, EVENT, log)));
+
     expect(most).toBe(1);
     expect(decisions).toBeLessThanOrEqual(3);
     expect(lists).toBeLessThanOrEqual(10);
@@ -118,11 +121,15 @@ describe('Passes of an instance', () => {
         return { ...one, id: one.id.replace(SUBSCRIPTION, id), subscriptionId: id };
       }),
     );
+
     fleet.add(...uses);
+
     const base = portsOf();
     const rows = uses.flatMap((one) => rowOf(useOfAccount(one, new Date(fleet.clock))) ?? []);
+
     await base.rows.put(rows);
     for (const id of subscriptions) await base.fleet.listed(id, new Date(fleet.clock));
+
     let running = 0;
     const leases: ControllerPorts['leases'] = {
       acquire: () => {
@@ -130,6 +137,7 @@ describe('Passes of an instance', () => {
         return new Promise(() => {});
       },
     };
+
     const listVersions = async ({ id }: { readonly id: string }) => [1, 2].map((n) => versionOf(id, n));
     const ports = {
       ...base,
@@ -138,6 +146,7 @@ describe('Passes of an instance', () => {
       inSight: async () => subscriptions,
       settings: { ...base.settings, subscriptions },
     };
+
     return { ports, running: () => running };
   }
 
@@ -185,12 +194,17 @@ it('An event requests the audit record of a version that was disabled while the 
     const record = { ...REVOKER, revokedOn: new Date(fleet.clock - 3_600_000), version: version.version };
     return { ...version, tags: { [REVOCATION_TAG]: formatRevocation({ ...record, wasEnabled: true }) } };
   };
+
   const asked = () => sent.filter(({ work }) => work.kind === 'revocation');
   const minuteAgo = new Date(fleet.clock - 60_000);
+
   versions = [off(1)];
   await new Controller(portsOf()).handleEvent(KEY, EVENT, log);
+
   expect(asked()).toEqual([]);
+
   versions = [off(1), off(2, { createdOn: minuteAgo, updatedOn: minuteAgo })];
   await new Controller(portsOf()).handleEvent(KEY, EVENT, log);
+
   expect(asked()).toMatchObject([{ queue: 'key-work', work: { key: KEY.id } }]);
 });

@@ -12,6 +12,7 @@ const SUBSCRIPTIONS = ['a', 'b'].map((one) => `11111111-1111-4111-8111-111111111
 function use(name: string, is: 1 | 2 | 'failed', more: Partial<UseRow> & { in?: number } = {}): UseRow {
   const { in: n = 0, ...rest } = more;
   const version = versionName(is === 2 ? 2 : 1);
+
   return {
     key: KEY.id,
     account: `/subscriptions/${SUBSCRIPTIONS[n]}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`,
@@ -44,8 +45,10 @@ function decide(
     checkedOn: NOW.toISOString(),
     ...before,
   };
+
   const count = countTo({ canaries, isOrderedOn: goOn === true, before: before && stored });
   for (const one of uses) count.add(one);
+
   return count.decide(proof);
 }
 
@@ -140,12 +143,18 @@ describe('A rollout', () => {
   it('says once that its canaries do not serve, also when all uses are moved', () => {
     const canaries = [use('st1', 2).account];
     const unwell = { unwell: 'st1: files' };
+
     for (const uses of [[use('st1', 2)], [use('st1', 2), use('st2', 1)]]) {
       const first = decide(uses, { canaries }, { proof: unwell });
+
       expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...unwell } });
+
       const again = decide(uses, first.row, { proof: unwell });
+
       expect(again).toMatchObject({ news: undefined, row: { lastNews: 'CanaryFailed' } });
+
       const proven = decide(uses, again.row, { proof: 'proven' }).row;
+
       expect(proven).toMatchObject({ stage: 'rest', proven: true });
       expect(proven.unwell).toBeUndefined();
     }

@@ -77,17 +77,23 @@ describe('The table', () => {
     const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späth' });
     const scoped = { scopesReadOn: NOW, scopeKeys: [KEY] };
     const record = known('st1', scoped);
+
     await uses().put([full, automatic, use('st2', { key: `${KEY}2` })]);
     await index().write([known('st1'), { account: account('st1'), ...scoped }]);
     await index().listed(SUBSCRIPTION.toUpperCase(), new Date(NOW));
+
     expect(await all(uses().of(KEY))).toEqual([full, automatic]);
     expect(await all(uses().of(`${KEY}2`))).toEqual([use('st2', { key: `${KEY}2` })]);
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([record]);
     expect(await index().account(account('ST1', 'elsewhere'))).toEqual(record);
     expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
+
     await index().write([{ account: account('st1'), key: '' }]);
+
     expect(await index().account(account('st1'))).toEqual({ ...record, key: undefined });
+
     await index().write([{ account: account('st1'), isGone: true }]);
+
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
   });
 
@@ -97,13 +103,21 @@ describe('The table', () => {
       Array.from({ length: count }, (_, n) => `https://kv-files.vault.azure.net/keys/${name(n)}`);
     const [many, few] = [keysOf(10_000), keysOf(200)];
     const others = [known('st'), known('st10')];
+
     await index().write([...others, known('st1', { scopesReadOn: NOW, scopeKeys: many })]);
+
     expect((await index().account(account('st1')))?.scopeKeys).toEqual(many);
+
     const [, large, other] = await all(index().accounts(SUBSCRIPTION));
+
     expect([large?.scopeKeys.length, large?.scopesReadOn, other]).toEqual([10_000, NOW, known('st10')]);
+
     await index().write([{ account: account('st1'), scopeKeys: few, formerScopeKeys: many }]);
+
     expect((await index().account(account('st1')))?.scopeKeys).toEqual(few);
+
     await index().write([{ account: account('st1'), isGone: true, formerScopeKeys: few }]);
+
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual(others);
     expect(await all(rows().rows(subscriptionPartition(SUBSCRIPTION)))).toHaveLength(2);
   });
@@ -168,6 +182,7 @@ describe('A damaged row', () => {
     'of a mode that there is not': { mode: 'both' },
     'of another type': { readOn: 7 },
   };
+
   it.each(Object.entries(hostile))('is reported and left out: %s', async (_, wrong) => {
     await uses().put([use('st1'), use('st2')]);
     const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };

@@ -35,6 +35,7 @@ export function account(
     keyVersion: isAutomatic ? '' : versionName(version),
     currentVersionedKeyIdentifier: `${vault}/keys/${keyName}/${versionName(version)}`,
   };
+
   return {
     id: idOf(name),
     subscriptionId: SUBSCRIPTION,
@@ -124,6 +125,7 @@ export class Fleet {
       return effect();
     };
     const table = this.table.port(way);
+
     const get: StorageAccounts['get'] = async ({ name }) => {
       this.calls.push(`get ${name}`);
       if (this.isGetDown) throw Object.assign(new Error('down'), { statusCode: 503 });
@@ -131,9 +133,11 @@ export class Fleet {
       if (!found) throw notFound();
       return found;
     };
+
     const unexpected = () => Promise.reject(new Error('Nothing is written to an account here.'));
     const { accounts, scopes, calls } = this;
     const now = () => new Date(this.clock);
+
     return {
       items: this.items.port(way),
       rows: createUseRows(table),

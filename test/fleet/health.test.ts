@@ -64,6 +64,7 @@ describe('The health of an account', () => {
 
   it('is that of the cause of a finding, and of the worst and oldest of several', () => {
     expect(of({ findings: [found('KeyDisabled', { because: 'RevocationOpen' })] }).state).toBe('Revoked');
+
     const [younger, older, unknown] = [ago(1).toISOString(), ago(9).toISOString(), undefined];
     const findings = [
       found('StaleKeyVersion', { since: older }),
@@ -72,20 +73,26 @@ describe('The health of an account', () => {
       found('IdentityWithoutRole', { since: older }),
       found('IdentityWithoutRole', { since: older }),
     ];
+
     expect(of({ findings })).toMatchObject({ state: 'NoAccess', since: older });
     expect(of({ findings: [found('KeyDeleted', { since: unknown })] }).since).toBeUndefined();
   });
 
   it('is NotManaged when no managed key encrypts it, whatever else is wrong', () => {
     expect(of({ encryptedBy: 'microsoft' })).toEqual({ state: 'NotManaged' });
+
     const findings = [found('Unreadable'), found('NoLongerCustomerManaged')];
+
     expect(of({ encryptedBy: 'microsoft', findings })).toMatchObject({
       state: 'NotManaged',
       cause: { reason: 'NoLongerCustomerManaged' },
     });
+
     const other = [found('UnmanagedVault', { severity: 'advice' })];
+
     expect(of({ encryptedBy: 'otherVault', findings: other })).toMatchObject({ cause: { reason: 'UnmanagedVault' } });
     expect(of({ encryptedBy: 'otherVault', findings: [found('Unreadable')] })).toEqual({ state: 'NotManaged' });
+
     // One of its scopes is on a managed key, and it has left itself.
     expect(of({ findings: [found('NoLongerCustomerManaged'), found('StaleKeyVersion')] }).state).toBe('NotManaged');
   });
@@ -101,11 +108,15 @@ describe('The health of an account', () => {
   it('is Serving when its file service is open, unless there is a finding', () => {
     expect(of({ probe: probe('open') })).toEqual({ state: 'Serving', since: SINCE });
     expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
+
     const perimeter = found('VaultUnreachable', { severity: 'warning' });
+
     expect(of({ probe: probe('open'), findings: [perimeter] }).state).toBe('Serving');
     expect(of({ findings: [perimeter, found('StaleKeyVersion')] }).state).toBe('Stale');
     expect(of({ findings: [found('VaultUnreachable', { exemption: {} })] }).state).toBe('NoAccess');
+
     const moved = found('VaultNotFound', { severity: 'warning' });
+
     expect(of({ findings: [moved] }).state).toBe('Unknown');
     expect(of({ probe: probe('open'), findings: [moved] }).state).toBe('Serving');
     expect(of({ probe: probe('open'), checkedOn: undefined }).state).toBe('Serving');
@@ -125,6 +136,7 @@ describe('The summary of a fleet', () => {
   const subscription = '/subscriptions/5ab50000-0000-4000-8000-000000000001';
   const identity = `${subscription}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`;
   const vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-files`;
+
   const noAccess = (about: string[], since?: string) => ({
     state: 'NoAccess' as const,
     cause: { id: about.join(), reason: 'IdentityWithoutRole', about },
@@ -134,6 +146,7 @@ describe('The summary of a fleet', () => {
   it('counts the accounts of each state, with the cause', () => {
     const serving = Array.from({ length: 3 }, () => ({ state: 'Serving' as const }));
     const without = Array.from({ length: 2_010 }, (_, n) => noAccess([identity, vault], n === 7 ? SINCE : undefined));
+
     expect(summarizeFleet([...serving, ...without])).toMatchObject({
       text: '2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)',
       accounts: 2_013,
@@ -141,6 +154,7 @@ describe('The summary of a fleet', () => {
       causes: [{ label: 'id-storage on kv-files', state: 'NoAccess', accounts: 2_010, since: SINCE }],
       moreCauses: 0,
     });
+
     expect(summarizeFleet([{ state: 'Serving', accounts: 1 }]).text).toBe('1 account: 1 serving');
     expect(summarizeFleet([]).text).toBe('0 accounts');
   });
@@ -153,7 +167,9 @@ describe('The summary of a fleet', () => {
       noAccess([vault], ago(9).toISOString()),
       { state: 'Unknown' as const },
     ];
+
     const { text, causes, moreCauses } = summarizeFleet(all);
+
     expect(text).toBe('28 accounts: 27 no access (kv-files, and 25 more), 1 unknown');
     expect(causes[0]).toMatchObject({ label: 'kv-files', accounts: 2, since: ago(9).toISOString() });
     expect([causes.length, moreCauses]).toEqual([20, 6]);

@@ -7,16 +7,19 @@ const URI = 'https://kv-files.vault.azure.net';
 
 function tableOf(uses: Readonly<Record<string, number>>) {
   const table = new MemoryFleetTable();
+
   for (const [key, count] of Object.entries(uses)) {
     for (let n = 0; n < count; n += 1) {
       table.apply({ partitionKey: keyPartition(key), rowKey: String(n).padStart(6, '0'), properties: { key } });
     }
   }
+
   let requests = 0;
   const port = table.port((_, effect) => {
     requests += 1;
     return Promise.resolve(effect());
   });
+
   return { known: createKnownKeys(port), requests: () => requests, table };
 }
 
@@ -39,11 +42,13 @@ it('ofVault skips keys of other vaults and rows that it cannot parse', async () 
     'https://kv-files.managedhsm.azure.net/keys/c': 1,
     [`${URI}/keys/mine`]: 1,
   });
+
   table.apply({
     partitionKey: keyPartition(`${URI}/keys/odd`),
     rowKey: '1',
     properties: { key: 'https://evil.example' },
   });
+
   expect(await known.ofVault(URI, 100)).toEqual([`${URI}/keys/mine`]);
   expect(await createKnownKeys(new MemoryFleetTable().port()).ofVault(URI, 100)).toEqual([]);
 });

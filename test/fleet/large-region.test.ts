@@ -63,14 +63,17 @@ it('An item that has every use of a key read reads each once, and ends', async (
 
 it('An account that a person pins to the version of a running rotation is not recorded as moved by the app', async () => {
   const region = await Region.indexed(20);
+
   region.fails = () => {
     region.add(account(nameOf(19), { version: 2 }));
     return undefined;
   };
   region.rotate();
   await region.until(() => region.items.all.length === 0, HOUR);
+
   expect(region.on(SECOND)).toBe(20);
   expect(region.patches.map(({ name }) => name)).not.toContain(nameOf(19));
+
   // Beside the moves, the end of the rotation.
   expect(region.recorded.size).toBe(region.patches.length + 1);
 });
@@ -80,11 +83,15 @@ it("A list that finds accounts that Storage has refreshed uses none of the hour'
   const region = await Region.indexed(0, (one) => {
     for (let n = 0; n < 300; n += 1) one.add(automatic(n, 1));
   });
+
   for (let n = 0; n < 300; n += 1) region.add(automatic(n, 2));
+
   region.newest = 2;
   region.want('list', '', { cause: { by: 'drift', ref: '', since: '' } });
   await region.until(() => region.items.all.length === 0, HOUR);
+
   const { usage } = region.leases.state(`subscription/${SUBSCRIPTION}`) as PassState;
+
   expect(new Set(region.calls.filter((call) => call.startsWith('get')))).toHaveLength(300);
   expect(usage?.['westeurope writes'] ?? []).toEqual([]);
 });
@@ -122,7 +129,9 @@ it('700 scopes created one after the other are in the index within two minutes, 
     await region.deliver();
     region.clock += 1_000;
   }
+
   const done = await region.until(() => region.items.all.length === 0, HOUR);
+
   expect(done).toBeLessThan(2 * MINUTE);
   expect(region.uses()).toHaveLength(701);
   expect(region.calls.filter((call) => call.startsWith('list scopes')).length).toBeLessThan(15);
@@ -152,8 +161,10 @@ describe('A re-key order', { timeout: 60_000 }, () => {
       if (patches === 620) region.scopes.set(nameOf(0), [...others, scopeOf(VAULT.uri, { name: 'scope5' })]);
       return undefined;
     };
+
     region.rekey(OTHER);
     await region.until(() => isDone(region), 3 * HOUR);
+
     expect([isDone(region), region.on(FIRST)]).toEqual([true, 0]);
   });
 });
@@ -162,24 +173,33 @@ it.each([undefined, true])(
   'The drift check has a scope moved beside a use that fails, and an older item of the key (fresh: %s)',
   async (fresh) => {
     const region = await Region.indexed(4, (one) => one.addScopes(2));
+
     region.fails = (name) => (name === nameOf(3) ? failure(403, 'KeyVaultAccessForbidden') : undefined);
     region.rotate();
     await region.until(() => false, HOUR);
     region.want('key', KEY.id, { fresh });
     await region.until(() => false, 20 * MINUTE);
+
     const [first, second] = region.scopes.get(nameOf(0)) ?? [];
     const stale = scopeOf(VAULT.uri, { name: 'scope1' });
+
     region.scopes.set(
       nameOf(0),
       [first, stale].filter((one) => one !== undefined),
     );
+
     expect(second?.name).toBe(stale.name);
+
     const cause = { by: 'drift', ref: '', since: new Date(region.clock).toISOString() };
+
     onTestFinished(() => void vi.restoreAllMocks());
     vi.spyOn(storageClock, 'now').mockImplementation(() => new Date(region.clock));
+
     const ports = { workItems: region.items.port(), fleetQueue: { send: async () => {} } };
+
     await putWork([{ subscription: SUBSCRIPTION, kind: 'key', about: KEY.id, fresh: true }], cause, ports);
     await region.until(() => region.on(SECOND) === 5, HOUR);
+
     expect(region.on(SECOND)).toBe(5);
   },
 );

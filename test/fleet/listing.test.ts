@@ -17,17 +17,22 @@ import { account, CAUSE, Fleet, FOREIGN, idOf, notFound, OTHER, saveState, scope
 describe('A list of a subscription', () => {
   it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
     const fleet = new Fleet();
+
     fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
     fleet.scopes.set('st1', [scopeOf(FOREIGN)]);
     fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
     await fleet.pass('list');
+
     expect(fleet.uses().sort()).toEqual(['st1 own', 'st1/scope foreign', 'st2 foreign', 'st2/scope own']);
     expect(await fleet.unlisted()).toEqual([]);
     expect([...(await createFleetIndex(fleet.table.port()).listings()).keys()]).toEqual([SUBSCRIPTION]);
+
     // A stage is decided with them.
     expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
+
     fleet.accounts.clear();
     await fleet.pass('list');
+
     expect(fleet.uses()).toEqual([]);
     expect(fleet.table.all.map(({ partitionKey }) => partitionKey)).toEqual(['listings']);
   });
@@ -60,7 +65,9 @@ describe('A list of a subscription', () => {
     async (kind) => {
       const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`);
       const fleet = await Fleet.listed(...keys.map((keyName) => account(`st-${keyName}`, { keyName })));
+
       fleet.items.clear();
+
       let [inFlight, most] = [0, 0];
       const { rows, now } = fleet.ports();
       const of: typeof rows.of = async function* (...about) {
@@ -70,14 +77,18 @@ describe('A list of a subscription', () => {
         yield* rows.of(...about);
         inFlight -= 1;
       };
+
       const item = { subscription: SUBSCRIPTION, kind, due: now(), since: now(), cause: CAUSE };
+
       for (const about of kind === 'key' ? keys.map((key) => `${VAULT.uri}/keys/${key}`) : ['']) {
         fleet.items.put({ ...item, about });
       }
+
       await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), {
         ...fleet.ports(),
         rows: { ...rows, of },
       });
+
       expect(most).toBe(8);
     },
   );
@@ -85,12 +96,14 @@ describe('A list of a subscription', () => {
   it('reads accounts that it lacks with a quarter of the budget of 640, even if a read fails', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 200 }, (_, n) => account(`st${n}`)));
     fleet.accounts.clear();
+
     const { accounts } = fleet.ports();
     const get: typeof accounts.get = async (id) => {
       if (id.name === 'st0') throw Object.assign(new Error('denied'), { statusCode: 403 });
       return accounts.get(id);
     };
     await fleet.pass('list', '', { accounts: { ...accounts, get } });
+
     // One of the 160 reads is refused.
     expect(fleet.uses()).toHaveLength(200 - 159);
   });
@@ -109,14 +122,18 @@ describe('A list of a subscription', () => {
 
   it('waits while many results are pending, so that a large subscription does not fill the memory', async () => {
     const fleet = new Fleet();
+
     fleet.add(...Array.from({ length: 2_000 }, (_, n) => account(`st${n}`)));
+
     const { rows } = fleet.ports();
     const lengths: number[] = [];
     const put = (all: readonly UseRow[]) => {
       lengths.push(all.length);
       return rows.put(all);
     };
+
     await fleet.pass('list', '', { rows: { ...rows, put } });
+
     expect(fleet.uses()).toHaveLength(2_000);
     expect(Math.max(...lengths)).toBeLessThan(250);
   });
@@ -132,9 +149,12 @@ describe('A list of a subscription', () => {
       other.items.put({ subscription: 'other', kind: 'list', about: '', due, since: due, cause: CAUSE });
       await reconcileSubscription('other', until, ports);
     }
+
     const fleet = new Fleet();
+
     fleet.add(account('st1'));
     await fleet.pass('list', '', { capacity });
+
     expect(fleet.uses()).toEqual(['st1 own']);
     expect(fleet.clock - due.getTime()).toBeLessThan(1_000);
   });
@@ -150,10 +170,14 @@ describe('A list of a subscription', () => {
       };
       return other.pass('list', '', { capacity, accounts: { ...other.ports().accounts, list } });
     });
+
     const fleet = new Fleet();
+
     fleet.add(account('st1'));
     await fleet.pass('list', '', { capacity });
+
     expect(fleet.uses()).toEqual(['st1 own']);
+
     slow.resolve();
     await Promise.all(others);
   });
@@ -167,14 +191,18 @@ it('A list that Azure refuses for lack of a role is tried again within minutes, 
   };
   const ports = { ...fleet.ports(), accounts: { ...fleet.ports().accounts, list } };
   const due = new Date(fleet.clock);
+
   fleet.items.put({ subscription: SUBSCRIPTION, kind: 'list', about: '', due, since: due, cause: CAUSE });
+
   const waits: number[] = [];
   for (let attempt = 0; attempt < 10; attempt += 1) {
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), ports);
+
     const next = fleet.items.all[0]?.due.getTime() ?? 0;
     waits.push(Math.round((next - fleet.clock) / 1000));
     fleet.clock = next;
   }
+
   expect(waits).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);
 });
 
@@ -188,12 +216,16 @@ it('A pass that loses its lease releases it once its calls have ended: no worker
     expire = () => lease?.expire();
     return lease;
   };
+
   const list: typeof accounts.list = async function* () {
     expire();
     yield account('st1');
   };
+
   await fleet.pass('list', '', { leases: { acquire }, accounts: { ...accounts, list } });
+
   const next = await leases.acquire(`subscription/${SUBSCRIPTION}`);
+
   expect(next?.held()).toBe(true);
 });
 
@@ -211,15 +243,20 @@ describe('Scopes', () => {
 
   it('are listed once for each account of a large subscription', async () => {
     const fleet = new Fleet();
+
     fleet.add(...Array.from({ length: 1_000 }, (_, n) => account(`st${n}`)));
+
     const { accounts } = fleet.ports();
     const listScopes: typeof accounts.listScopes = async function* (id) {
       fleet.calls.push(`list scopes ${id.name}`);
       for (let n = 0; n < 200; n += 1) await setImmediate();
       yield* [];
     };
+
     await fleet.pass('list', '', { accounts: { ...accounts, listScopes } });
+
     const names = fleet.calls.filter((call) => call.startsWith('list scopes'));
+
     expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);
   });
@@ -249,13 +286,16 @@ describe('Scopes', () => {
 
   it('of one account are listed on request, so that the index has a scope created since the last list', async () => {
     const fleet = await Fleet.listed(account('st1'), account('st2'));
+
     fleet.calls.length = 0;
     fleet.items.clear();
     fleet.scopes.set('st1', [scopeOf(VAULT.uri)]);
     fleet.clock += 3_600_000;
     await fleet.pass('scopes', idOf('st1'));
+
     expect(fleet.uses()).toEqual(['st1 own', 'st2 own', 'st1/scope own']);
     expect(fleet.calls).toEqual(['list scopes st1']);
+
     // A stage is decided with it.
     expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
   });
@@ -287,32 +327,50 @@ describe('reconcileKey', () => {
     const now = new Date(fleet.clock);
     const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
     const drift = { by: 'drift', ref: '', since: now.toISOString() };
+
     fleet.items.put({ ...item, subscription: SUBSCRIPTION, cause: { ...drift, by: 'event' } });
     fleet.items.put({ ...item, subscription: NO_SUBSCRIPTION, cause: drift });
+
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
+
     await reconcileKey(KEY, drift, ports);
+
     const found = fleet.items.all.filter(({ kind }) => kind === 'key');
+
     expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
   });
 
   it('has an event move what the drift check was not to move', async () => {
     const fleet = await Fleet.listed(account('st1'));
+
     fleet.items.clear();
+
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
     const [row] = fleet.table.all.flatMap((stored) => toUseRow(stored) ?? []);
     if (!row) throw new Error('The list has put no use.');
+
     await ports.rows.put([{ ...row, state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
+
     const cause = { ref: '', since: '' };
+
     await reconcileKey(KEY, { ...cause, by: 'drift' }, ports);
+
     expect(fleet.items.all).toEqual([]);
+
     // The sweep goes on for the drift check, and later for the event.
     await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
+
     expect(fleet.items.all).toEqual([]);
+
     const byEvent = [{ subscription: SUBSCRIPTION, kind: 'key', cause: { by: 'event' } }];
+
     await reconcileKey(KEY, { ...cause, by: 'event' }, ports);
+
     expect(fleet.items.all).toMatchObject(byEvent);
+
     fleet.items.clear();
     await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
+
     expect(fleet.items.all).toMatchObject(byEvent);
   });
 
@@ -320,7 +378,9 @@ describe('reconcileKey', () => {
     const fleet = new Fleet();
     const other = '22222222-2222-4222-8222-222222222222';
     const st2 = account('st2');
+
     fleet.add(account('st1'), { ...st2, id: st2.id.replace(SUBSCRIPTION, other), subscriptionId: other });
+
     const base = fleet.ports();
     let newest = 2;
     const listVersions = async () => Array.from({ length: newest }, (_, n) => keyVersion(n + 1));
@@ -349,12 +409,15 @@ describe('reconcileKey', () => {
         },
       },
     };
+
     const cause = (by: string) => ({ by, ref: '', since: '' });
     const pass = (id: string) => reconcileSubscription(id, new Date(fleet.clock + 240_000), ports);
+
     for (const subscription of [SUBSCRIPTION, other]) {
       fleet.items.put({ due: now(), since: now(), subscription, kind: 'list', about: '', cause: cause('start') });
       await pass(subscription);
     }
+
     await reconcileKey(KEY, cause('start'), ports);
     await pass(SUBSCRIPTION);
     await reconcileKey(KEY, cause('progress'), ports);
@@ -362,7 +425,9 @@ describe('reconcileKey', () => {
     fleet.clock += 6_000;
     await reconcileKey(KEY, cause('KeyNewVersionCreated'), ports);
     await pass(SUBSCRIPTION);
+
     expect(moved).toEqual(['st1 newest']);
+
     await pass(other); // with the item of the start
     fleet.clock += 10_000;
     await reconcileKey(KEY, cause('progress'), ports);
@@ -370,25 +435,35 @@ describe('reconcileKey', () => {
     fleet.clock += 130_000;
     await reconcileKey(KEY, cause('sweep'), ports);
     await pass(other);
+
     expect(moved).toEqual(['st1 newest', 'st2 newest']);
   });
 
   it('finds the end of a pause by itself, and has what waits moved then', async () => {
     const fleet = await Fleet.listed(account('st1'));
+
     fleet.items.clear();
+
     const now = new Date(fleet.clock);
     const cause = { by: 'event', ref: '', since: now.toISOString() };
     const later = new Date(fleet.clock + 3_600_000);
+
     fleet.items.put({ ...keyItem(KEY.id, cause, now), subscription: SUBSCRIPTION, due: later, reason: 'Paused' });
     fleet.items.put(keyItem(KEY.id, cause, now));
+
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
     const pause = { id: 'pause', reason: 'a test', by: { objectId: 'operator' }, since: now.toISOString() };
+
     await ports.orders.change((orders) => ({ ...orders, pauses: [pause] }));
     await reconcileKey(KEY, cause, ports);
+
     const own = fleet.items.all.find(({ subscription }) => subscription === NO_SUBSCRIPTION);
+
     expect(own).toMatchObject({ reason: 'Paused', due: new Date(fleet.clock + 120_000) });
+
     await ports.orders.change((orders) => ({ ...orders, pauses: [] }));
     await reconcileKey(KEY, { ...cause, by: 'sweep' }, ports);
+
     expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, due: now }]);
   });
 
@@ -414,16 +489,21 @@ describe('reconcileKey', () => {
 
   it('decides nothing while a subscription was never listed, unless its list failed', async () => {
     const fleet = new Fleet();
+
     fleet.add(account('st1'));
     await reconcileKey(KEY, CAUSE, fleet.ports());
+
     expect(fleet.rollouts.all).toEqual([]);
     expect(fleet.items.all.map(({ kind, reason }) => [kind, reason])).toEqual([
       ['key', 'FleetNotListed'],
       ['list', undefined],
     ]);
+
     const [, list] = fleet.items.all;
     if (list) await fleet.items.port().postpone(list, { due: list.due, attempts: 1, reason: 'SubscriptionUnreadable' });
+
     await reconcileKey(KEY, CAUSE, fleet.ports());
+
     expect(fleet.rollouts.all).toHaveLength(1);
   });
 });
@@ -435,14 +515,22 @@ it('A pass logs how many uses it worked on, its requests and its time', async ()
 
 it('A use that the drift check must not move is skipped without a read, with the reason in its row', async () => {
   const fleet = await Fleet.listed(account('st1'));
+
   fleet.calls.length = 0;
+
   const drift = { by: 'drift', ref: '', since: '' };
   const ports = { ...fleet.ports(), isExempt: () => true };
+
   fleet.items.put({ ...keyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
+
   const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
+
   await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
+
   expect(fleet.calls).toEqual([]);
+
   const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
+
   expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
 });
 
@@ -451,6 +539,7 @@ it('A move is recorded once when an item has its use read again before the recor
   const gets = () => fleet.calls.filter((call) => call === 'get st1').length;
   const { now, accounts } = fleet.ports();
   const after = account('st1', { version: 2 });
+
   await fleet.pass('key', KEY.id, {
     versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, now),
     accounts: {
@@ -469,24 +558,31 @@ it('A move is recorded once when an item has its use read again before the recor
       return WRITTEN;
     },
   });
+
   expect(fleet.details).toEqual([expect.not.objectContaining({ provenBy: 'read' })]);
   expect(gets()).toBe(2);
 });
 
 it('records a move to another key that an earlier list has shown, and no read', async () => {
   const fleet = await Fleet.listed(account('st1'));
+
   fleet.add(account('st1', { keyName: 'other-key' }));
+
   const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
   const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
+
   fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE });
+
   const leases = new MemoryLeases(() => new Date(fleet.clock));
   const unverified = { startedOn: now.toISOString(), targets };
+
   await saveState({ unverified, unclean: 0, usage: {} }, leases);
   fleet.isGetDown = true;
   await fleet.pass('list', '', { leases });
   fleet.isGetDown = false;
   fleet.clock += 120_000;
   await fleet.pass('list', '', { leases });
+
   expect(fleet.details).toMatchObject([{ rekey: 'rekey-1' }]);
   expect(fleet.uses()).toEqual(['st1 foreign']);
 });

@@ -138,6 +138,7 @@ describe('a row of the index', () => {
       movedFrom: `${OTHER}/${V1}`,
       wave: '1',
     });
+
     const { partitionKey, rowKey, properties } = toUseChange(full);
     expect(toUseRow({ partitionKey, rowKey, ...properties })).toEqual(full);
   });

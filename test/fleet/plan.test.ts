@@ -141,6 +141,7 @@ describe('planKeyUse', () => {
       version: versionName(1),
       wasEnabled: true,
     });
+
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
     expect(planKeyUse(use(1), [revoked, keyVersion(4)], NOW)).toMatchObject({
       write: false,
@@ -171,6 +172,7 @@ describe('invariants of planKeyUse', () => {
         }),
       ),
     );
+
   const uses = fc.record({
     pinned: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
     current: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
@@ -183,16 +185,22 @@ describe('invariants of planKeyUse', () => {
         const plan = planKeyUse(keyUse, list, NOW);
         if (plan.reason === 'UpToDate') expect(keyUse.current ?? keyUse.pinned).toBe(plan.target?.version);
         if (!plan.write) return;
+
         expect(plan.target).toBe(newestUsableVersion(list, NOW));
+
         for (const named of [keyUse.pinned, keyUse.current]) {
           const held = findVersion(list, named ?? '');
           if (!held || held === plan.target) continue;
+
           expect(compareAge(held, plan.target)).toBeLessThan(0);
+
           // The name of a version says nothing of its age.
           expect(held.createdOn < plan.target.createdOn || plan.target.latest).toBe(true);
         }
+
         // What Storage would take for an automatic one is the newest of all.
         if (pinned === undefined) expect(plan.target).toBe(newestVersion(list));
+
         expect(plan.pin).toBe(pinned === undefined ? '' : plan.target.version);
       }),
       { numRuns: 2_000 },
@@ -233,6 +241,7 @@ describe('invariants of planKeyUse', () => {
         currentVersionedKeyIdentifier: fc.option(fc.string(), { nil: undefined }),
       }),
     });
+
     fc.assert(
       fc.property(encryption, fc.string(), (before, version) => {
         const after = withKeyVersion(before, version);

@@ -15,7 +15,9 @@ const CAUSE = { by: 'takeover', ref: '', since: START.toISOString() };
 it('An order has a gap until what a worker that died had in flight is verified', async () => {
   const items = new MemoryWorkItems();
   const fleet = createFleetIndex(new MemoryFleetTable().port());
+
   await fleet.listed(SUBSCRIPTION, NOW);
+
   const find = () =>
     findGaps({ id: 'back', startedOn: START.toISOString() } as Rekey, START, {
       items: items.port(),
@@ -24,6 +26,7 @@ it('An order has a gap until what a worker that died had in flight is verified',
       now: () => NOW,
       send: async () => {},
     });
+
   const verify = {
     subscription: SUBSCRIPTION,
     kind: 'verify',
@@ -32,12 +35,16 @@ it('An order has a gap until what a worker that died had in flight is verified',
     since: START,
     cause: CAUSE,
   } as const;
+
   items.put(verify);
+
   expect(await find()).toEqual([
     `A worker of subscription ${SUBSCRIPTION} died. Its last PATCHes are not verified yet.`,
   ]);
+
   const [item] = items.all;
   if (item) await items.port().finish(item);
+
   expect(await find()).toEqual([]);
 });
 
@@ -56,13 +63,18 @@ it('An order names twenty of its gaps, and the number of the others', async () =
     by,
     startedOn: START.toISOString(),
   };
+
   await ports.orders.change((orders) => ({ ...orders, rekeys: [rekey] }));
+
   const counts = { moved: 1, waiting: 0, failed: 0, left: 0 };
   const row = { ...NO_ROLLOUT, progressOn: START.toISOString() };
   const decision = { row, counts, needsProof: false, news: undefined, isWider: false, subscriptions: [] };
   const open = { rekey, target: keyVersion(1), covers: () => true };
+
   expect(await verifyRekey(open, decision, CAUSE, ports)).toBe(false);
+
   const [{ verified } = rekey] = (await ports.orders.read()).rekeys;
+
   expect(verified?.gaps).toHaveLength(21);
   expect(verified?.gaps.at(-1)).toBe('80 gaps more, which the order does not name.');
 });

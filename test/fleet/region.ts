@@ -124,14 +124,17 @@ export class Region extends Fleet {
     const begun = this.clock;
     for (let sweepAt = begun + 120_000; !isDone() && this.clock < begun + limit * 1000; ) {
       this.#messages.sort((a, b) => a.at - b.at);
+
       const next = (this.#messages[0]?.at ?? sweepAt) < sweepAt ? this.#messages.shift() : undefined;
       this.clock = Math.max(this.clock, next?.at ?? sweepAt);
+
       if (next) await next.run();
       else {
         sweepAt = this.clock + 120_000;
         await sweepWork(this.ports());
       }
     }
+
     return (this.clock - begun) / 1000;
   }
 
@@ -144,6 +147,7 @@ export class Region extends Fleet {
       const key = VAULTS.key(id);
       if (key) later(() => handleKeyWork(id, () => reconcileKey(key, cause, this.ports()), this.ports()), at);
     };
+
     const patched = async <T>(name: string, effect: () => T): Promise<T> => {
       const hangs = this.clock < this.hangsUntil;
       while (this.clock < this.hangsUntil) await ports.sleep(10);
@@ -151,6 +155,7 @@ export class Region extends Fleet {
       if (failed) throw failed;
       return effect();
     };
+
     return {
       ...ports,
       ...this.#shared,

@@ -40,7 +40,9 @@ describe('A use that a standing order moves to another key', () => {
       pin: '',
       target: { version: versionName(52) },
     });
+
     const unusable = [keyVersion(51), keyVersion(52, { enabled: false })];
+
     expect(blocker([keyVersion(1)], unusable)).toEqual({ reason: 'NewestVersionUnusable', key: OTHER });
     expect(plan(undefined, [keyVersion(1)], unusable)).toBeUndefined();
     expect(plan('x', [keyVersion(1)], unusable)).toBeUndefined();

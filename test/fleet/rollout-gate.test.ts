@@ -32,6 +32,7 @@ function gateOf(read: (seconds: number) => StandingOrders) {
     vaults: VAULTS,
     now: () => new Date(NOW.getTime() + seconds * 1_000),
   });
+
   return async (after: number, account = 1): Promise<string> => {
     seconds = after;
     const blocked = await gate.blocked(useRow(account, OLD), KEY, TARGET.id, day(1));

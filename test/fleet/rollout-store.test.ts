@@ -66,26 +66,36 @@ describe.each<[string, () => RolloutStore]>([
 it('A rollout row that cannot be parsed is left out, and the next decision replaces it', async () => {
   const table = new MemoryFleetTable();
   const store = createRolloutStore(table.port());
+
   await store.put(name, ROW, undefined);
+
   const [stored] = table.rows('rotations');
   if (!stored) throw new Error('There is no row.');
+
   table.apply({ ...stored, properties: { row: '{' } });
   for await (const one of store.all()) throw new Error(`It is listed: ${one.name}`);
+
   const read = await store.read(name);
+
   expect(read?.row).toMatchObject({ target: undefined, stage: 'canary' });
   expect(await store.put(name, ROW, read?.etag)).toBe(true);
 });
 
 it('A rollout whose hundred canaries all fail is stored', async () => {
   const store = createRolloutStore(new MemoryFleetTable().port());
+
   const canaries = Array.from(
     { length: 100 },
     (_, n) =>
       `/subscriptions/${'s'.repeat(36)}/resourceGroups/${'g'.repeat(90)}/providers/Microsoft.Storage/storageAccounts/${String(n).padStart(24, 'a')}`,
   );
+
   const unwell = canaries.map((id) => `${id.slice(-24)} (The file service refuses the request.)`).join(', ');
+
   expect(await store.put(name, { ...ROW, canaries, unwell: unwell.repeat(4) }, undefined)).toBe(true);
+
   const { row } = (await store.read(name)) ?? {};
+
   expect(row?.canaries).toEqual(canaries);
   expect(unwell.startsWith(row?.unwell?.slice(0, 1_000) ?? '')).toBe(true);
 });

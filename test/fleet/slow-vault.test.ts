@@ -84,12 +84,17 @@ it.each([0, 200, 500])(
     const region = await Region.indexed(0, (one) => {
       one.add(...keys.map((keyName, n) => account(nameOf(n), { keyName })));
     });
+
     region.newestOthers = 2;
     for (const key of keys) region.reconcile('event', `${VAULT.uri}/keys/${key}`);
+
     await region.deliver();
     region.listMs = listMs;
+
     const begun = region.clock;
+
     await region.until(() => region.patches.length === 100, HOUR);
+
     expect(Math.max(...region.patches.map(({ at }) => at)) - begun).toBeLessThan(12_000);
   },
 );

@@ -34,14 +34,19 @@ describe('The index', () => {
 
 it('A rotation moves and records an account whatever its spelling of the key, also as the canary', async () => {
   const region = await Region.indexed(3, (one) => one.add(account(nameOf(0), { keyName: UPPER })));
+
   region.canaries = 1;
   region.rotate();
+
   const onSecond = () =>
     [...region.accounts.values()].filter(
       ({ encryption }) => encryption.keyVaultProperties?.currentVersionedKeyIdentifier?.toLowerCase() === SECOND,
     );
+
   await region.until(() => onSecond().length === 3 && region.rollouts.all[0]?.[1].unfinished === 0, HOUR);
+
   expect(onSecond()).toHaveLength(3);
+
   // Three moves, and the end of the rotation.
   expect(region.recorded.size).toBe(4);
   expect(region.logs.map(({ reason }) => reason)).not.toContain('NotProven');
@@ -50,12 +55,18 @@ it('A rotation moves and records an account whatever its spelling of the key, al
 it('A re-key onto a key that the operator spells otherwise records each move, and is done', async () => {
   const region = await Region.indexed(3, (one) => one.add(account(nameOf(3), { keyName: 'other-key' })));
   const to = managedKey(VAULT, 'Other-Key').id;
+
   region.rekey(to);
   await region.until(() => region.orders.orders.rekeys[0]?.state === 'done', 3 * HOUR);
+
   expect(region.orders.orders.rekeys[0]).toMatchObject({ state: 'done', to: OTHER });
+
   const moves = region.logs.filter(({ reason }) => reason === 'Rekeyed');
+
   expect(moves).toHaveLength(3);
+
   region.want('list');
   await region.until(() => false, 30 * MINUTE);
+
   expect(region.uses()).toHaveLength(4);
 });

@@ -57,12 +57,15 @@ describe('The sweep', () => {
     want(subscriptionOf(2), { dueSince: -68 });
     want(subscriptionOf(3), { dueSince: -100 });
     want(subscriptionOf(4), { dueSince: -130 });
+
     expect(await sweepWork(ports)).toBe(0);
     expect(sent.map(({ work }) => work.subscriptions)).toEqual([
       [subscriptionOf(1), subscriptionOf(2)],
       [subscriptionOf(3)],
     ]);
+
     const late = sent.map(({ visibleAfter }, n) => visibleAfter - (n === 0 ? 68 : 100));
+
     expect(late.every((seconds) => seconds >= 0 && seconds < 10)).toBe(true);
   });
 
@@ -88,7 +91,9 @@ describe('The sweep', () => {
     const gone = 'https://kv-gone.vault.azure.net/keys/files-key';
     const since = new Date(fleet.clock - 3_600_000).toISOString();
     const row = { ...NO_ROLLOUT, target: `${gone}/1`, unfinished: 3, progressOn: since, checkedOn: since };
+
     await ports.rollouts.put(gone, row, undefined);
+
     const order = {
       id: 'rekey-1',
       from: gone,
@@ -97,8 +102,11 @@ describe('The sweep', () => {
       reason: 'test',
       by: { objectId: 'operator' },
     };
+
     const rekey = { ...order, state: 'active', startedOn: since } as const;
+
     await ports.orders.change((orders) => ({ ...orders, rekeys: [rekey] }));
+
     expect(await sweepWork(ports)).toBe(0);
     expect([sentKeys, fleet.items.all]).toEqual([[], []]);
   });

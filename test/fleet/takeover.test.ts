@@ -20,13 +20,17 @@ it('A worker that announced 1,000 keys and died is taken over, and its move is r
   const others = Array.from({ length: 999 }, (_, n) => `${VAULT.uri}/keys/a-long-name-of-a-key-${n}`);
   const targets = Object.fromEntries([KEY.id, ...others].map((key) => [key, `${key}/${versionName(2)}`]));
   const pass = { startedOn: new Date(fleet.clock).toISOString(), targets };
+
   await saveState({ pass, unclean: 1, usage: {} }, leases);
   fleet.add(account('st1', { version: 2 }));
   await fleet.pass('key', KEY.id, ports);
+
   expect(fleet.items.all.map(({ kind }) => kind)).toContain('verify');
   expect(leases.state(`subscription/${SUBSCRIPTION}`)).toMatchObject({ unverified: { targets } });
+
   fleet.clock += 120_000;
   await fleet.pass('list', '', ports);
+
   expect(fleet.details).toMatchObject([{ to: `${KEY.id}/${versionName(2)}`, provenBy: 'read' }]);
   expect(reasonsOf(fleet).filter((reason) => /^Move/.test(reason))).toEqual(['MoveObserved']);
   expect(fleet.items.all.map(({ kind }) => kind)).not.toContain('verify');
@@ -43,10 +47,13 @@ async function dieInList(subscription: string, fleet: Fleet, leases: MemoryLease
   };
   const until = new Date(fleet.clock + 240_000);
   const dying = { ...ports, leases, sleep, accounts: { ...ports.accounts, list } };
+
   void reconcileSubscription(subscription, until, dying);
   for (let n = 0; n < 50; n += 1) await setImmediate();
+
   isDead = true;
   for (let n = 0; n < 50; n += 1) await setImmediate();
+
   leases.kill();
 }
 
@@ -55,11 +62,14 @@ describe('A list that kills its worker', () => {
     const fleet = new Fleet();
     const leases = leasesOf(fleet);
     const due = new Date(fleet.clock);
+
     fleet.items.put({ subscription: SUBSCRIPTION, kind: 'list', about: '', due, since: due, cause: CAUSE });
+
     for (let worker = 0; worker < 6; worker += 1) {
       await dieInList(SUBSCRIPTION, fleet, leases);
       fleet.clock += 600_000;
     }
+
     expect(fleet.items.all).toMatchObject([{ kind: 'list', reason: 'SubscriptionFails' }]);
     expect(fleet.items.all[0]?.attempts).toBeGreaterThan(2);
     expect(reasonsOf(fleet)).toContain('LeaseTakenOver');
@@ -72,13 +82,18 @@ describe('A list that kills its worker', () => {
     const leases = leasesOf(fleet);
     const ports = () => ({ ...fleet.ports(), inSight: async () => [SUBSCRIPTION, other] });
     const cause = { ...CAUSE, by: 'KeyNewVersionCreated' };
+
     await reconcileKey(KEY, cause, ports());
+
     expect(fleet.rollouts.all).toEqual([]);
+
     for (let worker = 0; worker < 2; worker += 1) {
       await dieInList(other, fleet, leases);
       fleet.clock += 120_000;
     }
+
     await reconcileKey(KEY, cause, ports());
+
     expect(fleet.rollouts.all).toHaveLength(1);
   });
 });
@@ -90,9 +105,13 @@ it('A pass that fails while its worker lives is not counted as a dead worker', a
   const put = () => Promise.reject(new Error('The table does not answer.'));
   for (let pass = 0; pass < 6; pass += 1) {
     await expect(fleet.pass('list', '', { leases, rows: { ...rows, put } })).rejects.toThrow('The table');
+
     fleet.clock += 3_600_000;
   }
+
   expect(reasonsOf(fleet)).not.toContain('SubscriptionFails');
+
   await fleet.pass('list', '', { leases });
+
   expect(fleet.uses()).toHaveLength(1);
 });

@@ -42,6 +42,7 @@ describe.each([
   ['in memory', () => new MemoryWorkItems().port()],
 ])('work items %s', (_, make) => {
   let items: WorkItems;
+
   beforeEach(async () => {
     await forgetFleet(azurite.connectionString);
     items = make();
@@ -49,6 +50,7 @@ describe.each([
 
   it('do not exist before the first is put, and are read as they were put', async () => {
     expect(await items.of(ONE)).toEqual([]);
+
     const all: NewWorkItem[] = [
       wanted({ attempts: 3, reason: 'Throttled', fresh: true }),
       wanted({ kind: 'account', about: ACCOUNT }),
@@ -56,12 +58,19 @@ describe.each([
       wanted({ subscription: TWO, kind: 'list', about: '' }),
       wanted({ subscription: '-' }),
     ];
+
     await items.put(all);
+
     const read: WorkItem[] = [];
+
     for await (const item of items.all()) read.push(item);
+
     const plain = read.map(({ etag, ...item }) => item);
+
     expect(plain).toHaveLength(5);
+
     for (const item of all) expect(plain).toContainEqual({ attempts: 0, ...item });
+
     expect((await items.of(ONE)).map(({ kind }) => kind).sort()).toEqual(['account', 'key', 'verify']);
     expect((await items.of('-')).map(({ about }) => about)).toEqual([KEY]);
   });
@@ -87,6 +96,7 @@ describe.each([
   });
 
   const byDrift = { cause: { by: 'drift', ref: '', since: '' } };
+
   it('of the drift check do not replace what an event wants', async () => {
     await items.put([wanted()]);
     await items.putNew([wanted(byDrift), wanted({ ...byDrift, kind: 'list', about: '' })]);
@@ -100,9 +110,13 @@ describe.each([
         workItems: items,
         fleetQueue: { send: async () => {} },
       });
+
     await changed();
+
     const read = await only(items);
+
     await changed();
+
     expect(await items.finish(read)).toBe(false);
     expect(await only(items)).toMatchObject({ kind: 'account', about: ACCOUNT });
   });

@@ -276,6 +276,7 @@ describe('every other call is refused', () => {
       fc.constantFrom('Bearer ', 'bearer', ' ', ',', '.', '..', 'none', ...token.split('.')),
       fc.base64String({ maxLength: 60 }),
     );
+
     await fc.assert(
       fc.asyncProperty(fc.array(part, { maxLength: 8 }), async (parts) => {
         const authorization = parts.join('');
@@ -306,11 +307,13 @@ describe('with wrong settings every call is refused, and the log says which', ()
       { ...tenant.config, ...wrong },
       { onRefusal: (reason, message) => logged.push(`${reason} ${message}`) },
     );
+
     for (const headers of [new Headers(), bearer(await tenant.issue())]) {
       const problem = await refusal(headers, broken);
       expect(problem).toMatchObject({ status: 503, reason: 'AuthNotConfigured' });
       expect(JSON.stringify([problem.message, problem.nextStep, problem.extensions])).not.toMatch(/CMK_|contoso/);
     }
+
     expect(logged).toHaveLength(2);
     expect(logged[0]?.replace('AuthNotConfigured ', '')).toMatch(line);
   });

@@ -49,6 +49,7 @@ describe('a JSON body', () => {
   });
 
   const latin1 = Buffer.from('{"reason":"\xff\xfe"}', 'latin1');
+
   it.each(['{', 'not json', '{"a":1,}', '\ufeff\ufeff{}', "{'a':1}", latin1])('%j is refused', async (body) => {
     expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
   });
@@ -79,13 +80,16 @@ describe('a JSON body', () => {
 
   it('of an endless stream is given up at the bound', async () => {
     let sent = 0;
+
     async function* endless() {
       for (;;) {
         sent += 1024;
         yield new Uint8Array(1024);
       }
     }
+
     const headers = new Headers({ 'content-type': 'application/json' });
+
     expect(await refusal({ headers, body: endless() })).toMatchObject({ status: 413 });
     expect(sent).toBeLessThanOrEqual(MAX_BODY_BYTES + 1024);
   });
@@ -96,6 +100,7 @@ describe('a JSON body', () => {
       fc.string(),
       fc.uint8Array().map((bytes) => Buffer.from(bytes)),
     );
+
     await fc.assert(
       fc.asyncProperty(bodies, async (body) => {
         expect((await refusal(request(body))).status).toBe(400);

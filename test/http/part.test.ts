@@ -28,5 +28,6 @@ it('that fails for what nobody foresaw takes nothing else with it, and says no m
     expect(JSON.stringify(part)).toContain('call-1');
     expect(JSON.stringify(part)).not.toContain('secret');
   }
+
   expect(onUnexpected).toHaveBeenCalledTimes(2);
 });

@@ -21,14 +21,18 @@ describe('an error answer', () => {
       headers: { 'www-authenticate': 'Bearer' },
       extensions: { missingRole: 'X', status: 200 },
     });
+
     const { status, headers, problem, unexpected } = answer(refusal);
+
     expect(status).toBe(403);
+
     expect(headers).toEqual({
       'www-authenticate': 'Bearer',
       'content-type': 'application/problem+json',
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     });
+
     expect(problem).toEqual({
       type: 'urn:cmk-autopilot:problem:RoleMissing',
       title: 'The caller lacks an app role.',
@@ -40,6 +44,7 @@ describe('an error answer', () => {
       correlationId: ID,
       missingRole: 'X',
     });
+
     expect(unexpected).toEqual([]);
   });
 

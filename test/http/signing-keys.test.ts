@@ -24,17 +24,20 @@ function pass(milliseconds: number): void {
 
 function start(options: Parameters<typeof createAuthenticator>[1] = {}) {
   pass(0);
+
   const failures: string[] = [];
   const authenticate = createAuthenticator(tenant.config, {
     ...options,
     onRefusal: (reason, message) => failures.push(`${reason} ${message}`),
   });
+
   /** The reason of the refusal, or `ok`. */
   const call = async (token: string) =>
     authenticate(bearer(token), NOW).then(
       () => 'ok',
       (error: { reason?: string }) => error.reason,
     );
+
   return { call, failures };
 }
 
@@ -60,13 +63,19 @@ describe('signing keys', () => {
 
   it('are asked for once on made-up key ids, then not again before the cooldown is over', async () => {
     const { call } = start();
+
     expect(await call(await tenant.issue())).toBe('ok');
+
     pass(31 * SECOND);
+
     for (const kid of ['x1', 'x2', 'x3', 'x4']) {
       expect(await call(await tenant.issue({ kid }))).toBe('TokenInvalid');
     }
+
     expect(tenant.requests()).toBe(2);
+
     pass(31 * SECOND);
+
     expect(await call(await tenant.issue({ kid: 'x5' }))).toBe('TokenInvalid');
     expect(tenant.requests()).toBe(3);
   });

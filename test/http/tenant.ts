@@ -39,7 +39,9 @@ export async function startTenant() {
     const { status, body } = answer ?? { status: 200, body: JSON.stringify({ keys: published }) };
     response.writeHead(status, { 'content-type': 'application/json' }).end(body);
   });
+
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
   const host = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const config: AuthConfig = {
@@ -56,6 +58,7 @@ export async function startTenant() {
       ver: version,
       roles: ['CmkKey.Read', 'CmkKey.Revoke'],
     };
+
     return version === '2.0'
       ? {
           ...common,

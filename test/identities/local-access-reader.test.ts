@@ -45,8 +45,10 @@ function reading(
       },
     },
   };
+
   const reader = localAccessReader(HSM, services, undefined);
   const look = async (name: string) => keyAccess(account, { vaultId: HSM.id, name }, await reader.ofKey(name)).ready;
+
   return { asked, about, reader, look };
 }
 

@@ -36,12 +36,16 @@ describe('app settings', () => {
 
   it('satisfy the app: every required one is set, every value is right', () => {
     const { storage, drift, subscriptions } = readSettings(settings);
+
     expect(storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
+
     const { accountName } = { accountName: '', ...storage?.work };
+
     expect(['', settings.AzureWebJobsStorage__accountName]).not.toContain(accountName);
     expect(drift.problems).toEqual([]);
     expect(Object.keys(drift.systemTopics)).toEqual([VAULT, OTHER_VAULT].map((id) => id.toLowerCase()));
     expect(subscriptions).toEqual(MAIN_PARAMETERS.storageSubscriptions);
+
     expect(settings).toMatchObject({
       CMK_WORK__credential: 'managedidentity',
       CMK_WORK__clientId: settings.AZURE_CLIENT_ID,
@@ -73,10 +77,14 @@ describe('app settings', () => {
       authentication: { loginEndpoint: 'https://login.microsoftonline.us/' },
       suffixes: { storage: 'core.usgovcloudapi.net', keyvaultDns: '.vault.usgovcloudapi.net' },
     };
+
     const there = (await dryRun('main', MAIN_PARAMETERS, { cloud })).azure.settings();
+
     expect(there).toMatchObject({ AZURE_CLOUD: 'AzureUSGovernment', CMK_OTHER_DEPENDENTS: 'all' });
+
     const storage = (of: object) => Object.keys(of).filter((name) => name.startsWith('AzureWebJobsStorage__'));
     const uris = ['blob', 'queue', 'table'].map((service) => `AzureWebJobsStorage__${service}ServiceUri`);
+
     expect(storage(there)).toEqual(expect.arrayContaining(uris));
     expect(storage(there)).not.toContain('AzureWebJobsStorage__accountName');
     expect(storage(settings)).toContain('AzureWebJobsStorage__accountName');
@@ -121,7 +129,9 @@ describe('the function app', () => {
   it('is on Flex Consumption, fetches its package as its own identity, and takes no password for a deployment', () => {
     expect(azure.ofType('Microsoft.Web/serverfarms')[0]?.body.sku).toEqual({ name: 'FC1', tier: 'FlexConsumption' });
     expect(azure.values('Microsoft.Web/sites/basicPublishingCredentialsPolicies', 'allow')).toEqual([false, false]);
+
     const identity = azure.ofType('Microsoft.ManagedIdentity/userAssignedIdentities')[0]?.id;
+
     expect(azure.values(SITE, 'functionAppConfig', 'deployment', 'storage')).toMatchObject([
       {
         type: 'blobContainer',
@@ -159,6 +169,7 @@ describe('the function app', () => {
         .map(String)
         .filter(isConfig),
     );
+
     expect(after.map(({ length }) => length).sort()).toEqual([0, 1, 1, 1]);
     expect(new Set(after.flat()).size).toBe(3);
   });
@@ -174,6 +185,7 @@ describe('the function app', () => {
     const ours = String(MAIN_PARAMETERS.apiClientId);
     const theirs = '99999999-0000-4000-8000-000000000001';
     const gated = await mainWith({ platformAuthentication: true, apiClients: [theirs] });
+
     expect(gated.settings('authsettingsV2')).toMatchObject({
       platform: { enabled: true },
       globalValidation: {

@@ -36,6 +36,7 @@ const byId = (resources: readonly Resource[]): Record<string, JsonObject> =>
 function rightsParameters(main: JsonObject, parameters: JsonObject): JsonObject {
   const names = Object.keys(asObject(template('rights').parameters, 'parameters'));
   const shared = Object.fromEntries(Object.entries(parameters).filter(([name]) => names.includes(name)));
+
   return {
     ...shared,
     appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
@@ -68,8 +69,11 @@ describe.each([
     const there = Object.fromEntries(
       without.azure.ofType('Microsoft.EventGrid/systemTopics').map(({ id, body }) => [id, identified(id, body)]),
     );
+
     expect(Object.keys(there)).toHaveLength(2);
+
     const given = await dryRun('rights', rightsParameters(without.outputs, asked), { there });
+
     expect(others(given.azure)).toEqual([]);
     expect(byId(rightsIn(given.azure))).toEqual(byId([...rightsIn(itself.azure), ...rightsIn(itsEvents)]));
     expect(rightsIn(given.azure).length).toBeGreaterThan(15);
@@ -81,11 +85,15 @@ it('gives the rights for dead letters that Azure has named, on the storage of th
   const [role] = azure
     .ofType('Microsoft.Authorization/roleDefinitions')
     .filter(({ body }) => String(at(body, 'properties', 'roleName')).startsWith('CMK Autopilot dead-letter writer'));
+
   expect(at(role?.body, 'properties', 'permissions', 0, 'actions')).toEqual(ASKED.deadLetterActions);
+
   const given = azure
     .ofType('Microsoft.Authorization/roleAssignments')
     .filter(({ body }) => at(body, 'properties', 'roleDefinitionId') === role?.id);
+
   expect(given.map(({ id }) => id)).toEqual([expect.stringMatching(/\/storageAccounts\/stcmk\w+\/providers\//)]);
+
   // Nothing that is not one of them, and no wildcard.
   await expect(dryRun('main', { ...ASKED, deadLetterActions: ['*'] })).rejects.toThrow(/deadLetterActions/);
 });

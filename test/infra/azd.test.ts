@@ -26,6 +26,7 @@ describe('azure.yaml', () => {
       'infra/entra.sh',
       'infra/down.sh',
     ]);
+
     expect(scripts.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
   });
 

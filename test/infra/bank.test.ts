@@ -67,17 +67,24 @@ describe('the bank profile', () => {
 
   it('keeps app, storage, vaults and telemetry on the network, with one way out', () => {
     const [app, endpoints] = asArray(bank.values(NETWORK, 'subnets')[0], 'subnets');
+
     expect(at(app, 'properties', 'natGateway', 'id')).toMatch(/\/natGateways\//);
     expect(at(endpoints, 'properties', 'natGateway') ?? null).toBeNull();
     expect(bank.ofType('Microsoft.Network/publicIPAddresses')).toHaveLength(1);
+
     const connection = ['privateLinkServiceConnections', 0, 'properties', 'groupIds', 0] as const;
+
     // Control zone, work zone and audit trail.
     const storage = ['blob', 'table', 'blob', 'queue', 'table', 'blob'];
     const groups = bank.values('Microsoft.Network/privateEndpoints', ...connection);
+
     expect(groups.sort()).toEqual(['azuremonitor', 'vault', ...storage].sort());
+
     const access = { ingestionAccessMode: 'PrivateOnly', queryAccessMode: 'Open' };
+
     expect(bank.values('microsoft.insights/privateLinkScopes', 'accessModeSettings')).toEqual([access]);
     expect(bank.resources.filter(({ type }) => /scopedResources$/i.test(type))).toHaveLength(2);
+
     for (const type of ['Microsoft.OperationalInsights/workspaces', 'Microsoft.Insights/components']) {
       expect(bank.values(type, 'publicNetworkAccessForIngestion')).toEqual(['Disabled']);
       expect(plain.values(type, 'publicNetworkAccessForIngestion')).toEqual(['Enabled']);

@@ -13,6 +13,7 @@ export function useCommands() {
     folder = mkdtempSync(join(tmpdir(), 'cmk-commands-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
+
   return {
     path: (name: string) => join(folder, name),
     /** What a stand-in has left in a file there. */

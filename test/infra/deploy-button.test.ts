@@ -51,6 +51,7 @@ describe('a system topic that a vault has already, in another subscription and b
     identity: { type: 'UserAssigned', userAssignedIdentities: identities },
     properties: { source: VAULT },
   };
+
   const alone = async (systemTopics: JsonObject, existing: Record<string, JsonObject> = { [topic]: there }) =>
     (await dryRun('main', { ...MAIN_PARAMETERS, packageUri: PACKAGE, systemTopics }, { there: existing })).azure;
 
@@ -103,6 +104,7 @@ describe('a system topic that a vault has already, in another subscription and b
 describe('the form of the deploy button', () => {
   const outputs = asObject(at(form, 'parameters', 'outputs') ?? null, 'outputs');
   const parameters = asObject(template('main').parameters ?? null, 'parameters');
+
   const elements = (): JsonObject[] => {
     const steps = asArray(at(form, 'parameters', 'steps') ?? null, 'steps');
     return [at(form, 'parameters', 'basics'), ...steps.map((step) => at(step, 'elements'))]
@@ -122,6 +124,7 @@ describe('the form of the deploy button', () => {
     const basics = names(at(form, 'parameters', 'basics'));
     const steps = at(form, 'parameters', 'steps') as { name: string; elements: unknown }[];
     const named = [...steps.flatMap(({ name, elements: own }) => names(own).map((one) => `${name}.${one}`))];
+
     for (const text of strings(outputs)) {
       for (const [, name = ''] of text.matchAll(/basics\('(\w+)'\)/g)) expect(basics).toContain(name);
       for (const [, step, name] of text.matchAll(/steps\('(\w+)'\)\.(\w+)/g))
@@ -133,16 +136,20 @@ describe('the form of the deploy button', () => {
     const [sku] = elements().filter(({ name }) => name === 'storageSku');
     const { allowedValues, defaultValue } = asObject(parameters.storageSku ?? null, 'storageSku');
     const offered = asArray(at(sku ?? null, 'constraints', 'allowedValues') ?? [], 'allowedValues');
+
     expect(offered.map((one) => at(one, 'value'))).toEqual(allowedValues);
+
     // The default of a drop-down is a label.
     expect(offered.find((one) => at(one, 'label') === sku?.defaultValue)).toMatchObject({ value: defaultValue });
 
     const [groups] = elements().filter(({ name }) => name === 'storageResourceGroups');
     const takes = new RegExp(String(at(groups ?? null, 'constraints', 'regex')));
     const group = `/subscriptions/${THIRD}/resourceGroups/rg-files`;
+
     for (const right of ['', group, `${group},\n${group}2\n`, group.toLowerCase()]) expect(right).toMatch(takes);
     for (const wrong of ['rg-files', ' ', `${group},`, `${group}\n${group}2`, `${group}/providers/x/y/z`, VAULT])
       expect(wrong).not.toMatch(takes);
+
     expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['storageSku', 'storageResourceGroups']));
   });
 

@@ -20,7 +20,9 @@ function deploy(environment: Readonly<Record<string, string>>, scripts = SCRIPTS
   *) echo '{"value":[]}' ;;
 esac`,
   );
+
   rmSync(commands.path('asked'), { force: true });
+
   const env = { CMK_VAULTS: VAULT, ...environment };
   const { status, stderr } = commands.run(
     process.execPath,
@@ -28,6 +30,7 @@ esac`,
     env,
     commands.path(''),
   );
+
   return { status, stderr, asked: commands.read('asked').trim().split('\n') };
 }
 

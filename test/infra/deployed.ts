@@ -70,8 +70,10 @@ export async function subscriptionsSeen(settings: Record<string, string>, vault:
   const { functionAppId, storageAccountId, systemTopics } = drift;
   const managed = vaults.byId(vault);
   if (!managed || !functionAppId) throw new Error('the settings name neither the vault nor the app');
+
   const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
   const read = await createEventGrid(identity, cloud, systemTopics).read(managed);
+
   return {
     read,
     verdicts: judgeSubscriptions(wantedSubscriptions({ functionAppId, storageAccountId }), read.subscriptions),

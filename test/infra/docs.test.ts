@@ -13,13 +13,17 @@ describe('docs/reference/rights-and-cost.md', () => {
   it('shows sums that add up', () => {
     let sum = 0;
     const totals: [shown: number, sum: number][] = [];
+
     for (const line of guide.split('\n')) {
       const last = Number(/([\d.]+)\**\s*\|$/.exec(line)?.[1] ?? Number.NaN);
+
       if (/^\|[\s|:-]+\|$/.test(line)) sum = 0;
       else if (line.includes('**total**')) totals.push([last, sum]);
       else if (line.startsWith('|') && !Number.isNaN(last)) sum += last;
     }
+
     expect(totals).toHaveLength(2);
+
     for (const [shown, added] of totals) expect(added).toBeCloseTo(shown, 1);
   });
 });
@@ -31,25 +35,31 @@ describe('what docs/how-to/deploy-azd.md says of system topics that exist', () =
   it('prints what the template and its form take', () => {
     // Writes down its arguments, each on a line of its own.
     commands.put('az', `printf '%s\\n' "$@"`);
+
     const { stdout } = commands.run('sh', ['-c', command]);
     const said = stdout.split('\n');
     const argument = (name: string): string => said[said.indexOf(name) + 1] ?? '';
+
     expect(JSON.parse(argument('--body')).query).toMatch(
       /^Resources \| where type =~ "microsoft.eventgrid\/systemtopics"/,
     );
+
     const group = '/subscriptions/1/resourceGroups/rg/providers';
     const found = ['files', 'records'].map((name) => ({
       id: `${group}/microsoft.eventgrid/systemtopics/${name}`,
       vault: `${group}/microsoft.keyvault/vaults/kv-${name}`,
     }));
     const printed = (data: Record<string, string>[]): string => String(search({ data }, argument('--query')));
+
     expect(JSON.parse(printed(found))).toEqual(Object.fromEntries(found.map(({ id, vault }) => [vault, id])));
     expect(printed([])).toBe('{}');
+
     const { steps } = JSON.parse(read('infra/createUiDefinition.json')).parameters;
     const elements: { name: string; constraints: { regex: string } }[] = steps.flatMap(
       ({ elements: own }: { elements: unknown[] }) => own,
     );
     const pattern = new RegExp(elements.find(({ name }) => name === 'systemTopics')?.constraints.regex ?? '^$');
+
     expect([found, []].map((data) => pattern.test(printed(data)))).toEqual([true, true]);
   });
 });
@@ -73,14 +83,17 @@ describe('infra/uninstall.sh', () => {
 
   it('deletes the roles of this environment, and no others that the lists have', () => {
     const ours = 'CMK Autopilot vault operator (prod, abcdef)';
+
     const others = [
       'Their role',
       'CMK Autopilot vault operator (prod-2, abcdef)',
       'CMK Autopilot topic reader (test, a)',
     ];
+
     const roles = [ours, ...others].map((roleName) => ({ roleName, name: roleName }));
     const said = run('the-app', 'role definition');
     const queries = said.flatMap((line) => /--query (\[.*\]\.name)/.exec(line)?.[1] ?? []);
+
     expect(queries.map((query) => search(roles, query))).toEqual([[ours]]);
   });
 });

@@ -11,12 +11,14 @@ describe('the main template', () => {
     const group = '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-files';
     const parameters = { ...MAIN_PARAMETERS, storageResourceGroups: [group] };
     const once = await dryRun('main', parameters);
+
     const again = await dryRun('main', {
       ...parameters,
       managedVaults: [VAULT, `\n${OTHER_VAULT} `, VAULT.replace('rg-keys', 'RG-Keys')],
       storageResourceGroups: [` ${group}`, group.toUpperCase()],
       storageSubscriptions: [VAULT, OTHER_VAULT].map((id) => `${id.split('/')[2]}\n`),
     });
+
     expect(again.azure.resources).toEqual(once.azure.resources);
     expect(again.outputs).toEqual(once.outputs);
   });
@@ -38,7 +40,9 @@ describe('the main template', () => {
       vaultPrivateEndpoints: true,
       alertEmails: ['on-call@example.com'],
     });
+
     const events = await dryRunEvents(outputs);
+
     // Azure, "Naming rules and restrictions".
     const most: Record<string, number> = {
       'Microsoft.Web/sites': 60,
@@ -55,15 +59,20 @@ describe('the main template', () => {
       'Microsoft.EventGrid/systemTopics/eventSubscriptions': 64,
       'Microsoft.Insights/metricAlerts': 260,
     };
+
     const all = [...azure.resources, ...events.resources];
+
     for (const [type, length] of Object.entries(most)) {
       const names = all.filter((one) => one.type === type).map(({ id }) => nameOf(id));
       expect([type, names.length]).not.toEqual([type, 0]);
       expect(names.filter((name) => name.length > length)).toEqual([]);
     }
+
     for (const { body } of azure.ofType('Microsoft.Insights/actionGroups'))
       expect(String(at(body, 'properties', 'groupShortName')).length).toBeLessThanOrEqual(12);
+
     const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
+
     expect(() => readSettings(asObject(settings?.body.properties, 'settings') as Record<string, string>)).not.toThrow();
   });
 });

@@ -37,12 +37,16 @@ let made: State;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cmk-entra-'));
+
   const socket = join(folder, 'az.sock');
+
   azure = startChild(join(import.meta.dirname, 'fake-az/az.mjs'), [socket, stateFile()]);
   await azure.says(/^ready$/m);
   mkdirSync(join(folder, 'bin'));
+
   const az = `said="$(printf '%s\\0' "$@" | curl -s --fail-with-body --unix-socket '${socket}' --data-binary @- http://az/)"`;
   const script = `#!/bin/sh\nif ${az}; then [ -z "$said" ] || printf '%s\\n' "$said"; else printf '%s\\n' "$said" >&2; exit 1; fi\n`;
+
   writeFileSync(join(folder, 'bin/az'), script, { mode: 0o755 });
   setState(NOTHING);
   done();
@@ -69,6 +73,7 @@ function entra(args: readonly string[] = [], environment: Record<string, string>
       ...environment,
     },
   });
+
   return { status: result.status, stdout: result.stdout, stderr: result.stderr };
 }
 
@@ -89,16 +94,21 @@ function refusal(...asked: Parameters<typeof entra>): string {
 describe('infra/entra.sh', () => {
   it('makes a registration with the roles that the API asks for, and tells its client id', () => {
     setState(NOTHING);
+
     expect(done()).toContain('CMK_API_CLIENT_ID=client-1');
+
     const [app] = state().apps;
+
     expect(app?.appRoles.map(({ value }) => value)).toEqual([...ROLES]);
     expect(app?.appRoles[0]?.allowedMemberTypes).toEqual(['User', 'Application']);
     expect(app?.identifierUris).toEqual(['api://client-1']);
+
     expect(app?.api).toMatchObject({
       requestedAccessTokenVersion: 2,
       oauth2PermissionScopes: [{ value: 'access_as_user' }],
       preAuthorizedApplications: [{ appId: '04b07795-8ddb-461a-bbee-02f9e1bf7b46' }],
     });
+
     expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
   });
 
@@ -130,19 +140,26 @@ describe('infra/entra.sh', () => {
 
     it('takes every owner of registration and service principal away, oneself last, and says what it takes from then on', () => {
       entra(page);
+
       const before = state();
       const owned = (one: object) => ({ ...one, owners: ['me', 'ada', 'bob'] });
       const apps = before.apps.map(owned);
       const principals = before.principals.map(owned);
+
       setState({ ...before, apps, principals, writes: [] });
+
       const stdout = done(['--drop-owner']);
+
       expect(owners()).toEqual([[], []]);
+
       expect(state().writes).toEqual(
         ['servicePrincipals/principal-1', 'applications/object-1'].flatMap((of) =>
           ['ada', 'bob', 'me'].map((owner) => `DELETE /${of}/owners/${owner}/$ref`),
         ),
       );
+
       expect(stdout).toContain('Application Administrator');
+
       // Again: there is nothing left, and nothing is refused.
       done(['--drop-owner']);
       done();
@@ -180,8 +197,11 @@ describe('infra/entra.sh', () => {
     const theirs = { id: 'theirs', value: 'Their.Role' };
     const [app] = changed.apps;
     const kept = app?.appRoles.filter(({ value }) => value !== 'CmkKey.Restore') ?? [];
+
     setState({ ...changed, apps: [{ ...app, appRoles: [...kept, theirs] }] });
+
     expect(done()).toContain('set the roles CmkKey.Restore');
+
     expect(state().apps[0]?.appRoles.map(({ value }) => value)).toEqual([
       'CmkKey.Read',
       'CmkKey.Revoke',
@@ -198,16 +218,19 @@ describe('infra/entra.sh', () => {
       oauth2PermissionScopes: [{ id: 'their-scope' }],
       preAuthorizedApplications: [{ appId: 'their-client' }],
     };
+
     const lists = (): Record<string, unknown> => {
       const { identifierUris, spa, api } = state().apps[0] ?? {};
       return { identifierUris, redirectUris: spa?.redirectUris, ...api };
     };
+
     /** A registration with what others put there, and nothing of ours. */
     const withTheirs = (refused: Record<string, number>) => {
       const { identifierUris, redirectUris, ...api } = theirs;
       const app = { ...state().apps[0], identifierUris, spa: { redirectUris }, api };
       setState({ ...state(), apps: [app], refused });
     };
+
     const page = ['--page', 'https://func-cmk.example'];
 
     const LISTS = ['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'];
@@ -230,31 +253,43 @@ describe('infra/entra.sh', () => {
   it('makes the role to restore one for people alone, also where an older version made it for applications', () => {
     setState(NOTHING);
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
+
     const members = () => state().apps[0]?.appRoles.map(({ value, allowedMemberTypes }) => [value, allowedMemberTypes]);
+
     expect(members()).toContainEqual(['CmkKey.Restore', ['User', 'Application']]);
     expect(done()).toContain('set the roles CmkKey.Restore');
+
     expect(members()).toEqual([
       ['CmkKey.Read', ['User', 'Application']],
       ['CmkKey.Revoke', ['User', 'Application']],
       ['Cmk.Operate', ['User', 'Application']],
       ['CmkKey.Restore', ['User']],
     ]);
+
     const before = state();
+
     entra();
+
     expect(state().writes).toEqual(before.writes);
   });
 
   it('takes no registration of that name that is of an app in another subscription, unless it is told to', () => {
     setState(NOTHING);
+
     const ours = { AZURE_SUBSCRIPTION_ID: 'sub-ours' };
     const theirs = { AZURE_SUBSCRIPTION_ID: 'sub-theirs' };
+
     done([], theirs);
+
     const before = state();
+
     expect(refusal([], ours)).toContain('sub-theirs');
     expect(done([], theirs)).toContain('is there (client-1)');
+
     // Who goes by its id knows which it is; and a shell need not name the subscription.
     done([], { ...ours, CMK_API_CLIENT_ID: 'client-1' });
     done();
+
     expect(state().writes).toEqual(before.writes);
   });
 
@@ -269,33 +304,43 @@ describe('infra/entra.sh', () => {
   it('goes by the environment of azd in a shell that names none', () => {
     setState(NOTHING);
     entra([], { AZURE_ENV_NAME: 'prod' });
+
     const azd = (answer: string) =>
       writeFileSync(join(folder, 'bin/azd'), `#!/bin/sh\ncase "$*" in ${answer}\n*) echo unknown; exit 1 ;; esac\n`, {
         mode: 0o755,
       });
+
     azd(
       "*'--no-prompt env get-value AZURE_ENV_NAME') echo prod ;; *'--no-prompt env get-value CMK_API_CLIENT_ID') echo client-1 ;;",
     );
+
     expect(done(['--assign', 'person-1', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toContain('is there (client-1)');
     expect(state().apps).toHaveLength(1);
+
     // Where azd has no environment, or what it says is of another one, a name says which.
     azd('');
+
     expect(refusal(['--assign', 'person-2', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toContain('AZURE_ENV_NAME');
   });
 
   it('tells azd of it where azd has that environment, and ends well where azd is there for something else', () => {
     setState(NOTHING);
+
     const azd = (known: string) =>
       writeFileSync(
         join(folder, 'bin/azd'),
         `#!/bin/sh\ncase "$*" in --no-prompt*' -e ${known}') echo "$*" >> '${join(folder, 'azd')}' ;; *) echo 'no such environment'; exit 1 ;; esac\n`,
         { mode: 0o755 },
       );
+
     azd('other');
+
     expect(done()).toContain('CMK_API_CLIENT_ID=client-1');
     expect(existsSync(join(folder, 'azd'))).toBe(false);
+
     azd('test');
     done();
+
     expect(readFileSync(join(folder, 'azd'), 'utf8')).toContain(
       '--no-prompt env set CMK_API_CLIENT_ID client-1 -e test',
     );
@@ -314,7 +359,9 @@ describe('infra/entra.sh', () => {
     it('makes a group with the role, its rules before anyone is eligible, and changes no more the second time', () => {
       const before = state().writes.length;
       const stdout = done(pim('person-1', 'person-2'));
+
       expect(stdout).toContain('made person-2 eligible for CmkKey.Restore');
+
       expect(state().writes.slice(before)).toEqual([
         'POST /groups',
         'PATCH rule Approval_EndUser_Assignment',
@@ -324,7 +371,9 @@ describe('infra/entra.sh', () => {
         'POST eligible person-2',
         'POST /servicePrincipals/principal-1/appRoleAssignedTo',
       ]);
+
       const [group] = state().groups ?? [];
+
       expect(group).toMatchObject({
         displayName: 'CMK Autopilot (test) CmkKey.Restore',
         isAssignableToRole: true,
@@ -341,11 +390,14 @@ describe('infra/entra.sh', () => {
           Expiration_EndUser_Assignment: { isExpirationRequired: true, maximumDuration: 'PT2H' },
         },
       });
+
       expect(state().eligible).toMatchObject([
         { accessId: 'member', action: 'adminAssign', principalId: 'person-1', groupId: 'group-1' },
         { principalId: 'person-2', scheduleInfo: { expiration: { type: 'afterDuration', duration: 'P365D' } } },
       ]);
+
       const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Restore')?.id;
+
       expect(state().assignments).toEqual([{ principalId: 'group-1', resourceId: 'principal-1', appRoleId: role }]);
       expect(done(pim('person-1', 'person-2'))).toContain('person-1 is eligible for CmkKey.Restore already');
       expect([state().groups?.length, state().eligible?.length, state().assignments.length]).toEqual([1, 2, 1]);

@@ -100,7 +100,9 @@ describe('event subscriptions', () => {
   it('have the app told of changes as those that it would make itself', () => {
     const wanted = wantedWatches(main, main.appClientId);
     const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
+
     expect(new Set(deployed.map(({ id }) => nameOf(id)))).toEqual(new Set(wanted.map(subscriptionName)));
+
     for (const { id, body } of deployed) {
       const one = wanted.find((of) => nameOf(id) === subscriptionName(of));
       expect(body.properties).toMatchObject({
@@ -118,6 +120,7 @@ describe('parameters of the event subscriptions', () => {
     tags: { owner: 'them' },
     properties: { source: VAULT.toUpperCase() },
   };
+
   const vaultsWith = (...[topics, isGone]: [Parameters<typeof eventParameters>[1], ((id: string) => boolean)?]) =>
     eventParameters(main, topics, isGone).vaults?.value;
 
@@ -141,11 +144,14 @@ describe('parameters of the event subscriptions', () => {
     const type = 'SystemAssigned, UserAssigned';
     const identity = { type, userAssignedIdentities: { '/their/identity': {}, [ofVersion02]: {} } };
     const topics = [{ ...theirs, identity }];
+
     expect(vaultsWith(topics)).toMatchObject([
       { id: VAULT, topicId: theirs.id, topicIdentities: ['/their/identity'] },
       {},
     ]);
+
     const { azure: over } = await dryRun('events', eventValues(main, topics));
+
     expect(over.ofType(TOPICS)[0]?.body).toMatchObject({
       tags: { owner: 'them' },
       identity: { type, userAssignedIdentities: { '/their/identity': {} } },

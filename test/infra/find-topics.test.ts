@@ -23,7 +23,9 @@ function find(world: {
 }) {
   writeFileSync(commands.path('listed.json'), JSON.stringify({ value: world.listed }));
   writeFileSync(commands.path('elsewhere.json'), JSON.stringify({ data: world.elsewhere }));
+
   const refused = world.refused === undefined ? `echo '{"value":[]}'` : `echo "${world.refused}" >&2; exit 1`;
+
   commands.put(
     'az',
     `cd "$(dirname "$0")"; echo "$*" >> calls
@@ -35,6 +37,7 @@ case "$*" in
   *) echo '{}' ;;
 esac`,
   );
+
   commands.put(
     'azd',
     `case "$*" in
@@ -43,7 +46,9 @@ esac`,
   *) printf '%s\\n' "$@" > "$(dirname "$0")/azd-called" ;;
 esac`,
   );
+
   const env = { CMK_VAULTS: `${VAULT} ${OTHER_VAULT}`, AZURE_ENV_NAME: world.environment ?? '' };
+
   return commands.run(process.execPath, ['scripts/infra/find-topics.ts'], env);
 }
 
@@ -54,16 +59,23 @@ describe('the search for system topics before a deployment', () => {
     const mine = topic(SUBSCRIPTION, 'mine', VAULT.toUpperCase());
     const theirs = topic('33333333-3333-3333-3333-333333333333', 'theirs', OTHER_VAULT);
     const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [theirs], environment: 'prod' });
+
     expect([stderr, status]).toEqual(['', 0]);
+
     const found = { [VAULT.toLowerCase()]: mine.id, [OTHER_VAULT.toLowerCase()]: theirs.id };
+
     expect(said(stdout)).toEqual(found);
+
     const [, , , name, value, , environment] = commands.read('azd-called').split('\n');
+
     expect([name, JSON.parse(value ?? ''), environment]).toEqual(['CMK_SYSTEM_TOPICS', found, 'prod']);
+
     // Only what no list showed is asked of Resource Graph, which lags.
     const query = commands
       .read('calls')
       .split('\n')
       .find((call) => call.includes('ResourceGraph'));
+
     expect(query).toContain(OTHER_VAULT.toLowerCase());
     expect(query).not.toContain(VAULT.toLowerCase());
   });

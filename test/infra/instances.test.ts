@@ -38,6 +38,7 @@ async function written(subscriptionId: string, parameters: JsonObject): Promise<
     },
     azure,
   );
+
   return new Map([
     ...azure.resources.map(({ id, body }) => [id.toLowerCase(), JSON.stringify(body)] as const),
     ...azure.deployments.map((id) => [id.toLowerCase(), ''] as const),

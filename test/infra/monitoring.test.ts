@@ -101,13 +101,18 @@ describe('alert rules and workbook', () => {
       const { properties = null } = body;
       const by = asArray(at(properties, ...CRITERION, 'dimensions') ?? [], 'dimensions').map((one) => at(one, 'name'));
       const muted = at(properties, 'muteActionsDuration') !== undefined;
+
       // Azure refuses a rule that does both.
       expect(muted, id).toBe(at(properties, 'autoMitigate') === false);
+
       const query = String(at(properties, ...CRITERION, 'query'));
       if (muted) expect(by.filter((name) => !query.includes(String(name)))).toEqual([]);
+
       // What counts keys cannot tell them apart.
       if (!muted || id.endsWith('many-revocations')) continue;
+
       expect(by.length, id).toBeGreaterThan(0);
+
       if (/revocation|needs-a-person|poisoned/.test(id)) expect(by).toContain('key');
     }
   });
@@ -134,6 +139,7 @@ describe('alert rules and workbook', () => {
       ...['poisoned', 'queue-written', 'restore-refused', 'restored', 'revocation-open', 'revocation-started'],
       'rotation-held',
     ]);
+
     const lost = ['DeadLetteredCount', 'DroppedEventCount'];
     expect(events.values('Microsoft.Insights/metricAlerts', ...CRITERION, 'metricName')).toEqual([...lost, ...lost]);
   });
@@ -166,22 +172,27 @@ describe('alert rules and workbook', () => {
   it('tell a function that failed by the line of the host, whose table depends on whether it carries an exception', () => {
     // Functions of queues send no request under OpenTelemetry (azure-sdk-for-net#49793).
     const line = "Executed 'Functions.reconcileKey' (Failed, Id=6f9619ff-8b86-d011-b42d-00cf4fc964ff, Duration=12ms)";
+
     for (const rule of ['function-failed', 'drift-errors']) {
       const query = queryOf(rule);
       const [, start = '-', word = '-', pattern = ''] =
         /\(AppTraces \| where Message startswith "([^"]+)" and Message has "(\w+)" \| extend ran = extract\(@"([^"]+)", 1, Message\)\)/.exec(
           query,
         ) ?? [];
+
       expect(line.startsWith(start), rule).toBe(true);
       expect(line).toMatch(new RegExp(`\\b${word}\\b`));
       expect(new RegExp(pattern).exec(line)?.[1]).toBe('reconcileKey');
+
       const [, event, ending = ''] =
         /\(AppExceptions \| where tostring\(Properties\.EventName\) == "(\w+)" \| extend ran = extract\(@"([^"]+)", 1, tostring\(Properties\.functionName\)\)\)/.exec(
           query,
         ) ?? [];
+
       expect(event, rule).toBe('FunctionCompleted');
       expect(new RegExp(ending).exec('Functions.reconcileKey')?.[1]).toBe('reconcileKey');
     }
+
     // An answer of 500 and more, for which no function has to fail.
     expect(queryOf('function-failed')).toContain('AppRequests | extend ran = OperationName | where Success == false');
   });
@@ -225,6 +236,7 @@ describe('alert rules and workbook', () => {
 describe('diagnostics', () => {
   const SETTINGS = 'Microsoft.Insights/diagnosticSettings';
   const STORAGE = ['StorageRead', 'StorageWrite', 'StorageDelete'];
+
   /** Log categories that a type has: one that it has not fails the deployment (Azure Monitor, "Supported logs for …"). */
   const CATEGORIES: readonly (readonly [on: RegExp, has: readonly string[]])[] = [
     [/\/storageAccounts\/\w+\/(?:blob|queue|table)Services\/default$/, STORAGE],
@@ -232,6 +244,7 @@ describe('diagnostics', () => {
     [/Microsoft\.KeyVault\/vaults\/[^/]+$/, ['AuditEvent', 'AzurePolicyEvaluationDetails']],
     [/Microsoft\.EventGrid\/systemTopics\/[^/]+$/, ['DeliveryFailures']],
   ];
+
   const covered = (from: DryAzure): string[] =>
     from.ofType(SETTINGS).map(({ id }) => id.split('/providers/Microsoft.Insights/')[0] ?? '');
 
@@ -245,16 +258,21 @@ describe('diagnostics', () => {
 
   it('send something that there is to the workspace', () => {
     const workspace = azure.ofType('Microsoft.OperationalInsights/workspaces')[0]?.id;
+
     for (const { id, body } of [...azure.ofType(SETTINGS), ...events.ofType(SETTINGS)]) {
       expect(at(body, 'properties', 'workspaceId')).toBe(workspace);
+
       const part = (name: string) => asArray(at(body, 'properties', name) ?? [], name);
       const has = CATEGORIES.find(([on]) => on.test(id.split('/providers/Microsoft.Insights/')[0] ?? ''))?.[1] ?? [];
       const asked = part('logs').flatMap((log) => at(log, 'category') ?? []);
+
       expect(
         asked.filter((category) => !has.includes(String(category))),
         id,
       ).toEqual([]);
+
       const sent = [...part('logs'), ...part('metrics')].filter((one) => at(one, 'enabled') === true);
+
       expect(sent.length, id).toBeGreaterThan(0);
     }
   });

@@ -9,6 +9,7 @@ const asked: { line: string; authorization: string | undefined; body: string }[]
 
 async function service(answers: readonly [status: number, body: unknown][]): Promise<string> {
   asked.length = 0;
+
   let next = 0;
   const listening = createServer(async (request, response) => {
     asked.push({
@@ -19,8 +20,10 @@ async function service(answers: readonly [status: number, body: unknown][]): Pro
     const [status, body] = answers[Math.min(next++, answers.length - 1)] ?? [500, ''];
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
+
   server = listening;
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+
   return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
 }
 async function text(request: IncomingMessage): Promise<string> {

@@ -151,12 +151,14 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 /** The client files that the composition root of the app makes its services from. */
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
+
   // It has some of them made together.
   const more = ['identities/create-identity-clients.ts', 'effect/data-services-client.ts'].flatMap((maker) =>
     [...source(maker).matchAll(/from '(\.[\w./-]+-client\.ts)'/g)].map(([, path = '']) =>
       posix.join(posix.dirname(maker), path),
     ),
   );
+
   return [...new Set([...files, ...more])]
     .map(source)
     .filter((text) =>
@@ -185,10 +187,12 @@ function groupsTaken(text: string): string[] {
 function calls(): string[] {
   const texts = clients();
   const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])|(?<=\/subscriptions\/\$\{\w+\})\/resources(?=`)/g;
+
   // An operation group of a management client, or a method of KeyClient; a method of our own accounts client is neither.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
   const keyMethod =
     /(?<=(?<!accounts)\.)(?:(?:begin)?(?:[Gg]et|list|create|import|update|rotate|[Dd]elete|purge|[Rr]ecover|backup|restore)\w*Key\w*)(?=\()/g;
+
   return [
     ...new Set(
       texts.flatMap((text) =>
@@ -254,6 +258,7 @@ async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: 
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',
   });
+
   const found = topic ? [{ id: topic, name: nameOf(topic), properties: { source: vault } }] : [];
   const events = alone ? main.azure : await dryRunEvents(main.outputs, found);
   const runs = [...new Set([main.azure, events])];
@@ -277,6 +282,7 @@ async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: 
     storage: main.azure.ofType('Microsoft.Storage/storageAccounts').map((account) => account.id),
     'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],
   };
+
   const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
   const principal = main.outputs.CMK_APP_PRINCIPAL_ID ?? null;
   const assignments = runs
@@ -292,6 +298,7 @@ async function deployed({ vaultIn = HERE, topic, accountsIn, confined, alone }: 
       const scope = assignment.slice(0, assignment.indexOf('/providers/Microsoft.Authorization/'));
       return { scope, role, actions, custom: definition !== undefined };
     });
+
   return { places, definitions, assignments };
 }
 
@@ -355,6 +362,7 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
         )
         .map((action) => `${action} on ${scope}`),
     );
+
     expect(spare).toEqual([]);
   });
 
@@ -363,11 +371,15 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
     const strange = assignments.filter(
       ({ role, custom }) => !custom && !(nameOf(role) in { ...ON_STORAGE, '3913510d-42f4-4e42-8a64-420c390055eb': '' }),
     );
+
     expect(strange.map(({ role, scope }) => `${role} on ${scope}`)).toEqual([]);
+
     for (const { role, scope, custom } of assignments) if (custom) expect(scope).toContain(role.split('/')[2] ?? '?');
+
     const unused = definitions.filter(
       ({ id }) => !assignments.some(({ role }) => role.toLowerCase() === id.toLowerCase()),
     );
+
     expect(unused.map(({ body }) => at(body, 'properties', 'roleName'))).toEqual([]);
   });
 
@@ -376,7 +388,9 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
     const on = (place: string) =>
       assignments.filter(({ scope }) => scopeCovers(place, scope)).map(({ role }) => ON_STORAGE[nameOf(role)]);
     const [control = '?', work = '?'] = places.storage;
+
     expect(on(control).sort()).toEqual(['Storage Blob Data Owner', 'Storage Table Data Contributor']);
+
     expect(on(work).sort()).toEqual([
       'Storage Blob Data Contributor',
       'Storage Queue Data Contributor',

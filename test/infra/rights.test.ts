@@ -122,14 +122,21 @@ describe('custom roles', () => {
     const isLister = ({ body }: Resource) =>
       String(at(body, 'properties', 'roleName')).startsWith('CMK Autopilot blob lister');
     const listers = runs.everything.ofType(DEFINITIONS).filter(isLister);
+
     expect(new Set(listers.flatMap(actionsOf))).toEqual(new Set([READ_BLOBS]));
+
     const ids = listers.map(({ id }) => nameOf(id));
     const assigned = runs.everything.ofType(ASSIGNMENTS).filter((one) => ids.includes(roleOf(one)));
+
     expect(assigned.map(scopeOf)).toEqual([`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`]);
+
     const { condition = '', conditionVersion } = asObject(assigned[0]?.body.properties, 'assignment');
+
     expect(conditionVersion).toBe('2.0');
     expect(runs.main.ofType(DEFINITIONS).filter(isLister)).toEqual([]);
+
     const said = [runs.main, runs.everything].map((azure) => azure.settings().CMK_PROBE_BLOBS);
+
     expect(said).toEqual([undefined, 'on']);
 
     // As Azure evaluates it.
@@ -138,10 +145,14 @@ describe('custom roles', () => {
     const account = addAccount(world, group, { name: 'stfiles01' });
     const id = `/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`;
     const role = { ...BUILT_IN_ROLES['Storage Blob Data Contributor'], id, dataActions: [READ_BLOBS] };
+
     world.roleDefinitions.set(role.id.toLowerCase(), role);
+
     const principal = addPrincipal(world, { displayName: 'app' });
     const options = { scope: account.id, principalId: principal.objectId, role, settled: true };
+
     Object.assign(assignRole(world, options), { condition });
+
     const may = (access: BlobAccess): boolean => {
       try {
         requireBlobRole(world, account, { principal, audience: 'https://storage.azure.com' }, 'data', access);
@@ -150,6 +161,7 @@ describe('custom roles', () => {
         return false;
       }
     };
+
     expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
@@ -186,8 +198,10 @@ describe('role assignments', () => {
       ['everything', NOTIFY_FROM],
       ['reader', NOTIFY_FROM],
     ]);
+
     const order = runs.everything.resources;
     const access = order.findIndex(({ id }) => id.startsWith(`${NOTIFY_FROM}/`));
+
     expect(access).toBeGreaterThan(-1);
     expect(access).toBeLessThan(order.findIndex(({ type }) => type === 'Microsoft.Web/sites'));
     expect(runs.everything.settings().CMK_NOTIFY).toBe(
@@ -201,13 +215,16 @@ describe('role assignments', () => {
     const custom = order.flatMap((one, index) =>
       one.type === ASSIGNMENTS && !(roleOf(one) in BUILT_IN) ? [index] : [],
     );
+
     expect(custom.length).toBeGreaterThan(5);
     expect(Math.min(...custom)).toBeGreaterThan(app);
+
     // And the template asks for that order: it does not come about by chance.
     const resources = Object.entries(asObject(template('main').resources, 'resources'));
     const early = resources.filter(
       ([name, resource]) => name.endsWith('Access') && !asArray(at(resource, 'dependsOn'), name).includes('app'),
     );
+
     expect(early).toEqual([]);
   });
 
@@ -226,6 +243,7 @@ describe('role assignments', () => {
     const onStorage = azure.ofType(ASSIGNMENTS).filter(({ id }) => id.includes('/Microsoft.Storage/'));
     const [control, work] = azure.names('Microsoft.Storage/storageAccounts');
     const own = ['app-package', ...['audit', 'control', 'deadletter', 'drift', 'leases'].map((name) => `cmk-${name}`)];
+
     expect(onStorage.map((one) => [nameOf(scopeOf(one)), BUILT_IN[roleOf(one)]]).sort()).toEqual(
       [
         [control, 'Storage Table Data Contributor'],

@@ -32,12 +32,16 @@ it('says how to be rid of everything that a deployment puts beside its own resou
     alertEmails: ['on-call@example.com'],
     notifyFrom: `${OTHER_VAULT}/secrets/notify`,
   });
+
   const events = await dryRunEvents(main.outputs);
   const beside = [...main.azure.resources, ...events.resources].filter(
     ({ id }) => !id.toLowerCase().includes('/resourcegroups/rg-cmk-test'),
   );
+
   expect([...new Set(beside.map(({ type }) => type))].sort()).toEqual(Object.keys(GOES).sort());
+
   for (const [step, words] of Object.values(GOES)) expect(step).toContain(words);
+
   expect(group).toContain('az group delete -n rg-cmk-<environment>');
 });
 

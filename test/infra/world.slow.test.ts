@@ -50,6 +50,7 @@ const topics = () =>
 
 const mainValues = (): JsonObject => {
   const vault = asString(demo.vaultId, 'vault');
+
   return {
     environmentName: 'test',
     location: 'westeurope',
@@ -73,6 +74,7 @@ async function deployAll(): Promise<void> {
 
 beforeAll(async () => {
   if (!world().subscriptions.has(SUBSCRIPTION_ID)) addSubscription(world(), { subscriptionId: SUBSCRIPTION_ID });
+
   deployed = new Deployed(local.azure);
   await deployAll();
 
@@ -82,8 +84,11 @@ beforeAll(async () => {
       .ofType(type)
       .filter(({ id }) => account.test(id))
       .map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+
   const queues = QueueServiceClient.fromConnectionString(work.connectionString);
+
   for (const queue of named('Microsoft.Storage/storageAccounts/queueServices/queues')) await queues.createQueue(queue);
+
   for (const [zone, account] of [
     [azurite, /stcmk(?!w)/],
     [work, /stcmkw/],
@@ -95,14 +100,17 @@ beforeAll(async () => {
 
   settings = deployed.settings();
   folder = mkdtempSync(join(tmpdir(), 'cmk-world-'));
+
   const { folder: app } = await bundle({ outDir: join(folder, 'app'), zip: false });
   const port = await freePort(0);
+
   child = startChild(join(import.meta.dirname, '../../local/host/main.ts'), ['--app', app], {
     ...local.azure.env,
     ...settings,
     ...storage(),
     PORT: String(port),
   });
+
   await child.says(/^host ready /m);
   host = `http://127.0.0.1:${port}`;
 });
@@ -144,6 +152,7 @@ describe('the templates, deployed to the local Azure', () => {
     const before = keyOf(pinned)?.keyversion;
     const keys = new KeyClient(`https://${asString(demo.vaultId, 'vault').split('/').at(-1)}.vault.azure.net`, owner());
     const rotated = await keys.rotateKey('files-key');
+
     expect(rotated.properties.version).not.toBe(before);
 
     await eventually(
@@ -153,29 +162,41 @@ describe('the templates, deployed to the local Azure', () => {
     await eventually('the automatic account on the new version', () =>
       String(keyOf(automatic)?.currentVersionedKeyIdentifier).endsWith(`/${rotated.properties.version}`),
     );
+
     expect(keyOf(automatic)?.keyversion).toBe('');
     expect(child.output()).not.toContain('"level":"error"');
+
     // In the control zone, neither queues nor leases nor the index were made.
     const queues = QueueServiceClient.fromConnectionString(azurite.connectionString).listQueues();
+
     expect((await queues.next()).done).toBe(true);
+
     const control = BlobServiceClient.fromConnectionString(azurite.connectionString);
+
     expect(await control.getContainerClient('cmk-leases').exists()).toBe(false);
+
     const leases = BlobServiceClient.fromConnectionString(work.connectionString).getContainerClient('cmk-leases');
+
     expect((await leases.listBlobsFlat().next()).done).toBe(false);
   });
 
   it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
     const services = createServices({ ...settings, ...storage() });
     const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
+
     expect(report.findings.filter(({ reason }) => reason === 'Unreadable')).toEqual([]);
+
     // The app's own two storage accounts are in the subscription.
     expect(report.coverage).toMatchObject({ accounts: 4, dependents: 2, keys: 1 });
+
     // Every principal with a role on the vault was read.
     expect(report.findings.map(({ reason }) => reason)).not.toContain('IdentityHasNoAccess');
 
     const vault = services.settings.vaults.byId(asString(demo.vaultId, 'vault'));
     if (!vault) throw new Error('the settings do not name the vault');
+
     const radius = await readBlastRadius(managedKey(vault, 'files-key'), services);
+
     expect(radius.accounts.flatMap(({ shares }) => shares.map(({ name }) => name))).toEqual(['demo', 'demo']);
     expect(radius).toMatchObject({ complete: true, unread: [] });
   });
@@ -185,21 +206,26 @@ describe('the templates, deployed to the local Azure', () => {
     const name = vaultId.slice(vaultId.lastIndexOf('/') + 1);
     const vault = world().vaults.get(name);
     if (!vault) throw new Error('no vault');
+
     for (const [id, { roleName }] of world().roleDefinitions)
       if (/vault operator|topic reader/.test(roleName)) world().roleDefinitions.delete(id);
+
     // Key Vault brings back neither the roles on a vault nor its event subscriptions.
     softDeleteVault(world(), vault);
     recoverVault(world(), name);
+
     const theirs = await deployed.theirTopic(vaultId, await deployed.group('rg-theirs'), 'their-topic');
     const principal = asString(main.CMK_APP_PRINCIPAL_ID, 'principal');
     const mayRotate = () =>
       isAllowed(world(), principal, vaultId, 'Microsoft.KeyVault/vaults/keys/rotate/action', 'dataAction');
+
     expect(mayRotate()).toBe(false);
 
     await deployAll();
 
     expect(mayRotate()).toBe(true);
     expect([...world().systemTopics.values()]).toMatchObject([{ id: theirs, identity: { type: 'SystemAssigned' } }]);
+
     // Both the app that runs with the settings of before, and one that is started with the new ones, see the topic.
     for (const from of [settings, deployed.settings()]) {
       const { read, verdicts } = await subscriptionsSeen(from, vaultId);
@@ -209,12 +235,14 @@ describe('the templates, deployed to the local Azure', () => {
       });
       expect(verdicts.map(({ is }) => is)).toEqual(['right', 'right', 'right']);
     }
+
     expect(JSON.parse(deployed.settings().CMK_SYSTEM_TOPICS ?? '')).toEqual({ [vaultId.toLowerCase()]: theirs });
 
     // And all of it works: events of the new topic reach the app, which may move what it has to.
     const keys = new KeyClient(`https://${name}.vault.azure.net`, owner());
     const rotated = await keys.rotateKey('files-key');
     const [, pinned] = accounts();
+
     await eventually(
       'the pinned account on the new version',
       () => keyOf(pinned)?.keyversion === rotated.properties.version,
@@ -223,19 +251,25 @@ describe('the templates, deployed to the local Azure', () => {
 
   it('let the app make its event subscriptions itself, on that topic too, where the template alone was deployed', async () => {
     const vaultId = asString(demo.vaultId, 'vault');
+
     world().eventSubscriptions.clear();
     await deployed.run('main', { ...mainValues(), packageUri: 'https://example.com/app.zip' });
+
     // The app's own topic of the subscription is not what this is about.
     const services = createServices({ ...deployed.settings(), ...storage(), CMK_WATCH_CHANGES: 'off' });
     const { fixes } = await runDriftCheck({ id: 'alone', by: 'operator' }, services, () => {});
+
     expect(fixes.map(({ reason, outcome }) => [reason, outcome])).toEqual(
       Array(3).fill(['EventSubscriptionMissing', 'done']),
     );
+
     const { read, verdicts } = await subscriptionsSeen(deployed.settings(), vaultId);
+
     expect([read.topic?.resourceGroup, ...verdicts.map(({ is }) => is)]).toEqual([
       'rg-theirs',
       ...Array(3).fill('right'),
     ]);
+
     for (const { properties } of world().eventSubscriptions.values())
       expect(properties.deadLetterWithResourceIdentity).toMatchObject({ identity: { type: 'SystemAssigned' } });
   });

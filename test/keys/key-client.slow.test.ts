@@ -30,9 +30,11 @@ describe('listVersions', () => {
     const expired = key.add({ exp: now - 10, nbf: now - 20 });
     const later = key.add({ nbf: now + 3_600, tags: { a: 'b' } });
     const versions = await services.keys.listVersions(managed(key, services));
+
     expect(versions.map(({ version }) => version)).toEqual(
       [key.first, disabled, expired, later].map(({ version }) => version),
     );
+
     expect(versions).toMatchObject([
       { id: key.id(key.first), enabled: true, notBefore: undefined, expiresOn: undefined, tags: {} },
       { enabled: false },
@@ -45,14 +47,21 @@ describe('listVersions', () => {
     const services = wire.services();
     const key = keyIn();
     const { created } = key.add();
+
     await services.keys.listVersions(managed(key, services)); // fetches the token
+
     let since = wire.azure.requests.last;
+
     await services.keys.listVersions(managed(key, services));
+
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`]);
 
     const last = Object.assign(addKeyVersion(wire.azure.world, key.vault, key.name), { created });
+
     since = wire.azure.requests.last;
+
     const versions = await services.keys.listVersions(managed(key, services));
+
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);
     expect(newestVersion(versions)?.version).toBe(last.version);
   });
@@ -61,15 +70,21 @@ describe('listVersions', () => {
     const services = wire.services();
     const key = keyIn();
     const match = { path: `/keys/${key.name}/versions` };
+
     const failure = () =>
       services.keys.listVersions(managed(key, services)).then(
         () => undefined,
         (error: unknown) => describeFailure(error),
       );
+
     wire.azure.faults.add([{ match, times: 1, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
+
     expect(await failure()).toMatchObject({ kind: 'forbidden', status: 403, code: 'Forbidden' });
+
     wire.azure.faults.add([{ match, times: 1, answer: { status: 429, headers: { 'Retry-After': '1' } } }]);
+
     const since = wire.azure.requests.last;
+
     expect(await failure()).toMatchObject({ kind: 'throttled', status: 429, retryAfterSeconds: 1 });
     expect(asked(since)).toHaveLength(1); // waiting is for the queue
     expect(await failure()).toBeUndefined();
@@ -132,24 +147,34 @@ describe('rotate, update, policy, recover', () => {
         lifetimeActions: [{ action: { type: action }, trigger: { timeBeforeExpiry: 'P30D' } }],
       };
     }
+
     expect(await services.keys.rotationPolicy(managed(key, services))).toEqual(summary);
   });
 
   it('a deleted key comes back with its versions as they were; what was not deleted is said not to be', async () => {
     const world = wire.azure.world;
+
     // To recover is a right of its own, which an operator has and the app does not.
     world.settings.enforceRoles = false;
+
     const services = wire.services();
     const key = keyIn();
     const off = key.add({ enabled: false });
+
     expect(await services.keys.recover(managed(key, services))).toBe(false);
+
     const found = key.vault.keys.get(key.name);
     if (!found) throw new Error('The key is gone.');
+
     const deletedDate = world.clock.nowSeconds();
+
     key.vault.keys.delete(key.name);
     key.vault.deletedKeys.set(key.name, { ...found, deletedDate, scheduledPurgeDate: deletedDate + 90 * 86_400 });
+
     expect(await services.keys.recover(managed(key, services))).toBe(true);
+
     const versions = await services.keys.listVersions(managed(key, services));
+
     expect(versions.map(({ version, enabled }) => [version, enabled])).toEqual([
       [key.first.version, true],
       [off.version, false],
@@ -161,16 +186,21 @@ it('the keys of break-glass give up a request that hangs after 3 s, and do not t
   const services = wire.services();
   const key = keyIn();
   const match = { path: `/keys/${key.name}/` };
+
   wire.azure.faults.add([{ match, hang: true }]);
+
   const started = performance.now();
   const disable = services.urgentKeys.updateVersion(managed(key, services), key.first.version, { enabled: false });
+
   await expect(disable).rejects.toThrow();
   expect(performance.now() - started).toBeLessThan(20_000);
 
   wire.azure.faults.clear();
   wire.azure.faults.add([{ match, times: 1, answer: { status: 503 } }]);
+
   const since = wire.azure.requests.last;
   const again = services.urgentKeys.updateVersion(managed(key, services), key.first.version, { enabled: false });
+
   await expect(again).rejects.toMatchObject({ statusCode: 503 });
   expect(asked(since)).toHaveLength(1);
 });

@@ -28,17 +28,21 @@ describe('a vault that is not managed', () => {
   it('is not found by a name or an address that begins, ends or goes on like one that is', () => {
     const { name, uri } = vault;
     const found = [vaults.byName(name.toUpperCase()), vaults.byUri(uri), vaults.byId(vault.id)];
+
     expect(found).toEqual([vault, vault, vault]);
+
     const cut = ['', name.slice(0, -1), name.slice(1)];
     for (const other of [...cut, `${name}2`, `x${name}`, `${name}/`, `${name}.evil`, name.replace('k', '\u212a')]) {
       expect(vaults.byName(other)).toBeUndefined();
       expect(vaults.byUri(uri.replace(name, other))).toBeUndefined();
       expect(vaults.key(KEY.id.replace(name, other))).toBeUndefined();
     }
+
     for (const other of [`${uri}.evil.test`, uri.replace('https', 'http'), `${uri}:8443`, uri.replace('//', '//a@')]) {
       expect(vaults.byUri(other), other).toBeUndefined();
       expect(vaults.key(`${other}/keys/${KEY.name}`), other).toBeUndefined();
     }
+
     for (const other of [`${vault.id}2`, vault.id.slice(0, -1)]) expect(vaults.byId(other)).toBeUndefined();
   });
 });

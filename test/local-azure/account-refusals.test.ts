@@ -19,10 +19,13 @@ describe('an account that is on a customer-managed key', () => {
   const change = async (...fields: ('identity' | 'key' | 'version')[]) => {
     const { world } = local.azure;
     const other = addIdentity(world, site.group, 'id-other');
+
     allowStorage(world, site.vault, other.principalId);
     addKeyVersion(world, site.vault, 'other-key');
+
     const next = addKeyVersion(world, site.vault, 'key');
     const identity = fields.includes('identity') ? other : site.identity;
+
     return accounts.update('rg', site.encrypted.name, {
       ...(fields.includes('identity')
         ? { identity: { type: 'UserAssigned', userAssignedIdentities: { [other.id]: {} } } }

@@ -90,11 +90,15 @@ describe('who may do what', () => {
       });
       return ((await response.json()) as { error: { code: string } }).error.code;
     };
+
     const owner = signIn(local.azure, 'owner');
+
     expect(await ask(local.azure.tokens.issue(owner, 'https://vault.azure.net').token)).toBe(
       'InvalidAuthenticationTokenAudience',
     );
+
     const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com');
+
     expect(await ask(`${token.slice(0, -8)}AAAAAAAA`)).toBe('InvalidAuthenticationToken');
   });
 
@@ -111,20 +115,28 @@ describe('who may do what', () => {
 describe('role assignments', () => {
   it('count from the resource they are made on downwards, once they have propagated', async () => {
     const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
+
     local.azure.world.settings.rolePropagationMs = 60_000;
+
     const assignment = { roleDefinitionId: BUILT_IN_ROLES.Reader.id, principalId: reader.objectId };
+
     await arm(
       local.azure,
       'PUT',
       `${subscription}/resourceGroups/rg-keys/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`,
       { body: { properties: assignment } },
     );
+
     const read = async (path: string) => (await arm(local.azure, 'GET', path, { as: reader })).status;
+
     expect(await read(`${vaults}/kv-files`)).toBe(403);
+
     local.azure.clock.advance(60_000);
+
     expect(await read(`${vaults}/kv-files`)).toBe(200);
     expect(await read(`${subscription}/resourceGroups/rg-files`)).toBe(403);
   });
+
   afterEach(() => {
     local.azure.world.settings.rolePropagationMs = 0;
   });

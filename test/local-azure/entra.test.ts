@@ -30,6 +30,7 @@ describe('client credentials', () => {
     const { body } = await token({ ...credentials('robot'), scope: `${CMK_API_AUDIENCE}/.default` });
     const claims = claimsOf(body.access_token ?? '');
     const now = Date.now() / 1000;
+
     expect(claims).toMatchObject({
       aud: CMK_API_CLIENT_ID,
       iss: `${login}/v2.0`,
@@ -42,6 +43,7 @@ describe('client credentials', () => {
       uti: expect.any(String),
       roles: ['CmkKey.Restore'],
     });
+
     expect(claims).not.toHaveProperty('scp');
     expect(Number(claims.nbf)).toBeLessThanOrEqual(now);
     expect(Number(claims.exp)).toBeGreaterThan(now + 3000);
@@ -103,12 +105,14 @@ describe('a page', () => {
       code_challenge_method: 'S256',
       ...changes,
     })}`;
+
   const choose = async (url: string, person: string): Promise<{ code: string; cookie: string; back: URL }> => {
     const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ person }), redirect: 'manual' });
     const back = new URL(response.headers.get('location') ?? '');
     const code = new URLSearchParams(back.hash.slice(1)).get('code') ?? '';
     return { code, cookie: response.headers.get('set-cookie')?.split(';')[0] ?? '', back };
   };
+
   const redeem = (code: string, changes: Record<string, string> = {}) =>
     token({
       grant_type: 'authorization_code',

@@ -39,9 +39,13 @@ describe('faults of requests', () => {
       skip: 1,
       answer,
     };
+
     expect((await control('POST', '/faults', [rule])).status).toBe(200);
+
     const answers = [];
+
     for (let n = 0; n < 5; n++) answers.push(await arm(local.azure, 'GET', account));
+
     expect(answers.map(({ status }) => status)).toEqual([200, 429, 429, 200, 200]);
     expect([answers[1]?.headers.get('retry-after'), answers[1]?.body.error?.code]).toEqual(['2', 'Busy']);
   });
@@ -54,19 +58,25 @@ describe('faults of requests', () => {
     ['delayAfterMs', 600, 'answered', 'at once'],
   ])('by %s %j the one that is meant is %s, and takes effect %s', async (effect, value, outcome, when) => {
     const wanted = `by ${effect}`;
+
     await writeAccount(local.azure, account, { tags: { value: 'before' } });
     local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, [effect]: value }]);
+
     const started = performance.now();
     let ended = '';
     const ending = tag(wanted).then(
       () => (ended = 'answered'),
       () => (ended = 'cut'),
     );
+
     await eventually('the fault is used', () => local.azure.faults.list().length === 0);
+
     if (when === 'at once') await eventually('it takes effect', () => held() === wanted);
     else expect(held()).toBe('before');
     if (outcome === 'answered') expect(ended).toBe('');
+
     expect(await ending).toBe(outcome);
+
     if (outcome === 'answered') expect(performance.now() - started).toBeGreaterThanOrEqual(Number(value) - 5);
     if (when === 'never') expect(held()).toBe('before');
     else await eventually('it takes effect', () => held() === wanted);
@@ -79,8 +89,10 @@ describe('faults of requests', () => {
     ] as const) {
       await writeAccount(local.azure, account, { tags: { value: 'before' } });
       local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, ...effect }]);
+
       const giving = new AbortController();
       const left = expect(tag('given up', giving.signal)).rejects.toThrow('it takes long');
+
       await eventually('the fault is used', () => local.azure.faults.list().length === 0);
       giving.abort(new Error('it takes long'));
       await left;
@@ -90,18 +102,24 @@ describe('faults of requests', () => {
 
   it('meet the page of a list that is meant', async () => {
     const key = new TestKey(local.azure.world);
+
     for (let n = 1; n < 26; n++) key.add();
+
     const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://vault.azure.net');
     const page = (url: string) => fetch(url, { headers: { authorization: `Bearer ${token}` } });
     const pageTwo = { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` };
+
     local.azure.faults.add([{ match: pageTwo, times: 1, answer: { status: 503 } }]);
+
     let next: string | null = `${key.id()}/versions?api-version=7.4`;
     const statuses: number[] = [];
+
     while (next) {
       const answered: Response = await page(next);
       statuses.push(answered.status);
       next = answered.ok ? ((await answered.json()) as { nextLink: string | null }).nextLink : null;
     }
+
     expect(statuses).toEqual([200, 503]);
   });
 
@@ -146,10 +164,13 @@ describe('the control API', () => {
 
   it('tells every request after a number', async () => {
     const since = local.azure.requests.last;
+
     await arm(local.azure, 'GET', `${account}?api-version=2025-08-01`, {
       headers: { 'x-ms-client-request-id': 'abc' },
     });
+
     const { body } = await control('GET', `/requests?since=${since}`);
+
     expect(body).toEqual([
       {
         seq: since + 1,
@@ -163,6 +184,7 @@ describe('the control API', () => {
         caller: 'owner',
       },
     ]);
+
     expect((await control('GET', '/requests?since=x')).status).toBe(400);
   });
 

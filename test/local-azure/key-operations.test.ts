@@ -45,6 +45,7 @@ it('data are no longer readable once the version in use may not unwrap, and are 
   await clients.readShare(site.encrypted.name);
 
   await allow('wrapKey', 'sign');
+
   await expect(clients.readShare(site.encrypted.name)).rejects.toMatchObject({
     statusCode: 403,
     code: 'KeyVaultEncryptionKeyNotFound',

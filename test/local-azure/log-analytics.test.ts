@@ -29,11 +29,15 @@ it('has what Storage and people did, with who and when, once the delay has gone 
   const key = new TestKey(local.azure.world);
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
+
   expect((await services.usageLog.read(managed)).uses).toEqual([]);
+
   key.account('pinned');
   local.azure.clock.advance(2.5 * HOUR_MS);
+
   const used = await services.usageLog.read(managed);
   const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
+
   expect(used.uses).toEqual([
     {
       version: key.first.version,
@@ -43,8 +47,11 @@ it('has what Storage and people did, with who and when, once the delay has gone 
       appId: identity?.clientId,
     },
   ]);
+
   expect(used.lastOfClients).toEqual(used.uses);
   expect(used.trackedUntil?.getTime()).toBeLessThanOrEqual(local.azure.clock.nowMs() - 300_000);
+
   const since = used.uses[0]?.lastOn.getTime() ?? 0;
+
   expect(since).toBeGreaterThan(local.azure.clock.nowMs() - 2 * HOUR_MS);
 });

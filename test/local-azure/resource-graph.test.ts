@@ -53,6 +53,7 @@ describe('Resource Graph', () => {
 
   it('tells what is left of the quota, and refuses what is over it', async () => {
     local.azure.world.settings.throttle = true;
+
     const client = reader(`/subscriptions/${SECOND_SUBSCRIPTION_ID}`);
     const left: (string | undefined)[] = [];
     const ask = () =>
@@ -65,11 +66,15 @@ describe('Resource Graph', () => {
           },
         },
       );
+
     for (let n = 0; n < 15; n += 1) await ask();
+
     await expect(ask()).rejects.toMatchObject({ statusCode: 429, details: { error: { code: 'RateLimiting' } } });
     expect(left).toEqual([...Array.from({ length: 15 }, (_, n) => String(14 - n)), '0']);
+
     local.azure.clock.advance(5_000);
     await ask();
+
     expect(left.at(-1)).toBe('14');
   });
 });
@@ -119,14 +124,17 @@ const list = `/subscriptions/${SUBSCRIPTION_ID}/resources?api-version=2021-04-01
 it('the generic list of resources shows whoever has a right on some resources those, instead of refusing', async () => {
   const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
   const scope = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-archive`;
+
   addRoleAssignment(local.azure.world, {
     scope,
     principalId: reader.objectId,
     role: BUILT_IN_ROLES.Reader,
     settled: true,
   });
+
   const filter = "resourceType eq 'Microsoft.Storage/storageAccounts'";
   const { status, body } = await arm(local.azure, 'GET', `${list}${filter}`, { as: reader });
+
   expect(status).toBe(200);
   expect(body.value?.map(({ name }) => name)).toEqual(['starchive01', 'starchive02']);
 });

@@ -19,6 +19,7 @@ export function ownersClients(azure: LocalAzure) {
   const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET } = azure.owner;
   const credential = new ClientSecretCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET);
   const options = { retryOptions: { maxRetries: 0 } };
+
   return {
     credential,
     keys: (vault: Vault) => new KeyClient(vault.properties.vaultUri, credential, options),
@@ -39,20 +40,25 @@ let made = 0;
 /** A group with a vault, a key and an identity that may use it, and an account with a share that is not yet on the key. */
 export function addSite(azure: LocalAzure) {
   made += 1;
+
   const { world } = azure;
   const subscription = addSubscription(world);
   const group = addResourceGroup(world, subscription, 'rg');
   const vault = addVault(world, group, `kv-site${made}`);
   const version = addKeyVersion(world, vault, 'key');
   const identity = addIdentity(world, group, 'id');
+
   allowStorage(world, vault, identity.principalId);
+
   const account = addAccount(world, group, { name: `stplain${made}`, identity, shares: ['share1'] });
   const key = { vault, keyName: 'key', mode: 'pinned' } as const;
   const encrypted = addAccount(world, group, { name: `stsite${made}`, identity, key, shares: ['share1'] });
+
   const encryption = {
     keySource: 'Microsoft.Keyvault',
     keyVaultProperties: { keyVaultUri: vault.properties.vaultUri, keyName: 'key' },
     encryptionIdentity: { encryptionUserAssignedIdentity: identity.id },
   };
+
   return { subscription, group, vault, version, identity, account, encrypted, encryption };
 }

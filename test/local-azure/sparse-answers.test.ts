@@ -23,8 +23,10 @@ async function readAll(key: TestKey, accountId: string) {
   const managed = services.settings.vaults.key(key.id());
   const account = parseResourceId(accountId);
   if (!managed || !account) throw new Error('The key is managed, and the account has an id.');
+
   const { vault } = managed;
   const since = new Date(local.azure.clock.nowMs() - 3_600_000);
+
   return {
     accounts: await all(services.accounts.list(SUBSCRIPTION_ID)),
     scopes: await all(services.accounts.listScopes(account)),
@@ -48,35 +50,51 @@ it('the app reads the sparse form of an answer as it reads the full one', async 
   const { world } = local.azure;
   const key = new TestKey(world);
   const { id } = key.account('pinned', { shares: ['share'] });
+
   await arm(local.azure, 'PATCH', id, { body: { tags: { a: 'b' } } });
+
   const authorization = `${key.vault.id}/providers/Microsoft.Authorization`;
+
   await arm(local.azure, 'PUT', `${authorization}/locks/keep`, { body: { properties: { level: 'CanNotDelete' } } });
   await arm(local.azure, 'PUT', `${authorization}/policyAssignments/p`, {
     body: { properties: { policyDefinitionId: '/providers/Microsoft.Authorization/policyDefinitions/d' } },
   });
+
   const full = await readAll(key, id);
+
   expect(full).toMatchObject({ locked: true, logged: true, writes: [expect.any(Object)] });
+
   for (const list of [full.accounts, full.shares, full.identities, full.grants, full.events, full.policies])
     expect(list).not.toEqual([]);
+
   // Recorded likewise: an account that never had an identity, and a vault of the same api-version.
   const plain = world.storageAccounts.get('stplain01');
   if (!plain) throw new Error('The sample fleet has an account on Microsoft-managed keys.');
+
   plain.identity = { type: 'None' };
   delete key.vault.properties.enableSoftDelete;
   delete key.vault.properties.publicNetworkAccess;
   world.settings.sparseAnswers = true;
+
   expect(await readAll(key, id)).toEqual(full);
 });
 
 it('the SDK waits for the end of a DELETE of Event Grid by its Location alone', async () => {
   const { world, owner, requests } = local.azure;
+
   Object.assign(world.settings, { sparseAnswers: true, instantProvisioning: false });
+
   const subscription = [...world.eventSubscriptions.values()].find(({ topic }) => topic.endsWith('/kv-records'));
   if (!subscription) throw new Error('The sample fleet has an event subscription of kv-records.');
+
   const credential = new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, owner.AZURE_CLIENT_SECRET);
   const { eventSubscriptions } = new EventGridManagementClient(credential, SUBSCRIPTION_ID);
+
   await eventSubscriptions.beginDeleteAndWait(subscription.topic, subscription.name, { updateIntervalInMs: 1 });
+
   expect(world.eventSubscriptions.has(subscription.id.toLowerCase())).toBe(false);
+
   const polled = requests.since().filter(({ path }) => path.includes('/operationResults/'));
+
   expect(polled.at(-1)).toMatchObject({ method: 'GET', status: 204 });
 });

@@ -60,13 +60,17 @@ describe('an automatic account', () => {
   it.each(['automatic', 'automaticEmpty'] as const)('(%s) looks for a new version once a day', async (mode) => {
     const account = add(mode);
     const second = addKeyVersion(local.azure.world, vault, 'key');
+
     expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
 
     local.azure.clock.advance(day - 60_000);
+
     expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
 
     local.azure.clock.advance(60_000);
+
     const key = await keyOf(account);
+
     expect(key?.currentVersionedKeyIdentifier).toContain(second.version);
     expect(key?.keyversion).toBe(mode === 'automatic' ? undefined : '');
   });
@@ -86,14 +90,18 @@ describe('an automatic account', () => {
     [false, 'leaves it for the next look'],
   ])('with the setting %s, an empty version in a PATCH %s', async (refresh) => {
     local.azure.world.settings.refreshAutomaticOnPatch = refresh;
+
     const account = add('automaticEmpty');
     const second = addKeyVersion(local.azure.world, vault, 'key');
+
     const { body } = await patchKey(account, {
       keyvaulturi: vault.properties.vaultUri,
       keyname: 'key',
       keyversion: '',
     });
+
     const current = body.properties?.encryption?.keyvaultproperties?.currentVersionedKeyIdentifier;
+
     expect(current).toContain(refresh ? second.version : first.version);
   });
 });
@@ -104,8 +112,11 @@ describe('a PATCH of a pinned account', () => {
     const second = addKeyVersion(local.azure.world, vault, 'key');
     const names = { keyvaulturi: vault.properties.vaultUri, keyname: 'key' };
     const kept = await patchKey(account, names);
+
     expect(kept.body.properties?.encryption?.keyvaultproperties?.keyversion).toBe(first.version);
+
     const cleared = await patchKey(account, { ...names, keyversion: '' });
+
     expect(cleared.body.properties?.encryption?.keyvaultproperties).toMatchObject({
       keyversion: '',
       currentVersionedKeyIdentifier: expect.stringContaining(second.version),
@@ -134,18 +145,26 @@ describe('an identity that is deleted', () => {
   it('stays named on the account, and one made again under its name is another that the account cannot use', async () => {
     const { world } = local.azure;
     const account = add('pinned');
+
     addKeyVersion(world, vault, 'key');
+
     const before = (await arm(local.azure, 'GET', account.id)).body;
+
     expect((await arm(local.azure, 'DELETE', `${identity.id}${apiVersion}`)).status).toBe(200);
     expect((await arm(local.azure, 'GET', `${identity.id}${apiVersion}`)).body.error?.code).toBe('ResourceNotFound');
     expect((await arm(local.azure, 'GET', account.id)).body).toEqual(before);
     expect((await patchKey(account, { ...(await keyOf(account)), keyversion: '' })).status).toBe(400);
 
     const again = await arm(local.azure, 'PUT', `${identity.id}${apiVersion}`, { body: { location: 'westeurope' } });
+
     expect(again.status).toBe(201);
+
     const principalId = String(again.body.properties?.principalId);
+
     expect(principalId).not.toBe(identity.principalId);
+
     allowStorage(world, vault, principalId);
+
     expect((await arm(local.azure, 'GET', account.id)).body).toEqual(before);
     expect((await patchKey(account, { ...(await keyOf(account)), keyversion: '' })).status).toBe(400);
   });
@@ -154,15 +173,18 @@ describe('an identity that is deleted', () => {
 it('lists of accounts come in pages that nextLink leads through', async () => {
   local.azure.world.settings.storageListPageSize = 2;
   for (const name of ['stone', 'sttwo', 'stthree', 'stfour', 'stfive']) add('pinned', name);
+
   const [, , subscription] = group.id.split('/');
   const names: (string | undefined)[] = [];
   let path: string | undefined = `/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts`;
   for (let pages = 0; path !== undefined; pages++) {
     expect(pages).toBeLessThan(3);
+
     const { body } = await arm(local.azure, 'GET', path);
     names.push(...(body.value ?? []).map(({ name }) => name));
     path = body.nextLink?.replace('https://management.azure.com', '');
   }
+
   expect(names).toEqual(['stone', 'sttwo', 'stthree', 'stfour', 'stfive']);
 });
 
@@ -172,12 +194,17 @@ it('an encryption scope is pinned by a versioned key URI, and follows its key wi
     arm(local.azure, 'PUT', `${account.id}/encryptionScopes/${name}`, {
       body: { properties: { source: 'Microsoft.KeyVault', keyVaultProperties: { keyUri } } },
     });
+
   expect((await put('pinned', `https://kv.vault.azure.net/keys/key/${first.version}`)).status).toBe(201);
   expect((await put('follows', 'https://kv.vault.azure.net/keys/key')).status).toBe(201);
+
   const second = addKeyVersion(local.azure.world, vault, 'key');
+
   local.azure.clock.advance(day);
+
   const { body } = await arm(local.azure, 'GET', `${account.id}/encryptionScopes`);
   const current = (body.value ?? []).map(({ name, properties }) => [name, properties?.keyVaultProperties]);
+
   expect(current).toMatchObject([
     ['follows', { currentVersionedKeyIdentifier: expect.stringContaining(second.version) }],
     ['pinned', { currentVersionedKeyIdentifier: expect.stringContaining(first.version) }],
@@ -226,6 +253,7 @@ const wrongKey = { status: 400, code: 'KeyVaultKeyNotSupported', message: /RSA/ 
 
 describe('encrypting an account with a key', () => {
   beforeEach(addPlain);
+
   const past = () => local.azure.clock.nowSeconds() - 60;
   it.each([
     ['the vault has no purge protection', () => void delete vault.properties.enablePurgeProtection, vaultPolicy],
@@ -258,14 +286,18 @@ describe('encrypting an account with a key', () => {
     ],
   ])('is refused when %s', async (_, arrange, refusal) => {
     const owners = [...local.azure.world.roleAssignments].filter(([, { scope }]) => scope === '/');
+
     arrange();
     for (const [id, assignment] of owners) local.azure.world.roleAssignments.set(id, assignment);
+
     const { status, body } = await enable();
+
     expect({ status, ...body.error }).toEqual({
       status: refusal.status,
       code: refusal.code,
       message: typeof refusal.message === 'string' ? refusal.message : expect.stringMatching(refusal.message),
     });
+
     expect(account.encryption.keySource).toBe('Microsoft.Storage'); // nothing was changed
   });
 

@@ -40,13 +40,19 @@ describe('the app’s storage', () => {
     ['delayAfterMs', 100, ['one'], undefined],
   ])('meets the fault %s', async (effect, value, wanted, refusal) => {
     const name = `fault-${effect.toLowerCase()}`;
+
     await queueOf(name).create();
+
     const match = { host: QUEUE, method: 'POST', path: `^/${name}/messages` };
+
     local.azure.faults.add([{ match, times: 1, [effect]: value }]);
+
     const sending = queueOf(name).sendMessage('one');
     if (refusal) await expect(sending).rejects.toThrow(refusal);
     else await sending;
+
     await eventually('what was sent is there, or is not', async () => (await held(name)).length === wanted.length);
+
     expect(await held(name)).toEqual(wanted);
     expect(local.azure.faults.list()).toEqual([]);
   });

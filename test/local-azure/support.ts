@@ -26,7 +26,9 @@ export async function arm(
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...options.headers },
     ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
   });
+
   const text = await response.text();
+
   return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
 }
 

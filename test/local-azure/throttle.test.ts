@@ -37,9 +37,12 @@ describe("ARM's buckets", () => {
     const { world, advance } = stillWorld();
     const throttle = createArmThrottle(world);
     const { passed, refusal } = exhaust(() => throttle('sub', 'me', method));
+
     expect(passed).toBe(capacity);
     expect([refusal.status, refusal.headers['retry-after']]).toEqual([429, '1']);
+
     advance(1000);
+
     expect(exhaust(() => throttle('sub', 'me', method)).passed).toBe(perSecond);
     expect(throttle('other', 'me', method)).toEqual({
       [`x-ms-ratelimit-remaining-subscription-${name}`]: String(capacity - 1),
@@ -55,15 +58,20 @@ describe("the Storage provider's buckets", () => {
     const { world, advance } = stillWorld();
     const throttle = createStorageThrottle(world);
     const write = (region = 'westeurope') => throttle('sub', region, 'PATCH', true);
+
     expect(exhaust(write).passed).toBe(10);
     expect(() => write('northeurope')).not.toThrow();
+
     let written = 10;
     for (let second = 1; second <= 300; second++) {
       advance(1000);
+
       const { passed, refusal } = exhaust(write);
       written += passed;
+
       if (refusal.message.includes('01:00:00')) break;
     }
+
     // 1,200 there at first, a third of a write a second besides.
     expect(written).toBeGreaterThanOrEqual(1200);
     expect(written).toBeLessThanOrEqual(1250);

@@ -19,6 +19,7 @@ interface Outcome {
 /** Sends a body in pieces until it is answered, as curl does. */
 function post(base: string, path: string, framing: 'length' | 'chunked', size = SIZE): Promise<Outcome> {
   const { port, host } = new URL(base);
+
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), '127.0.0.1');
     let left = size;
@@ -31,14 +32,18 @@ function post(base: string, path: string, framing: 'length' | 'chunked', size = 
       }
       if (framing === 'chunked') socket.write('0\r\n\r\n');
     };
+
     socket.on('drain', send);
     socket.once('error', reject);
+
     socket.once('data', (answer) => {
       const sent = socket.bytesWritten - socket.writableLength;
       socket.destroy();
       resolve({ status: answer.toString().slice(9, 12), sent });
     });
+
     const body = framing === 'length' ? `Content-Length: ${size}` : 'Transfer-Encoding: chunked';
+
     socket.write(`POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\n${body}\r\n\r\n`);
     send();
   });

@@ -66,6 +66,7 @@ export function useHost(options: FixtureOptions = {}): Fixture {
       ...(options.queueLeaseMs === undefined ? {} : { queueLeaseMs: options.queueLeaseMs }),
     });
   });
+
   afterEach(() => {
     shared.fixtureHandlers = {};
     logs.length = 0;
@@ -79,6 +80,7 @@ export function useHost(options: FixtureOptions = {}): Fixture {
     if (!host) throw new Error('The host runs inside tests and hooks only.');
     return host;
   };
+
   return {
     get host() {
       return running();

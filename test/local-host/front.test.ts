@@ -44,9 +44,12 @@ describe('what stands before the instances', () => {
         JSON.stringify({ method: asked.method, path: asked.url, host, header, body: Buffer.concat(chunks).toString() }),
       );
     });
+
     const { url } = await front([target]);
     const answer = await fetch(`${url}/a%2fb?c=d`, { method: 'PUT', headers: { 'x-asked': 'é' }, body: 'ü'.repeat(9) });
+
     expect([answer.status, answer.statusText, answer.headers.get('x-one')]).toEqual([418, 'Teapot', '1, 2']);
+
     expect(await answer.json()).toEqual({
       method: 'PUT',
       path: '/a%2fb?c=d',

@@ -36,6 +36,7 @@ describe('requests', () => {
       body: await request.text(),
     },
   });
+
   const ask = async (path: string, init?: RequestInit) => {
     fixture.handlers = { echo };
     const reply = await fetch(fixture.url + path, init);
@@ -65,6 +66,7 @@ describe('requests', () => {
         });
         reply.on('end', () => resolve(text));
       });
+
       request.on('error', reject);
       request.flushHeaders(); // chunked from here on
       request.end('lost');
@@ -86,7 +88,9 @@ describe('replies', () => {
         throw new Error('inner secret');
       },
     };
+
     const reply = await fetch(`${fixture.url}/api/plain`);
+
     expect(reply.status).toBe(500);
     expect(await reply.text()).toBe('');
     expect(fixture.logs.find(({ level }) => level === 'error')).toMatchObject({
@@ -116,6 +120,7 @@ it('an invocation lets hooks change what is called and see what came of it', asy
       seen.push(context.result);
     },
   };
+
   expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('swapped');
   expect(seen).toEqual([{ body: 'swapped' }]);
 });

@@ -13,17 +13,21 @@ let project: string;
 
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'local-azure-package-'));
+
   const modules = join(project, 'node_modules');
   const packed = ['pack', '--pack-destination', project, '--silent'];
   const { stdout } = await run('npm', packed, { cwd: join(PROJECT, 'local') });
   const installed = join(modules, 'local-azure-cmk');
+
   await mkdir(installed, { recursive: true });
   await run('tar', ['xzf', join(project, stdout.trim()), '-C', installed, '--strip-components', '1']);
+
   const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
   for (const name of [...Object.keys(dependencies), '@azure/identity', '@azure/keyvault-keys']) {
     await mkdir(dirname(join(modules, name)), { recursive: true });
     await symlink(join(PROJECT, 'node_modules', name), join(modules, name));
   }
+
   await writeFile(join(project, 'package.json'), '{"type":"module"}');
 });
 afterAll(() => rm(project, { recursive: true, force: true }));

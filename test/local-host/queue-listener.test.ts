@@ -42,7 +42,9 @@ function listen(options: Partial<QueueListenerOptions> = {}): string[] {
     write: () => undefined,
     ...options,
   });
+
   listener.start();
+
   return seen;
 }
 
@@ -66,25 +68,33 @@ describe('base64, the default', () => {
 
 it('finishes what it has taken before it stops, and takes no more', async () => {
   await queue.sendMessage('YQ==');
+
   let started = false;
   let release = () => {};
   const gate = new Promise<void>((resolve) => {
     release = resolve;
   });
+
   listen({
     run: async () => {
       started = true;
       await gate;
     },
   });
+
   await eventually('it runs', () => started);
+
   let stopped = false;
   const stopping = listener?.stop().then(() => {
     stopped = true;
   });
+
   await queue.sendMessage('Yg==');
+
   expect(stopped).toBe(false);
+
   release();
   await stopping;
+
   expect(await count()).toBe(1); // the first is deleted, the second still there
 });

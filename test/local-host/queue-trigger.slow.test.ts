@@ -52,8 +52,11 @@ describe('a message', () => {
   it('reaches the function parsed, with its metadata, and is deleted afterwards', async () => {
     const seen: [unknown, Record<string, unknown> | undefined][] = [];
     onQueue((input, context) => void seen.push([input, context.triggerMetadata]));
+
     const { messageId } = await work.sendMessage('{"kind":"test"}');
+
     await eventually('the queue is empty', isEmpty);
+
     expect(seen).toEqual([
       [
         { kind: 'test' },
@@ -73,15 +76,18 @@ describe('a message', () => {
 
   it('comes back after the visibility timeout when the function fails, and is poison after the last attempt', async () => {
     const attempts: { at: number; count: unknown }[] = [];
+
     onQueue((_input, context) => {
       attempts.push({ at: Date.now(), count: context.triggerMetadata?.dequeueCount });
       throw new Error('not today');
     });
     await work.sendMessage('{"a":1}');
     await eventually('the poison message', async () => (await poison.exists()) && (await peek(poison)).length > 0);
+
     expect(attempts.map(({ count }) => count)).toEqual([1, 2]);
     expect((attempts[1]?.at ?? 0) - (attempts[0]?.at ?? 0)).toBeGreaterThanOrEqual(900);
     expect(await peek(poison)).toEqual(['{"a":1}']);
+
     await eventually('the queue is empty', isEmpty);
   });
 
@@ -104,7 +110,9 @@ it('a batch is taken whole, and the next one when the threshold is reached', asy
   let done = 0;
   const releases: (() => void)[] = [];
   const release = () => releases.shift()?.();
+
   onTestFinished(() => releases.forEach((end) => void end())); // or the host would take nothing for the tests after it
+
   onQueue(async () => {
     running += 1;
     most = Math.max(most, running);
@@ -112,22 +120,31 @@ it('a batch is taken whole, and the next one when the threshold is reached', asy
     running -= 1;
     done += 1;
   });
+
   // Three at work are above the threshold: nothing is taken while the others are sent, so that they come as a batch.
   for (let index = 0; index < 3; index++) await work.sendMessage(`first ${index}`);
+
   await eventually('three at work', () => running === 3);
   for (let index = 0; index < 6; index++) await work.sendMessage(`then ${index}`);
+
   expect(running).toBe(3);
+
   release();
   await eventually('a whole batch beside those left over', () => running === 6); // 2 and 4 new ones
+
   for (let left = 5; left >= 3; left--) {
     release();
     await eventually('one less', () => running === left);
   }
+
   expect(done).toBe(4); // above the threshold: no new batch
+
   while (done < 9) {
     release();
     await eventually('progress', () => done === 9 || releases.length > 0);
   }
+
   expect(most).toBe(6);
+
   await eventually('the queue is empty', isEmpty);
 });

@@ -35,13 +35,18 @@ describe('the environment file', () => {
 
   it('means the same to a shell', async () => {
     const path = join(folder, 'env');
+
     await writeEnvFile(path, { PLAIN: 'a b;$HOME`', QUOTED: "it's 'x'\\" });
+
     const script = join(folder, 'show.cjs');
+
     await writeFile(
       script,
       `process.stdout.write(require('node:child_process').execFileSync('sh', ['-c', '. ${path}; printf "%s|%s" "$PLAIN" "$QUOTED"']))`,
     );
+
     const child = startChild(script);
+
     expect(await child.exit).toBe(0);
     expect(child.output()).toBe("a b;$HOME`|it's 'x'\\");
   });
@@ -68,6 +73,7 @@ describe("the app's environment", () => {
     CMK_API: 'http://elsewhere',
     AzureWebJobsStorage: 'the caller’s',
   };
+
   const environment = appEnvironment(appSettings('local storage', caller), { HTTPS_PROXY: 'http://local' }, caller);
 
   it('holds no secret of an owner, and nothing of the caller that would mislead it', () => {

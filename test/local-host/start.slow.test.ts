@@ -54,6 +54,7 @@ async function token(...args: string[]): Promise<{ code: unknown; output: string
 describe('npm start', () => {
   it('brings everything up, tells other clients how to join, hands out tokens, and leaves nothing on SIGTERM', async () => {
     const up = await start();
+
     expect(up.env).toMatchObject({
       CMK_API: `${up.url}/api`,
       LOCAL_AZURE_CONTROL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -67,23 +68,33 @@ describe('npm start', () => {
       AzureWebJobsStorage: expect.stringContaining('QueueEndpoint=http://127.0.0.1:'),
       CMK_VAULTS: expect.stringContaining('/vaults/kv-files'),
     });
+
     expect((await stat(join(folder, 'env'))).mode & 0o777).toBe(0o600);
+
     const functions = (await (await fetch(`${up.url}/admin/functions`)).json()) as { name: string }[];
+
     expect(functions.map(({ name }) => name)).toContain('reconcileKey');
 
     const granted = await token('revoker');
+
     expect(granted).toEqual({ code: 0, output: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/) });
+
     const unknown = await token('nobody');
+
     expect(unknown).toEqual({ code: 1, output: expect.stringContaining("no sign-in 'nobody'") });
 
     const second = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
+
     expect(await second.exit).toBe(1);
     expect(second.output()).toContain(`A local run is up already in ${folder} (process ${up.child.process.pid}).`);
     expect(parseEnv(await readFile(join(folder, 'env'), 'utf8'))).toEqual(up.env);
 
     up.child.process.kill('SIGTERM');
+
     expect(await up.child.exit).toBe(0);
+
     await allGone(up);
+
     await expect(stat(join(folder, 'env'))).rejects.toThrow('ENOENT');
   });
 
@@ -105,14 +116,18 @@ describe('npm start', () => {
 
   it('can be stopped while it is starting', async () => {
     const child = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
+
     started = child;
+
     await eventually('it has begun', () =>
       stat(join(folder, 'pid')).then(
         () => true,
         () => false,
       ),
     );
+
     child.process.kill('SIGINT');
+
     expect(await child.exit).toBe(0);
     expect(child.output()).not.toContain('ready');
     await expect(stat(join(folder, 'pid'))).rejects.toThrow('ENOENT');

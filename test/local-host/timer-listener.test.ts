@@ -21,8 +21,11 @@ const parsed = (data: TypedData | undefined) => JSON.parse(data?.json ?? 'null')
 describe('a schedule', () => {
   it('runs the function each time', async () => {
     const { runs } = start();
+
     await vi.advanceTimersByTimeAsync(16 * 60_000);
+
     expect(runs).toHaveLength(3);
+
     expect(parsed(runs[1])).toEqual({
       Schedule: { AdjustForDST: true },
       ScheduleStatus: {
@@ -46,7 +49,9 @@ describe('a schedule', () => {
         running -= 1;
       },
     });
+
     await vi.advanceTimersByTimeAsync(26 * 60_000);
+
     expect(runs).toBe(2); // 00:05 to 00:17, then 00:20
   });
 });

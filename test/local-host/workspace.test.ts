@@ -15,6 +15,7 @@ async function imports(folder: string): Promise<{ file: string; from: string }[]
     );
     return [...names].map(([, from, lazy]) => ({ file, from: from ?? lazy ?? '' }));
   });
+
   return (await Promise.all(found)).flat();
 }
 

@@ -16,15 +16,22 @@ const of = (...findings: ReturnType<typeof finding>[]) => report({ findings });
 describe('new causes', () => {
   it('are told once until they are gone, and anew when they come back', () => {
     const first = fromReport(of(cause('a'), cause('b')), []);
+
     expect(first.notifications).toMatchObject([
       { kind: 'newCauses', title: '2 new causes of drift', severity: 'error' },
     ]);
+
     const second = fromReport(of(cause('a'), cause('b')), first.known);
+
     expect(second.notifications).toEqual([]);
+
     const third = fromReport(of(cause('b')), second.known);
+
     expect(third.notifications).toEqual([]);
+
     const back = { since: '2026-12-01T00:00:00.000Z' };
     const fourth = fromReport(of(cause('a', back), cause('b')), third.known);
+
     expect(fourth.notifications).toMatchObject([{ title: '1 new cause of drift' }]);
     expect(fourth.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
   });
@@ -70,10 +77,12 @@ describe('new causes', () => {
       `--vault ${id('Microsoft.KeyVault/vaults', 'kv-files-production-0001')} --key files-key-production`,
       `--identity ${id('Microsoft.ManagedIdentity/userAssignedIdentities', 'id-storage-production-westeurope')} --pin newest`,
     ].join(' ');
+
     const of5 = ['a', 'b', 'c', 'd', 'e'].map((one) => cause(one, { command, is: 'x'.repeat(2_700) }));
     for (const causes of [of5.slice(0, 1), of5]) {
       const { text = '', data } = fromReport(of(...causes), []).notifications[0] ?? {};
       const commands = text.split('\n').filter((line) => line.startsWith('cmk '));
+
       expect(new Set(commands)).toEqual(new Set([command]));
       expect(text.split('\n').filter((line) => line.startsWith('- '))).toHaveLength(causes.length);
       expect(data?.causes).toEqual(causes.map(() => expect.objectContaining({ command })));
@@ -113,12 +122,15 @@ describe('a digest', () => {
   it('has what is new, what is gone, and what is open for the longest time', () => {
     const two = of(cause('a', { since: at(3) }), cause('b', { since: at(1) }));
     const first = digestOf({ day, now, report: two, before: undefined });
+
     expect(first.notification.title).toBe('Digest: 2 open, 0 new, 0 gone');
     expect(first.notification.text).toBe(
       'Oldest open causes:\n- StaleKeyVersion: about-b, since 2026-11-01\n- StaleKeyVersion: about-a, since 2026-11-03',
     );
+
     const next = { day: '2026-11-26', now, report: of(cause('a'), cause('c')), before: first.causes };
     const { notification } = digestOf(next);
+
     expect(notification.title).toBe('Digest: 2 open, 1 new, 1 gone');
     expect(notification.text).toMatch(/^New:\n- StaleKeyVersion: about-c\nGone:\n- StaleKeyVersion: about-b\n/);
     expect(notification.id).not.toBe(first.notification.id);

@@ -33,6 +33,7 @@ const received = (name?: string) =>
   wire.azure.received.slice(mark).filter(({ path }) => name === undefined || path.startsWith(`/${name}`));
 const revoked = async (services: Services) => {
   number += 1;
+
   const resource = `${KEY}k${number}`;
   const entry = {
     id: `revoke-${number}`,
@@ -41,7 +42,9 @@ const revoked = async (services: Services) => {
     resource,
     details: { why: 'stolen' },
   };
+
   expect(await services.audit(entry, 5_000)).toHaveProperty('written');
+
   return nameOfKey(resource);
 };
 
@@ -58,8 +61,10 @@ async function work(services = instance()): Promise<number[]> {
       queue: services.queue,
       log: wire.log,
     });
+
     await queue.deleteMessage(messageId, popReceipt);
   }
+
   return wire.sent.slice(before).map(({ delaySeconds }) => delaySeconds);
 }
 
@@ -78,21 +83,28 @@ describe('a notification', () => {
   it('goes to every target that asked for it, in its form, signed, and to none twice', async () => {
     const services = instance();
     const key = await revoked(services);
+
     await collect();
     await work();
+
     const [event] = received('siem');
+
     expect(event?.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
+
     expect(JSON.parse(event?.body ?? '')).toMatchObject({
       id: event && verified(event),
       type: 'CmkAutopilot.Revoked',
       source: services.settings.drift.functionAppId,
       data: { title: `${key} was revoked`, why: 'stolen' },
     });
+
     expect(JSON.parse(received('ops')[0]?.body ?? '')).toMatchObject({ type: 'message' });
     expect(JSON.parse(received('chat')[0]?.body ?? '')).toMatchObject({ text: `🔴 ${key} was revoked` });
     expect(received()).toHaveLength(3);
+
     // Nothing new: nothing is said again, by whichever instance.
     await Promise.all([collect(), collect(), collect()]);
+
     expect(await work()).toEqual([]);
     expect(received()).toHaveLength(3);
   });
@@ -100,14 +112,19 @@ describe('a notification', () => {
   it('outlives an outage of its receiver: nothing is lost, nothing comes twice', async () => {
     const services = instance();
     const keys = [await revoked(services)];
+
     wire.azure.faults.add([outage]);
     await collect();
+
     expect(await work()).toEqual([15, 15, 15]);
+
     keys.push(await revoked(services));
     await collect();
     await work();
+
     expect(await again()).toHaveLength(6);
     expect(received()).toEqual([]);
+
     wire.azure.faults.clear();
     await again();
     keys.push(await revoked(services));
@@ -115,11 +132,13 @@ describe('a notification', () => {
     await work();
     await collect();
     await work();
+
     for (const { name } of TARGETS) {
       const bodies = received(name).map(({ body }) => body);
       for (const key of keys) expect(bodies.filter((body) => body.includes(`${key} was revoked`))).toHaveLength(1);
       expect(bodies).toHaveLength(3);
     }
+
     expect(new Set(received('siem').map(verified)).size).toBe(3);
     expect(JSON.stringify(wire.records)).not.toMatch(new RegExp(`s3cret|${RECEIVER_HOST}`));
   });
@@ -150,14 +169,19 @@ describe('a notification', () => {
   it('waits as long as its receiver asks for, but not for days', async () => {
     await revoked(instance());
     await collect();
+
     const asks = (path: string, value: string, status = 429) => ({
       match: { host: RECEIVER_HOST, path },
       times: 1,
       answer: { status, headers: { 'retry-after': value } },
     });
+
     const date = new Date(wire.azure.clock.now().getTime() + 600_000).toUTCString();
+
     wire.azure.faults.add([asks('^/siem', '120'), asks('^/ops', date, 503), asks('^/chat', '999999')]);
+
     const delays = (await work()).sort((a, b) => a - b);
+
     expect(delays[0]).toBe(120);
     expect(delays[1]).toBeGreaterThan(590);
     expect(delays[1]).toBeLessThanOrEqual(600);
@@ -180,21 +204,30 @@ describe('a notification', () => {
     await revoked(instance());
     await collect();
     wire.azure.faults.add([outage]);
+
     let waited = 0;
     let delays = await work();
     for (let tries = 1; delays.length > 0; tries += 1) {
       expect(tries).toBeLessThan(30);
+
       waited += delays[0] ?? 0;
       delays = await again();
     }
+
     expect(waited).toBeGreaterThan(11 * 3_600);
     expect(waited).toBeLessThan(14 * 3_600);
+
     const poisoned = wire.records.filter(({ reason }) => reason === 'Poisoned');
+
     expect(poisoned).toHaveLength(3);
     expect(poisoned[0]).toMatchObject({ level: 'error', queue: NOTIFY_WORK, because: 'NotificationNotTaken' });
+
     wire.azure.faults.clear();
+
     expect(await replay(wire.queues, NOTIFY_WORK)).toEqual({ replayed: 3, left: [] });
+
     await work();
+
     expect(received()).toHaveLength(3);
   });
 
@@ -242,6 +275,7 @@ describe('the drift check and the digest', () => {
     const at = wire.azure.clock.now().toISOString();
     await instance().driftStorage.write(report({ id, startedOn: at, finishedOn: at, causes }));
   };
+
   const atHour = async (hour: number) => {
     const now = wire.azure.clock.now();
     const next = new Date(now);
@@ -249,6 +283,7 @@ describe('the drift check and the digest', () => {
     if (next <= now) next.setUTCDate(next.getUTCDate() + 1);
     await wire.azure.clock.advance(next.getTime() - now.getTime());
   };
+
   const titles = () => received('siem').map(({ body }) => (JSON.parse(body) as { data: { title: string } }).data.title);
 
   it('tell of a new cause once, and of the day once, whatever the number of instances', async () => {
@@ -258,24 +293,33 @@ describe('the drift check and the digest', () => {
     await publish('a2');
     await collect();
     await work();
+
     expect(titles()).toEqual(['1 new cause of drift']);
+
     await atHour(2);
     await collect();
     await work();
+
     expect(titles()).toHaveLength(1);
+
     await atHour(6);
     await Promise.all([collect(), collect(), collect()]);
     await collect();
     await work();
+
     expect(titles().slice(1)).toEqual(['Digest: 1 open, 0 new, 0 gone']);
+
     await atHour(5);
     await collect();
     await work();
+
     expect(titles()).toHaveLength(2);
+
     await atHour(7);
     await publish('a3', []);
     await collect();
     await work();
+
     expect(titles().slice(2)).toEqual(['Digest: 0 open, 0 new, 1 gone']);
   });
 
@@ -283,17 +327,24 @@ describe('the drift check and the digest', () => {
     await atHour(8);
     await collect();
     await atHour(7);
+
     // Gone and back: it has a new time.
     const since = wire.azure.clock.now().toISOString();
+
     await publish(
       'b1',
       report().causes.map((cause) => ({ ...cause, since })),
     );
+
     const services = instance();
     const files = { ...services.auditWatch.files, list: () => Promise.reject(new Error('outage')) };
+
     await collect({ ...services, auditWatch: { ...services.auditWatch, files } });
+
     expect(wire.records).toEqual([expect.objectContaining({ reason: 'NotificationsHeld' })]);
+
     await work();
+
     expect(titles().sort()).toEqual(['1 new cause of drift', 'Digest: 1 open, 1 new, 0 gone']);
   });
 });

@@ -96,14 +96,17 @@ function complaintsOf(content: object): readonly string[] {
 
 it('a webhook is signed with each secret, as Standard Webhooks says, anew at each try', () => {
   const { headers, body } = bodyFor('webhook', 'revoked');
+
   expect(headers).toMatchObject({
     'content-type': 'application/cloudevents+json; charset=utf-8',
     'webhook-id': SAMPLES.revoked?.id,
     'webhook-timestamp': '1795600805',
   });
+
   const expected = SECRETS.map((secret) =>
     createHmac('sha256', secret).update(`${SAMPLES.revoked?.id}.1795600805.${body}`).digest('base64'),
   );
+
   expect(headers['webhook-signature']).toBe(`v1,${expected[0]} v1,${expected[1]}`);
 });
 

@@ -47,6 +47,7 @@ describe('account change-key', () => {
       mode: becomes,
       version: next.version,
     });
+
     expect(account.encryption.keyvaultproperties?.keyversion ?? '').toBe(becomes === 'pinned' ? next.version : '');
     expect(second.changed).toBe(false);
   });
@@ -54,13 +55,16 @@ describe('account change-key', () => {
   it('refuses an account without a key, and a new key that the identity may not use', async () => {
     const site = procedures.site();
     const none = await procedures.refusal(change(site.account, site.vault.name, site.key));
+
     expect(none).toMatchObject({
       reason: 'NotCustomerManaged',
       nextStep: expect.stringContaining('cmk account enable'),
     });
+
     const account = procedures.encrypted(site);
     const other = procedures.site();
     const noRole = await procedures.refusal(change(account, other.vault.name, other.key));
+
     expect(noRole).toMatchObject({ reason: 'IdentityHasNoAccess' });
   });
 

@@ -30,6 +30,7 @@ describe('account enable', () => {
     const site = procedures.site();
 
     const first = await procedures.run(enable(site));
+
     const writes = await procedures.writes(async () => {
       const second = await procedures.run(enable(site));
       expect(second.changed).toBe(false);
@@ -40,6 +41,7 @@ describe('account enable', () => {
     expect(texts(first, 'done')).toEqual([
       `${site.account.name} encrypted with ${site.vault.name}/files-key, automatic`,
     ]);
+
     expect(first.result).toEqual({
       account: site.account.id,
       keySource: 'Microsoft.Keyvault',
@@ -47,6 +49,7 @@ describe('account enable', () => {
       mode: 'automatic',
       version: site.version.version,
     });
+
     expect(site.account.encryption.identity).toEqual({ userAssignedIdentity: sameId(site.identity.id) });
     expect(site.account.encryption.keyvaultproperties?.keyversion).toBeUndefined();
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
@@ -55,11 +58,13 @@ describe('account enable', () => {
   it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {
     const site = procedures.site();
     const report = await procedures.run(enable(site, { identity: undefined, grant: true }));
+
     expect(texts(report, 'done')).toEqual([
       `system-assigned identity of ${site.account.name} enabled`,
       `Key Vault Crypto Service Encryption User assigned to the system-assigned identity of ${site.account.name} on vault ${site.vault.name}`,
       `${site.account.name} encrypted with ${site.vault.name}/files-key, automatic`,
     ]);
+
     expect(site.account.identity?.type).toBe('SystemAssigned');
     expect(site.account.encryption.identity).toBeUndefined();
     expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
@@ -70,6 +75,7 @@ describe('account enable', () => {
     const account = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
     const other = addIdentity(procedures.world, site.group, unique('id-'));
+
     allowStorage(procedures.world, site.vault, other.principalId);
 
     await procedures.run(
@@ -150,6 +156,7 @@ describe('account create', () => {
       kind: 'StorageV2',
       ...more,
     };
+
     return {
       name: options.account,
       run: (operation: Parameters<typeof createAccount>[1]) => createAccount(options, operation),
@@ -161,17 +168,20 @@ describe('account create', () => {
     const { name, run } = create(site);
     const first = await procedures.run(run);
     const second = await procedures.run(run);
+
     expect(first.result).toMatchObject({
       keySource: 'Microsoft.Keyvault',
       mode: 'automatic',
       version: site.version.version,
     });
+
     expect(procedures.world.storageAccounts.get(name)).toMatchObject({
       kind: 'StorageV2',
       sku: { name: 'Standard_LRS' },
       identity: { type: 'UserAssigned' },
       encryption: { identity: { userAssignedIdentity: sameId(site.identity.id) } },
     });
+
     expect(second.changed).toBe(false);
   });
 

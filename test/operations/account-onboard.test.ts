@@ -52,8 +52,11 @@ describe('account onboard', () => {
       const refusal = await procedures.refusal(onboard(site, { account: account.name }));
       expect(refusal.nextStep).toContain('--replace-identity');
     });
+
     expect(writes).toEqual([]);
+
     const report = await procedures.run(onboard(site, { account: account.name, replaceIdentity: true }));
+
     expect(report.result.verification?.ok).toBe(true);
   });
 });

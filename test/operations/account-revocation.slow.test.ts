@@ -64,24 +64,31 @@ describe('account revoke and account restore', () => {
 
     const planned = await procedures.run(revoking(account), { as, dryRun: true });
     const role = `role of ${site.identity.principalId} on ${site.vault.name}`;
+
     expect(texts(planned, 'planned')).toEqual([`${role} removed`]);
     expect([rolesOf(site), recordsOf(account)]).toEqual([before, []]);
 
     const revoked = await procedures.run(revoking(account), { as });
+
     expect(revoked.result).toMatchObject({ complete: true, audit: 'written', removed: [{ kind: 'role' }] });
     expect(texts(revoked, 'done')).toEqual([`${role} removed`]);
     expect(texts(revoked, 'note').join()).toMatch(/Not permanent.*cmk account restore/);
     expect(texts(revoked, 'note').join()).toMatch(/drift check .* IdentityWithoutRole until then/);
     expect(rolesOf(site)).toEqual([]);
+
     const again = await procedures.run(revoking(account), { as });
+
     expect([again.changed, again.result.complete]).toEqual([false, true]);
 
     expect((await procedures.run(restoring(account), { as, dryRun: true })).changed).toBe(true);
     expect(rolesOf(site)).toEqual([]);
+
     const restored = await procedures.run(restoring(account), { as });
+
     expect(texts(restored, 'done')).toEqual([`${role} restored`]);
     expect(rolesOf(site).map(({ id, scope }) => [id, scope])).toEqual(before.map(({ id, scope }) => [id, scope]));
     expect((await procedures.run(restoring(account), { as })).changed).toBe(false);
+
     expect(recordsOf(account)).toEqual([
       'account.revoke AccountRevocationBegun',
       'account.revoke AccountRevoked',
@@ -93,17 +100,22 @@ describe('account revoke and account restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const as = admin(site);
+
     await procedures.run(revoking(account), { as });
 
     // Access is repaired by hand: another identity, a key in another vault, and no restore.
     const moved = procedures.site({ group: site.group.name });
     const key = { vault: moved.vault, keyName: moved.key, mode: 'automatic' } as const;
     const present = addAccount(procedures.world, site.group, { name: account.name, identity: moved.identity, key });
+
     await procedures.run(revoking(present), { as });
 
     const restored = await procedures.run(restoring(present), { as });
+
     expect([rolesOf(site), rolesOf(moved)]).toMatchObject([[], [{ scope: moved.vault.id }]]);
+
     const note = `role of ${site.identity.principalId} on ${site.vault.name} NOT restored`;
+
     expect(texts(restored, 'note').join()).toContain(note);
     expect(texts(restored, 'note').join()).toContain('cmk admin grant-role --assignee');
     expect(restored.result.restored).toHaveLength(1);
@@ -113,7 +125,9 @@ describe('account revoke and account restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const scope = `${site.vault.id}/keys/${site.key}`;
+
     addRoleAssignment(procedures.world, { scope, principalId: site.identity.principalId, role: USER, settled: true });
+
     const before = rolesOf(site).map(({ id }) => id);
     const as = admin(site);
     const path = `/keys/${site.key}/providers/Microsoft.Authorization/roleAssignments/`;
@@ -121,15 +135,21 @@ describe('account revoke and account restore', () => {
       procedures.local.faults.add([{ match: { method, path }, answer: { status: 403 } }]);
 
     fail('DELETE');
+
     await expect(procedures.run(revoking(account), { as })).rejects.toMatchObject({ statusCode: 403 });
+
     procedures.local.faults.clear();
+
     expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
     expect(rolesOf(site)).toEqual([]);
 
     fail('PUT');
+
     await expect(procedures.run(restoring(account), { as })).rejects.toMatchObject({ statusCode: 403 });
+
     procedures.local.faults.clear();
     await procedures.run(restoring(account), { as });
+
     expect(rolesOf(site).map(({ id }) => id)).toEqual(before);
   });
 
@@ -139,8 +159,11 @@ describe('account revoke and account restore', () => {
     const other = procedures.encrypted(site);
     const as = admin(site);
     const refused = await procedures.refusal(revoking(account), { as });
+
     expect([refused.reason, refused.message]).toEqual(['IdentityShared', expect.stringContaining(other.name)]);
+
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+
     expect(revoked.result).toMatchObject({ complete: true, others: [other.id] });
     expect(texts(revoked, 'note').join()).toContain(
       `Other resources with the same identity lose access too: ${other.name}`,
@@ -152,16 +175,23 @@ describe('account revoke and account restore', () => {
     const account = procedures.encrypted(site);
     const { identity } = site;
     const vault = addVault(procedures.world, site.group, unique('kv-'));
+
     addKeyVersion(procedures.world, vault, 'other');
     allowStorage(procedures.world, vault, identity.principalId);
+
     const key = { vault, keyName: 'other', mode: 'automatic' } as const;
     const scopes = [{ name: 'here', key: { vault: site.vault, keyName: site.key, mode: 'automatic' } as const }];
+
     addAccount(procedures.world, site.group, { name: unique('st'), identity, key });
+
     const scoped = addAccount(procedures.world, site.group, { name: unique('st'), identity, key, scopes });
 
     const revoked = await procedures.run(revoking(account, { shared: true }), { as: admin(site) });
+
     expect(revoked.result.others).toEqual([scoped.id]);
+
     const recorded = trail.entries.findLast(({ resource }) => resource === account.id);
+
     expect(recorded?.details).toMatchObject({ others: [scoped.id] });
   });
 
@@ -178,12 +208,16 @@ describe('account revoke and account restore', () => {
     const disks = { activeKey: { keyUrl: keyId, sourceVault: { id: site.vault.id } } };
     const server = add('Microsoft.Sql/servers', primary, {});
     const set = add('Microsoft.Compute/diskEncryptionSets', disks, { userAssignedIdentities });
+
     add('Microsoft.Compute/diskEncryptionSets', disks, { principalId: randomUUID() });
 
     const as = admin(site);
     const refused = await procedures.refusal(revoking(account), { as });
+
     expect(refused).toMatchObject({ reason: 'IdentityShared', message: expect.stringContaining(lastName(server.id)) });
+
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+
     expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });
   });
 
@@ -201,31 +235,41 @@ describe('account revoke and account restore', () => {
   it('are incomplete while the identity may use the key of an encryption scope, until that is disabled', async () => {
     const site = procedures.site();
     const vault = addVault(procedures.world, site.group, unique('kv-'));
+
     addKeyVersion(procedures.world, vault, 'other');
     addKeyVersion(procedures.world, site.vault, 'beside');
     allowStorage(procedures.world, vault, site.identity.principalId);
+
     const key = { vault: site.vault, keyName: site.key, mode: 'automatic' } as const;
     const scopes = [
       { name: 'elsewhere', key: { ...key, vault, keyName: 'other' } },
       { name: 'beside', key: { ...key, keyName: 'beside' } },
       { name: 'own', key },
     ];
+
     const { identity } = site;
     const account = addAccount(procedures.world, site.group, { name: unique('st'), identity, key, scopes });
     const as = admin(site);
     const disable = `cmk scope disable ${account.name} elsewhere`;
 
     const planned = await procedures.run(revoking(account), { as, dryRun: true });
+
     expect(texts(planned, 'note').join('\n')).toContain(disable);
+
     const revoked = await procedures.run(revoking(account), { as });
+
     expect(revoked.result.complete).toBe(false);
+
     const notes = texts(revoked, 'note').join('\n');
+
     expect(notes).toContain(disable);
     expect(notes).not.toMatch(/scope disable \S+ (beside|own)/);
+
     // The role on the key of the account is gone all the same.
     expect(recordsOf(account).at(-1)).toBe('account.revoke AccountRevoked');
 
     Object.assign(account.encryptionScopes.get('elsewhere') ?? {}, { state: 'Disabled' });
+
     expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
   });
 
@@ -238,6 +282,7 @@ describe('account revoke and account restore', () => {
     const account = addAccount(procedures.world, group, options);
     const revoked = await procedures.run(revoking(account), { as: admin(site), dryRun: true });
     const notes = texts(revoked, 'note').join('\n');
+
     expect(notes).toContain(`cmk scope disable ${account.name} platform`);
     expect(notes).toContain('A key of Microsoft encrypts its queues and tables: they stay readable.');
   });
@@ -251,6 +296,7 @@ describe('account revoke and account restore', () => {
       throw new Error('no answer');
     };
     const accounts = { ...azure.accounts, list };
+
     await expect(procedures.run(revoking(account), { azure: { ...azure, accounts } })).rejects.toMatchObject({
       reason: 'SubscriptionUnreadable',
     });
@@ -302,6 +348,7 @@ describe('account revoke and account restore', () => {
     const above = addRoleAssignment(procedures.world, { scope, principalId, role: USER, settled: true });
 
     const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+
     expect(refused.reason).toBe('AccountNotRevocable');
     expect(refused.message).toContain(`assigned above the vault, at ${scope}.`);
     expect(refused.nextStep).toContain(`User Access Administrator of ${scope}`);
@@ -309,6 +356,7 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toHaveLength(2);
 
     procedures.world.roleAssignments.delete(above.id.toLowerCase());
+
     expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
   });
 
@@ -323,6 +371,7 @@ describe('account revoke and account restore', () => {
     };
     const roles = { ...azure.roles, remove };
     const revoked = await procedures.run(revoking(account), { azure: { ...azure, roles } });
+
     expect(revoked.result.complete).toBe(false);
     expect(texts(revoked, 'note').join('\n')).toContain(`still reaches the key by a role`);
     expect(recordsOf(account).at(-1)).toBe('account.revoke AccountRevocationIncomplete');
@@ -336,11 +385,13 @@ describe('account revoke and account restore', () => {
     const account = procedures.encrypted(site);
     const as = admin(site);
     const id = lock(scopeOf(site));
+
     for (const dryRun of [true, false]) {
       const refused = await procedures.refusal(revoking(account), { as, dryRun });
       expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringContaining('A lock') });
       expect(refused.nextStep).toContain(`az lock delete --ids ${id}\n`);
     }
+
     expect([rolesOf(site).length, recordsOf(account)]).toEqual([1, []]);
   });
 
@@ -367,8 +418,10 @@ it('scope disable and scope enable change the state of an encryption scope, each
   const site = procedures.site();
   const account = withScope(site, 'Enabled');
   const as = admin(site);
+
   expect((await procedures.run(scoping(account, 'Disabled'), { as, dryRun: true })).changed).toBe(true);
   expect(stateOf(account)).toBe('Enabled');
+
   for (const state of ['Disabled', 'Enabled'] as const) {
     expect((await procedures.run(scoping(account, state), { as })).changed).toBe(true);
     expect(stateOf(account)).toBe(state);
@@ -384,16 +437,25 @@ describe('on the command line', () => {
       ['account', 'revoke', account.name, '--reason', 'test'],
       ['scope', 'disable', account.name, 'scope1'],
     ];
+
     for (const args of unconfirmed) expect((await runCmk(procedures, args)).code, args.join(' ')).toBe(2);
+
     const revoked = await runCmk(procedures, [...(unconfirmed[0] ?? []), '--yes', '--json']);
+
     expect(revoked.code, revoked.err).toBe(0);
     expect(JSON.parse(revoked.out)).toMatchObject({ result: { complete: true, others: [] } });
+
     const disabled = await runCmk(procedures, [...(unconfirmed[1] ?? []), '--yes', '--json']);
+
     expect(JSON.parse(disabled.out)).toMatchObject({ result: { scope: 'scope1', state: 'Disabled' } });
+
     const bad = await runCmk(procedures, ['scope', 'disable', account.name, '../x', '--yes']);
+
     expect(bad.code).toBe(2);
+
     // The audit trail says what to restore.
     const restored = await runCmk(procedures, ['account', 'restore', account.name, '--reason', 'test', '--yes']);
+
     expect([restored.code, restored.err]).toEqual([2, expect.stringContaining('AzureWebJobsStorage')]);
   });
 });

@@ -8,17 +8,21 @@ const POLICY = { days: 365, allowProtectedAppendWrites: true, state: 'Unlocked',
 
 function site(immutability?: BlobContainer['immutability']) {
   const { account } = procedures.site();
+
   const container: BlobContainer = {
     name: 'cmk-audit',
     defaultEncryptionScope: undefined,
     blobs: new Map(),
     ...(immutability ? { immutability } : {}),
   };
+
   account.blobContainers.set(container.name, container);
+
   const asked: unknown[] = [];
   const confirm = async (...what: unknown[]) => void asked.push(what);
   const lock = (confirmed = confirm, dryRun = false) =>
     procedures.run((operation) => lockAudit({ account: account.name, confirm: confirmed }, operation), { dryRun });
+
   return { account, container, asked, lock };
 }
 

@@ -105,19 +105,27 @@ describe('account verify', () => {
   ] as const)('finds %s', async (_, mode, break_, states, fix, next: RegExp | undefined = undefined) => {
     const site = procedures.site();
     const account = procedures.encrypted(site, mode);
+
     break_(site);
+
     const found = await verify(account);
+
     expect(found.ok).toBe(false);
     expect(found.states).toEqual({ ...ALL_OK, ...states });
+
     const fixes = Object.values(found.fixes).join('\n');
+
     expect(fixes).toMatch(fix);
+
     // They can be run as they stand there.
     expect(fixes).not.toMatch(/<|cmk (account|key|role) \S+(\n|$)/);
+
     const commands = Object.values(found.fixes).filter((one) => one?.startsWith('cmk '));
     for (const command of commands) {
       const { code, err } = await runCmk(procedures, wordsOf(command ?? ''));
       expect({ command, code, err }).toMatchObject({ code: 0 });
     }
+
     const fixed = await verify(account);
     if (commands.length > 0 && !next) expect(fixed.ok).toBe(true);
     if (next) expect(Object.values(fixed.fixes).join('\n')).toMatch(next);
@@ -180,6 +188,7 @@ describe('account verify', () => {
     const { identity, group } = site;
     const tags: Record<string, string> = isRequired ? { 'cmk-key': `${site.vault.name}/${site.key}` } : {};
     const options = { name: unique('st'), shares: ['share1'], identity, key, tags, ownServiceKeys: true };
+
     expect(await verify(addAccount(procedures.world, group, options))).toMatchObject({
       ok: !isRequired,
       states: { ...ALL_OK, queues: state, tables: state },
@@ -201,18 +210,25 @@ describe('account verify', () => {
   it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
+
     await arm(procedures.local, 'DELETE', `${site.identity.id}?api-version=2024-11-30`);
+
     const { ok, states, fixes } = await verify(account);
+
     expect(ok).toBe(false);
     expect(states).toEqual({ ...ALL_OK, identity: 'failed', 'role on the key': 'unknown', 'file service': 'failed' });
     expect(fixes.identity).toContain(`cmk account enable ${account.name}`);
     expect(fixes.identity).toContain('--replace-identity');
 
     const other = addIdentity(procedures.world, site.group, unique('id'));
+
     allowStorage(procedures.world, site.vault, other.principalId);
+
     const key = { vault: site.vault.name, key: site.key, pin: undefined };
     const again = { account: account.name, key, identity: other.id, replaceIdentity: true };
+
     await procedures.run((operation) => enableAccount(again, operation));
+
     expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
   });
 

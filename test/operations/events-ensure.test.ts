@@ -35,12 +35,15 @@ describe('events ensure', () => {
     const site = procedures.site();
     const first = await procedures.run(ensure(site));
     const second = await procedures.run(ensure(site));
+
     expect(texts(first, 'done')).toHaveLength(3);
+
     expect(
       ofVault(site)
         .map(({ name }) => name)
         .sort(),
     ).toEqual(['cmk-func-cmk-keyExpired', 'cmk-func-cmk-keyNearExpiry', 'cmk-func-cmk-keyNewVersionCreated']);
+
     expect(second.changed).toBe(false);
     expect(texts(second, 'found')).toContain('Microsoft.KeyVault.KeyExpired reaches keyExpired');
   });
@@ -48,17 +51,21 @@ describe('events ensure', () => {
   it('makes nothing in a dry run, and wants to know the app', async () => {
     const site = procedures.site();
     const report = await procedures.run(ensure(site), { dryRun: true });
+
     expect(texts(report, 'planned')).toHaveLength(3);
     expect(ofVault(site)).toEqual([]);
+
     for (const wrong of ['func-cmk', STORAGE]) {
       expect((await procedures.refusal(ensure(site, wrong))).reason).toBe('ArgumentInvalid');
     }
+
     const none = (operation: Parameters<typeof ensureEvents>[2]) =>
       ensureEvents(
         { vault: site.vault.name, functionAppId: undefined, storageAccountId: undefined },
         eventGrid,
         operation,
       );
+
     expect((await procedures.refusal(none)).nextStep).toContain('--function-app');
   });
 });

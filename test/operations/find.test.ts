@@ -11,15 +11,20 @@ it('a name that there is twice is refused with the ARM ids to choose from, and o
   const groups = [procedures.group(), procedures.group()];
   const [first, second] = groups.map((group) => addIdentity(procedures.world, group, name));
   if (!first || !second) throw new Error('Two were made.');
+
   const azure = procedures.azure();
   const refusal = await procedures.refusal(() => findIdentity(name, azure));
+
   expect(refusal).toMatchObject({
     reason: 'NotUnique',
     message: `There are 2 resources of the type Microsoft.ManagedIdentity/userAssignedIdentities named ${name}.`,
   });
+
   for (const { id } of [first, second]) expect(refusal.nextStep.toLowerCase()).toContain(id.toLowerCase());
 
   expect(await findIdentity(second.id, azure)).toMatchObject({ principalId: second.principalId });
+
   const inFirst = await findIdentity(name, azure, { resourceGroup: groups[0]?.name.toUpperCase() });
+
   expect(inFirst).toMatchObject({ principalId: first.principalId });
 });

@@ -28,9 +28,11 @@ describe('identity ensure', () => {
       `identity ${name} created in ${site.group.name} (westeurope)`,
       `Key Vault Crypto Service Encryption User assigned to ${name} on vault ${site.vault.name}`,
     ]);
+
     const assigned = [...procedures.world.roleAssignments.values()].filter(
       ({ principalId }) => principalId === first.result.principalId,
     );
+
     expect(assigned).toMatchObject([
       {
         scope: site.vault.id,
@@ -38,6 +40,7 @@ describe('identity ensure', () => {
         roleDefinitionId: expect.stringMatching(/e147488a-f6f5-4113-8e2d-b22465e65bf6$/),
       },
     ]);
+
     expect(second.changed).toBe(false);
     expect(second.result).toEqual(first.result);
   });
@@ -69,6 +72,7 @@ describe('identity ensure', () => {
 describe("the operator's own role", () => {
   it('is given when it is missing, and waited for in sight until it counts', async () => {
     procedures.world.settings.rolePropagationMs = 90_000;
+
     const site = procedures.site();
     const admin = procedures.somebodyWith(site.group.id, 'Owner');
 
@@ -78,7 +82,9 @@ describe("the operator's own role", () => {
     const second = await procedures.run(officer, { as: admin });
 
     expect(texts(first, 'done')).toEqual([expect.stringContaining(`Key Vault Crypto Officer assigned to`)]);
+
     const waits = first.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for '));
+
     expect(waits.length).toBeGreaterThan(3);
     expect(waits.at(-1)?.text).toMatch(/for the role of .* to reach kv-.*: \d+ of at most 600 s/);
     expect(second.changed).toBe(false);

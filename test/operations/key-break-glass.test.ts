@@ -26,47 +26,63 @@ const restoring =
 describe('key revoke and key restore', () => {
   it('disables every version and gives back exactly those, by a second person', async () => {
     const site = procedures.site();
+
     procedures.encrypted(site);
+
     const off = procedures.nextVersion(site, { enabled: false });
     const newest = procedures.nextVersion(site);
     const [first, second] = [officer(site), officer(site)];
 
     const revoked = await procedures.run(revoking(site), { as: first });
+
     expect(revoked.result).toMatchObject({
       complete: true,
       audit: 'written',
       auditReceipt: '1:h',
       revocation: { revokedBy: first.objectId },
     });
+
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
     expect(newest.tags?.['cmk-revocation']).toContain(first.objectId);
     expect(texts(revoked, 'done')).toHaveLength(2);
+
     const { id } = revoked.result.revocation ?? { id: '' };
+
     expect(id).not.toBe('');
+
     const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} --reason '<why>'`;
+
     expect(texts(revoked, 'note')).toContain(`To restore access, a second person runs: ${restoreIt}`);
 
     const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });
+
     expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `To restore that revocation: ${restoreIt}` });
 
     const same = await procedures.refusal(restoring(site), { as: first });
+
     expect(same).toMatchObject({
       reason: 'SecondPersonNeeded',
       nextStep: `Ask a second person to run it: ${restoreIt}`,
     });
 
     const restored = await procedures.run(restoring(site), { as: second });
+
     expect(restored.result).toMatchObject({ complete: true, audit: 'written', auditReceipt: '1:h' });
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(newest.tags?.['cmk-revocation']).toBeUndefined();
 
     const repeated = await procedures.run(restoring(site, { revocation: id }), { as: second });
+
     expect(repeated).toMatchObject({ changed: false, result: { complete: true } });
     expect(texts(repeated, 'found')).toEqual([`revocation ${id} is restored already`]);
+
     const inCapitals = restoring(site, { revocation: id.toUpperCase() });
     const tried = await procedures.run(inCapitals, { as: second, dryRun: true });
+
     expect(texts(tried, 'found')).toEqual([`revocation ${id.toUpperCase()} is restored already`]);
+
     const nothing = await procedures.run(restoring(site, { revocation: 'cafe' }), { as: second });
+
     expect(nothing.changed).toBe(false);
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
   });
@@ -84,12 +100,16 @@ describe('key revoke and key restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const dataEncryption = { primaryKeyURI: keyOf(site).id };
+
     addOtherResource(procedures.world, site.group, 'Microsoft.DBforMySQL/flexibleServers', 'mysql', { dataEncryption });
+
     const writes = await procedures.writes(async () => {
       const report = await procedures.run((operation) => previewRevocation(keyOf(site), {}, operation), {
         dryRun: true,
       });
+
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
+
       expect(texts(report, 'found')).toEqual([
         '1 storage account with 1 file share and 1 other resource depend on the key',
         `${account.name}: file share share1`,
@@ -97,15 +117,20 @@ describe('key revoke and key restore', () => {
           /^mysql: microsoft\.dbformysql\/flexibleservers\. It rejects connections within ten minutes/,
         ),
       ]);
+
       expect(texts(report, 'note')).toEqual([
         'The list may be incomplete: Azure silently omits resources that this sign-in may not read.',
       ]);
       expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
     });
+
     expect(writes).toEqual([]);
+
     await procedures.run(revoking(site));
+
     const other = officer(site);
     const report = await procedures.run(restoring(site), { as: other, dryRun: true });
+
     expect(texts(report, 'planned')).toEqual([`version ${site.version.version} enabled`]);
     expect(site.version.enabled).toBe(false);
   });

@@ -19,9 +19,12 @@ describe('key ensure', () => {
       `key ${vault.name}/new-key created (RSA 3072, expires ${expiresOn.toISOString()})`,
       `rotation policy of ${vault.name}/new-key set`,
     ]);
+
     const made = vault.keys.get('new-key');
+
     expect(made?.versions).toHaveLength(1);
     expect(made?.versions[0]).toMatchObject({ kty: 'RSA', keySize: 3072, exp: Math.floor(expiresOn.getTime() / 1000) });
+
     expect(made?.rotationPolicy).toMatchObject({
       attributes: { expiryTime: 'P2Y' },
       lifetimeActions: expect.arrayContaining([
@@ -29,6 +32,7 @@ describe('key ensure', () => {
         { trigger: { timeAfterCreate: 'P18M' }, action: { type: expect.stringMatching(/^rotate$/i) } },
       ]),
     });
+
     expect(second.changed).toBe(false);
     expect(second.result).toEqual(first.result);
   });
@@ -41,29 +45,41 @@ describe('key ensure', () => {
     };
     const now = procedures.local.clock.nowMs() / 1000;
     const { key: safe } = await made('safe', {});
+
     expect((safe?.versions[0]?.exp ?? 0) - now).toBeGreaterThan(729 * 86_400);
+
     expect(safe?.rotationPolicy).toMatchObject({
       attributes: { expiryTime: 'P2Y' },
       lifetimeActions: expect.arrayContaining([
         { trigger: { timeBeforeExpiry: 'P60D' }, action: { type: expect.stringMatching(/^rotate$/i) } },
       ]),
     });
+
     const { key: bare } = await made('bare', { expiresOn: 'never', policy: 'none' });
+
     expect([bare?.versions[0]?.exp, bare?.rotationPolicy]).toEqual([undefined, undefined]);
+
     const { key: lifetime } = await made('lifetime', { policy: { expiresIn: 'P1Y' } });
+
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
   it('sets the policy of a key whose creation was interrupted within the last hour, and of no other key', async () => {
     const { vault } = procedures.site();
     const wanted = keyOf({ vault, key: 'broken-off' });
+
     await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
+
     const again = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
+
     expect(texts(await again(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
     expect((await again()).changed).toBe(false);
+
     const key = vault.keys.get('broken-off');
     if (key) key.rotationPolicy = undefined;
+
     procedures.local.clock.advance(2 * 3_600_000);
+
     expect((await again()).changed).toBe(false);
   });
 
@@ -75,7 +91,9 @@ describe('key ensure', () => {
         answer: { status: 403, body: { error: { code: 'Forbidden', message: 'No.' } } },
       },
     ]);
+
     const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: 'plain' }), {}, operation));
+
     expect(texts(report, 'note')).toEqual([expect.stringContaining('may not set the rotation policy')]);
     expect(vault.keys.has('plain')).toBe(true);
   });

@@ -20,20 +20,26 @@ function pem(key: KeyObject, password?: string, type: 'pkcs8' | 'pkcs1' = 'pkcs8
 /** A PFX file as OpenSSL writes it. */
 function pfx(password: string, args: readonly string[] = []): Buffer {
   const folder = mkdtempSync(path.join(tmpdir(), 'cmk-pfx-'));
+
   onTestFinished(() => rmSync(folder, { recursive: true }));
+
   const [keyFile, certFile, pfxFile] = ['key.pem', 'cert.pem', 'key.pfx'].map((name) => path.join(folder, name));
   if (!keyFile || !certFile || !pfxFile) throw new Error('no paths');
+
   writeFileSync(keyFile, pem(privateKey));
+
   execFileSync(
     'openssl',
     ['req', '-x509', '-new', '-key', keyFile, '-subj', '/CN=test', '-days', '1', '-out', certFile],
     { stdio: 'pipe' },
   );
+
   execFileSync(
     'openssl',
     ['pkcs12', '-export', '-inkey', keyFile, '-in', certFile, '-out', pfxFile, '-passout', `pass:${password}`, ...args],
     { stdio: 'pipe' },
   );
+
   return readFileSync(pfxFile);
 }
 
@@ -91,7 +97,9 @@ describe('key import', () => {
     const second = await procedures.run((operation) => importKey(key, material, OPTIONS, operation));
 
     expect(texts(first, 'done')).toEqual([`key ${vault.name}/byok imported (RSA 2048)`]);
+
     const [version] = vault.keys.get('byok')?.versions ?? [];
+
     expect(version).toMatchObject({ imported: true, keySize: 2048, tags: { 'cmk-origin': 'imported' } });
     expect(version?.privateKey.export({ format: 'jwk' }).n).toBe(material.jwk.n);
     expect(second.changed).toBe(false);

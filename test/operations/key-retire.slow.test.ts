@@ -52,17 +52,23 @@ describe('key retire', () => {
     const account = procedures.encrypted(site, 'pinned');
     const unused = procedures.nextVersion(site);
     const newest = procedures.nextVersion(site);
+
     procedures.local.clock.advance(25 * HOUR);
 
     const first = await procedures.run(retire(site));
+
     expect(first.result.retired).toEqual([unused.version]);
     expect([site.version, unused, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(unused.tags?.['cmk-retired']).toContain(newest.version);
     expect(texts(first, 'done')).toEqual([`version ${unused.version} of ${site.vault.name}/${site.key} disabled`]);
+
     const found = texts(first, 'found').join('\n');
+
     expect(found).toContain(`version ${site.version.version} stays: It is used by ${account.name}.`);
     expect(found).toContain(`version ${newest.version} stays: No newer version is usable.`);
+
     const second = await procedures.run(retire(site));
+
     expect(second.changed).toBe(false);
   });
 
@@ -79,13 +85,16 @@ describe('key retire', () => {
 
   it('disables nothing by the log alone, because the app may know users that this sign-in cannot see', async () => {
     const { site, old } = movedOn((vault) => logTo(procedures.world, vault, WORKSPACE_ID));
+
     procedures.local.clock.advance(DAY);
 
     const report = await procedures.run(retire(site, { proof: 'log', workspace: WORKSPACE_ID }));
 
     expect(old.enabled).toBe(true);
     expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
+
     const [note] = texts(report, 'note');
+
     expect(note).toMatch(/may repair RetirableVersion/);
     expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
@@ -106,9 +115,12 @@ describe('the trail of key retire', () => {
     const { site, old, newer, account } = movedOn();
     const said = { why: 'Moved on', ticket: 'CHG-1' };
     const report = await procedures.run(retire(site, { environment: environment(), ...said }));
+
     expect(report.result).toMatchObject({ retired: [old.version], audit: 'written' });
+
     const { objectId } = await procedures.azure().operator();
     const id = (version: string) => `https://${site.vault.name}.vault.azure.net/keys/${site.key}/${version}`;
+
     expect(await trail()).toContainEqual({
       action: 'key.retire',
       reason: 'VersionRetired',
@@ -137,13 +149,21 @@ describe('key unretire', () => {
 
   it('enables a retired version, once, and marks it as kept by whoever did', async () => {
     const { site, old } = movedOn();
+
     await procedures.run(retire(site));
+
     expect(old).toMatchObject({ enabled: false, tags: { 'cmk-retired': expect.not.stringContaining('unsettled') } });
+
     const dry = await procedures.run(rollBack(site, old.version), { dryRun: true });
+
     expect([texts(dry, 'planned'), old.enabled]).toEqual([[`version ${old.version} enabled`], false]);
+
     const report = await procedures.run(rollBack(site, old.version));
+
     expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('no setting names') });
+
     const { objectId } = await procedures.azure().operator();
+
     expect(old).toMatchObject({ enabled: true, tags: { 'cmk-kept': expect.stringContaining(objectId) } });
     expect(old.tags).not.toHaveProperty('cmk-retired');
     expect((await procedures.run(rollBack(site, old.version))).changed).toBe(false);
@@ -151,7 +171,9 @@ describe('key unretire', () => {
 
   it('is proved, and written down, although the answer is lost', async () => {
     const { site, old } = movedOn();
+
     await procedures.run(retire(site));
+
     const azure = procedures.azure();
     const lossy: Azure = {
       ...azure,
@@ -163,6 +185,7 @@ describe('key unretire', () => {
         },
       },
     };
+
     const entries: AuditEntry[] = [];
     const audit = async (entry: AuditEntry) => {
       entries.push(entry);
@@ -173,6 +196,7 @@ describe('key unretire', () => {
     const report = await procedures.run((operation) => unretireVersion(keyOf(site), asked, operation), {
       azure: lossy,
     });
+
     expect(report).toMatchObject({ changed: true, result: { enabled: true } });
     expect(old.enabled).toBe(true);
     expect(entries).toMatchObject([{ action: 'key.unretire', details: { enabled: true, by: 'cmk', ...said } }]);
@@ -180,13 +204,19 @@ describe('key unretire', () => {
 
   it('leaves alone what something else disabled, and a key that is revoked', async () => {
     const { site, old } = movedOn();
+
     old.enabled = false;
+
     expect(await procedures.refusal(rollBack(site, old.version))).toMatchObject({ reason: 'ArgumentInvalid' });
     expect(await procedures.refusal(rollBack(site, '0'.repeat(32)))).toMatchObject({ reason: 'UnknownVersion' });
+
     old.enabled = true;
     await procedures.run(retire(site));
+
     const { objectId: revokedBy } = await procedures.azure().operator();
+
     await revokeKey(keyOf(site), { id: 'rev-2', revokedBy }, procedures.azure());
+
     expect(await procedures.refusal(rollBack(site, old.version))).toMatchObject({ reason: 'RevocationOpen' });
     expect(old.enabled).toBe(false);
   });

@@ -10,12 +10,14 @@ describe('key rotate', () => {
   it('makes a new version with tags and lifetime of the one before; a repetition within the hour makes none', async () => {
     const nowSeconds = procedures.local.clock.nowSeconds();
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
+
     procedures.local.clock.advance(2 * HOUR * 1000);
 
     const first = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
     const second = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
 
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
+
     expect(versions).toHaveLength(2);
     expect(versions[1]?.tags).toEqual({ owner: 'files' });
     expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
@@ -38,17 +40,23 @@ describe('key rotate', () => {
   it('completes a rotation that was broken off, when it is run again', async () => {
     const nowSeconds = procedures.local.clock.nowSeconds();
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
+
     procedures.local.clock.advance(2 * HOUR * 1000);
+
     const match = { method: 'PATCH', path: `/keys/${site.key}/`, host: `${site.vault.name}.*` };
+
     procedures.local.faults.add([{ match, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
+
     await expect(procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation))).rejects.toMatchObject({
       reason: 'RotationIncomplete',
       message: expect.stringMatching(/rotated to [0-9a-f]{32}.*403 Forbidden/),
     });
+
     procedures.local.faults.clear();
 
     const again = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
+
     expect(versions).toMatchObject([{}, { tags: { owner: 'files' } }]);
     expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
     expect(texts(again, 'done')).toEqual([
@@ -63,18 +71,26 @@ describe('key rotate', () => {
   ])('asks once when the answer is lost, and looks whether Key Vault %s', async (_, effect, count) => {
     const site = procedures.site({ key: { exp: procedures.local.clock.nowSeconds() + 100 * 86_400 } });
     const azure = procedures.azure();
+
     // The first request of a client is answered with where to sign in: the fault would hit that one.
     addKeyVersion(procedures.world, site.vault, 'other-key');
     await azure.keys.rotate(keyOf({ ...site, key: 'other-key' }));
+
     const match = { method: 'POST', path: `/keys/${site.key}/rotate`, host: `${site.vault.name}.*` };
+
     procedures.local.faults.add([{ match, ...effect }]);
+
     const since = procedures.local.requests.last;
     const run = procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { azure });
     if (count === 2) expect((await run).result).toMatchObject({ from: site.version.version });
     else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
+
     const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
+
     expect(asked).toHaveLength(1);
+
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
+
     expect(versions).toHaveLength(count);
     expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
   });

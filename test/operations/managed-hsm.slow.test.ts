@@ -27,10 +27,15 @@ function hsmSite() {
   const vault = addManagedHsm(world, group, unique('hsm-'));
   const key = 'vault-key';
   const version = addKeyVersion(world, vault, key);
+
   setRotationPolicy(world, vault, key, { attributes: { expiryTime: 'P1Y' } });
+
   const identity = addIdentity(world, group, unique('id-'));
+
   allowStorage(world, vault, identity.principalId);
+
   const account = addAccount(world, group, { name: unique('st'), shares: ['share1'] });
+
   return { group, vault, key, version, identity, account };
 }
 type HsmSite = ReturnType<typeof hsmSite>;
@@ -45,6 +50,7 @@ describe('a Managed HSM', () => {
   it('is found by its name, ARM id and URI, and by name where a vault has the same one', async () => {
     const site = hsmSite();
     const azure = procedures.azure();
+
     for (const text of [
       site.vault.name,
       site.vault.id,
@@ -57,9 +63,12 @@ describe('a Managed HSM', () => {
         accessModel: 'local',
       });
     }
+
     const twin = procedures.site();
     const name = twin.vault.name;
+
     addManagedHsm(procedures.world, twin.group, name);
+
     expect(await findVault(name, azure)).toMatchObject({ kind: 'vault' });
     expect(await findVault(`managedHSMs/${name}`, azure)).toMatchObject({ kind: 'managedHsm' });
     expect(keyByName('k', `managedHSMs/${name}`, cloud()).id).toBe(`https://${name}.managedhsm.azure.net/keys/k`);
@@ -82,17 +91,22 @@ describe('a Managed HSM', () => {
     const ensure = (key?: string) => (operation: Operation) =>
       ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
     const planned = await procedures.run(ensure('vault-key'), { dryRun: true });
+
     expect(texts(planned, 'planned')).toEqual([
       `Managed HSM Crypto Service Encryption User assigned to id on key ${site.vault.name}/vault-key`,
     ]);
     expect(rolesOf(site, principalId)).toEqual([]);
+
     const given = await procedures.run(ensure('vault-key'));
+
     expect(given.entries).toMatchObject([
       { kind: 'done', action: 'role.assign', resource: `${site.vault.id}/keys/vault-key`, to: principalId },
     ]);
     expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key']);
     expect(texts(await procedures.run(ensure('vault-key')), 'done')).toEqual([]);
+
     await procedures.run(ensure());
+
     expect(texts(await procedures.run(ensure()), 'found').join()).toContain(
       `id has what Managed HSM Crypto Service Encryption User allows on the keys of Managed HSM ${site.vault.name}`,
     );
@@ -122,6 +136,7 @@ describe('a Managed HSM', () => {
       (operation) => ensureRole({ role: ENCRYPTION_USER, grantee, vault, key: 'vault-key' }, operation),
       { as },
     );
+
     expect(refusal).toMatchObject({
       reason: 'MissingPermission',
       nextStep: expect.stringContaining(
@@ -135,17 +150,25 @@ describe('a Managed HSM', () => {
     const as = procedures.stranger();
     const vault = await findVault(site.vault.name, procedures.azure());
     const ensure = (operation: Operation) => ensureOfficer(vault, keyIn(site), 0, operation);
+
     if (!site.vault.local) throw new Error('It is a Managed HSM.');
+
     const policy = { principalId: as.objectId, role: LOCAL_ROLES.policyAdministrator, scope: '/' };
+
     assignLocalRole(site.vault.local, policy);
+
     // Owners have the role, and nothing that this sign-in sees tells whether they are groups.
     const undetermined = await procedures.refusal(ensure, { as });
+
     expect(undetermined.reason).toBe('NotPropagated');
     expect(rolesOf(site, as.objectId)).toEqual(['/']);
+
     for (const [name, { role }] of site.vault.local.roleAssignments) {
       if (role === LOCAL_ROLES.cryptoUser.name) site.vault.local.roleAssignments.delete(name);
     }
+
     const given = await procedures.run(ensure, { as });
+
     expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User assigned to /)]);
     expect(rolesOf(site, as.objectId)).toEqual(['/', '/keys']);
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
@@ -157,11 +180,16 @@ describe('a Managed HSM', () => {
     const options = { account: site.account.name, ...names };
     const onboard = (operation: Operation) => onboardAccount(options, operation);
     const planned = await procedures.run(onboard, { dryRun: true });
+
     expect(texts(planned, 'planned').join('\n')).toContain('Managed HSM Crypto Service Encryption User assigned to');
     expect(site.vault.keys.has('onboarded')).toBe(false);
+
     const report = await procedures.run(onboard);
+
     expect(report.result.verification?.ok).toBe(true);
+
     const identity = [...procedures.world.identities.values()].find(({ name }) => name === names.identity);
+
     expect(rolesOf(site, identity?.principalId ?? '')).toEqual(['/keys']);
     expect((await procedures.run(onboard)).changed).toBe(false);
   });
@@ -170,10 +198,14 @@ describe('a Managed HSM', () => {
 describe('cmk', () => {
   it('is told a Managed HSM by --hsm, and never takes one for a vault of that name', async () => {
     const site = hsmSite();
+
     addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);
+
     const status = await runCmk(procedures, ['key', 'show', site.key, '--hsm', site.vault.name]);
+
     expect(status.code).toBe(0);
     expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
+
     const other = addIdentity(procedures.world, site.group, unique('id-'));
     for (const order of [
       ['admin', 'ensure-identity', other.name, '--hsm', site.vault.name, '--key', site.key],
@@ -181,8 +213,11 @@ describe('cmk', () => {
     ]) {
       expect((await runCmk(procedures, order)).out).toContain('Managed HSM Crypto Service Encryption User assigned to');
     }
+
     expect(rolesOf(site, other.principalId)).toEqual([`/keys/${site.key}`, '/keys']);
+
     const both = await runCmk(procedures, ['key', 'show', site.key, '--vault', 'kv', '--hsm', 'h']);
+
     expect([both.code, both.err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
   });
 });

@@ -25,8 +25,10 @@ describe('Journal', () => {
   it('makes no change in a dry run, whatever the change', async () => {
     let ran = 0;
     const journal = new Journal({ dryRun: true });
+
     expect(await journal.change(change, async () => ++ran)).toBeUndefined();
     expect(ran).toBe(0);
+
     expect(journal.report('op', 1)).toEqual({
       operation: 'op',
       dryRun: true,
@@ -39,20 +41,24 @@ describe('Journal', () => {
   it('does not say that something was done that failed', async () => {
     const recorded: unknown[] = [];
     const journal = new Journal({ record: (one) => recorded.push(one) });
+
     await expect(journal.change(change, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(journal.entries).toEqual([]);
     expect(recorded).toEqual([]);
+
     await journal.change(
       change,
       async () => 'v2',
       (to) => ({ to }),
     );
+
     expect(recorded).toEqual([{ ...change, to: 'v2' }]);
   });
 });
 
 describe('patiently', () => {
   const forbidden = Object.assign(new Error('not yet'), { statusCode: 403, code: 'Forbidden' });
+
   function waitingFor(seconds: number, attempt: () => Promise<string>) {
     let nowMs = 0;
     const sleeps: number[] = [];
@@ -63,12 +69,14 @@ describe('patiently', () => {
         nowMs += ms;
       },
     } as unknown as Azure;
+
     const patience = {
       waitingFor: 'it',
       seconds,
       mayPass: ({ kind }: { kind: string }) => kind !== 'refused',
       nextStep: 'Again.',
     };
+
     return { sleeps, result: patiently({ azure, journal: new Journal() }, patience, attempt) };
   }
 

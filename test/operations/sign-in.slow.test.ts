@@ -22,6 +22,7 @@ async function chain(environment: Record<string, string | undefined>): Promise<u
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
     }
+
     return await refused(() => new DefaultAzureCredential().getToken(SCOPE));
   } finally {
     for (const name of Object.keys(environment)) {

@@ -16,6 +16,7 @@ describe('vault ensure', () => {
     expect(texts(first, 'done')).toEqual([
       `vault ${wanted.name} created in ${group.name} (northeurope), with purge protection and Azure RBAC`,
     ]);
+
     expect(procedures.world.vaults.get(wanted.name)).toMatchObject({
       location: 'northeurope',
       properties: {
@@ -26,6 +27,7 @@ describe('vault ensure', () => {
         sku: { name: 'standard' },
       },
     });
+
     expect(second.changed).toBe(false);
     expect(texts(second, 'found')).toContain('purge protection and soft delete are on');
     expect(second.result).toEqual(first.result);
@@ -65,6 +67,7 @@ describe('vault ensure', () => {
       expect(texts(fresh, 'planned')).toHaveLength(1);
       expect(fresh.result.planned).toBe(true);
     });
+
     expect(writes).toEqual([]);
   });
 
@@ -82,8 +85,10 @@ describe('vault ensure', () => {
   it('refuses the name of a vault that was deleted, and says how to bring it back', async () => {
     const group = procedures.group();
     const vault = addVault(procedures.world, group, unique('kv-'));
+
     procedures.world.vaults.delete(vault.name);
     procedures.world.deletedVaults.set(vault.name, vault);
+
     const wanted = { name: vault.name, resourceGroup: group.name, location: 'westeurope' };
 
     const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));

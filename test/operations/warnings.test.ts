@@ -54,14 +54,21 @@ describe('account enable without an identity', () => {
       procedures.run((operation) =>
         enableAccount({ account: site.account.name, key, identity, grant: true }, operation),
       );
+
     await enable(site.identity.id);
+
     // As it is back on Microsoft's keys, its identity still attached.
     const { keyvaultproperties: _, identity: __, ...encryption } = site.account.encryption;
+
     site.account.encryption = { ...encryption, keySource: 'Microsoft.Storage' };
     await enable();
+
     const used = () => site.account.encryption.identity?.userAssignedIdentity ?? '';
+
     expect(used().toLowerCase()).toBe(site.identity.id.toLowerCase());
+
     await enable('system');
+
     expect(used()).toBe('');
   });
 });

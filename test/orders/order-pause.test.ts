@@ -22,6 +22,7 @@ beforeEach(() => {
   store = new MemoryOrders();
   [audited, requested, nowMs] = [[], [], day(199).getTime()];
   held = new Map();
+
   const now = () => new Date(nowMs);
   ports = {
     orderStore: store,
@@ -43,11 +44,13 @@ describe('An order to pause', () => {
   it('is kept, and recorded under an id of its own', async () => {
     const until = new Date(nowMs + 3_600_000);
     const ordered = await orderPause({ ...order, key: KEY.id, ticket: 'C-1', until }, ports, () => {});
+
     expect(ordered).toMatchObject({
       audit: 'written',
       ended: [],
       pauses: [{ id: 'o1', key: KEY.id, by: { objectId: 'alice' } }],
     });
+
     expect(audited).toEqual([
       {
         id: 'fleet.control/o1',
@@ -65,6 +68,7 @@ describe('An order to pause', () => {
         },
       },
     ]);
+
     expect(store.orders.unrecorded).toEqual([]);
   });
 

@@ -18,6 +18,7 @@ let ports: RekeyOrderPorts;
 beforeEach(() => {
   store = new MemoryOrders();
   [audited, requested, ids] = [[], [], 0];
+
   const now = () => day(10);
   ports = {
     orderStore: store,
@@ -48,8 +49,10 @@ const inState = async (state: Rekey['state']) => {
 describe('A re-key', () => {
   it('starts active, is recorded, and has both keys reconciled', async () => {
     const rekey = await start();
+
     expect(rekey).toMatchObject({ id: 'r1', state: 'active', by: { objectId: 'alice', appId: 'az' } });
     expect(store.orders).toMatchObject({ rekeys: [rekey], unrecorded: [] });
+
     expect(audited).toMatchObject([
       {
         id: 'key.rekey/r1/RekeyStarted/call-1',
@@ -59,6 +62,7 @@ describe('A re-key', () => {
         details: { rekey: 'r1', from: KEY.id, to: OTHER, why: 'It has leaked', ticket: 'INC-1' },
       },
     ]);
+
     expect(requested).toEqual([[KEY.id, OTHER]]);
   });
 

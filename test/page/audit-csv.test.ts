@@ -3,6 +3,7 @@ import { auditCsv } from '../../page/src/views/audit-csv.ts';
 
 it('audit records are CSV with the columns of the command line, and no text of another is a formula', () => {
   const record = { seq: 7, id: 'r7', time: '2026-11-24T12:00:00.000Z', hash: 'h', intact: true, file: 'f' };
+
   const entry = {
     action: 'key.revoke',
     reason: 'Revoked',
@@ -10,7 +11,9 @@ it('audit records are CSV with the columns of the command line, and no text of a
     caller: { objectId: 'o', appId: 'a', kind: 'person' as const },
     details: { why: '=HYPERLINK("https://evil.example")', ticket: 'A, "B"', before: null, after: { n: 1 } },
   };
+
   const [head, row] = auditCsv([{ ...record, entry }]).split('\r\n');
+
   expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,found_in,intact');
   expect(row).toBe(
     `${record.time},key.revoke,${entry.resource},o,"'=HYPERLINK(""https://evil.example"")",,"{""n"":1}",Revoked,"A, ""B""",7,o,person,,true`,

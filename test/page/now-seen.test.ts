@@ -18,14 +18,20 @@ describe('what is known after an answer', () => {
   it('is as it was, found anew, where the answer leaves it out or is none', () => {
     const later = new Date('2026-11-27T00:02:00.000Z');
     const same = mergeNow(known, undefined, later);
+
     expect(same).toMatchObject({ line: 'Healthy.', parts: { pauses: { value: [], readOn: later } } });
+
     const partly = mergeNow(known, { line: '…', tone: 'bad', drift: { problem } }, later);
+
     expect(partly).toMatchObject({ line: '…', tone: 'bad' });
     expect(partly.parts.pauses).toMatchObject({ value: [], readOn: later });
+
     // That it could not be read makes nothing younger.
     expect(partly.parts.drift).toMatchObject({ value: {}, readOn: new Date(READ), problem });
     expect(mergeNow(partly, undefined, later).parts.drift).toEqual(partly.parts.drift);
+
     const recovered = mergeNow(partly, { ...first, ...REPORT }, later).parts.drift;
+
     expect(recovered).toMatchObject({ value: {}, problem: undefined });
   });
 
@@ -66,6 +72,7 @@ describe('the line on top', () => {
 
 describe('the one cause behind the line', () => {
   const heard = { isOld: false, isRefused: false };
+
   const cause = (reason: string, accounts: number) => ({
     reason,
     accounts,
@@ -74,11 +81,13 @@ describe('the one cause behind the line', () => {
     about: ['/x/storageAccounts/stfiles01'],
     sample: ['/x/storageAccounts/stfiles01'],
   });
+
   const line = (causes: readonly object[], states: object, more = {}) => {
     const drift = { value: { report: { counts: { error: causes.length }, causes } } };
     const answer = { line: '1 error. Not all is known.', tone: 'bad', drift, fleet: { value: { states } }, ...more };
     return headlineOf(mergeNow(undefined, answer, AT), heard).line;
   };
+
   const LOCK = cause('ScopeLocked', 1);
   const LOCKED = 'A lock keeps the app from moving stfiles01 to the newest version of its key. Not all is known.';
 

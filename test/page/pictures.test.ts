@@ -147,19 +147,23 @@ describe('the flow of a key', () => {
       ['new', 2, ['f', 'g/scope']],
       ['off', 1, ['h']],
     ]);
+
     expect(shown.versions.map(({ version: of, tone, leaves }) => [of, tone, leaves.map(({ name }) => name)])).toEqual([
       ['new', 'good', ['f', 'g/scope']],
       ['old', 'warn', ['a', 'b', 'c', '87 more']],
       ['off', 'bad', ['h']],
     ]);
+
     expect(shown.versions[0]?.leaves[1]?.account).toBe('g');
     expect(shown.versions[1]?.words).toBe('older, 90 accounts');
     expect(shown.unused).toBe(1);
+
     expect(bandsToVersions(shown.versions).map(({ to, uses }) => [to, uses])).toEqual([
       [1, 2],
       [4, 90],
       [7, 1],
     ]);
+
     expect(shown.versions.flatMap((of) => bandsToUses(of).map(({ to, uses }) => [to, uses])).slice(2, 6)).toEqual([
       [0.5, 1],
       [1.5, 1],
@@ -180,6 +184,7 @@ describe('the fleet in squares', () => {
       name: `st${n}`,
       health: { state, ...(cause ? { cause: { id: cause, reason: 'KeyDisabled', about: [], label: cause } } : {}) },
     }) as unknown as FleetRow;
+
   const many = (from: number, to: number, state: HealthState, cause?: string) =>
     Array.from({ length: to - from }, (_, n) => row(from + n, state, cause));
 

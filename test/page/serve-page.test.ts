@@ -27,6 +27,7 @@ describe('what a browser is told', () => {
       issuer: `https://login.microsoftonline.com/${VALID.CMK_TENANT_ID}/v2.0`,
       scope: `${SETTINGS.CMK_API_AUDIENCE.example}/access_as_user`,
     });
+
     const elsewhere = readSettings({
       ...VALID,
       AZURE_CLOUD: 'AzureUSGovernment',
@@ -59,14 +60,18 @@ describe('a document', () => {
 
   it('is asked for anew each time, and sent once', () => {
     const first = serveDocument(document('{{config}}'), config, headers());
+
     expect(header(first, 'cache-control')).toBe('no-cache');
+
     const etag = header(first, 'etag');
+
     // As it was sent, as a weak one after compression on the way, and one of several.
     for (const known of [etag, `W/${etag}`, `"other", W/${etag}`]) {
       expect(serveDocument(document('{{config}}'), config, headers({ 'if-none-match': known }))).toMatchObject({
         status: 304,
       });
     }
+
     expect(serveDocument(document('{{config}} '), config, headers({ 'if-none-match': etag }))).toMatchObject({
       status: 200,
     });
@@ -82,11 +87,16 @@ describe('a document', () => {
 it('a file is kept for good, and sent compressed to who takes that', () => {
   const file = { type: 'text/css', bytes: Buffer.from('plain'), gzipped: Buffer.from('small') };
   const plain = serveFile(file, headers());
+
   expect(header(plain, 'cache-control')).toContain('immutable');
   expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
+
   const refused = serveFile(file, headers({ 'accept-encoding': 'gzip;q=0, identity' }));
+
   expect(refused.body).toBe(file.bytes);
+
   const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
+
   expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
     file.gzipped,
     'gzip',

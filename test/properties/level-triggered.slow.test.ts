@@ -69,17 +69,23 @@ it('whatever happens to the key and whichever messages arrive, every account end
         const was = versions().findIndex(({ version }) => version === held(account));
         const target = newest();
         const { cause } = key.keyWork();
+
         // What the event of a new or changed account has the worker do.
         await changed(account);
         await reconcileAll(services, wire.log);
         await services.controller.handleKeyMessage(key.id(), cause, wire.log);
         await reconcileAll(services, wire.log);
+
         const is = versions().findIndex(({ version }) => version === held(account));
+
         expect(is).toBeGreaterThanOrEqual(was); // never backwards
+
         if (is !== was) expect(versions()[is]).toBe(target); // and only to the newest usable one
       };
+
       for (const one of steps) {
         const account = 'account' in one ? accounts[one.account] : undefined;
+
         if (one.what === 'version') {
           key.add({
             privateKey: key.first.privateKey,
@@ -96,6 +102,7 @@ it('whatever happens to the key and whichever messages arrive, every account end
           if (properties?.keyversion && version) {
             properties.keyversion = version.version;
             properties.currentVersionedKeyIdentifier = key.id(version);
+
             // Without the event of the change a worker waits five seconds for it.
             if (account) await changed(account);
           }
@@ -103,20 +110,28 @@ it('whatever happens to the key and whichever messages arrive, every account end
           for (let time = 0; time < one.times; time += 1) await deliver(account);
         }
       }
+
       for (const account of [...accounts].reverse()) await deliver(account); // out of order, once more each
+
       const target = newest();
+
       for (const [index, account] of accounts.entries()) {
         const position = versions().findIndex(({ version }) => version === held(account));
+
         // Storage itself takes a new version for an automatic account only when it is the newest of all and usable.
         const reachable = modes[index] === 'pinned' || versions().at(-1) === target;
         if (target && reachable) expect(position).toBeGreaterThanOrEqual(versions().indexOf(target));
+
         if (target && reachable && position > versions().indexOf(target)) {
           // Held at one that is newer and not usable (any more): left there, since back it never goes.
           expect(usable(versions()[position] as KeyVersion, now())).toBe(false);
         }
+
         expect(modeOf(account)).toBe(modes[index] === 'pinned' ? 'pinned' : 'automatic');
       }
+
       expect(accounts.map(withoutVersion)).toEqual(before);
+
       for (const { name } of accounts) wire.azure.world.storageAccounts.delete(name);
     }),
     { numRuns: 12 },

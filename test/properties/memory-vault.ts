@@ -119,13 +119,16 @@ export class MemoryVault {
     const before = this.#versions[at];
     if (!before || this.#deleted) throw Object.assign(new Error('Key not found'), { statusCode: 404 });
     if (Object.keys(tags ?? {}).length > 15) throw Object.assign(new Error('Too many tags'), { statusCode: 400 });
+
     const after = {
       ...before,
       enabled: enabled ?? before.enabled,
       tags: tags ? { ...tags } : before.tags,
       updatedOn: this.#seconds(),
     };
+
     this.#versions[at] = after;
+
     return after;
   }
 

@@ -59,11 +59,16 @@ it('a version that may be retired has been superseded for long enough, and nobod
     fc.property(versions, users, (all, who) => {
       for (const candidate of all) {
         if (reasonsToKeep(candidate, all, who, NOW).length > 0) continue;
+
         gone += 1;
+
         const successor = newestUsableVersion(all, NOW);
         if (!successor) throw new Error('No version is usable.');
+
         expect(compareAge(successor, candidate)).toBeGreaterThan(0);
+
         const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
+
         expect(NOW.getTime() - active).toBeGreaterThanOrEqual(24 * HOUR_MS);
         expect(openRevocation(all, NOW)).toBeUndefined();
         expect(who.gaps).toEqual([]);

@@ -127,18 +127,23 @@ export class History {
       await this.#step(step);
       await this.#check();
     }
+
     // Every event arrives in the end.
     await this.#step({ do: 'recover' });
     await this.#step({ do: 'deliver' });
     await this.#check();
+
     expect([...this.#unseen]).toEqual([]);
+
     await this.#restore(DAVE, 'nothing');
     await this.#check();
+
     expect(openRevocation(await this.#bench.truth(), this.#appNow())).toBeUndefined();
   }
 
   async #step(step: Step): Promise<void> {
     const bench = this.#bench;
+
     switch (step.do) {
       case 'create':
         return this.#making(() => bench.create(tags(step.tags), step.enabled));
@@ -149,8 +154,11 @@ export class History {
         const versions = await bench.truth();
         const version = versions[step.which % Math.max(versions.length, 1)];
         if (!version) return;
+
         await bench.set(version.version, step.do === 'enable');
+
         if (step.do === 'enable') this.#byHand.add(version.version);
+
         return;
       }
       case 'wait':
@@ -198,24 +206,33 @@ export class History {
       this.#meanwhile(meanwhile),
     ]);
     const after = await this.#bench.truth();
+
     if (before.length === 0) {
       for (const { versions } of results) expect(versions).toEqual([]);
       return;
     }
+
     this.#byHand.clear();
+
     for (const version of after) {
       // One that appeared after the last proof is for its own event; every other one is disabled.
       if (this.#unseen.has(version.version) && meanwhile === 'rotate') continue;
       expect(version.enabled, `${version.version} after a revoke`).toBe(false);
     }
+
     if (meanwhile === 'nothing') for (const result of results) expect(result.complete).toBe(true);
+
     // Beside an event that is handled, that may have been what disabled it.
     this.#countClosed(before, after, meanwhile === 'deliver' ? [] : results);
+
     // A version that appeared after the last proof has no record yet.
     this.#open ||= after.some((version) => otherTags(version) < 15 && !version.enabled);
+
     if (people.length > 1 || meanwhile !== 'nothing') return;
+
     // One that nobody disturbs is on record alone: what it joined is no longer there.
     const records = new Set(after.flatMap((version) => revocationOf(version, this.#appNow())?.id ?? []));
+
     expect([...records], 'revocations').toEqual(this.#open ? [results[0]?.stamp.id] : []);
   }
 
@@ -234,6 +251,7 @@ export class History {
       const request = { revocation: id, restoredBy: person, dualControl: this.#dualControl };
       const result = await restoreKey(key, request, services);
       if (result.end !== 'OtherRevocation' || tries > 3) return result;
+
       id = result.revocation?.id ?? id;
     }
   }
@@ -244,40 +262,54 @@ export class History {
     if (!wasDeleted && this.#dualControl && isRevoker(before, person, this.#appNow())) {
       expect(await this.#callRestore(person)).toMatchObject({ end: 'SecondPersonNeeded', changed: false });
       expect(await this.#bench.truth()).toEqual(before);
+
       return;
     }
+
     const newest = (await this.#bench.deleted()).at(-1);
     if (newest && !openRevocation([newest], this.#appNow())) {
       expect(await this.#callRestore(person)).toMatchObject({ end: 'NothingToRestore', changed: false });
       expect(await this.#bench.isDeleted()).toBe(true);
+
       return;
     }
+
     this.#named = openRevocation(before, this.#appNow())?.id;
+
     const [result] = await Promise.all([
       this.#callRestore(person),
       wasDeleted ? undefined : this.#meanwhile(meanwhile),
     ]);
     if (result.end === 'SecondPersonNeeded') return; // nothing was enabled; it may be back
     if (meanwhile === 'nothing' || wasDeleted) expect(result.end).toMatch(/^(Restored|NothingToRestore)$/);
+
     // An event that was handled beside it may have disabled a version again: a repeat gives it back.
     if (meanwhile === 'deliver' && !wasDeleted) {
       this.#countClosed(before, await this.#bench.truth());
       await this.#callRestore(person);
     }
+
     const after = await this.#bench.truth();
+
     if (wasDeleted) {
       // Deleted and recovered, the versions are as they were; what they were is known by what is owed and by their tags.
       before = after.map((version) => ({ ...version, enabled: version.enabled && !this.#owed.has(version.version) }));
     }
+
     for (const version of after) {
       const was = findVersion(before, version.version);
+
       // Disabled by the event beside it, without a tag to spare for the record: left off.
       if (meanwhile === 'deliver' && !version.enabled && otherTags(version) >= 15) continue;
+
       const expected = this.#owed.has(version.version) || (was?.enabled ?? true);
+
       expect(version.enabled, `${version.version} after a restore`).toBe(expected);
       expect(revocationOf(version, this.#appNow()), `record of ${version.version}`).toBeUndefined();
+
       if (was) expect(withoutRecord(version)).toEqual(withoutRecord(was));
     }
+
     this.#owed.clear();
     this.#open = false;
   }
@@ -295,8 +327,10 @@ export class History {
   ): void {
     for (const version of after) {
       if (version.enabled || findVersion(before, version.version)?.enabled === false) continue;
+
       if (otherTags(version) < 15) {
         expect(revocationOf(version, this.#appNow())?.wasEnabled, `record of ${version.version}`).toBe(true);
+
         this.#owed.add(version.version);
       } else {
         expect(revocationOf(version, this.#appNow())).toBeUndefined();
@@ -308,22 +342,28 @@ export class History {
   async #check(): Promise<void> {
     const versions = await this.#bench.truth();
     if (versions.length === 0) return;
+
     expect(openRevocation(versions, this.#appNow()) !== undefined, 'a revocation is open').toBe(this.#open);
+
     if (!this.#open) return;
+
     for (const { version, enabled } of versions) {
       const excused = this.#byHand.has(version) || this.#unseen.has(version);
       expect(enabled && !excused, `${version} is open under a revocation`).toBe(false);
     }
+
     const now = this.#appNow();
     const uses: Pick<KeyUse, 'pinned' | 'current'>[] = [
       { pinned: undefined, current: versions[0]?.version },
       ...versions.map(({ version }) => ({ pinned: version, current: version })),
     ];
+
     for (const use of uses) {
       const { vault, name } = this.#bench.key;
       const plan = planKeyUse({ vaultUri: vault.uri, keyName: name, ...use }, versions, now);
       expect(plan).toMatchObject({ write: false, reason: 'RevocationOpen' });
     }
+
     expect(decideRotation(versions, { rotates: false }, now)).toMatchObject({ reason: 'RevocationOpen' });
   }
 

@@ -26,6 +26,7 @@ let services: FindServices;
 beforeEach(() => {
   accounts = Array.from({ length: 20 }, (_, n) => accountIn(n));
   [uses, listings, listed, most] = [[], new Map(), [], 0];
+
   let inFlight = 0;
   services = {
     settings: { subscriptions: accounts.map(({ subscriptionId }) => subscriptionId) },
@@ -71,7 +72,9 @@ describe('The check of a re-key', () => {
 
   it('lists every subscription while the index cannot be read, and says so', async () => {
     const down = async () => Promise.reject(new Error('no answer'));
+
     for (const { subscriptionId } of accounts) listings.set(subscriptionId, NOW);
+
     services = {
       ...services,
       useRows: {
@@ -80,7 +83,9 @@ describe('The check of a re-key', () => {
         },
       },
     };
+
     const { accounts: found, unread } = await findAccounts(KEY, services);
+
     expect(found).toHaveLength(20);
     expect(unread).toEqual([expect.stringContaining('no answer')]);
   });

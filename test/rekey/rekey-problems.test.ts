@@ -67,15 +67,24 @@ describe('The check of a re-key', () => {
       const blocker = await findBlocker({ from: KEY.id, to: OTHER.id }, { settings, keys, now: () => now });
       return evaluateRekey({ ...FINE, blocker }).problems;
     };
+
     expect(await blocked()).toMatchObject([{ detail: expect.stringContaining(`The app cannot read ${OTHER.id}`) }]);
+
     versions.set(OTHER.id, []);
+
     const detail = `${OTHER.id} does not exist: it was deleted, or the name is wrong.`;
     const fix = `Check the names, create the key (cmk key ensure new-key --vault ${VAULT.name}), or recover the key.`;
+
     expect(await blocked()).toEqual([{ reason: 'KeyNotFound', detail, fix }]);
+
     versions.set(OTHER.id, [keyVersion(51), keyVersion(52, { enabled: false })]);
+
     expect(await blocked()).toMatchObject([{ reason: 'NewestVersionUnusable' }]);
+
     const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
+
     versions.set(KEY.id, [keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } })]);
+
     expect(await blocked()).toMatchObject([{ reason: 'RevocationOpen' }]);
     expect(reasons({ vault: { unread: 'no' } })).toEqual(['Unreadable']);
     expect(reasons({ material: { read: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
@@ -111,6 +120,7 @@ describe('The check of a re-key', () => {
       const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
       return evaluateRekey({ ...FINE, to, vault: { read } }).problems.map(({ fix }) => fix);
     };
+
     expect(fixes('rg-keys')).toEqual([
       expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
       expect.stringMatching(/^az keyvault update-hsm --bypass AzureServices --hsm-name /),
@@ -123,6 +133,7 @@ describe('The check of a re-key', () => {
     const accounts = (by: 'rbac' | 'accessPolicies') =>
       ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
     const fixes = (by: 'rbac' | 'accessPolicies') => evaluateRekey({ ...FINE, access: accounts(by) }).problems;
+
     expect(fixes('rbac')).toEqual([
       {
         reason: 'IdentityWithoutRole',
@@ -130,6 +141,7 @@ describe('The check of a re-key', () => {
         fix: `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
       },
     ]);
+
     expect(fixes('accessPolicies')[0]?.fix).toBe(`cmk admin grant-role --assignee p-1 --vault ${VAULT.id}`);
   });
 
@@ -152,12 +164,15 @@ describe('The check of a re-key', () => {
       ],
       unread: ['A subscription cannot be listed.'],
     });
+
     expect(withoutRole).toEqual(['p1']);
+
     expect(problems.map((one) => one.reason)).toEqual([
       'IdentityWithoutRole',
       'IdentityWithoutRole',
       'IdentityDeleted',
     ]);
+
     expect(warnings).toEqual(['A subscription cannot be listed.', expect.stringContaining('st5')]);
   });
 });

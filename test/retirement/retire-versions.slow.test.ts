@@ -45,14 +45,17 @@ async function retire(key: TestKey, { proof = 'person', env, change = () => ({})
     const options = { readMs: 600_000, disable: true, proof } as const;
     for await (const one of retireUnused(managed(key), options, { ...services, ...change(services) })) {
       if (one.outcome === 'kept' && /No newer|has to be/.test(one.reasons.join())) continue;
+
       const said = 'reasons' in one ? one.reasons : [];
       outcome.push({ outcome: one.outcome, detail: [...said, 'nextStep' in one ? one.nextStep : ''].join(' ') });
+
       const entry = retirementEntry(managed(key), one);
       if (entry) audited.push(entry);
     }
   } catch (error) {
     outcome.push({ outcome: 'failed', detail: say(describeFailure(error)) });
   }
+
   return { outcome, audited };
 }
 
@@ -93,16 +96,22 @@ describe('retirement', () => {
   it('refuses while a deleted account can be recovered, or an account of the index cannot be read', async () => {
     const { key } = movedOn();
     const deleted = key.account('pinned', { key: key.use('pinned', key.first) });
+
     world().storageAccounts.delete(deleted.name);
     world().deletedAccounts.push({ account: deleted, deletedMs: wire.azure.clock.nowMs() });
+
     const { outcome } = await retire(key);
+
     expect(outcome).toMatchObject([{ detail: expect.stringContaining('is deleted, and needs its key') }]);
+
     world().deletedAccounts.splice(0);
+
     const useRows = {
       of: async function* () {
         yield { account: `${world().subscriptions.keys().next().value}`, key: key.id() };
       },
     } as unknown as Services['useRows'];
+
     expect((await retire(key, { change: () => ({ useRows }) })).outcome).toMatchObject([{ outcome: 'kept' }]);
     expect(stateOf(key)).toEqual([true, true]);
   });
@@ -124,6 +133,7 @@ describe('retirement', () => {
       wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, skip: 1, answer: NO }]);
     });
     const { outcome, audited } = await retire(key, { change });
+
     expect(stateOf(key)).toEqual([false, true, true]);
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringContaining(command(key)) }]);
     expect(outcome[0]?.detail).toContain(account.name);
@@ -138,6 +148,7 @@ describe('retirement', () => {
         newer.enabled = false;
       },
     );
+
     expect((await retire(key, { change })).outcome).toMatchObject([
       { outcome: 'notUndone', detail: expect.stringMatching(/successor became unusable .*disabled/) },
     ]);
@@ -155,12 +166,18 @@ describe('retirement', () => {
 
   it('leaves what was disabled although the answer was lost to a later pass, which confirms it', async () => {
     const { key } = movedOn();
+
     wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, resetAfter: true, times: 9 }]);
+
     expect((await retire(key)).outcome).toMatchObject([{ outcome: 'failed' }]);
     expect([stateOf(key), tagOf(key)]).toEqual([[false, true], expect.stringMatching(/ unsettled$/)]);
+
     wire.azure.faults.clear();
+
     expect(await finish(key)).toEqual([]); // whoever did it may still be at it
+
     wire.azure.clock.advance(HOUR_MS);
+
     expect(await finish(key)).toEqual(['retired']);
     expect(tagOf(key)).not.toContain('unsettled');
     expect(await finish(key)).toEqual([]);
@@ -177,6 +194,7 @@ describe('retirement by the log', () => {
   });
 
   const error = { code: 'PartialError', message: 'x' };
+
   it.each<[string, object, RegExp]>([
     ['is refused', { answer: NO }, /403/],
     ['does not answer', { reset: true }, /proves nothing/],
@@ -196,38 +214,53 @@ describe('retirement by the log', () => {
       Object.assign(key.first, { enabled: false, tags: { ...key.first.tags, 'cmk-retired': record } });
       wire.azure.clock.advance(16 * 60_000);
     };
+
     leaveHalfDone();
     await revokeKey(managed(key), REVOKER, servicesWith());
     key.add();
+
     expect(await finish(key)).toEqual([]);
+
     const by = { revocation: REVOKER.id, restoredBy: crypto.randomUUID(), dualControl: true };
+
     await restoreKey(managed(key), by, servicesWith());
     wire.azure.clock.advance(25 * HOUR_MS);
     leaveHalfDone(REVOKER.id);
+
     expect(await finish(key)).toEqual(['retired']);
   });
 
   it('is done by the drift check alone where that is opted in, and told; what was taken back stays', async () => {
     const { key } = movedOn();
+
     // Those of the tests before: one check does not retire everything.
     for (const name of [...key.vault.keys.keys()]) {
       if (/^key-/.test(name) && name !== key.name) key.vault.keys.delete(name);
     }
+
     const check = (env: Record<string, string>) =>
       runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, servicesWith(env), wire.log);
     const found = ({ findings }: WholeReport) => findings.find(({ resource }) => resource === key.id(key.first));
+
     expect(found(await check({}))).toMatchObject({
       reason: 'RetirableVersion',
       is: expect.stringContaining('The log of the vault also shows no use'),
       fix: expect.stringContaining('Add RetirableVersion to CMK_AUTOFIX'),
     });
+
     key.first.tags = { 'cmk-kept': 'then by oid-1' };
     await check({ CMK_AUTOFIX: 'RetirableVersion' });
+
     expect(key.first.enabled).toBe(true);
+
     key.first.tags = {};
+
     const { fixes } = await check({ CMK_AUTOFIX: 'RetirableVersion' });
+
     expect([stateOf(key), tagOf(key)]).toEqual([[false, true], expect.stringMatching(/[0-9a-f]{32}$/)]);
+
     const resource = key.id(key.first);
+
     expect(fixes).toContainEqual(expect.objectContaining({ resource, outcome: 'done' }));
     expect(wire.records.filter((one) => one.reason === 'VersionRetired' && one.resource === resource)).toHaveLength(1);
   });
@@ -274,6 +307,7 @@ async function pin(key: TestKey, account: { name: string }): Promise<void> {
 /** An account that the app does not see: no list of Azure has it. */
 function hide({ id }: StorageAccount): Partial<Services> {
   const { accounts, resourceGraph } = wire.services();
+
   return {
     accounts: {
       ...accounts,

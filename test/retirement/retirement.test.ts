@@ -115,19 +115,28 @@ describe('the tag of a retired version', () => {
   it('says when and for which version it went, beside the other tags', () => {
     const kept = keyVersion(1, { tags: { team: 'a' } });
     const retired = retiredTags(kept, NEW, NOW);
+
     expect(retired).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version} unsettled` });
+
     const settled = settledTags(retired ?? {});
+
     expect(settled).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` });
+
     const off = (of: Record<string, string> | undefined) => retiredRecord({ ...kept, enabled: false, tags: of ?? {} });
+
     expect(off(retired)).toEqual({ on: NOW, isConfirmed: false });
     expect(off(settled)).toEqual({ on: NOW, isConfirmed: true });
+
     const restored = retiredTags(kept, NEW, NOW, 'rev-1');
+
     expect(off(restored)).toEqual({ on: NOW, isConfirmed: false, restored: 'rev-1' });
     expect(settledTags(restored ?? {})).toEqual(settled);
+
     // As versions before wrote it.
     expect(off({ 'cmk-retired': 'something else' })).toBeUndefined();
     expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
     expect(withoutRetiredTag(retired ?? {})).toEqual({ team: 'a' });
+
     // Somebody has taken the tag away meanwhile.
     expect(settledTags({ team: 'a' })).toEqual({ team: 'a' });
   });

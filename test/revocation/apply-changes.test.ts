@@ -17,7 +17,9 @@ async function applyUnread(change: VersionChange, read: () => Promise<KeyVersion
       return { ...listed, ...update };
     },
   };
+
   const [applied] = await applyChanges(KEY, [change], { keys, sleep: async () => undefined });
+
   return { applied, written };
 }
 

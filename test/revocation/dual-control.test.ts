@@ -20,30 +20,44 @@ describe('a person who revoked', () => {
   it('cannot restore alone when the audit trail was out of reach as they revoked: the tags tell that it was they', async () => {
     const site = new KeySite();
     const { audit } = site.trail;
+
     site.trail.audit = async () => ({ failed: 'the storage is out of reach' });
+
     let last = await site.revoke(ALICE);
+
     for (const n of [1, 2, 3]) last = await site.revoke(person(n));
+
     site.trail.audit = audit;
     for (const n of [4, 5]) last = await site.revoke(person(n));
     for (const one of [ALICE, person(1), person(4)]) expect(await site.restore(one, last)).toBe('SecondPersonNeeded');
+
     // Those who revoked are told from others without the trail.
     site.trail.isOut = true;
+
     expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
   it('is not let through, nor is another person, while the audit trail that alone has all of them cannot be read', async () => {
     const site = new KeySite();
+
     await site.revoke(ALICE);
+
     let last = await site.revoke(person(1));
+
     site.trail.isOut = true;
+
     // The tags suffice.
     expect(await site.restore(BOB, last)).toBe('Restored');
+
     site.trail.isOut = false;
     for (let n = 1; n <= 16; n += 1) last = await site.revoke(person(n));
+
     site.trail.isOut = true;
     for (const one of [ALICE, BOB]) expect(await site.restore(one, last)).toBe('RevokersUnread');
+
     expect(await site.restore(person(16), last)).toBe('SecondPersonNeeded');
     expect(site.enabled()).toEqual([false, false]);
+
     // On a sign-in of their own that may change the key anyway.
     expect(await site.restore(BOB, last, KEY, { keyTrail: undefined })).toBe('Restored');
   });

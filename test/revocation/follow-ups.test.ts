@@ -8,14 +8,18 @@ import { ALICE, BOB } from './records.ts';
 
 it('the messages of a call have its longest texts, and the time at which each comes due', async () => {
   const sent: Work[] = [];
+
   // As long as the API takes a reason and a ticket, and as it cuts the texts of a token.
   const [why, ticket, token] = [TEXT_LENGTHS.reason[1], TEXT_LENGTHS.ticket[1], 128].map((n) => 'x'.repeat(n));
   const own = call(ALICE);
   const said = { ...own, why: why ?? '', ticket, caller: { ...own.caller, tokenId: token, name: token } };
   const now = () => new Date('2026-11-25T03:00:00Z');
+
   await requestPasses(KEY, 'restore', said, { queue: { send: async (_, work) => void sent.push(work) }, now });
+
   const read = sent.map((work) => PARSERS['key-work'](JSON.parse(JSON.stringify(work))));
   const due = ['00:15', '01:15', '06:40', '14:35'].map((time) => `2026-11-25T03:${time}.000Z`);
+
   expect(read).toMatchObject(due.map((on) => ({ key: KEY.id, due: on, claimed: said })));
 });
 

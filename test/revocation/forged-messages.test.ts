@@ -12,20 +12,27 @@ describe('a writer of the queue key-work', () => {
   it('does not enable what a person has disabled since, nor disable what a person has enabled', async () => {
     const site = new KeySite();
     const first = await site.revoke(ALICE);
+
     await site.restore(BOB, first);
+
     const [one, two] = site.vault().versions.map(({ version }) => version);
     const tombstone = site.vault().versions[0]?.tags ?? {};
     const second = await site.revoke(ALICE);
+
     await site.restore(BOB, second);
+
     // As a late write of the first restore would have left it, but that a person did it, long after.
     site.pass(3_600);
     site.vault().update(one ?? '', { enabled: false, tags: tombstone });
     await site.deliver({ kind: 'revocation', key: KEY.id, cause, attempt: 0 });
+
     expect(site.enabled()).toEqual([false, true]);
+
     await site.revoke(ALICE);
     site.pass(3_600);
     site.vault().update(two ?? '', { enabled: true, tags: {} });
     await site.deliver({ kind: 'revocation', key: KEY.id, cause, attempt: 0 });
+
     expect(site.enabled()).toEqual([false, true]);
   });
 
@@ -35,8 +42,10 @@ describe('a writer of the queue key-work', () => {
       [MALLORY, undefined],
     ] as const) {
       const site = new KeySite();
+
       await site.revoke(ALICE);
       site.trail.forget();
+
       const since = site.now().toISOString();
       const message = {
         kind: 'revocation',
@@ -45,11 +54,15 @@ describe('a writer of the queue key-work', () => {
         cause: { ...cause, since },
         attempt: 0,
       };
+
       await site.deliver(message);
+
       expect(site.trail.entries).toEqual([]);
+
       site.pass(1_200);
       await site.deliver(message);
       await site.deliver(message);
+
       expect(site.trail.entries).toMatchObject([
         {
           id: `key.revoke/rev-1/${ALICE}`,
@@ -58,10 +71,12 @@ describe('a writer of the queue key-work', () => {
           details: { why, foundIn: 'key-work' },
         },
       ]);
+
       // So old that the trail is not read for it.
       site.trail.forget();
       site.pass(8 * 86_400);
       await site.deliver(message);
+
       expect(site.trail.entries).toEqual([]);
     }
   });
@@ -71,11 +86,15 @@ describe('a writer of the queue key-work', () => {
     ['a later revocation by the same person', 'revoke', 900],
   ])('%s fills in no reason', async (_, by, seconds) => {
     const site = new KeySite();
+
     await site.revoke(ALICE);
     site.trail.forget();
     site.pass(seconds);
+
     const since = site.now().toISOString();
+
     site.pass(1_200);
+
     const message = {
       kind: 'revocation',
       key: KEY.id,
@@ -83,8 +102,11 @@ describe('a writer of the queue key-work', () => {
       cause: { by, ref: 'call', since },
       attempt: 0,
     };
+
     await site.deliver(message);
+
     const [entry] = site.trail.entries;
+
     expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
     expect(entry?.details?.why).toBeUndefined();
   });
@@ -96,35 +118,53 @@ describe('a writer of the queue key-work', () => {
     ['of several lines', 'I was bribed\nReason: none'],
   ])('fills in no reason that the API rejects: %s', async (_, why) => {
     const site = new KeySite();
+
     await site.revoke(ALICE);
     site.trail.forget();
+
     const since = site.now().toISOString();
+
     site.pass(1_200);
+
     const message = { kind: 'revocation', key: KEY.id, claimed: { ...call(ALICE), why }, cause: { ...cause, since } };
+
     await site.deliver({ ...message, attempt: 0 });
+
     const [entry] = site.trail.entries;
+
     expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
     expect(JSON.stringify(entry)).not.toContain(why.slice(0, 12));
   });
 
   it('puts no name, client or sign-in beside the object id that the key shows', async () => {
     const site = new KeySite();
+
     await site.revoke(ALICE);
     site.trail.forget();
+
     const since = site.now().toISOString();
+
     site.pass(1_200);
+
     const named = {
       objectId: ALICE,
       appId: 'forged',
       tokenId: 'forged',
       name: 'https://kv-other.vault.azure.net/keys/forged',
     };
+
     const claimed = { ...call(ALICE), caller: named, correlationId: 'forged' };
+
     await site.deliver({ kind: 'revocation', key: KEY.id, claimed, cause: { ...cause, since }, attempt: 0 });
+
     const [entry] = site.trail.entries;
+
     expect(entry).toMatchObject({ caller: { objectId: ALICE }, details: { claimed: { caller: named } } });
+
     const { details, ...rest } = entry ?? {};
+
     expect(JSON.stringify(rest)).not.toContain('forged');
+
     // Nor is it about another key by what the message says, which would hide it from those who may read this one alone.
     expect(keysNamed(entry as AuditEntry)).toEqual([{ vault: 'kv-files', key: KEY.name }]);
     expect(details?.foundIn).toBe('key-work');

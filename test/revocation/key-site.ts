@@ -39,6 +39,7 @@ export class KeySite {
 
   services(key = KEY) {
     const queue = { send: async (_queue: string, work: object) => void this.sent.push(work as WorkIn<'key-work'>) };
+
     return {
       settings: { vaults: VAULTS },
       keys: keysOf(this.vault(key), async (_, effect) => effect()),
@@ -73,9 +74,11 @@ export class KeySite {
     kind: 'person' | 'application' = 'person',
   ) {
     this.pass(20);
+
     const readiness = async () => ({ accounts: [], warnings: [] });
     const own = this.services(key);
     const services = { ...own, dualControl: true, readiness, ...more };
+
     return restore(key, revocation, call(objectId, kind), services, () => {});
   }
 

@@ -34,6 +34,7 @@ async function eventsOf(...entries: readonly (readonly [days: number, entry: Aud
 describe('what the audit trail says was done to a key', () => {
   it('is its revocations and restores, newest first, with who it was and the versions that carry the record', async () => {
     const carriers = [{ version: 'v1', wasEnabled: false }];
+
     const restore = entry({
       action: 'key.restore',
       reason: 'RestoreIncomplete',

@@ -24,15 +24,21 @@ describe('a version that appears while the key is revoked', () => {
   it('is recorded by a later pass, once, when the process that disabled it was killed', async () => {
     const site = new KeySite();
     const id = await site.revoke(ALICE);
+
     site.pass(3_600);
+
     const { version } = site.vault().create();
+
     void keepRevoked(KEY, killedAfterPatch(site), () => {});
     await vi.waitFor(() => expect(site.enabled()).toEqual([false, false, false]));
+
     expect(kept(site)).toEqual([]);
 
     await site.deliver(look);
     await site.deliver(look);
+
     const details = { version, revocation: id, foundIn: 'key-work' };
+
     expect(kept(site)).toMatchObject([{ id: `key.keepRevoked/${id}/${version}`, reason: 'KeptRevoked', details }]);
   });
 
@@ -51,6 +57,7 @@ describe('a version that appears while the key is revoked', () => {
 it('the pass that finishes the restore of a dead process requests the uses of the key, and a pass days later does not', async () => {
   const site = new KeySite();
   const id = await site.revoke(ALICE);
+
   void site.restore(BOB, id, KEY, { keys: killedAfterPatch(site).keys });
   await vi.waitFor(() =>
     expect(site.vault().versions.some(({ tags }) => JSON.stringify(tags).includes('restoring'))).toBe(true),
@@ -58,11 +65,13 @@ it('the pass that finishes the restore of a dead process requests the uses of th
   site.pass(60);
   site.sent.splice(0);
   await site.deliver(look);
+
   expect(site.enabled()).toEqual([true, true]);
   expect(site.sent).toMatchObject([{ kind: 'key', key: KEY.id, cause: { by: 'restore' } }]);
 
   site.sent.splice(0);
   site.pass(2 * 86_400);
   await site.deliver(look);
+
   expect(site.sent).toEqual([]);
 });

@@ -27,15 +27,20 @@ function killedAfterPatch(site: KeySite) {
 describe('a restore of a key with one version', () => {
   it('is finished and recorded when its process is killed right after the version is enabled', async () => {
     const { site, id } = await revokedSite();
+
     void site.restore(BOB, id, KEY, killedAfterPatch(site));
     await vi.waitFor(() => expect(site.enabled()).toEqual([true]));
     site.pass(60);
     for (const look of site.sent.splice(0)) await site.deliver(look);
+
     expect(openRevocation(site.vault().versions, site.now())).toBeUndefined();
     expect(site.enabled()).toEqual([true]);
+
     site.pass(1_200);
     await site.deliver({ kind: 'revocation', key: KEY.id, cause: { by: 'drift', ref: '', since: '' }, attempt: 0 });
+
     const restores = site.trail.entries.filter(({ action }) => action === 'key.restore');
+
     expect(restores).toMatchObject([
       { reason: 'RestoreBegun', caller: { objectId: BOB }, details: { why: 'a test', revocation: { id } } },
       { id: `key.restore/${id}/${BOB}`, reason: 'Restored', caller: { objectId: BOB } },
@@ -56,7 +61,9 @@ describe('a restore of a key with one version', () => {
 
   it('disables the version again when a newer record is written just after it was enabled', async () => {
     const { site, id } = await revokedSite();
+
     site.pass(900);
+
     const [version] = site.vault().versions;
     const newer = { [REVOCATION_TAG]: `newer ${site.now().toISOString()} ${CAROL} ${version?.version}` };
     const keys = keysOf(site.vault(), async (_, effect) => effect());
@@ -65,6 +72,7 @@ describe('a restore of a key with one version', () => {
       if (update[2].enabled) site.vault().update(version?.version ?? '', { tags: newer });
       return answer;
     };
+
     expect(await site.restore(BOB, id, KEY, { keys: { ...keys, updateVersion } })).toBe('RestoreOvertaken');
     expect(site.enabled()).toEqual([false]);
   });

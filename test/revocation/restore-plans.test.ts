@@ -186,6 +186,7 @@ describe('planClose: the last', () => {
       revoked(3, { tags: record(3, later) }),
       keyVersion(4),
     ];
+
     const plan = planClose(versions, stamp, BOB, NOW);
     expect(plan.map(({ enabled, tags }) => ({ enabled, tags }))).toEqual([
       { enabled: undefined, tags: restored(2) },

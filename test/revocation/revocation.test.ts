@@ -46,6 +46,7 @@ describe('the record of a revocation', () => {
   });
 
   const good = formatRevocation({ ...stamp, version: versionName(1), wasEnabled: true });
+
   it.each([
     ['is empty', ''],
     ['lacks the version', `f00d ${NOON.toISOString()} ${ALICE}`],
@@ -233,6 +234,7 @@ describe('planRevocation', () => {
   });
 
   const joined = { ...later, revokedBy: BOB, joined: [shortOf(ALICE)] };
+
   it('replaces an older record without touching whether the version is on, and keeps what it was before', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, { wasEnabled: false }) })];
     expect(

@@ -9,17 +9,21 @@ import { KEY, REVOKER } from '../support/keys.ts';
 
 it('disables every version before anything beside it has answered: dependents, queue and audit trail', async () => {
   const vault = new MemoryVault({ copiesTags: false, seed: 1 });
+
   for (let n = 0; n < 3; n += 1) await vault.create({}, true);
+
   let open = (): void => {};
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
+
   const call = {
     caller: { objectId: REVOKER.revokedBy, appId: 'app' },
     correlationId: 'c',
     why: 'w',
     ticket: undefined,
   };
+
   const revoking = revoke(
     KEY,
     call,
@@ -34,18 +38,23 @@ it('disables every version before anything beside it has answered: dependents, q
     },
     () => {},
   );
+
   await eventually('every version is disabled', async () => (await vault.truth()).every(({ enabled }) => !enabled));
   open();
+
   expect(await revoking).toMatchObject({ complete: true, dependents: 'two accounts', audit: 'out of reach' });
 });
 
 it('is logged, recorded and looked at again with who it was, and what kind of caller', async () => {
   const vault = new MemoryVault({ copiesTags: false, seed: 1 });
+
   await vault.create({}, true);
+
   const { log, records } = keptLog();
   const entries: AuditEntry[] = [];
   const sent: Work[] = [];
   const caller = { objectId: REVOKER.revokedBy, appId: 'app', kind: 'application' } as const;
+
   await revoke(
     KEY,
     { caller, correlationId: 'c', why: 'w', ticket: 'T' },
@@ -63,11 +72,16 @@ it('is logged, recorded and looked at again with who it was, and what kind of ca
     },
     log,
   );
+
   const who = { caller: caller.objectId, kind: 'application', client: 'app', correlationId: 'c' };
+
   expect(records).toMatchObject([{ level: 'warning', reason: 'Revoked', revocation: REVOKER.id, ...who }]);
   expect(entries).toMatchObject([{ action: 'key.revoke', caller, details: { why: 'w', ticket: 'T' } }]);
+
   // Soon, after a write that came late, and after clocks that differ; the last one of those that a kill leaves records it.
   const looks = sent.filter((work) => work.kind === 'revocation');
+
   expect(looks).toHaveLength(4);
+
   for (const look of looks) expect(look).toMatchObject({ claimed: { caller, why: 'w', ticket: 'T' } });
 });

@@ -10,7 +10,9 @@ const LEASE_SECONDS = 60;
 it('A message that finds a rotation of its key under way is dropped after a few tries, and not before the lease of a dead holder ends', async () => {
   const now = () => day(60);
   const leases = new MemoryLeases(now);
+
   await leases.acquire(`key/kv-files.vault.azure.net/${KEY.name}`);
+
   const unused = async () => Promise.reject(new Error('Another worker holds the lease.'));
   const ports: RotationPorts = {
     settings: { vaults: VAULTS },
@@ -21,15 +23,21 @@ it('A message that finds a rotation of its key under way is dropped after a few 
     audit: unused,
     now,
   };
+
   let [tries, seconds] = [0, 0];
   for (let isDone = false; !isDone; ) {
     const work = { kind: 'rotate', key: KEY.id, cause: { by: 'test', ref: '', since: '' }, attempt: 0, tries } as const;
     const outcome = await rotateWhenDue(work, ports, () => {});
+
     isDone = outcome.outcome === 'done';
+
     if (outcome.outcome !== 'retry') continue;
+
     tries = outcome.tries ?? tries;
     seconds += outcome.delaySeconds ?? 0;
+
     expect(seconds).toBeLessThan(300);
   }
+
   expect(seconds).toBeGreaterThan(LEASE_SECONDS);
 });

@@ -26,8 +26,10 @@ const FORGED = {
 async function look(versions: readonly KeyVersion[], state: object = FORGED) {
   const leases = new MemoryLeases(() => NOW);
   const lease = await leases.acquire(`key/kv-files.vault.azure.net/${KEY.name}`);
+
   await lease?.save(state);
   await lease?.release();
+
   const written: { readonly version: string; readonly change: object }[] = [];
   const records: AuditEntry[] = [];
   const outcome = await rotateWhenDue(
@@ -54,6 +56,7 @@ async function look(versions: readonly KeyVersion[], state: object = FORGED) {
     },
     () => {},
   );
+
   return { outcome, written, records };
 }
 
@@ -61,13 +64,17 @@ describe('a state of a lease that says that a rotation was begun', () => {
   it('has no version put on that was off before the key was revoked', async () => {
     const revocation = { id: 'f00d', revokedOn: day(59), revokedBy: ALICE, version: versionName(1), wasEnabled: true };
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(revocation) } });
+
     // A person has shut it long before: a record that says that it was on would have a restore open it.
     const shut = keyVersion(40, { enabled: false, updatedOn: day(41) });
+
     expect((await look([revoked, shut])).written).toEqual([]);
+
     // Nor one of yesterday.
     const lately = keyVersion(59, { enabled: false, updatedOn: day(59) });
     const later = { ...revocation, revokedOn: NOW };
     const tags = { [REVOCATION_TAG]: formatRevocation(later) };
+
     expect((await look([keyVersion(1, { enabled: false, tags }), lately])).written).toEqual([]);
   });
 
@@ -91,6 +98,7 @@ describe('a state of a lease that says that a rotation was begun', () => {
 
   it('leads to no write and no record, whatever it says, where the app has rotated nothing for a week', async () => {
     const versions = [1, 20, 52].map((n) => keyVersion(n, { expiresOn: day(400), enabled: n !== 20 }));
+
     const state = fc.record(
       {
         id: fc.string(),
@@ -101,6 +109,7 @@ describe('a state of a lease that says that a rotation was begun', () => {
       },
       { requiredKeys: [] },
     );
+
     await fc.assert(
       fc.asyncProperty(state, async (forged) => {
         expect(await look(versions, forged)).toMatchObject({ written: [], records: [] });

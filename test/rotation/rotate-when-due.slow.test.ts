@@ -37,8 +37,11 @@ describe('a key that nears its expiry', () => {
       entries.push(entry);
       return services.audit(entry, ...rest);
     };
+
     expect(await look(key, { ...services, audit })).toEqual({ outcome: 'done' });
+
     const [, next] = versions(key);
+
     expect(next).toMatchObject({ enabled: true, tags: { owner: 'files', ...AUTO } });
     expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
     expect(wire.records).toMatchObject([{ level: 'info', reason: 'Rotated', key: key.id(), to: key.id(next) }]);
@@ -48,6 +51,7 @@ describe('a key that nears its expiry', () => {
 
     // The second delivery of the event, or a look by the drift check.
     await look(key);
+
     expect(versions(key)).toHaveLength(2);
     expect(said().at(-1)).toBe('info NotNearExpiry');
   });
@@ -107,10 +111,12 @@ describe('only what the app is meant to rotate', () => {
 describe('when Key Vault does not answer as wished', () => {
   const rotate = (key: TestKey) => ({ method: 'POST', path: `/keys/${key.name}/rotate` });
   const complete = (key: TestKey) => ({ method: 'PATCH', path: `/keys/${key.name}/` });
+
   /** An instance whose leases end by the local Azure's clock. */
   function instance(leases = new MemoryLeases(() => wire.azure.clock.now())) {
     return { leases, services: { ...wire.services(), leases } };
   }
+
   /** The first request of a client is answered with where to sign in: a fault would hit that one. */
   async function signedIn(): Promise<Services> {
     const { services } = instance();
@@ -145,24 +151,30 @@ describe('when Key Vault does not answer as wished', () => {
   it('writes no tags onto a version that is being revoked, and completes it after the restore', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const { services } = instance();
+
     wire.azure.faults.add([{ match: complete(key), answer: { status: 503, body: { error: { code: 'Busy' } } } }]);
     await look(key, services);
     wire.azure.faults.clear();
+
     const record = (version: KeyVersion) =>
       `${REVOKER.id} ${wire.azure.clock.now().toISOString()} ${REVOKER.revokedBy} ${version.version}`;
     const [first, made] = versions(key);
     if (!first || !made) throw new Error('There is no new version.');
+
     const before = first.tags;
     const records = [record(first), record(made)];
+
     Object.assign(first, { enabled: false, tags: { ...before, 'cmk-revocation': records[0] } });
     Object.assign(made, { enabled: false, tags: { 'cmk-revocation': records[1] } });
     wire.azure.clock.advance(111_000);
     await look(key, services);
+
     expect(made.tags).toEqual({ 'cmk-revocation': records[1] });
 
     Object.assign(first, { enabled: true, tags: before });
     Object.assign(made, { enabled: true, tags: {} });
     await look(key, services);
+
     expect(made).toMatchObject({ tags: { owner: 'files' }, exp: expect.any(Number) });
   });
 
@@ -180,8 +192,11 @@ describe('when Key Vault does not answer as wished', () => {
       }
       return services.keys.updateVersion(managed, version, change);
     };
+
     await look(key, { ...services, keys: { ...services.keys, updateVersion } });
+
     const [, made] = versions(key);
+
     expect(made).toMatchObject({ enabled: false, tags: { owner: 'files' } });
     expect(made?.tags?.['cmk-revocation']).toMatch(new RegExp(`^${REVOKER.id} .* ${made?.version}$`));
   });

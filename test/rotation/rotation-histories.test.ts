@@ -8,6 +8,7 @@ const STEPS = 18;
 async function holds(history: History): Promise<number> {
   const { versions, trail, state, steps } = await play(history);
   const name = JSON.stringify(history);
+
   expect(versions, name).toMatchObject([
     { expiresOn: day(40) },
     { expiresOn: expect.any(Date), tags: { owner: 'files', 'cmk-rotation': 'auto' } },
@@ -18,6 +19,7 @@ async function holds(history: History): Promise<number> {
     name,
   ).toEqual([['Rotated', versions[1]?.id]]);
   expect(state, name).toBeUndefined();
+
   return steps;
 }
 

@@ -80,18 +80,24 @@ class HistoryWorld {
   async run(): Promise<void> {
     for (let turns = 0; turns < 5_000; turns += 1) {
       await turn();
+
       if (this.#underWay.length > 0) {
         this.#random = (this.#random * 48_271) % 2_147_483_647;
+
         const [next] = this.#underWay.splice(this.#random % this.#underWay.length, 1);
+
         this.#nowMs += 50;
         next?.();
         continue;
       }
+
       const event = this.#events.shift();
       if (!event) return;
+
       this.#nowMs = Math.max(this.#nowMs, event.at);
       event.run();
     }
+
     throw new Error('It does not come to an end.');
   }
 
@@ -119,26 +125,35 @@ class HistoryWorld {
       this.after(REDELIVERY_MS, () => this.deliver(delivered));
       return new Promise(() => {});
     };
+
     /** One call of this instance: a step of the scheduler, which may go wrong. */
     const call = async <T>(effect: () => T | Promise<T>): Promise<T> => {
       if (dead) return new Promise(() => {});
+
       await new Promise<void>((go) => this.#underWay.push(go));
       this.#steps += 1;
+
       const hit = troubles.find((one) => one?.step === this.#steps)?.trouble;
       const noAnswer = (): Error => Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+
       if (hit === 'killedBefore') return die();
       if (hit === 'noEffect') throw noAnswer();
+
       if (hit === 'late' || hit === 'killedLate') {
         // What is refused by then is nobody's trouble.
         this.after(LATE_MS, () => void Promise.resolve(effect()).catch(() => {}));
         if (hit === 'killedLate') return die();
         throw noAnswer();
       }
+
       const result = await effect();
+
       if (hit === 'killedAfter') return die();
       if (hit === 'answerLost') throw noAnswer();
+
       return result;
     };
+
     return {
       settings: { vaults: VAULTS },
       keys: {
@@ -152,12 +167,17 @@ class HistoryWorld {
           // A lease that its holder does not know of expires.
           let granted: Awaited<ReturnType<MemoryLeases['acquire']>>;
           let givenUp = false;
+
           return call(async (): Promise<Lease | undefined> => {
             const lease = await this.#leases.acquire(name);
             if (!lease) return undefined;
+
             granted = lease;
+
             if (givenUp || dead) lease.expire();
+
             holds = true;
+
             return {
               state: lease.state,
               held: () => lease.held(),
@@ -179,6 +199,7 @@ class HistoryWorld {
       dependents: () => call(() => ({ answer: 'some' }) as const),
       audit: async (entry) => {
         const written = { written: { file: '', seq: 1, hash: '' } };
+
         // A block is appended only where its writer saw the end of the trail: one that is late is refused.
         const end = this.#trail.length;
         const write = () => void (this.#trail.length === end && this.#trail.push(entry));

@@ -16,8 +16,10 @@ const problem = (...targets: unknown[]) => read({ targets }).problems.join();
 describe('CMK_NOTIFY', () => {
   it('names targets, and what each is told: everything unless it says what', () => {
     const { problems, targets, digestHour } = read({ targets: [hook, teams] });
+
     expect(problems).toEqual([]);
     expect(digestHour).toBe(6);
+
     expect(targets).toEqual([
       {
         name: hook.name,
@@ -28,6 +30,7 @@ describe('CMK_NOTIFY', () => {
       },
       { ...teams, secrets: [] },
     ]);
+
     expect(read({ digestHour: 0, targets: [teams] }).digestHour).toBe(0);
     expect(readNotify({})).toEqual({ problems: [], targets: [], digestHour: 6 });
   });

@@ -51,6 +51,7 @@ describe('readSettings', () => {
       ...VALID,
       CMK_VAULTS: `${VALID.CMK_VAULTS}, ${other}\n${hsm} ${other.toUpperCase()}`,
     });
+
     expect(settings.vaults.all.map(({ uri }) => uri)).toEqual([
       'https://kv-files.vault.azure.net',
       'https://kv-records.vault.azure.net',
@@ -92,6 +93,7 @@ describe('readSettings', () => {
       'AzureWebJobsStorage__accountName',
       'CMK_CANARY',
     ]);
+
     for (const problem of problems) expect(problem).toMatch(/Example: \S+/);
   });
 

@@ -7,11 +7,14 @@ import type { Actor, Transition } from './scheduler.ts';
  */
 export function randomly(random: () => number): Choose {
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
   /** How often something goes wrong when it may, and how often what is late takes effect. */
   const harm = one([0.6, 0.4, 0.4, 0.1]);
   const late = one([0, 0, 0.015, 0.1]);
+
   /** How often people and callers come in, beside calls that are under way; 1: as often as any of these goes on. */
   const hurry = one([1, 1, 1, 0.1]);
+
   /** So many times somebody is slow: nothing of that actor goes on for so many steps, as long as others do something. */
   let stalls = one([0, 1, 2, 4]);
   const slow = new Map<Actor, number>();
@@ -22,6 +25,7 @@ export function randomly(random: () => number): Choose {
       if (steps > 0) slow.set(actor, steps - 1);
       else slow.delete(actor);
     }
+
     const roll = random();
     const harmless = roll < harm + late ? 'late' : undefined;
     const kind = roll < harm ? 'harm' : harmless;
@@ -31,6 +35,7 @@ export function randomly(random: () => number): Choose {
     const calls = of(({ rare, actor }) => rare === undefined && actor !== undefined && !slow.has(actor));
     const comers = of(({ rare, actor }) => rare === undefined && actor === undefined);
     const usual = of(({ rare }) => rare === undefined);
+
     // Whoever comes in right after something went wrong meets it half done.
     const comesIn = harmed ? random() < 0.5 : random() < hurry;
     const frequent = comesIn ? comers : calls;
@@ -41,13 +46,17 @@ export function randomly(random: () => number): Choose {
       usual,
       indices,
     ].find(({ length }) => length > 0);
+
     const choice = one(from ?? indices);
     const chosen = transitions[choice];
+
     harmed = chosen?.rare === 'harm';
+
     if (stalls > 0 && chosen?.actor && random() < 0.1) {
       stalls -= 1;
       slow.set(chosen.actor, one([10, 30, 100]));
     }
+
     return choice;
   };
 }

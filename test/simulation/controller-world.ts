@@ -196,18 +196,25 @@ export class ControllerWorld implements World {
     this.#canaries = scenario.canaries;
     this.#losses = scenario.losses;
     this.#stalls = scenario.stalls;
+
     const { faults, kinds = ['fails', 'answerLost', 'late', 'hangs'], aim = /./ } = scenario;
+
     this.scheduler = new Scheduler({ faults, kinds, aim, now: () => this.#clock });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => new Instance(number));
+
     const used = scenario.uses.flatMap(({ key, scopeKeys = [] }) => [key, ...scopeKeys]);
     const keys = [...new Set([FIRST_KEY, SECOND_KEY, ...used])];
+
     this.#stepMs = keys.length > MANY_KEYS ? STEP_MS / 10 : STEP_MS;
+
     // Messages of many keys at once wait for each other.
     if (keys.length > MANY_KEYS) this.#isWell = false;
+
     for (const [n, key] of keys.entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
       this.#noteTarget(key);
     }
+
     this.storage = new MemoryStorage(
       scenario.uses,
       {
@@ -228,6 +235,7 @@ export class ControllerWorld implements World {
       },
       () => this.#clock,
     );
+
     this.#subscriptions = [...new Set(scenario.uses.map(({ subscription }) => subscription))];
     for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
   }
@@ -243,6 +251,7 @@ export class ControllerWorld implements World {
   transitions(): readonly Transition[] {
     const all: Transition[] = [];
     const alive = this.#instances.filter(({ actors }) => actors.size < 6);
+
     for (const message of this.#messages.filter(({ visibleAt }) => visibleAt <= this.#clock)) {
       for (const instance of alive) {
         const { key, work } = message;
@@ -250,14 +259,18 @@ export class ControllerWorld implements World {
         const label = `instance ${instance.number} takes ${work.cause.by} ${about}`;
         all.push({ label, run: () => this.#take(message, instance) });
       }
+
       if (this.#losses > 0) all.push({ label: 'a message is lost', rare: 'harm', run: () => this.#lose(message) });
     }
+
     const [deed] = this.#deeds;
     const isDuring = deed?.during !== undefined && this.scheduler.isUnderWay(deed.during);
+
     // A moment that does not come is not waited for.
     const isTime = deed !== undefined && this.#clock >= this.#deedAt + 1000 * (deed.after ?? 0);
     const isReady = isDuring || (deed?.during || deed?.do === 'wait' ? this.#isQuiet() : isTime);
     if (deed && isReady) all.push({ label: Object.values(deed).join(' '), run: () => this.#do(deed) });
+
     for (const instance of this.#instances.filter(({ actors }) => actors.size > 0 && this.#kills > 0)) {
       for (const lands of [true, false]) {
         const label = `instance ${instance.number} is killed${lands ? ', and its writes land' : ''}`;
@@ -268,6 +281,7 @@ export class ControllerWorld implements World {
         all.push({ label, rare: 'harm', run });
       }
     }
+
     if (this.#stalls > 0 && this.scheduler.busy) {
       for (const seconds of [6, 25, 55]) {
         const run = () => {
@@ -277,7 +291,9 @@ export class ControllerWorld implements World {
         all.push({ label: `${seconds} s pass`, rare: 'harm', run });
       }
     }
+
     if (!this.#isOver()) all.push({ label: 'time passes', isSlow: true, run: () => this.#jump() });
+
     return all;
   }
 
@@ -285,14 +301,18 @@ export class ControllerWorld implements World {
     const broken = this.storage.broken ?? this.#broken;
     if (broken) throw new Error(broken);
     if (this.#clock > this.#troubleAt + MOST_MS) throw new Error(`Work is left: ${JSON.stringify(this.items.all)}`);
+
     // A region that hangs holds up no other: longer than its PATCHes and a stage take, nothing waits.
     const hangs = this.#hanging !== undefined || this.#unanswered.size > 0;
     if (hangs && this.#clock > this.#deedAt + HELD_UP_MS) this.#judgeUses('beside a region or a vault that hangs');
+
     // A lease that is forged delays its subscription by an hour at most.
     const rightAgainMs = RIGHT_AGAIN_MS + (this.#wasForged ? 3_600_000 : 0);
     if (this.#isJudged || hangs || this.#clock < this.#troubleAt + rightAgainMs) return;
+
     // A forged row may hide a use until the next drift check.
     if (this.#isForged) return;
+
     this.#isJudged = true;
     this.#judgeUses('five minutes after the last trouble');
   }
@@ -309,15 +329,18 @@ export class ControllerWorld implements World {
 
   #judgeUses(when: string): void {
     if (this.#isJournalLost()) return;
+
     for (const [name, { spec, key, current }] of this.storage.uses) {
       // Scopes are listed once a day: one whose row was taken out is hidden until then.
       if (this.#wasForged && name.includes('/') && !this.#hasRow(name)) continue;
+
       const isHeldUp = this.#isPaused() || spec.region === this.#hanging || this.#unanswered.has(key);
       const target = isHeldUp ? undefined : this.#target(key);
       const rekey = isHeldUp ? undefined : this.#openRekey(keyId(key));
       if (rekey && this.orders.covers(rekey, this.#use(name))) {
         throw new Error(`${when} ${name} is on ${key}, which ${rekey.id} moves it off`);
       }
+
       // A use on a newer version that is disabled stays there.
       if (target && this.#age(key, current) < this.#age(key, target)) {
         throw new Error(`${when} ${name} is on ${short(current)}, not on ${short(target)}`);
@@ -355,6 +378,7 @@ export class ControllerWorld implements World {
   /** Each move of the app has one id, and each id is a change that there was. That of a move to another key names the order. */
   #judgeRecords(): void {
     const ids = new Map<string, Set<string>>();
+
     for (const { use, to, id, rekey } of this.recorded) {
       const name = `${use} to ${to}`;
       const changes = this.storage.changes.filter(
@@ -362,26 +386,34 @@ export class ControllerWorld implements World {
       );
       const isRekeyed = changes.length > 0 && changes.every(({ byApp, from, key }) => byApp && from !== key);
       if (isRekeyed && !rekey) throw new Error(`the record of ${name} lacks its order`);
+
       ids.set(name, (ids.get(name) ?? new Set()).add(id));
     }
+
     const changes = new Map<string, { all: number; owed: number }>();
     const last = new Map(this.storage.changes.map((change) => [change.name, change]));
+
     for (const change of this.storage.changes) {
       const name = `${change.name} to ${change.key}/${change.version}`;
       const count = changes.get(name) ?? { all: 0, owed: 0 };
+
       changes.set(name, count);
       count.all += 1;
+
       const isSeen = [...change.seenBy].some((actor) => !actor.dead);
       const isOwed = last.get(change.name) === change || (isSeen && this.scheduler.harms <= 1);
       if (change.byApp && isOwed) count.owed += 1;
     }
+
     for (const [name, { all, owed }] of changes) {
       const found = ids.get(name)?.size ?? 0;
       if (found < owed && !this.#isJournalLost())
         throw new Error(`${owed} moves of ${name} have ${found} ids in the trail`);
       if (found > all) throw new Error(`${all} moves of ${name} have ${found} ids in the trail`);
+
       ids.delete(name);
     }
+
     for (const name of ids.keys()) throw new Error(`${name} is recorded, and never was`);
   }
 
@@ -401,6 +433,7 @@ export class ControllerWorld implements World {
 
   async #judgeIndex(): Promise<void> {
     const rows = this.index.all.flatMap((row) => toUseRow(row) ?? []);
+
     for (const [name, { spec, key, current }] of this.storage.all) {
       const id = this.storage.id(name);
       const of = rows.filter((row) => row.account === id && row.scope === name.split('/')[1]);
@@ -414,21 +447,27 @@ export class ControllerWorld implements World {
       )
         throw new Error(`the index has ${JSON.stringify(of)} of ${name}, which is on ${key} ${short(current)}`);
     }
+
     const fleet = createFleetIndex(this.index.port());
     const listings = this.#subscriptions.map((subscription) => Array.fromAsync(fleet.accounts(subscription)));
     const accounts = (await Promise.all(listings)).flat();
     const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
+
     for (const { account, scopesReadOn, scopeKeys } of accounts) {
       const scopes = this.storage.all.filter(([name]) => name.includes('/') && this.storage.id(name) === account);
       const keys = new Set(scopes.map(([, { key }]) => key));
+
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
       if (scopesReadOn === undefined || scopeKeys.length !== keys.size)
         throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
     }
+
     if (accounts.length !== names.length)
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
+
     const gone = rows.find(({ account }) => !names.includes(account));
     if (gone) throw new Error(`the index has a use of ${gone.account}, which is gone`);
+
     const listed = this.index.rows(LISTINGS).map(({ rowKey }) => rowKey);
     const missed = this.#subscriptions.filter((id) => !listed.includes(id));
     if (missed.length > 0) throw new Error(`${missed} are not listed`);
@@ -476,8 +515,11 @@ export class ControllerWorld implements World {
   #do(deed: ControllerDeed): void {
     this.#deeds.shift();
     this.#deedAt = this.#clock;
+
     if (!/newVersion|wait|loseIndex|Region|Vault/.test(deed.do)) this.#isDisturbed = true;
+
     this.#happens();
+
     switch (deed.do) {
       case 'newVersion':
         this.#vaults.get(deed.key)?.create();
@@ -494,7 +536,9 @@ export class ControllerWorld implements World {
           const tags: Record<string, string> = deed.do === 'revoke' ? { [REVOCATION_TAG]: tag } : {};
           this.#vaults.get(deed.key)?.update(version, { enabled: deed.do === 'restore', tags });
         }
+
         this.#changedKey(deed.key);
+
         if (deed.seconds) this.#stall(deed.seconds * 1000);
         return;
       case 'pinBack':
@@ -503,17 +547,22 @@ export class ControllerWorld implements World {
         const use = this.storage.uses.find(([name]) => name === deed.account)?.[1];
         if (!use) return;
         if (deed.do === 'pinToNew') this.#vaults.get(use.key)?.create();
+
         const usable = this.#versions(use.key).filter(({ enabled }) => enabled);
         const version = usable.at(deed.do === 'pinBack' ? -2 : -1) ?? usable.at(-1);
         if (version) this.storage.set(deed.account, use.key, version.version);
         if (deed.do === 'pinToNew') this.#changedKey(use.key);
+
         this.#want(use.spec.subscription, 'account', this.storage.id(deed.account), 'drift', 5_000);
+
         return;
       }
       case 'deleteAccount': {
         const use = this.storage.all.find(([name]) => name === deed.account)?.[1];
+
         this.storage.delete(deed.account);
         this.#want(use?.spec.subscription ?? '', 'list', '', 'drift');
+
         return;
       }
       case 'createAccount': {
@@ -521,6 +570,7 @@ export class ControllerWorld implements World {
           this.#subscriptions.find((id) => id === deed.spec.subscription) ?? this.#subscriptions[0] ?? '';
         const account = this.storage.create({ ...deed.spec, subscription });
         this.#want(subscription, 'account', this.storage.id(account), 'drift', 5_000);
+
         return;
       }
       case 'createScope': {
@@ -528,8 +578,10 @@ export class ControllerWorld implements World {
         const usable = this.#versions(use?.key ?? '').filter(({ enabled }) => enabled);
         const version = usable.at(-2) ?? usable.at(-1);
         if (!use || !version) return;
+
         this.storage.createScope(deed.account, use.key, version.version);
         this.#want(use.spec.subscription, 'scopes', this.storage.id(deed.account), 'drift', 5_000);
+
         return;
       }
       case 'hangRegion':
@@ -551,11 +603,13 @@ export class ControllerWorld implements World {
           vault.create();
           this.#changedKey(key);
         }
+
         return;
       case 'loseIndex': {
         this.#isIndexLost = true;
         this.index.clear();
         for (const subscription of this.#subscriptions) this.#want(subscription, 'list', '');
+
         return;
       }
       case 'pause': {
@@ -564,6 +618,7 @@ export class ControllerWorld implements World {
         const pause = { ...by, since: new Date(this.#clock).toISOString(), ...(until ? { until } : {}) };
         this.orders.orders = withPause(this.orders.orders, pause, new Date(this.#clock));
         this.#pausedSince = this.#clock;
+
         return;
       }
       case 'kill':
@@ -584,6 +639,7 @@ export class ControllerWorld implements World {
         this.orders.start(keyId(deed.from), keyId(deed.to), deed.maxFailures ?? 3);
         this.#wantKey(deed.from);
         this.#wantKey(deed.to);
+
         return;
       case 'pauseRekey':
       case 'resumeRekey':
@@ -597,8 +653,10 @@ export class ControllerWorld implements World {
         const newest = this.#versions(deed.key).at(-1)?.version;
         const { spec } = this.storage.uses.find(([name]) => name === deed.account)?.[1] ?? {};
         if (!newest || !spec || !this.#target(deed.key)) return;
+
         this.storage.set(deed.account, deed.key, newest);
         this.#want(spec.subscription, 'account', this.storage.id(deed.account), 'operator');
+
         return;
       }
       case 'wait':
@@ -607,6 +665,7 @@ export class ControllerWorld implements World {
         this.#isForged = true;
         this.#wasForged = true;
         this.#isWell = false;
+
         forge(JSON.parse(deed.forgery) as Forgery, {
           index: this.index,
           items: this.items,
@@ -614,6 +673,7 @@ export class ControllerWorld implements World {
           putKey: (key, cause) => this.#sendKey(key, cause),
           putFleet: (work) => this.#send(work),
         });
+
         return;
       case 'driftCheck':
         this.#isForged = this.#wasForged && this.#deeds.some((later) => later.do === 'driftCheck');
@@ -629,11 +689,14 @@ export class ControllerWorld implements World {
     const moves = behind.map(([name, { spec, key }]) => ({
       ...({ subscription: spec.subscription, kind: 'key', about: keyId(key), fresh: name.includes('/') } as const),
     }));
+
     // Of two items of one row the first is put.
     moves.sort((a, b) => Number(b.fresh) - Number(a.fresh));
+
     const lists = this.#subscriptions.map((subscription) => ({ subscription, kind: 'list', about: '' }) as const);
     const cause = { by: 'drift', ref: '', since: now.toISOString() };
     const wanted = [...lists, ...moves];
+
     await this.items.port().putNew(wanted.map((item) => ({ ...item, due: now, since: now, cause })));
     for (const { subscription } of wanted) this.#send({ subscriptions: [subscription], tries: 0, cause });
     for (const { about } of moves) this.#wantKey(about.split('/').at(-1) ?? '');
@@ -641,6 +704,7 @@ export class ControllerWorld implements World {
 
   #take(message: Message, instance: Instance): void {
     message.visibleAt = this.#clock + HELD_MS;
+
     const end = () => {
       this.#messages = this.#messages.filter((other) => other !== message);
     };
@@ -649,6 +713,7 @@ export class ControllerWorld implements World {
     const until = new Date(this.#clock + (isEvent ? EVENT_MS : PASS_MS));
     const writesUntil = new Date(this.#clock + EVENT_PATCH_MS);
     const name = `${key ? 'key' : 'worker'}${this.#actors}`;
+
     this.#run(name, instance, (actor) => {
       const ports = { ...this.#ports(actor, instance), ...(isEvent ? { writesUntil } : {}) };
       const done = key
@@ -706,6 +771,7 @@ export class ControllerWorld implements World {
       if (signal?.aborted) return Promise.reject(noAnswer());
       return this.scheduler.call(actor, label, effect, writes, deadline.signal).finally(() => clearTimeout(timer));
     };
+
     const now = () => new Date(this.#clock);
     const ports: FleetServices = {
       items: this.items.port(way),
@@ -740,12 +806,14 @@ export class ControllerWorld implements World {
         const account = resource.split('/').at(-1);
         const write = () => {
           if (!action.startsWith('account.')) return;
+
           const { scope, to, provenBy, rekey } = details as {
             scope?: string;
             to: string;
             provenBy?: string;
             rekey?: string;
           };
+
           const [key, version] = to.split('/').slice(4);
           const use = `${account}${scope ? `/${scope}` : ''}`;
           this.recorded.push({
@@ -757,7 +825,9 @@ export class ControllerWorld implements World {
             rekey,
           });
         };
+
         const written = { file: '', seq: 0, hash: '' };
+
         return way(`${action === 'key.rotation' ? 'say' : 'audit'} ${account}`, write, true).then(
           () => ({ written }),
           () => ({ failed: 'the trail is away' }),
@@ -774,6 +844,7 @@ export class ControllerWorld implements World {
       log: () => {},
       send: (work, visibleOn) => way('send', () => this.#send(work, visibleOn), true),
     };
+
     return ports;
   }
 
@@ -861,11 +932,14 @@ export class ControllerWorld implements World {
     const asked = this.storage.asked.get(rollout) ?? new Set();
     const firsts = new Set([...asked, name].map((one) => one.split('/')[0]));
     if (this.#canaries > 0 && reached.size === 0 && firsts.size > this.#canaries) return true;
+
     const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
     const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;
+
     // A wave goes on with one failure; what was put back by people is not waited for.
     const before = accounts.filter(([other, { spec }]) => own && waveOf(spec) < waveOf(own) && !reached.has(other));
     const mayFail = this.scheduler.unharmed ? 0 : 1;
+
     return firsts.size > this.#canaries && before.length > mayFail && !this.#isDisturbed;
   }
 

@@ -77,24 +77,30 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
       world.tick?.();
       await scheduler.settle();
       world.check();
+
       const all = [...world.transitions(), ...scheduler.transitions()];
       const others = all.filter(({ isSlow }) => !isSlow);
       const transitions = others.some(({ rare }) => rare === undefined) ? others : all;
       if (transitions.length === 0) break;
       if (choices.length >= mostSteps) throw new Error(`It does not come to rest within ${mostSteps} steps.`);
+
       const choice = choose(transitions);
       if (choice === undefined) return choices;
+
       const chosen = transitions[choice % transitions.length] as Transition;
+
       choices.push(choice % transitions.length);
       scheduler.history.push(chosen.label);
       chosen.run();
     }
+
     await world.atRest();
   } catch (error) {
     throw new BrokenHistory(choices, scheduler.history, error);
   } finally {
     uninstall?.();
   }
+
   return choices;
 }
 
@@ -118,22 +124,31 @@ export async function exploreAll(make: () => FiniteWorld, options: ExploreOption
     const run = runHistory(world, (transitions) => {
       const planned = start[path.length];
       const possible = planned === undefined ? turns.possible(transitions) : [planned];
+
       if (planned === undefined) {
         const state = hash('md5', world.fingerprint() + turns.whose(transitions), 'base64');
         isKnown = (visited.get(state) ?? -1) >= turns.left;
         if (isKnown) return undefined;
+
         visited.set(state, turns.left);
         for (const other of possible.slice(1).reverse()) open.push([...path, other]);
       }
+
       const choice = possible[0] ?? 0;
+
       turns.take(transitions, choice);
       path.push(choice);
+
       return choice;
     });
+
     await run;
+
     if (isKnown) continue;
+
     ends += 1;
   }
+
   return { states: visited.size, ends };
 }
 
@@ -185,18 +200,23 @@ export async function shrink(make: () => World, broken: BrokenHistory): Promise<
   let tries = 0;
   const again = async (choices: readonly number[]): Promise<boolean> => {
     let step = 0;
+
     tries += 1;
     if (tries > MOST_TRIES) return false;
+
     try {
       await runHistory(make(), () => choices[step++] ?? 0);
       return false;
     } catch (error) {
       if (!(error instanceof BrokenHistory) || error.choices.length > best.choices.length) return false;
       if (error.choices.length === best.choices.length && sum(error.choices) >= sum(best.choices)) return false;
+
       best = error;
+
       return true;
     }
   };
+
   for (let better = true; better; ) {
     better = false;
     for (let size = best.choices.length; size >= 1; size = Math.floor(size / 2)) {
@@ -205,12 +225,14 @@ export async function shrink(make: () => World, broken: BrokenHistory): Promise<
         if (await again([...choices.slice(0, at), ...choices.slice(at + size)])) better = true;
       }
     }
+
     for (let at = 0; at < best.choices.length; at += 1) {
       const { choices } = best;
       if ((choices[at] ?? 0) > 0 && (await again([...choices.slice(0, at), 0, ...choices.slice(at + 1)])))
         better = true;
     }
   }
+
   return best;
 }
 

@@ -27,8 +27,10 @@ export async function takeKeyMessage(message: unknown, services: TakeServices): 
   const work = PARSERS['key-work'](message);
   const key = 'key' in work ? VAULTS.key(work.key) : undefined;
   if (key?.id !== KEY.id) return 'none of this key';
+
   const log = () => {};
   const settings = { vaults: VAULTS, subscriptions: [] };
+
   switch (work.kind) {
     case 'revocation':
       return (await verifyRevocation(work, { ...services, settings }, log)).outcome;
@@ -40,6 +42,7 @@ export async function takeKeyMessage(message: unknown, services: TakeServices): 
       };
       const store = { read: async () => effects.kept, update };
       const ports = { ...services, settings, effects: store } as unknown as Parameters<typeof probeKey>[1];
+
       return (await probeKey(work, ports, log)).outcome;
     }
     case 'rotate': {
@@ -51,6 +54,7 @@ export async function takeKeyMessage(message: unknown, services: TakeServices): 
         orderStore: { read: async () => NO_ORDERS },
         dependents: async () => ({ answer: 'some' }),
       };
+
       return (await rotateWhenDue(work, ports as unknown as RotationPorts, log)).outcome;
     }
     default:
@@ -70,6 +74,7 @@ export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
   const call = { caller: { objectId, appId: 'forged', kind: 'person' }, correlationId: 'forged', why: 'forged' };
   const [revokedOn, since, did] = [one(TIMES), one(TIMES), one(['revoke', 'restore', 'drift', 'operator'])];
   const revocation = { id: one(['id-1', 'id-2', 'forged']), revokedOn, revokedBy: objectId };
+
   return {
     kind: one(['revocation', 'revocation', 'probe', 'key', 'rotate']),
     key: one([KEY.id, KEY.id, KEY.id, OTHER_KEY]),

@@ -74,11 +74,13 @@ export function judgeForgedRecords(
   harms: number,
 ): void {
   const ids = (of: readonly RecordedMove[]) => new Set(of.map(({ id }) => id)).size;
+
   for (const { use, to } of recorded) {
     const all = recorded.filter((other) => other.use === use && other.to === to);
     const shown = storage.shown(use).filter((version) => version === to).length;
     if (shown < ids(all)) throw new Error(`${use} was on ${to} ${shown} times, and has ${ids(all)} ids in the trail`);
   }
+
   for (const { name, key, version, byApp } of storage.changes) {
     const to = `${key}/${version}`;
     const all = recorded.filter((other) => other.use === name && other.to === to);
@@ -88,6 +90,7 @@ export function judgeForgedRecords(
     if (byApp && harms === 0 && ids(all) < own.filter((one) => one.byApp).length)
       throw new Error(`${name} was moved to ${to} ${own.length} times, and less is recorded`);
   }
+
   for (const { rekey, use } of recorded) {
     const isOrder = rekey === undefined || orders.orders.rekeys.some(({ id }) => id === rekey);
     if (!isOrder) throw new Error(`${use} was moved by ${rekey}, which nobody ordered`);

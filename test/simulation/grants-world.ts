@@ -132,6 +132,7 @@ export class GrantsWorld implements World {
     const properties = { accessModel: model, policies } as VaultProperties;
     const services = this.#services();
     const read = accessReader(this.#vault, properties, services);
+
     const roles = await vaultRoles(
       this.#vault,
       properties,
@@ -194,9 +195,11 @@ export class GrantsWorld implements World {
       this.#judgeRemoved(before);
     } catch (error) {
       if (!(error instanceof CmkError) || error.reason !== 'AccountNotRevocable') throw error;
+
       if (before.some((one) => !this.#tenant.assignments.includes(one))) {
         throw new Error('It refuses to revoke, and has removed a role.');
       }
+
       if (this.#hasNoPolicy()) throw new Error(`It has no access policy, and it refuses: ${error.message}`);
       if (this.#isRemovable(before)) throw new Error(`Its only roles can be removed, and it refuses: ${error.message}`);
     }
@@ -261,6 +264,7 @@ export class GrantsWorld implements World {
   #services() {
     const principals = { noGroups: async () => new Set(this.#scenario.noGroups) };
     const localRoles = { grantsAt: async (_hsm: unknown, scope: string) => this.#tenant.at(this.#place(scope)) };
+
     const authorization = {
       grantsAt: async (scope: string) => [...this.#tenant.around(this.#place(scope))],
       grantsTo: async (principal: string, scope: string) => [
@@ -269,6 +273,7 @@ export class GrantsWorld implements World {
       forgetRoles: () => undefined,
       endsAt: async (scope: string) => this.#tenant.ends(this.#place(scope)),
     };
+
     return { principals, localRoles, authorization };
   }
 
@@ -280,6 +285,7 @@ export class GrantsWorld implements World {
       return { id: vaultId, name, uri: `${uri}/`, accessModel: model, policies };
     });
     const vaultOf = async ({ id: named }: { readonly id: string }) => vaults.find((vault) => vault.id === named);
+
     const remove = async (scope: string, name: string): Promise<void> => {
       const { meanwhile } = this.#scenario;
       const isIt = (one: Assignment) => one.name === name && one.place.id.toLowerCase() === scope.toLowerCase();
@@ -287,6 +293,7 @@ export class GrantsWorld implements World {
       const added = meanwhile && !left.includes(meanwhile) ? [meanwhile] : [];
       this.#tenant.assignments = [...left, ...added];
     };
+
     return {
       ...this.#services(),
       cloud: CLOUD,

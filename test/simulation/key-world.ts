@@ -168,9 +168,11 @@ export class KeyWorld implements FiniteWorld {
         begins: `${part.do} ${this.#calls(part.do).length + 1}`,
         run: () => this.#start(part),
       }));
+
     const kills =
       this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
     const next = this.timers?.next() ?? Number.POSITIVE_INFINITY;
+
     return [
       ...starts,
       ...(Number.isFinite(next) ? [{ label: 'time passes', isSlow: true, run: () => this.#passTime(next) }] : []),
@@ -196,6 +198,7 @@ export class KeyWorld implements FiniteWorld {
     const before = (time: number | undefined) =>
       restores.filter(({ start }) => time !== undefined && start < time).length;
     const opened = [...this.#opened].sort().map(([version, restore]) => `${version}${restores.indexOf(restore)}`);
+
     const lines = this.calls.map((call) => {
       const { part, actor, start, end, answer, id } = call;
       if (!actor) return `${part.do} ${before(start)}`;
@@ -205,6 +208,7 @@ export class KeyWorld implements FiniteWorld {
       const order = part.do === 'revoke' ? before(end) : before(start);
       return [actor.name, id, actor.dead, answer, kept, order, openedBefore].join(' ');
     });
+
     return [...this.#rest(), ...opened, ...lines].join('\n');
   }
 
@@ -236,17 +240,23 @@ export class KeyWorld implements FiniteWorld {
   async atRest(): Promise<void> {
     const waiting = this.calls.find(({ actor, end }) => actor && !actor.dead && end === undefined);
     if (waiting) throw new Error(`${waiting.actor?.name} is never answered.`);
+
     this.scheduler.landAll();
+
     const services = this.#services(async (_label, effect) => effect(), LATER_MINUTES);
+
     // Some of the second looks come soon, and some when everything that was under way has come to its end.
     for (let looks = 1; looks <= 2; looks += 1) {
       for (const message of this.#messages.slice(0, 1)) {
         const { outcome } = await verifyRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
         if (outcome !== 'done') throw new Error('A second look failed.');
       }
+
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });
     }
+
     if (this.#calls('retire').length > 0) await this.#finishRetirements(services);
+
     await this.#takeForgedAgain();
     this.#judge();
   }
@@ -274,23 +284,32 @@ export class KeyWorld implements FiniteWorld {
 
   #start(part: Part): void {
     this.#parts.splice(this.#parts.indexOf(part), 1);
+
     const start = this.scheduler.history.length;
+
     if (part.do === 'rotate' || part.do === 'disable' || part.do === 'enable' || part.do === 'rewrite') {
       this.calls.push({ part, actor: undefined, start, end: start, answer: 'done', id: '', objectId: '' });
+
       if (part.do === 'rotate') {
         this.vault.create();
         return;
       }
+
       const version = this.vault.versions[part.version - 1]?.version ?? '';
       if (part.do === 'rewrite') this.vault.update(version, { tags: {} });
       if (part.do !== 'rewrite' || !part.tagsOnly) this.vault.set(version, part.do !== 'disable');
+
       return;
     }
+
     const n = this.#calls(part.do).length + 1;
     const actor = new Actor(`${part.do} ${n}`);
     const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '', objectId: '' };
+
     this.calls.push(call);
+
     const services = this.#services(this.#watched(call, actor), ('skew' in part && part.skew) || 0);
+
     void this.#run(part, call, n, services)
       .catch((error: unknown) => `failed: ${(error as Error).message}`)
       .then((answer) => {
@@ -309,21 +328,27 @@ export class KeyWorld implements FiniteWorld {
         () => {
           const before = this.vault.versions;
           const answer = effect();
+
           if (call.part.do === 'retire') {
             if (label === 'list 0') call.listed = this.scheduler.history.length;
             if (/^patch v1 .*unsettled/.test(label)) this.#retiredBy = call.listed;
           }
+
           if (call.part.do === 'forged') this.#judgeForged(before);
+
           for (const version of this.vault.versions) {
             const was = before.find((other) => other.version === version.version);
             if (!was || was.enabled === version.enabled) continue;
+
             if (version.enabled && call.part.do === 'restore') {
               this.#opened.set(version.version, call);
               this.#openedAt.set(version.version, this.scheduler.history.length);
               if (version.version === RETIRE.version) this.#firstOpened ??= this.scheduler.history.length;
             }
+
             if (!version.enabled && call.part.do === 'look') this.#judgeLook(call, version.version);
           }
+
           return answer;
         },
         writes,
@@ -347,9 +372,11 @@ export class KeyWorld implements FiniteWorld {
 
   #judgeLook(look: Call, version: string): void {
     const restore = this.#opened.get(version);
+
     // A key of one version is not marked while it is restored, and clocks that differ make a restore look old.
     const isOne = this.vault.versions.length === 1 || 'skew' in look.part;
     if (!restore || isOne || !this.scheduler.unharmed) return;
+
     const newer = this.calls.some(
       ({ part, end }) => part.do === 'revoke' && (end === undefined || end >= restore.start),
     );
@@ -374,24 +401,32 @@ export class KeyWorld implements FiniteWorld {
       await keepRevoked(KEY, services, () => {}, { alsoLate: part.late ?? false });
       return 'looked';
     }
+
     if (part.do === 'forged') return takeKeyMessage(JSON.parse(part.message), services);
+
     if (part.do === 'retire') {
       const answers: string[] = [];
       for await (const { outcome } of retireUnused(KEY, RETIRE, { ...UNUSED, ...services })) answers.push(outcome);
       return answers.join();
     }
+
     if (part.do === 'unretire') {
       const journal = new Journal({ dryRun: false });
       const operator = async () => ({ objectId: oid(80 + n) });
       const azure = { ...services, operator } as unknown as Operation['azure'];
       const app = { audit: services.audit };
+
       return String((await unretireVersion(KEY, { version: RETIRE.version, app }, { azure, journal })).enabled);
     }
+
     if (part.do === 'revoke') {
       this.#ids += 1;
+
       const id = `id-${this.#ids}`;
+
       call.id = id;
       call.objectId = oid(n);
+
       const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
       const result = await revoke(
         KEY,
@@ -400,14 +435,19 @@ export class KeyWorld implements FiniteWorld {
         () => {},
       );
       if (result) this.#stamps.set(id, result.stamp);
+
       return result?.complete ? 'complete' : 'incomplete';
     }
+
     call.id = readRevocation(this.vault.versions, services.now()).open?.id ?? 'none';
     call.objectId = oid(90 + n);
+
     const by = { caller: { objectId: call.objectId, appId: 'app' }, ...WHY };
     const readiness = async () => ({ accounts: [], warnings: [] });
     const result = await restore(KEY, call.id, by, { ...services, dualControl: true, readiness }, () => {});
+
     call.left = [...result.left.lost, ...result.left.others];
+
     return result.end;
   }
 
@@ -452,9 +492,11 @@ export class KeyWorld implements FiniteWorld {
       material: { value: undefined },
       usage: new KeyUsage(),
     };
+
     const entries = this.#entries.map((entry) => JSON.parse(JSON.stringify(entry)) as AuditEntry);
     const events = entries.flatMap((entry) => keyEventOf(entry) ?? []);
     findOpenRevocations([], events, [subject], new Date(NOON));
+
     return subject.lostRevocation !== undefined;
   }
 
@@ -481,27 +523,36 @@ export class KeyWorld implements FiniteWorld {
 
     for (const revoke of revokes) {
       if (revoke.answer !== 'complete' || begun.some(({ start }) => start > revoke.start)) continue;
+
       if (this.#calls('rewrite').length > 0) {
         if (!open && !this.#findsLost()) throw new Error('Revoked, and after other tags nothing at rest shows it.');
         continue;
       }
+
       if (enabled.length > 0) throw new Error(`Revoked, and at rest these versions are open: ${enabled}.`);
       if (!open) throw new Error('Revoked, and at rest no revocation is on record.');
     }
+
     if (this.#calls('rewrite').length > 0) this.#judgeLeft(restores);
+
     const last = restores.findLast(({ answer }) => answer === 'Restored');
+
     // Of two restores at once, the other one has said that a version is off: a late write came between its read and write.
     if (restores.some(({ answer }) => answer === 'RestoreIncomplete')) return;
     if (!last || revokes.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
+
     // A newer revocation than the one that was named is still open, whichever record was lost.
     if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;
     if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
+
     for (const [index, version] of this.vault.versions.entries()) {
       const byHand = this.calls.findLast(({ part }) => 'version' in part && part.version === index + 1);
+
       // Which of several had read it before a person's hand, and writes after it, cannot be told from here.
       const isOne = this.calls.filter(({ part }) => part.do === 'revoke' || part.do === 'look').length === 1;
       if (byHand && (byHand.start > last.start || !isOne)) continue;
       if (index === 0 && !version.enabled && this.#isRetired()) continue;
+
       const was = byHand ? this.vault.onAtRecord.get(version.version) : (this.#original[index] ?? true);
       if (was !== undefined && version.enabled !== was) {
         throw new Error(

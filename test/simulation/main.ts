@@ -100,27 +100,36 @@ async function main(args: string[]): Promise<number> {
     console.error(`${values}\n\n${USAGE}`);
     return 2;
   }
+
   const [first, histories] = [Number(values.seed), Number(values.histories)];
   const kind = KINDS.find((one) => one === values.worlds);
   if (values.help || !kind || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
     console.log(USAGE);
     return values.help ? 0 : 2;
   }
+
   if (values['every-history']) {
     await everyHistory(values.only);
     return 0;
   }
+
   let broken = 0;
   let ran = 0;
   for (let seed = first; seed < first + histories; seed += 1) {
     const found = await simulate(seed, kind, values['as-found']);
+
     ran += 1;
+
     if (!found) continue;
+
     broken += 1;
     console.log(`seed ${seed}: ${found.message}\n`);
+
     if (values['stop-at-first'] || broken === 5) break;
   }
+
   console.log(`${ran} histories, ${broken} broken`);
+
   return broken === 0 ? 0 : 1;
 }
 

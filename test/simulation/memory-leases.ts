@@ -56,6 +56,7 @@ export class MemoryLeases {
           if (taken) taken.died = this.#clock();
           throw error;
         });
+
         return taken && state && this.#lease(name, taken, way);
       },
     };
@@ -87,6 +88,7 @@ export class MemoryLeases {
     const isCurrent = () => this.#all.get(name) === held && held.released > now();
     const change = (label: string, make: () => void) => way(label, make, true);
     let isOver = false;
+
     return {
       state: held.state,
       held: () => !isOver && isCurrent() && now() - this.#renewed(held) < HELD_MS,

@@ -42,11 +42,13 @@ export class MemoryOrders {
   act(act: RekeyAct): readonly string[] {
     const last = this.orders.rekeys.findLast(({ only }) => only === undefined);
     if (!last) return [];
+
     this.#started += 1;
     try {
       const wanted = { id: last.id, act, why: 'a simulation', newId: `rekey-${this.#started}`, by };
       const changes = applyAct(this.orders, wanted, this.#now());
       for (const { rekey } of changes) this.#set(withRekey(this.orders, rekey, this.#now()));
+
       return [last.from, last.to];
     } catch {
       return [];

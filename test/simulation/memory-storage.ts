@@ -122,6 +122,7 @@ export class MemoryStorage {
 
   #newUse(spec: UseSpec, key: string, mode: UseSpec['mode']): Kept {
     const current = this.#rules.wraps(key, '') ?? versionName(0);
+
     return {
       spec,
       key,
@@ -189,6 +190,7 @@ export class MemoryStorage {
       reads.set(name, { ...read, rest: JSON.stringify(REST) });
       see(name);
     };
+
     const patch = async (
       name: string,
       written: string,
@@ -197,6 +199,7 @@ export class MemoryStorage {
     ): Promise<void> => {
       const read = reads.get(name);
       const key = written.toLowerCase();
+
       this.#judge(name, key, pin, read);
       this.#sent.set(name, [...(this.#sent.get(name) ?? []), `${key}/${pin}`]);
 
@@ -204,9 +207,11 @@ export class MemoryStorage {
         this.#patch(name, key, pin, read);
         this.#of(name).spelled = written;
       };
+
       await way(`patch ${name} ${key} ${Number.parseInt(pin || '0', 16)}`, effect, true, signal);
       see(name);
     };
+
     return {
       list: async function* (this: MemoryStorage, subscription: string) {
         const page = await way(`list accounts ${subscription.slice(-2)}`, () =>
@@ -236,6 +241,7 @@ export class MemoryStorage {
           const scopes = [...this.#uses.keys()].filter((other) => other.startsWith(`${name}/`));
           return scopes.map((scope) => this.#scope(scope));
         });
+
         for (const one of page) {
           see(`${name}/${one.name}`);
           yield one;
@@ -260,14 +266,18 @@ export class MemoryStorage {
     const isOther = key !== use.key && read?.changes === use.changes.length;
     if (isOther && !this.#rules.isRekeyed(use.key, key, name)) this.#breaks(`${name} is put onto ${key}`);
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
+
     const from = read?.key ?? use.key;
     if (pin !== '' && this.#rules.isHeld(name, from, key, pin))
       this.#breaks(`${name} is moved before those that go first`);
+
     const rollout = rolloutOf(from, key, pin);
     const asked = this.asked.get(rollout) ?? new Set();
+
     // An automatic use gets the newest version of all, whatever stage that is in.
     if (pin !== '') this.asked.set(rollout, asked.add(name));
     if (!this.#rules.mayTarget(key, pin)) this.#breaks(`${name} is moved to a version that is not the newest`);
+
     for (const one of new Set([use.key, key])) {
       if (this.#rules.isLongRevoked(one)) this.#breaks(`${name} is moved although ${one} is revoked`);
     }
@@ -324,6 +334,7 @@ export class MemoryStorage {
         lastKeyRotationTimestamp: stamp,
       },
     };
+
     return {
       id: this.id(name),
       subscriptionId: spec.subscription,

@@ -47,6 +47,7 @@ export class MemoryVault {
       if (read !== undefined || !this.#touched.has(name)) this.onAtRecord.set(name, read ?? true);
       else this.onAtRecord.delete(name);
     }
+
     const after = {
       ...before,
       ...(enabled === undefined ? {} : { enabled }),
@@ -54,7 +55,9 @@ export class MemoryVault {
       ...(expiresOn ? { expiresOn } : {}),
       updatedOn: this.#now(),
     };
+
     this.versions = this.versions.map((version) => (version === before ? after : version));
+
     return after;
   }
 
@@ -109,14 +112,17 @@ export function keysOf(vault: MemoryVault, way: Way): Keys {
       if (!more) return;
     }
   }
+
   const listVersions = async (): Promise<KeyVersion[]> => {
     const all: KeyVersion[] = [];
     for await (const page of versionPages()) all.push(...page);
     return all.sort(compareAge);
   };
+
   const unused = async (): Promise<never> => {
     throw new Error('This simulation does not have it.');
   };
+
   return {
     versionPages,
     listVersions,

@@ -47,17 +47,22 @@ const STATES: Readonly<Record<string, (site: KeySite) => Promise<void>>> = {
 /** Every write to Key Vault, and every record, that a message leads to. */
 async function doneBy(state: string, message: object): Promise<ReadonlySet<string>> {
   const site = new KeySite();
+
   await STATES[state]?.(site);
+
   const writes: string[] = [];
   const earlier = site.trail.entries.length;
   const keys = keysOf(site.vault(), async (label, effect, isWrite) => {
     if (isWrite) writes.push(label);
     return effect();
   });
+
   await takeKeyMessage(message, { ...site.services(), keys, effects: { kept: undefined } });
+
   const records = site.trail.entries
     .slice(earlier)
     .map(({ action, reason, resource, caller }) => [action, reason, resource, caller?.objectId].join(' '));
+
   return new Set([...writes, ...records]);
 }
 
@@ -69,6 +74,7 @@ describe('a message of key-work of which any field is changed', () => {
       const required = { since: time, due: time, order: 'order', tick: 0 };
       const untouched = { kind, key: KEY.id, ...required, cause: { by: 'event', ref: '', since: '' }, attempt: 0 };
       let isAny = false;
+
       for (const state of Object.keys(STATES)) {
         const may = await doneBy(state, untouched);
         isAny ||= may.size > 0;
@@ -78,6 +84,7 @@ describe('a message of key-work of which any field is changed', () => {
           expect([...done].filter((it) => !may.has(it))).toEqual([]);
         }
       }
+
       expect(isAny).toBe(kind !== 'probe' && kind !== 'rotate');
     },
   );
@@ -90,6 +97,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
     fromRecord(record('key.revoke', 'Revoked', { why: id }, id)),
   );
   if (!first || !second) throw new Error('A revocation has a notification.');
+
   const read = async (target: string, id: string) => {
     const notification = [first, second].find((one) => one.id === id);
     return notification && { value: { notification, ...(target === 'ops' ? { sentOn: TIME } : {}) }, etag: '' };
@@ -106,6 +114,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
       return { status: 200 };
     },
   };
+
   let work: NotifyWork;
   try {
     work = PARSERS['notify-work'](message);
@@ -113,7 +122,9 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
     // It is poison, and leads to nothing.
     return sent;
   }
+
   await deliver(work, ports, () => {});
+
   return sent;
 }
 
@@ -125,7 +136,9 @@ it('a message of notify-work of which any field is changed leads to no request b
   const message = (target: string, id: string) => ({ kind: 'notify', target, notification: id, cause, attempt: 0 });
   const own = TARGETS.flatMap(({ name }) => ids.map((id) => sentBy(message(name, id))));
   const may = new Set((await Promise.all(own)).flatMap((sent) => [...sent]));
+
   expect(may.size).toBe(4);
+
   const all = new Set<string>();
   for (let seed = 1; seed <= RUNS; seed += 1) {
     const of = one(seeded(seed));
@@ -135,6 +148,7 @@ it('a message of notify-work of which any field is changed leads to no request b
     const sent = await sentBy({ ...message(target, forged.id), ...of([{}, { notification: forged }]), ...fields });
     for (const request of sent) all.add(request);
   }
+
   expect(all).toEqual(may);
 });
 
@@ -183,7 +197,9 @@ describe('what is stored in the work zone', () => {
         ...([{ do: 'rollBackRekey' }, { do: 'wait' }, { do: 'driftCheck' }] as const),
       ],
     });
+
     await runHistory(world, () => 0);
+
     expect(world.storage.all.map(([name, { key }]) => [name, key])).toEqual([
       ['st1', FIRST_KEY],
       ['st2', SECOND_KEY],

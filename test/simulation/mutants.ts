@@ -367,22 +367,28 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
     ]) {
       await cp(join(ROOT, part), join(folder, part), { recursive: true });
     }
+
     await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+
     const file = join(folder, mutant.file);
     const text = await readFile(file, 'utf8');
     if (text.split(mutant.from).length !== 2)
       throw new Error(`${mutant.name}: ${mutant.file} does not have its text once.`);
+
     await writeFile(
       file,
       text.replace(mutant.from, () => mutant.to),
     );
+
     const range = ['--seed', String(seed), '--histories', String(histories)];
     const worlds = ['--worlds', mutant.worlds ?? 'others'];
     const args = ['test/simulation/main.ts', ...range, ...worlds, '--stop-at-first', '--as-found'];
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+
     // A mutant that does not even run proves nothing: what counts is that a history is told to be broken.
     const [, ran, broken] = /^(\d+) histories, ([01]) broken$/m.exec(await readAll(child.stdout)) ?? [];
     if (ran === undefined) throw new Error(`${mutant.name}: its histories did not come to their end.`);
+
     return broken === '1' ? Number(ran) : undefined;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -397,6 +403,7 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE);
     return values.help ? 0 : 2;
   }
+
   let alive = 0;
   const judge = async (mutant: Mutant): Promise<void> => {
     const after = await caughtAfter(mutant, seed, histories);
@@ -405,8 +412,10 @@ async function main(args: string[]): Promise<number> {
       `${after === undefined ? 'LIVES'.padEnd(22) : `caught by history ${after}`.padEnd(22)}  ${mutant.name}`,
     );
   };
+
   await pMap(mutants, judge, { concurrency: availableParallelism() });
   console.log(`${mutants.length - alive} of ${mutants.length} mutants caught within ${histories} histories`);
+
   return alive === 0 ? 0 : 1;
 }
 

@@ -41,7 +41,9 @@ function staged(random: Random): UseSpec[] {
     ['1', '2', '2', '3'],
     ['1', '2', '3', undefined],
   ]);
+
   const [subscription = ''] = SUBSCRIPTIONS;
+
   return waves.map((wave) => ({
     subscription,
     region: one(random, REGIONS),
@@ -55,8 +57,10 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
   const key = () => one(random, specs).key;
   const account = () => `st${1 + Math.floor(random() * specs.length)}`;
   const isRekeyed = random() < 0.3;
+
   return Array.from({ length: one(random, [1, 2, 3, 4, 5]) }, (): ControllerDeed => {
     if (isRekeyed && random() < 0.5) return rekeyDeed(random, `st${1 + Math.floor(random() * specs.length)}`);
+
     const roll = random();
     if (roll < 0.5) return { do: 'newVersion', key: key() };
     if (roll < 0.6) return { do: 'wait' };
@@ -67,6 +71,7 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
     if (roll < 0.93) return { do: 'deleteAccount', account: account() };
     if (roll < 0.95) return { do: 'createAccount', spec: one(random, uses(random)) };
     if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
+
     return { do: 'loseIndex' };
   });
 }
@@ -83,6 +88,7 @@ export function rekeyDeed(random: Random, account: string): ControllerDeed {
 export function randomControllerWorld(random: Random): () => World {
   if (random() < 0.1) return randomShapeWorld(random);
   if (random() < 0.35) return aimedControllerWorld(random, (key) => one(random, Object.values(aimedDeeds(key))));
+
   const specs = uses(random);
   const told = deeds(random, specs);
   const faults = one(random, [0, 1, 1, 2]);
@@ -105,6 +111,7 @@ export function randomControllerWorld(random: Random): () => World {
     stalls: one(random, [0, 0, 1]),
     stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
+
   return () => new ControllerWorld(scenario);
 }
 
@@ -112,12 +119,15 @@ export function randomControllerWorld(random: Random): () => World {
 export function aimedDeeds(key: string): Readonly<Record<string, readonly ControllerDeed[]>> {
   const version: ControllerDeed = { do: 'newVersion', key };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+
   const pass = (seconds: number, during?: RegExp): ControllerDeed => ({
     do: 'pass',
     seconds,
     ...(during ? { during } : {}),
   });
+
   const pinBack: ControllerDeed = { do: 'pinBack', account: 'st1' };
+
   return {
     'a worker is killed while a PATCH is in flight': [version, killed(/^patch/)],
     'a worker is killed before its moves are recorded': [version, killed(/^audit/)],
@@ -214,11 +224,13 @@ function rekeyDeeds(from: string): Readonly<Record<string, readonly ControllerDe
   const start: ControllerDeed = { do: 'rekey', from, to };
   const back: ControllerDeed = { do: 'rollBackRekey' };
   const killed = (during: RegExp): ControllerDeed => ({ do: 'kill', during });
+
   const version = (key: string, during?: RegExp): ControllerDeed => ({
     do: 'newVersion',
     key,
     ...(during ? { during } : {}),
   });
+
   return {
     'all uses are moved to another key': [start],
     'a worker is killed while it moves a use to another key': [start, killed(/^patch/)],
@@ -253,6 +265,7 @@ export function aimedControllerWorld(random: Random, deedsOf: (key: string) => r
   const specs = uses(random);
   const key = specs[0]?.key ?? FIRST_KEY;
   const told = deedsOf(key);
+
   // What a stage waits for is no matter of regions.
   const isPlain = told.some((deed) => deed.do === 'hangRegion');
   const scenario: ControllerScenario = {
@@ -263,5 +276,6 @@ export function aimedControllerWorld(random: Random, deedsOf: (key: string) => r
     canaries: isPlain ? 0 : one(random, [0, 0, 1, 2]),
     stampSkewMs: one(random, [0, 0, 120_000, -120_000]),
   };
+
   return () => new ControllerWorld(scenario);
 }

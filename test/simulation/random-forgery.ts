@@ -65,6 +65,7 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
   if (roll < 0.45) {
     const about = { partition: keyPartition(key), row: accountRow(account, scope) };
     if (random() < 0.1) return { into: 'table', ...about };
+
     const use = {
       key,
       account,
@@ -73,24 +74,33 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
       mode: 'pinned',
       readOn: one(random, TIMES),
     };
+
     const isWhole = random() < 0.5;
+
     return { into: 'table', ...about, values: { ...(isWhole ? use : {}), ...useValues(random) } };
   }
+
   if (roll < 0.7) return forgedItem(random, subscription, account, key);
+
   if (roll < 0.78) {
     const known = { account, location: 'westeurope', key, writtenOn: one(random, TIMES) };
     const scopeKeys = one(random, ['', JSON.stringify([one(random, KEYS)])]);
     const values = random() < 0.8 ? { values: { ...known, scopesReadOn: one(random, TIMES), scopeKeys } } : {};
+
     return { into: 'table', partition: subscriptionPartition(subscription), row: accountRow(account), ...values };
   }
+
   if (roll < 0.82)
     return { into: 'table', partition: LISTINGS, row: subscription, values: { listedOn: one(random, TIMES) } };
+
   if (roll < 0.92) {
     const pass = { id: 'forged', startedOn: one(random, TIMES), targets: targets(random) };
     const usage = { 'westeurope writes': [[one(random, [0, 29_671_920, 1e15]), 1e9]], ' lists': [[1e9, 1e9]] };
     const state = { pass: [pass], unverified: [pass], unclean: [0, 2, 3, 1e9], usage: [usage] };
+
     return { into: 'leases', state: some<unknown>(random, state) };
   }
+
   if (roll < 0.96) {
     const subscriptions = one(random, [[subscription], SUBSCRIPTIONS]);
     const tries = one(random, [0, 100]);
@@ -99,6 +109,7 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
       message: { kind: 'subscriptions', subscriptions, tries, due: TIMES[2], cause: CAUSE },
     };
   }
+
   return { into: 'key-work', message: { kind: 'key', key, waiter: 3, subscriptions: SUBSCRIPTIONS, cause: CAUSE } };
 }
 
@@ -110,9 +121,11 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
   const row = workRow(item).replace(/^[^|]*/, elsewhere);
   if (random() < 0.1) return { into: 'table', partition: WORK, row };
+
   const cause = JSON.stringify({ ...CAUSE, by: one(random, ['forged', 'drift', 'sweep']) });
   const required = { ...item, subscription: elsewhere, due: one(random, TIMES), since: one(random, TIMES), cause };
   const more = some(random, { attempts: NUMBERS, reason: ['Paused', 'ForgedReason'], fresh: ['true', ''] });
+
   return { into: 'table', partition: WORK, row, values: { ...required, ...more } };
 }
 
@@ -131,6 +144,7 @@ export function randomForgeryWorld(random: Random): () => World {
       scoped: random() < 0.25,
     }),
   );
+
   const key = () => one(random, specs).key;
   const account = () => `st${1 + Math.floor(random() * specs.length)}`;
   const forged = (): ControllerDeed => ({ do: 'forge', forgery: JSON.stringify(randomForgery(random, specs)) });
@@ -147,15 +161,19 @@ export function randomForgeryWorld(random: Random): () => World {
     if (roll < 0.9) return { do: 'restore', key: key() };
     if (roll < 0.93) return { do: 'deleteAccount', account: account() };
     if (isRekeyed && roll < 0.99) return rekeyDeed(random, account());
+
     return { do: 'wait' };
   });
+
   const deeds: ControllerDeed[] = [
     ...[{ do: 'wait' } as const, ...first, ...told, ...(isRekeyed ? [{ do: 'rollBackRekey' } as const] : []), forged()],
     // What was forged may delay everything until the first check, and that by an hour.
     ...[CHECK, CHECK, { do: 'wait' } as const],
     ...specs.map((spec): ControllerDeed => ({ do: 'newVersion', key: spec.key })),
   ];
+
   const faults = one(random, [0, 0, 0, 1]);
   const instances = one(random, [1, 2]);
+
   return () => new ControllerWorld({ ...UNDISTURBED, uses: specs, deeds, instances, faults, aim: /audit|patch/ });
 }

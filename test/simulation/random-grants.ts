@@ -26,11 +26,13 @@ const NEXT_YEAR = new Date(Date.UTC(2027, 0, 1));
 /** Roles that allow all, some or nothing of what Storage does with a key. */
 function role(random: Random, actions: readonly string[]): Role {
   const [prefix] = (actions[0] ?? '').split('/keys/');
+
   const custom = (allows: readonly string[], excludes: readonly string[] = []): Role => ({
     roleId: CUSTOM,
     allows,
     excludes,
   });
+
   return one(random, [
     { roleId: ENCRYPTION_ROLE, allows: actions, excludes: [] },
     { roleId: ENCRYPTION_ROLE, allows: actions, excludes: [] },
@@ -102,5 +104,6 @@ export function randomGrantsWorld(random: Random): () => World {
     scopes: repeat(one(random, [0, 0, 1, 2]), () => one(random, ['own', 'beside', 'far'] as const)),
     ...(random() < 0.3 ? { meanwhile: azureAssignment(random, 90, ABOVE_KEY) } : {}),
   };
+
   return () => new GrantsWorld(scenario);
 }

@@ -27,6 +27,7 @@ export function randomKeyWorld(random: Random): () => World {
       ]),
     );
   }
+
   const scenario: KeyScenario = {
     versions,
     off: random() < 0.2 ? [1] : [],
@@ -35,6 +36,7 @@ export function randomKeyWorld(random: Random): () => World {
     aim: one(random, [/./, /patch/, /enabled.:false/, /enabled.:true/, /restored/]),
     kills: one(random, [0, 0, 1]),
   };
+
   return () => new KeyWorld(scenario);
 }
 
@@ -45,6 +47,7 @@ export function randomForgedMessageWorld(random: Random): () => World {
     message: JSON.stringify(forgedKeyMessage((of) => one(random, of))),
     ...one(random, [{}, { after: 'revoke' }, { during: 'restore' }, { after: 'restore' }] as const),
   });
+
   const calls = one<readonly Part[]>(random, [
     [],
     [{ do: 'revoke' }],
@@ -52,12 +55,14 @@ export function randomForgedMessageWorld(random: Random): () => World {
     [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }],
     [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, { do: 'revoke', after: 'restore' }],
   ]);
+
   const scenario: KeyScenario = {
     versions: one(random, [1, 2, 3]),
     off: random() < 0.3 ? [1] : [],
     parts: [...calls, ...Array.from({ length: one(random, [1, 2, 3]) }, forged)],
     ...one(random, [{}, {}, { kills: 1 }, { faults: 1, aim: /patch/ }]),
   };
+
   return () => new KeyWorld(scenario);
 }
 
@@ -70,6 +75,7 @@ export function randomOverlapWorld(random: Random): () => World {
     [{ do: 'restore', skew: skew(), after: 'revoke' }],
     [{ do: 'look', skew: skew(), late: true, during: 'restore' }],
   ]);
+
   const scenario: KeyScenario = {
     versions: one(random, [1, 2, 3]),
     parts: [
@@ -82,6 +88,7 @@ export function randomOverlapWorld(random: Random): () => World {
     aim: one(random, [/patch/, /enabled.:true/, /restored/]),
     kills: one(random, [0, 0, 0, 1]),
   };
+
   return () => new KeyWorld(scenario);
 }
 
@@ -97,14 +104,17 @@ export function randomByHandWorld(random: Random): () => World {
 /** After a revocation another tool replaces the tags of the newest version, and enables it or does not. */
 export function randomRewriteWorld(random: Random): () => World {
   const versions = one(random, [1, 1, 2, 3]);
+
   const more = one<readonly Part[]>(random, [
     [],
     [{ do: 'look', late: true, after: 'revoke' }],
     [{ do: 'rotate', after: 'revoke' }],
     [{ do: 'restore', after: 'rewrite' }],
   ]);
+
   const rewrite: Part = { do: 'rewrite', version: versions, tagsOnly: random() < 0.5, after: 'revoke' };
   const parts: Part[] = [{ do: 'revoke' }, rewrite, ...more];
+
   return () => new KeyWorld({ versions, parts });
 }
 
@@ -138,5 +148,6 @@ export function randomLateWorld(random: Random): () => World {
       hangingQueue: true,
     },
   ]);
+
   return () => new KeyWorld({ faults: 1, kinds: ['late'], ...scenario });
 }

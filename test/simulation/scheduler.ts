@@ -157,19 +157,24 @@ export class Scheduler {
   /** What the calls that are under way may come to. */
   transitions(): Transition[] {
     const ends: Transition[] = [];
+
     for (const call of this.#pending.filter(({ hangs }) => !hangs)) {
       const { actor } = call;
       ends.push({ label: `${actor.name}: ${call.label}`, actor, run: () => this.#end(call, undefined) });
+
       if (this.#faults === 0 || !this.#aim.test(call.label)) continue;
+
       for (const fault of this.#kinds) {
         if (!call.writes && fault !== 'fails' && fault !== 'hangs') continue;
         const label = `${actor.name}: ${call.label} ${fault}`;
         ends.push({ label, rare: 'harm', actor, run: () => this.#end(call, fault) });
       }
     }
+
     for (const late of this.#late) {
       ends.push({ label: `late: ${late.label}`, rare: 'late', run: () => this.#land(late) });
     }
+
     return ends;
   }
 
@@ -226,17 +231,24 @@ export class Scheduler {
       call.hangs = true;
       this.#faults -= 1;
       this.harms += 1;
+
       return;
     }
+
     this.#pending = this.#pending.filter((other) => other !== call);
+
     if (fault) {
       this.#faults -= 1;
       this.harms += 1;
     }
+
     if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
+
     try {
       const answer = fault === undefined || fault === 'answerLost' ? call.effect() : undefined;
+
       if (fault) throw noAnswer();
+
       call.actor.hear(`${call.label}=${JSON.stringify(answer)}`);
       call.resolve(answer);
     } catch (error) {

@@ -124,6 +124,7 @@ export class Tenant {
 
   #grant(one: Assignment, principal: string): RoleGrant {
     const { name, place, holder, role, condition } = one;
+
     return {
       id: this.#spell(idOf(one)),
       principalId: this.#spell(principal),

@@ -16,15 +16,18 @@ export class VirtualTimers {
   /** Takes the place of the machine's timers, until what is returned is called. */
   install(): () => void {
     const { setTimeout, clearTimeout } = globalThis;
+
     const set = (run: () => void, ms = 0): number => {
       this.#ids += 1;
       this.#timers.set(this.#ids, { at: this.#now() + ms, run });
       return this.#ids;
     };
+
     const clear = (id?: number): void => {
       if (id !== undefined) this.#timers.delete(id);
     };
     Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
+
     return () => void Object.assign(globalThis, { setTimeout, clearTimeout });
   }
 

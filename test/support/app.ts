@@ -84,14 +84,18 @@ export function useApp(options: AppOptions = {}) {
     front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
     await prepare?.(local.azure, azurite.connectionString);
+
     const { host, app: appDir } = await built();
     const { PATH, HOME } = process.env;
+
     const settings = appSettings(
       local.azure.storage ?? '',
       { ...SELDOM, ...(typeof env === 'function' ? env() : env) },
       local.azure.signInUrl,
     );
+
     const lease = leaseSeconds === undefined ? {} : { LOCAL_HOST_QUEUE_LEASE_SECONDS: String(leaseSeconds) };
+
     app = new AppInstances({
       host,
       appDir,
@@ -103,10 +107,12 @@ export function useApp(options: AppOptions = {}) {
       },
       output: () => ({ heard: (line) => lines.push(line) }),
     });
+
     control = appControl(app, azurite.child);
     await control.moveClock(local.azure.clock.offsetMs); // a preparation may have moved it
     await app.order({ do: 'start', instances });
   });
+
   afterAll(async () => {
     await app?.order({ do: 'kill' });
     await front?.close();
@@ -121,6 +127,7 @@ export function useApp(options: AppOptions = {}) {
     const sent = body ? { body: JSON.stringify(body) } : {};
     return fetch(`${running(front).url}/api${path}`, { method, headers, ...sent });
   };
+
   /** Runs a drift check as an operator. On a busy machine its report comes after the answer. */
   const checkDrift = async (): Promise<DriftReport> => {
     const begun = await call('operator', 'POST', '/drift');
@@ -133,7 +140,9 @@ export function useApp(options: AppOptions = {}) {
       return answer.status === 200 && (report as DriftReport);
     });
   };
+
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
+
   /** How many functions run now, over all instances. */
   const functionsRunning = async (): Promise<number> => {
     const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
@@ -142,12 +151,15 @@ export function useApp(options: AppOptions = {}) {
       .map(({ url }) => url);
     return (await Promise.all(urls.map(status))).reduce((sum, { functionsRunning: own }) => sum + own, 0);
   };
+
   /** Messages in a queue, visible or not. */
   const count = async (queue: string): Promise<number> =>
     (await queues().getQueueClient(queue).getProperties()).approximateMessagesCount ?? 0;
   const messages = async (): Promise<number> => (await count('key-work')) + (await count('fleet-work'));
+
   /** Resolves when no function runs. One that does could lose what it holds to a clock that leaps. */
   const atRest = (): Promise<unknown> => eventually('no function runs', async () => (await functionsRunning()) === 0);
+
   return {
     get azure() {
       return local.azure;

@@ -10,6 +10,7 @@ export function useAzurite(): { readonly connectionString: string } {
     azurite = await startAzurite();
   });
   afterAll(() => azurite?.stop());
+
   return {
     get connectionString() {
       if (!azurite) throw new Error('Azurite runs inside tests and hooks only.');
@@ -29,11 +30,14 @@ export function useAzuriteProcess(): { readonly connectionString: string; readon
     });
     azurite = { child, connectionString: await connectionString };
   });
+
   afterAll(() => azurite?.child.kill());
+
   const running = () => {
     if (!azurite) throw new Error('Azurite runs inside tests and hooks only.');
     return azurite;
   };
+
   return {
     get connectionString() {
       return running().connectionString;

@@ -14,15 +14,18 @@ export async function built(): Promise<{ readonly app: string; readonly host: st
     () => true,
     () => false,
   );
+
   if (isFirst) {
     await Promise.all([bundle({ outDir: paths.app, zip: false }), bundleHost(paths.host)]);
     await writeFile(done, '');
   }
+
   await eventually('another test file has bundled the app', () =>
     access(done).then(
       () => true,
       () => false,
     ),
   );
+
   return paths;
 }

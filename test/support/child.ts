@@ -20,11 +20,13 @@ export function startChild(module: string, args: readonly string[] = [], env: Re
   });
   let output = '';
   let ended = false;
+
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
     });
   }
+
   return {
     process: child,
     output: () => output,

@@ -21,6 +21,7 @@ export function openData(world: World, { id, fileShares, blobContainers }: Stora
     const principalId = world.principals.get(CLIENT_IDS.owner)?.objectId ?? '';
     assignRole(world, { scope: id, principalId, role: BUILT_IN_ROLES[role], settled: true });
   }
+
   fileShares.set('data', { name: 'data', enabledProtocols: 'SMB', shareQuota: 5120, files: ['readme.txt'] });
   blobContainers.set('data', { name: 'data', defaultEncryptionScope: undefined, blobs: new Map() });
 }
@@ -55,6 +56,7 @@ export async function readData(world: World, { name }: StorageAccount): Promise<
       await table.listEntities().next();
     },
   };
+
   const answers = Object.entries(services).map(async ([service, ask]): Promise<[string, string]> => {
     const code = await ask().then(
       () => 'open',
@@ -63,5 +65,6 @@ export async function readData(world: World, { name }: StorageAccount): Promise<
     );
     return [service, code];
   });
+
   return Object.fromEntries(await Promise.all(answers));
 }

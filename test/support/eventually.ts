@@ -13,11 +13,13 @@ export async function eventually<T>(
   limitMs = LIMIT_MS,
 ): Promise<T> {
   const end = Date.now() + limitMs;
+
   // Less and less often: what takes seconds is not to be held up by being asked for, nor its caller refused for that.
   for (let pauseMs = 20; ; pauseMs = Math.min(1.3 * pauseMs, 250)) {
     const found = await probe();
     if (found !== undefined && found !== false) return found;
     if (Date.now() > end) throw new Error(`Within ${limitMs} ms not seen: ${what}`);
+
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

@@ -22,6 +22,7 @@ export async function indexed(
   accounts: readonly StorageAccount[],
 ): Promise<{ readonly AzureWebJobsStorage: string; readonly CMK_VAULTS: string }> {
   await createAppStorage(connectionString);
+
   const environment = { AzureWebJobsStorage: connectionString, CMK_VAULTS: vault.id };
   const none = () => {
     throw new Error('A connection string needs no sign-in.');
@@ -29,10 +30,13 @@ export async function indexed(
   const table = createFleetTable(readStorageSettings(environment), none);
   const index = { fleet: createFleetIndex(table), useRows: createUseRows(table) };
   const listed: Account[] = [];
+
   for await (const account of procedures.azure().accounts.list(SUBSCRIPTION_ID)) {
     if (accounts.some(({ name }) => account.name === name)) listed.push(account);
   }
+
   await fillIndex(SUBSCRIPTION_ID, listed, index);
+
   return environment;
 }
 
@@ -46,15 +50,21 @@ export async function fillIndex(
   const changes: AccountChange[] = [];
   const uses: UseRow[] = [];
   const now = on.toISOString();
+
   for (const { id, location, tags, encryption } of accounts) {
     const use = accountKeyUse(encryption);
     const key = use ? formatKeyIdentifier(use) : '';
+
     changes.push({ account: id, location, tags, scopeKeys: [], scopesReadOn: now, writtenOn: now, key });
+
     if (!use) continue;
+
     const { pinned, current } = use;
     const progress = { readOn: now, at: now, state: 'pending', attempts: 0 } as const;
+
     uses.push({ key, account: id, location, mode: pinned ? 'pinned' : 'automatic', pinned, current, ...progress });
   }
+
   await useRows.put(uses);
   await fleet.write(changes);
   await fleet.listed(subscription, on);

@@ -22,6 +22,7 @@ export function versionName(n: number): string {
 /** A usable version made on day `n` of 2026, changed as told. */
 export function keyVersion(n: number, change: Partial<KeyVersion> = {}): KeyVersion {
   const version = versionName(n);
+
   return {
     id: `${KEY.id}/${version}`,
     keyName: KEY.name,

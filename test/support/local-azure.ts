@@ -18,6 +18,7 @@ export function useLocalAzure(options: Omit<LocalAzureOptions, 'stateDir'> = {})
     });
     restore = joinLocalAzure(held.azure);
   });
+
   afterAll(async () => {
     restore();
     await held.azure?.close();
@@ -41,8 +42,11 @@ export function stateDir(): string {
 /** Makes this process a client of a local Azure; returns how to undo that. Needs the CA of the global setup. */
 function joinLocalAzure(azure: LocalAzure): () => void {
   const before = Object.fromEntries(Object.keys(azure.env).map((name) => [name, process.env[name]]));
+
   Object.assign(process.env, azure.env);
+
   const restoreFetch = proxyFetch();
+
   return () => {
     for (const [name, value] of Object.entries(before)) {
       if (value === undefined) delete process.env[name];
@@ -63,8 +67,11 @@ function proxyFetch(): () => void {
   if (before?.constructor.name !== 'EnvHttpProxyAgent') {
     throw new Error('fetch has no proxy agent: the process was not started with NODE_USE_ENV_PROXY and HTTPS_PROXY.');
   }
+
   const agent = new before.constructor();
+
   holder[symbol] = agent as { constructor: new () => object };
+
   return () => {
     holder[symbol] = before;
   };

@@ -50,6 +50,7 @@ export class MemoryFleetTable {
       way(`${name} reads ${`${partition} ${beginning}`.trim()}`, () =>
         this.rows(partition).filter(({ rowKey }) => rowKey.startsWith(beginning)),
       );
+
     return {
       async *rows(partition, beginning) {
         yield* await read(partition, beginning);

@@ -19,14 +19,18 @@ export class MemoryLeases implements Leases {
   async acquire(name: string): Promise<(Lease & { readonly expire: () => void }) | undefined> {
     const taken = this.#taken.get(name);
     if (taken && taken.until > this.#now().getTime()) return undefined;
+
     const holder = {};
+
     this.#taken.set(name, { holder, until: Number.POSITIVE_INFINITY });
+
     let isLeft = false;
     const isOurs = () => {
       const of = this.#taken.get(name);
       return of?.holder === holder && of.until > this.#now().getTime();
     };
     const state = this.#states.get(name);
+
     return {
       state: state === undefined ? undefined : JSON.parse(state),
       held: () => !isLeft && isOurs(),

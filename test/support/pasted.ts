@@ -22,6 +22,7 @@ export function wordsOf(command: string): string[] {
 export async function pasteRoleAssignment(command: string, them: ReturnType<typeof outsider>): Promise<void> {
   const words = wordsOf(command);
   if (words.slice(0, 3).join(' ') !== 'role assignment create') throw new Error(`It is another command: ${command}`);
+
   const option = (name: string) => optionOf(words, name);
   const scope = option('--scope').slice(1);
   const filter = `roleName eq '${option('--role')}'`;
@@ -29,8 +30,10 @@ export async function pasteRoleAssignment(command: string, them: ReturnType<type
     const principalId = option('--assignee-object-id');
     const principalType = option('--assignee-principal-type');
     await them.roles.roleAssignments.create(scope, randomUUID(), { roleDefinitionId, principalId, principalType });
+
     return;
   }
+
   throw new Error(`There is no role ${option('--role')}.`);
 }
 
@@ -38,14 +41,17 @@ export async function pasteRoleAssignment(command: string, them: ReturnType<type
 export async function pasteLocalRole(command: string, them: ReturnType<typeof outsider>): Promise<void> {
   const words = wordsOf(command);
   if (words.slice(0, 4).join(' ') !== 'keyvault role assignment create') throw new Error(`It is another: ${command}`);
+
   const option = (name: string) => optionOf(words, name);
   const hsm = option('--hsm-name');
   const shown = await them.hsm(hsm, 'GET', '///providers/Microsoft.Authorization/roleDefinitions');
   const roles = shown.value as { id: string; properties: { roleName: string } }[];
   const role = roles.find(({ properties }) => properties.roleName === option('--role'));
   if (!role) throw new Error(`There is no role ${option('--role')}.`);
+
   const properties = { roleDefinitionId: role.id, principalId: option('--assignee-object-id') };
   const path = `/${option('--scope')}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+
   await them.hsm(hsm, 'PUT', path, { properties });
 }
 

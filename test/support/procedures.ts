@@ -86,7 +86,9 @@ export class Procedures {
     const version = addKeyVersion(this.world, vault, key, options.key);
     const identity = addIdentity(this.world, group, unique('id-'));
     if (options.role ?? true) allowStorage(this.world, vault, identity.principalId);
+
     const account = addAccount(this.world, group, { name: unique('st'), shares: ['share1'] });
+
     return { group, vault, key, version, identity, account };
   }
 
@@ -168,8 +170,10 @@ export class Procedures {
       () => undefined,
       (thrown: unknown) => thrown,
     );
+
     expect(error).toBeInstanceOf(CmkError);
     expect(journal.entries.filter(({ kind }) => kind === 'done')).toEqual([]);
+
     return error as CmkError;
   }
 

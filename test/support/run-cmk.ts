@@ -38,5 +38,6 @@ export async function runCmk(
     ask: answer === undefined ? undefined : async () => answer,
     ...(procedures ? { azure: procedures.azure(as), credential: procedures.credential(as) } : {}),
   });
+
   return { code, out, err };
 }

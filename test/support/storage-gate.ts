@@ -35,8 +35,10 @@ export function useStorageGate(storage: { readonly connectionString: string }): 
         from.on('close', () => to.destroy());
       }
     });
+
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     closers.push(() => server.close());
+
     return (server.address() as AddressInfo).port;
   };
 
@@ -48,15 +50,18 @@ export function useStorageGate(storage: { readonly connectionString: string }): 
       connectionString = connectionString.replace(before + port, before + (await listen(service, Number(port))));
     }
   });
+
   const open = (): void => {
     if (hanging.size > 0) for (const socket of sockets) socket.destroy();
     sockets.clear();
     hanging.clear();
   };
+
   afterAll(() => {
     for (const close of closers) close();
     for (const socket of sockets) socket.destroy();
   });
+
   return {
     get connectionString() {
       return connectionString;

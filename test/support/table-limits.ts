@@ -30,6 +30,7 @@ export function refuseTooLarge({ partitionKey, rowKey, properties }: Entity): vo
 
   const names = Object.keys(properties);
   if (names.length > MOST.properties) throw refusal('TooManyProperties', `the entity has ${names.length} properties`);
+
   for (const [name, value] of Object.entries(properties)) {
     const { length } = String(value);
     if (length > MOST.property) throw refusal('PropertyValueTooLarge', `${name} has ${length} characters`);

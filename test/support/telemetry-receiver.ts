@@ -58,33 +58,43 @@ export function useTelemetryReceiver(): TelemetryReceiver {
     else if (path === '/v1/metrics') points.push(...pointsOf(JSON.parse(body)));
     else envelopes.push(...envelopesOf(body));
   };
+
   beforeAll(async () => {
     const heard = async (request: IncomingMessage, response: ServerResponse) => {
       requests += 1;
       headers = request.headers;
+
       const chunks: Buffer[] = [];
+
       for await (const chunk of request) chunks.push(chunk as Buffer);
+
       if (answer === 'hang') return;
+
       const bytes = Buffer.concat(chunks);
       const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
       if (answer === 'take') take(request.url ?? '', body.toString());
+
       response.writeHead(answer === 'take' ? 200 : 400, { 'content-type': 'application/json' });
       response.end(answer === 'take' ? '{}' : '{"message":"no"}');
     };
+
     // What is sent to Application Insights always comes by TLS: it takes the way through the proxy, which this is too.
     const tls = createTlsServer(await certificates(stateDir()), heard);
     server = createServer(heard).on('connect', (_, socket) => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       tls.emit('connection', socket);
     });
+
     const listening = server;
     await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
     url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
   });
+
   afterAll(() => {
     server?.closeAllConnections();
     server?.close();
   });
+
   return {
     get url() {
       return url;

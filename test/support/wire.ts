@@ -42,6 +42,7 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}) 
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
 
   beforeAll(() => createAppStorage(azurite.connectionString));
+
   beforeEach(async () => {
     records.length = 0;
     sent.length = 0;
@@ -71,6 +72,7 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}) 
     services(env: Readonly<Record<string, string>> = {}): Services {
       const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
       const services = createServices({ ...appSettings(azurite.connectionString, {}), ...env }, credential);
+
       return {
         ...services,
         now: () => local.azure.clock.now(),

@@ -19,10 +19,12 @@ export async function reconcileAll(services: Pick<Services, 'workItems' | 'contr
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
     const due = (await workItems(services)).filter((item) => item.due <= storageClock.now());
     if (due.length === 0) return;
+
     for (const { subscription, about, cause } of due) {
       if (subscription === NO_SUBSCRIPTION) await controller.handleKeyMessage(about, cause, log);
       else await controller.handleFleetMessage({ subscriptions: [subscription], tries: 0, cause }, log);
     }
   }
+
   throw new Error('Work items are still due.');
 }

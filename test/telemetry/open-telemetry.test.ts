@@ -13,6 +13,7 @@ beforeAll(() => {
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = receiver.url;
   process.env.OTEL_EXPORTER_OTLP_HEADERS = 'api-key=known';
   process.env.HTTPS_PROXY = receiver.url;
+
   telemetry = startOpenTelemetry({
     environment: {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
@@ -36,17 +37,22 @@ const HOST = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 describe('spans', () => {
   it('stand below the one that runs, or the one that is named, whether or not that one is recorded', async () => {
     let handedOn: string | undefined;
+
     await telemetry.span('outer', { parent: HOST, attributes: { 'cmk.key': 'a' } }, () =>
       telemetry.span('inner', { isCall: true }, async () => {
         handedOn = telemetry.traceparent();
       }),
     );
+
     await telemetry.span('elsewhere', { parent: handedOn, link: HOST }, async () => {});
+
     expect(telemetry.traceparent()).toBeUndefined();
+
     const [outer, inner, elsewhere] = await eventually('three spans', () => {
       const found = [...named('outer'), ...named('inner'), ...named('elsewhere')];
       return found.length === 3 && found;
     });
+
     expect(outer).toMatchObject({ parentSpanId: 'b7ad6b7169203331', kind: 1, attributes: { 'cmk.key': 'a' } });
     expect(inner).toMatchObject({ parentSpanId: outer?.spanId, kind: 3 });
     expect(elsewhere).toMatchObject({ parentSpanId: inner?.spanId, links: 1 });
@@ -61,9 +67,13 @@ describe('spans', () => {
       async () => 'x',
       (result) => ({ result }),
     );
+
     const broken = telemetry.span('broken', {}, () => Promise.reject(new Error('no')));
+
     await expect(broken).rejects.toThrow('no');
+
     await eventually('both', () => named('done').length + named('broken').length === 2);
+
     expect(named('done')[0]).toMatchObject({ attributes: { result: 'x' }, isError: false });
     expect(named('done')[0]?.ms).toBeGreaterThan(4_900);
     expect(named('broken')[0]).toMatchObject({ isError: true });
@@ -76,7 +86,9 @@ it('metrics are counters, histograms and gauges, and the age of the queues is as
   telemetry.measure({ name: 'cmk.rotation.duration', value: 12.5, attributes: { key: 'a' } });
   telemetry.measure({ name: 'cmk.drift.findings', value: 3, attributes: { code: 'StaleKeyVersion' } });
   await telemetry.flush();
+
   const point = (name: string) => receiver.points.find((one) => one.name === name);
+
   expect(point('cmk.accounts.moved')).toMatchObject({ value: 2, attributes: { key: 'a' } });
   expect(point('cmk.rotation.duration')).toMatchObject({ value: 12.5 });
   expect(point('cmk.drift.findings')).toMatchObject({ value: 3, attributes: { code: 'StaleKeyVersion' } });
@@ -87,6 +99,7 @@ it('Application Insights gets the same, as dependencies and metrics, and nothing
   await telemetry.span('for insights', {}, async () => {});
   telemetry.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
   await telemetry.flush();
+
   const data = await eventually('its envelopes', () => {
     const found = receiver.envelopes.map(({ data }) => JSON.stringify(data));
     return (
@@ -95,6 +108,7 @@ it('Application Insights gets the same, as dependencies and metrics, and nothing
       found
     );
   });
+
   expect(data.find((one) => one.includes('for insights'))).toContain('RemoteDependencyData');
   expect(data.find((one) => one.includes('cmk.revocations.open'))).toContain('MetricData');
   expect(data.filter((one) => /Item_|Request_Success_Count|Feature/.test(one))).toEqual([]);

@@ -30,9 +30,12 @@ describe('telemetry', () => {
       },
       () => {},
     );
+
     expect(lazy.traceparent()).toBeUndefined();
     expect(loads).toBe(0);
+
     await Promise.all([lazy.ready(), lazy.ready()]);
+
     expect(lazy.traceparent()).toBe(TRACEPARENT);
     expect(loads).toBe(1);
   });
@@ -60,8 +63,10 @@ describe('telemetry', () => {
       async () => ({ ...NO_TELEMETRY, flush: () => hanging }),
       () => {},
     );
+
     await loaded.ready();
     await Promise.all([loading.ready(), loaded.flush()]);
+
     expect(performance.now() - began).toBeLessThan(20_000);
   });
 });

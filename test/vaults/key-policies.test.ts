@@ -94,6 +94,7 @@ describe('a definition', () => {
 
 describe('an initiative', () => {
   const id = `${BUILT_IN}/policySetDefinitions/7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e`;
+
   const initiative = (name: string, parameters: object, defaults: object = {}) =>
     POLICY_INITIATIVE.parse({
       properties: {
@@ -112,6 +113,7 @@ describe('an initiative', () => {
         ],
       },
     });
+
   const bits = { minimumRSAKeySize: "[Parameters('BITS')]" };
 
   it.each<[string, PolicyInitiative, object, { readonly denied: string }[]]>([

@@ -11,10 +11,13 @@ describe('a vault whose properties do not mention soft delete', () => {
     const { enableSoftDelete: _, ...properties } = vault.properties;
     const { id, name, location } = vault;
     const match = { host: 'management.azure.com', path: `/vaults/${name}\\?` };
+
     procedures.local.faults.add([{ match, answer: { status: 200, body: { id, name, location, properties } } }]);
+
     const { vaults, cloud } = procedures.azure();
     const parsed = parseResourceId(id);
     const found = parsed && (await vaults.find(parsed));
+
     expect(found).toMatchObject({ name, softDelete: true, purgeProtection: true, accessModel: 'rbac' });
     expect(found && (await vaults.get(managed(found, cloud)))).toMatchObject({ id, softDelete: true });
   });

@@ -86,9 +86,11 @@ beforeEach(async () => {
 describe('GET /api/fleet', () => {
   it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
     const { value, summary, freshness, warnings } = await fleet();
+
     expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
     expect([warnings, value.length]).toEqual([[], 13]);
     expect(freshness).toMatchObject({ check: { complete: true } });
+
     expect(value.find(({ name }) => name === 'stfiles06')).toMatchObject({
       resourceGroup: 'rg-files',
       region: 'westeurope',
@@ -100,18 +102,23 @@ describe('GET /api/fleet', () => {
       health: { state: 'Serving' },
       lastChecked: freshness.check?.startedOn,
     });
+
     expect((await fleet('all=true')).summary.text).toBe('14 accounts: 13 serving, 1 not managed');
   });
 
   it('goes page by page, by any filter, and refuses a parameter that it does not know', async () => {
     const first = await fleet('vault=kv-files&top=4');
+
     expect(names(first)).toEqual(['starchive01', 'starchive02', 'stfiles01', 'stfiles02']);
+
     const second = await fleet(first.nextLink?.split('?')[1]);
+
     expect(names(second)).toEqual(['stfiles03', 'stfiles04', 'stfiles05', 'stfiles06']);
     expect(second).toMatchObject({ summary: { accounts: 10 } });
     expect(await fleet(second.nextLink?.split('?')[1])).not.toHaveProperty('nextLink');
     expect(names(await fleet('key=records-key&resourceGroup=rg-records'))).toEqual(['strecords01', 'strecords02']);
     expect(names(await fleet('subscription=5ab50000-0000-4000-8000-000000000002&health=stale'))).toEqual([]);
+
     const long = 'x'.repeat(900);
     for (const query of ['page=2', 'health=Well', 'top=0', 'top=1001', 'all=yes', 'key=', `tag=${long}`]) {
       await expect(fleet(query), query).rejects.toEqual(refused('QueryInvalid'));
@@ -125,10 +132,14 @@ describe('GET /api/fleet', () => {
       callOf({ etag: headers.etag ?? '' }),
       wire.services(),
     );
+
     expect(again).toMatchObject({ status: 304, headers: { etag: headers.etag } });
     expect(again.body).toBeUndefined();
+
     rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-files'), 'archive-key');
+
     const changed = await fleet('', { etag: headers.etag ?? '' });
+
     expect(changed.status).toBe(200);
     expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-files/archive-key)');
   });
@@ -137,23 +148,35 @@ describe('GET /api/fleet', () => {
     const { world } = wire.azure;
     const key = new TestKey(world);
     const old = key.account('pinned', { tags: { 'cmk-wave': '1', env: 'prod' } });
+
     await check();
+
     const young = key.account();
+
     await discover(key, young);
+
     const since = await revoked(key);
     const { value, summary } = await fleet(`key=${key.name}`);
+
     expect(summary.text).toBe(`2 accounts: 2 revoked (${key.vault.name}/${key.name})`);
+
     const cause = expect.objectContaining({ reason: 'RevocationOpen', about: [key.id()] });
+
     expect(value.map(({ health }) => health)).toEqual(Array(2).fill({ state: 'Revoked', cause, since }));
     expect(names(await fleet('tag=cmk-wave&tag=nothing'))).toEqual([old.name]);
     expect(names(await fleet(`tag=env=prod&cause=RevocationOpen&key=${key.vault.name}/${key.name}`))).toEqual([
       old.name,
     ]);
     expect(await account(young.name)).not.toHaveProperty('lastChecked');
+
     const other = new TestKey(world);
+
     await discover(other, other.account());
+
     expect((await fleet(`key=${other.name}`)).summary.text).toBe('1 account: 1 unknown');
+
     const { findings, scopeUses } = await account('stfiles06');
+
     expect([findings, scopeUses]).toMatchObject([[], [{ vault: 'kv-files' }]]);
   });
 
@@ -169,13 +192,17 @@ describe('GET /api/fleet', () => {
       });
       return FLEET_LIST.parse(JSON.parse(String(body)));
     };
+
     const { driftStorage, keys, effects, fleet: index } = services;
     const unchecked = await answer({ driftStorage: { ...driftStorage, newest: down } });
+
     expect(unchecked.summary.states).toMatchObject({ Serving: 0, Unknown: expect.any(Number) });
     expect(unchecked.summary.states.Unknown).toBeGreaterThan(8);
     expect(unchecked.warnings).toEqual([expect.stringMatching(/^The app could not read the newest drift report: /)]);
     expect(unchecked.freshness).not.toHaveProperty('check');
+
     const unversioned = await answer({ keys: { ...keys, listVersions: down }, effects: { ...effects, read: down } });
+
     expect(unversioned.summary.states.Serving).toBe(0);
     expect(unversioned.warnings).toContainEqual(
       expect.stringMatching(/^The app could not read the versions of \S+files-key: /),
@@ -183,7 +210,9 @@ describe('GET /api/fleet', () => {
     expect(unversioned.warnings).toContainEqual(
       expect.stringMatching(/^The app could not read the effect of \S+ on file services: /),
     );
+
     const gone = answer({ fleet: { ...index, listings: down } });
+
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
   });
 

@@ -48,7 +48,9 @@ async function health(
     lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id, version: undefined, lastSeen: NOW }]]),
     warnings: [],
   };
+
   const [evaluated] = await evaluateFleet(reading, settings);
+
   return evaluated?.view.health;
 }
 const revoked = (n: number) =>

@@ -37,7 +37,9 @@ describe('readKeyUsers', () => {
       // Storage does not say which version an automatic one uses.
       { ...useRow(5, AUTOMATIC), current: undefined, state: 'pending' } as unknown as UseRow,
     ];
+
     const { users, rotation } = await read(uses);
+
     expect(users).toEqual({
       accounts: 4,
       scopes: 1,
@@ -50,6 +52,7 @@ describe('readKeyUsers', () => {
       complete: true,
       oldest: day(190).toISOString(),
     });
+
     expect(rotation).toMatchObject({ state: 'underWay', startedOn: day(100).toISOString() });
   });
 
@@ -58,10 +61,12 @@ describe('readKeyUsers', () => {
     const tags = { [REVOCATION_TAG]: formatRevocation(record) };
     const revoked = [keyVersion(1), keyVersion(100, { enabled: false, tags })];
     const { users, rotation, cost } = await read([useRow(1, OLD)], revoked);
+
     expect(users).toMatchObject({ accounts: 1, complete: true });
     expect(users?.lagging).toBeUndefined();
     expect(rotation).toEqual({ key: KEY.id, state: 'blocked', reason: 'RevocationOpen' });
     expect(cost).toBeUndefined();
+
     expect(versionsOf(revoked, users, NOW)[0]).toMatchObject({
       activeFrom: day(100).toISOString(),
       enabled: false,

@@ -32,6 +32,7 @@ function summaryOf(versions: KeyVersion[], index: Index = {}) {
       },
     },
   };
+
   return readKeySummary(KEY, ports, new AbortController().signal);
 }
 

@@ -21,6 +21,7 @@ describe('nextRotation', () => {
   const by = (rotatedBy: string, on?: string, reason?: string) => ({ by: rotatedBy, on, reason });
   const policy = (of: Partial<RotationPolicy>) => ({ ...NONE, ...of });
   const at = (n: number) => day(n).toISOString();
+
   it.each<[string, Partial<KeyVersion>, RotationPolicy, boolean, object]>([
     ['is the policy’s', EXPIRES, policy({ rotates: true, beforeExpiry: 'P60D' }), true, by('policy', at(240))],
     [

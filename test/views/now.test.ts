@@ -39,13 +39,16 @@ it('The keys are the unusual ones, and incomplete when some were not read in tim
     state,
     unread: reason ? [{ what: 'the versions of the key', reason, detail: '' }] : [],
   });
+
   const keysOf = async (...value: ReturnType<typeof key>[]) => {
     const lister = { list: async () => ({ value, vaults: [] }) } as unknown as KeyLister;
     const ports = { settings: { vaults: { all: [] } }, now: () => new Date() } as unknown as NowPorts;
     const taken = await createNowBoard(new FleetSnapshots(), lister).takers(ports).keys();
     return 'value' in taken ? [taken.value.keys.map(({ name }) => name), taken.value.complete] : taken;
   };
+
   const forbidden = key('forbidden', 'unknown', 'MissingPermission');
+
   expect(await keysOf(key('usual', 'usable', 'TimeUp'), forbidden)).toEqual([['forbidden'], true]);
   expect(await keysOf(key('late', 'unknown', 'TimeUp'), forbidden)).toEqual([['forbidden'], false]);
 });

@@ -36,20 +36,25 @@ it('readFleet counts subscriptions in sight that were never listed', async () =>
 it('The fleet is read once for concurrent calls, and for the pages that follow', async () => {
   vi.useFakeTimers();
   onTestFinished(() => void vi.useRealTimers());
+
   let readings = 0;
   const ports = portsOf(async () => {
     readings += 1;
     await new Promise((resolve) => setTimeout(resolve, 10_000));
     return new Map();
   });
+
   const snapshots = new FleetSnapshots();
   for (let ms = 0; ms < 20_000; ms += 10_000) {
     void snapshots.get(ports);
     await vi.advanceTimersByTimeAsync(10_000);
   }
+
   expect(readings).toBe(1);
+
   await vi.advanceTimersByTimeAsync(10_000);
   void snapshots.get(ports);
+
   expect(readings).toBe(2);
 });
 
@@ -66,6 +71,7 @@ describe('An index that a writer of its table has filled', () => {
         }
       },
     };
+
     return { ports: { ...ports, fleet }, read: () => accounts };
   };
 

@@ -32,6 +32,7 @@ function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIO
     checkedOn: NOW.toISOString(),
     ...rollout,
   };
+
   const [since, until] = [NOW, day(1_000)].map((date) => date.toISOString());
   const contests = contested.map((account) => ({
     id: account,
@@ -40,8 +41,10 @@ function rotationOf(uses: readonly UseRow[], { rollout, pause, versions = VERSIO
     until: until ?? '',
     by: {},
   }));
+
   const count = new RotationCount({ key: KEY, versions, rollout: rollout && row, pause, contests, now: NOW });
   for (const use of uses) count.add(use);
+
   return count.result();
 }
 
@@ -131,20 +134,27 @@ describe('A rotation', () => {
       useRow(2, OLD),
       useRow(3, { ...OLD, wave: '2' }),
     ];
+
     const canary = { rollout: { stage: 'canary', canaries: [accountId(1)], lastNews: 'CanaryFailed' } } as const;
     const held = rotationOf(uses, canary);
+
     expect(held).toMatchObject({
       state: 'held',
       reason: 'CanaryFailed',
       stage: { name: 'canary', state: 'failed' },
     });
+
     expect(held.detail).toContain('canary: 0 moved, 0 waiting, 1 failed.');
+
     const wave = rotationOf(uses, { rollout: { stage: 'wave 2', proven: true } });
+
     expect(wave).toMatchObject({
       state: 'underWay',
       stage: { name: 'wave 2', state: 'underWay' },
     });
+
     const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', lastNews: 'WaveFailed' } });
+
     expect(failedWave).toMatchObject({ state: 'held', reason: 'WaveFailed', stage: { state: 'failed' } });
     expect(rotationOf(uses, { rollout: {} }).stage).toBeUndefined();
   });
@@ -192,8 +202,10 @@ describe('A rotation', () => {
     const movedAt = (minutes: number) => ({ stamp: new Date(NOW.getTime() - minutes * 60_000).toISOString() });
     const moved = [useRow(2_000, movedAt(4)), useRow(2_001, movedAt(6)), useRow(2_002)];
     const { places, expectedEnd } = rotationOf([...uses, elsewhere, ...moved]);
+
     // 960 at once by the hour's budget, and one each 3.75 seconds from then on.
     const end = new Date(NOW.getTime() + 340 * 3_750).toISOString();
+
     expect(expectedEnd).toBe(end);
     expect(places).toEqual([
       expect.objectContaining({ region: 'northeurope', failed: 1, waiting: 0 }),

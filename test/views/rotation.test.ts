@@ -79,11 +79,14 @@ it('The listings are read once for all rotations of a page, and a rotation that 
       },
     },
   });
+
   const { value } = await list();
+
   expect(value).toMatchObject([
     { state: 'finished', unlisted: 1 },
     { state: 'finished', unlisted: 1 },
     { state: 'unknown', detail: expect.any(String) },
   ]);
+
   expect(lists).toBe(1);
 });

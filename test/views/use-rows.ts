@@ -14,6 +14,7 @@ export function accountId(n: number, subscription = SUBSCRIPTION): string {
 /** A use of the key by the n-th account, moved to the version of day 100; changed as told. */
 export function useRow(n: number, change: Partial<UseRow> = {}): UseRow {
   const version = versionName(100);
+
   return {
     key: KEY.id,
     account: accountId(n),
@@ -38,6 +39,7 @@ export const AUTOMATIC = automatic as Partial<UseRow>;
 /** What is read of the key but its versions: without a rollout or a pause, unless changed. */
 export function viewPorts(uses: readonly UseRow[]) {
   const now = () => NOW;
+
   return {
     useRows: {
       async *of() {

@@ -46,14 +46,22 @@ describe('a lease', () => {
 
   it('hands what was saved to the next holder, until it is cleared', async () => {
     const first = await taken(instance(), 'state');
+
     expect(first.state).toBeUndefined();
+
     await first.save({ moves: [{ from: 'v1', to: 'v2', cause: 'Schlüssel' }] });
+
     expect(first.state).toEqual({ moves: [{ from: 'v1', to: 'v2', cause: 'Schlüssel' }] });
+
     await first.release();
+
     const second = await taken(instance(), 'state');
+
     expect(second.state).toEqual(first.state);
+
     await second.save(undefined);
     await second.release();
+
     expect((await taken(instance(), 'state')).state).toBeUndefined();
   });
 
@@ -85,10 +93,12 @@ it('a lease that was in doubt is held no more, and others get it', async () => {
   const storage = await faultyStorage(azurite.connectionString);
   try {
     const lease = await taken(instance({ durationSeconds: 15 }, storage.connectionString), 'in doubt');
+
     storage.onRequest(() => 'refuse');
     await eventually('it is in doubt', () => !lease.held());
     storage.onRequest(() => 'pass');
     await eventually('another gets it', () => instance().acquire('in doubt'));
+
     expect(lease.held()).toBe(false);
   } finally {
     await storage.close();
@@ -106,9 +116,12 @@ it('a lease whose renewal fails is renewed again while it is sure to stand', asy
       // The first renewal, and the client's own retry of it.
       return renewals <= 2 ? 'refuse' : 'pass';
     });
+
     // The fourth is the next regular one: later than the lease is sure to stand without the third.
     await eventually('it is renewed twice', () => renewals > 3 || !lease.held());
+
     expect(lease.held()).toBe(true);
+
     await lease.release();
   } finally {
     await storage.close();
@@ -121,9 +134,12 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
   const storage = await faultyStorage(azurite.connectionString);
   try {
     const cutOff = await taken(instance(short, storage.connectionString), 'cut off');
+
     await cutOff.save({ unfinished: true });
     storage.onRequest(() => 'refuse');
+
     const renewed = await taken(instance(short), 'renewed');
+
     // Its holder is not sure of it any more before others have it.
     const next = await eventually('it expires', async () => {
       const isHeld = cutOff.held();
@@ -131,9 +147,11 @@ it('expires after its holder is gone or cannot renew it, and not while it is ren
       if (acquired) expect(isHeld).toBe(false);
       return acquired;
     });
+
     expect(next?.state).toEqual({ unfinished: true });
     expect(renewed.held()).toBe(true);
     expect(await instance().acquire('renewed')).toBeUndefined();
+
     await Promise.all([next, renewed].map((lease) => lease?.release()));
   } finally {
     await storage.close();

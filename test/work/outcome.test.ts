@@ -36,12 +36,15 @@ describe('outcomeOfFailure', () => {
         code: 'LinkedAuthorizationFailed',
         message: `The client 'c' with object id 'o' has permission to perform action 'Microsoft.Storage/storageAccounts/write' on scope '/subscriptions/s/…/stfiles01'; however, it does not have permission to perform ${perform} '${right}' on the linked scope(s) '${identity}' or the linked scope(s) are invalid.`,
       });
+
     for (const perform of ['action', 'action(s)']) {
       const outcome = outcomeOfFailure(refused(perform));
+
       expect(outcome).toMatchObject({ outcome: 'retry', reason: 'IdentityAssignmentDenied', counts: true });
       expect(outcome).toMatchObject({ detail: expect.stringContaining(`${right} on ${identity}`) });
       expect(outcome).toMatchObject({ detail: expect.stringContaining('CMK_ALLOW_IDENTITY_ASSIGNMENT=true') });
     }
+
     expect(REASONS.IdentityAssignmentDenied).toContain(right);
     expect(REASONS.IdentityAssignmentDenied).toContain('allowIdentityAssignment');
   });

@@ -33,6 +33,7 @@ function memory() {
       queue,
       log: (record) => void records.push(record),
     });
+
   return { sent, poisoned, records, run, queue };
 }
 
@@ -46,6 +47,7 @@ describe('processWork', () => {
   it('keeps in the message how often it met another worker', async () => {
     const { sent, run } = memory();
     const rotate = { ...WORK, kind: 'rotate', tries: 1 };
+
     const retry = {
       outcome: 'retry',
       reason: 'RotationUnderWay',
@@ -53,8 +55,10 @@ describe('processWork', () => {
       counts: false,
       delaySeconds: 30,
     } as const;
+
     await run({ ...retry, tries: 2 }, rotate);
     await run(retry, rotate);
+
     expect(sent).toMatchObject([{ work: { attempt: 3, tries: 2 } }, { work: { attempt: 3, tries: 1 } }]);
   });
 
@@ -64,6 +68,7 @@ describe('processWork', () => {
       { outcome: 'retry', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined },
       { ...WORK, attempt: 23 },
     );
+
     expect(sent).toEqual([]);
     expect(poisoned.map((text) => JSON.parse(text))).toEqual([{ ...WORK, attempt: 23 }]);
     expect(records).toMatchObject([

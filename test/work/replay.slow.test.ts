@@ -45,10 +45,13 @@ beforeEach(async () => {
 describe('replay', () => {
   it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {
     await put('fleet-work-poison', fleetWork(1), fleetWork(2));
+
     expect(await replay(service(), FLEET_WORK)).toEqual({ replayed: 2, left: [] });
+
     const work = (await texts(FLEET_WORK))
       .map((text) => JSON.parse(text))
       .sort((a, b) => (a.subscriptions[0] < b.subscriptions[0] ? -1 : 1));
+
     expect(work).toEqual([
       { ...fleetWork(1), attempt: 0 },
       { ...fleetWork(2), attempt: 0 },

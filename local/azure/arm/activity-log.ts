@@ -28,15 +28,19 @@ const KINDS: Readonly<Record<string, ResourceEvent['kind']>> = {
 /** Notes what a request changed: in the activity log of its subscription, and as an event of it. Actions are events alone. */
 export function noteActivity(world: World, { path, method, url, status, caller, correlationId }: CarriedOut): void {
   const kind = KINDS[method];
+
   // A DELETE that found nothing is answered with 204.
   if (!kind || !path.subscriptionId || path.subscriptionId === 'subscriptions' || status === 204) return;
+
   const resourceId = kind === 'Action' ? path.id.slice(0, path.id.lastIndexOf('/')) : path.id;
   const operation = `${typeAsAsked(path)}/${kind.toLowerCase()}`;
   const { objectId } = caller.principal;
+
   if (kind !== 'Action') {
     world.activity.push({ timeMs: world.clock.nowMs(), resourceId, operation, caller: objectId, correlationId });
     if (world.activity.length > KEPT) world.activity.shift();
   }
+
   world.publishChange({
     subscriptionId: path.subscriptionId,
     kind,
@@ -62,6 +66,7 @@ function typeAsAsked({ id, scope, pattern }: ArmPath): string {
 function eventClaims({ claims: ofToken = {}, principal }: Caller): ResourceEvent['claims'] {
   const { oid, tid, scp, name, ...claims } = ofToken;
   const schemas = 'http://schemas.microsoft.com/identity/claims';
+
   return {
     ...claims,
     ipaddr: '127.0.0.1',
@@ -84,6 +89,7 @@ function list(request: ArmRequest): Response {
   if (!since || Number.isNaN(Date.parse(since))) {
     throw badRequest('The $filter needs eventTimestamp ge a time.', 'BadRequest');
   }
+
   const resource = /resourceUri eq '([^']+)'/i.exec(filter)?.[1]?.toLowerCase();
   const found = world.activity.filter(
     ({ timeMs, resourceId }) =>
@@ -91,7 +97,9 @@ function list(request: ArmRequest): Response {
       resourceId.toLowerCase().startsWith(`/subscriptions/${path.subscriptionId}/`) &&
       (resource === undefined || resourceId.toLowerCase() === resource),
   );
+
   const newestFirst = found.toReversed();
+
   return ok(
     page(request, newestFirst, 200, ({ timeMs, resourceId, operation, caller, correlationId }) => ({
       caller,

@@ -25,6 +25,7 @@ export function parseArmPath(path: string): ArmPath | undefined {
     .filter((segment) => segment !== '')
     .map(decode);
   if (segments.some((segment) => segment === undefined)) return undefined;
+
   const parts = segments as string[];
   const lower = parts.map((part) => part.toLowerCase());
   const last = lower.lastIndexOf('providers');
@@ -37,6 +38,7 @@ export function parseArmPath(path: string): ArmPath | undefined {
     const rest = last === -1 ? lower : lower.slice(0, last);
     const { pattern, names } = alternate(parts.slice(0, rest.length), lower.slice(0, rest.length));
     const tail = last === -1 ? [] : ['providers', ...(parts[last + 1] === undefined ? [] : ['{}'])];
+
     return {
       ...common,
       scope: `/${parts.slice(0, rest.length).join('/')}`,
@@ -45,7 +47,9 @@ export function parseArmPath(path: string): ArmPath | undefined {
       isItem: (last === -1 ? rest.length : parts.length) % 2 === 0,
     };
   }
+
   const { pattern, names } = alternate(parts.slice(last + 2), lower.slice(last + 2));
+
   return {
     ...common,
     scope: `/${parts.slice(0, last).join('/')}`,

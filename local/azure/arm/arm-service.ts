@@ -34,12 +34,14 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       'cache-control': 'no-cache',
       'strict-transport-security': 'max-age=31536000; includeSubDomains',
     };
+
     let response: Response;
     try {
       const url = new URL(c.req.url);
       const caller = requireCaller(c.get('caller'), c.req.header('authorization'));
       const path = parseArmPath(url.pathname);
       if (!path) throw badRequest('The request URI is not valid.', 'InvalidRequestUri');
+
       const apiVersion = url.searchParams.get('api-version');
       if (!apiVersion) {
         throw badRequest(
@@ -47,20 +49,29 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
           'MissingApiVersionParameter',
         );
       }
+
       requireSubscription(world, path);
       Object.assign(headers, armThrottle(path.subscriptionId, caller.principal.objectId, c.req.method));
+
       const handler = routes[`${c.req.method === 'HEAD' ? 'HEAD' : c.req.method} ${path.pattern}`];
       if (!handler) throw noRoute(routes, path, c.req.method, apiVersion);
+
       requireApiVersion(path, apiVersion);
+
       if (!isOpenToAll(path))
         requireRight(world, caller, actionOf(path, c.req.method), path.isItem ? path.id : scopeOf(path));
+
       if (path.pattern.startsWith('microsoft.storage/storageaccounts') && path.subscriptionId) {
         const region = world.storageAccounts.get(path.names[0]?.toLowerCase() ?? '')?.location ?? 'all';
         storageThrottle(path.subscriptionId, region, c.req.method, path.isItem);
       }
+
       requireUnlocked(world, path, c.req.method);
+
       const body = c.req.method === 'GET' ? {} : readBody(await c.req.text());
+
       refuseManyTags(body);
+
       const request: ArmRequest = {
         world,
         method: c.req.method,
@@ -73,6 +84,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         header: (name) => c.req.header(name),
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
+
       response = isAccountWrite(path, c.req.method)
         ? await writes.run(path.id, () => handler(request))
         : await handler(request);
@@ -85,10 +97,13 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       if (!(error instanceof ArmError)) throw error;
       response = error.toResponse();
     }
+
     for (const [name, value] of Object.entries(headers))
       if (!response.headers.has(name)) response.headers.set(name, value);
+
     return response;
   });
+
   return app;
 }
 
@@ -96,27 +111,34 @@ function requireCaller(caller: Caller | undefined, authorization: string | undef
   const challenge = (error: string) => ({
     'www-authenticate': `Bearer authorization_uri="https://login.microsoftonline.com/", error="invalid_token", error_description="${error}"`,
   });
+
   if (!authorization) {
     const message = "Authentication failed. The 'Authorization' header is missing.";
     throw new ArmError(401, 'AuthenticationFailed', message, challenge(message));
   }
+
   if (!caller) {
     const message = 'The access token is invalid or has expired.';
     throw new ArmError(401, 'InvalidAuthenticationToken', message, challenge(message));
   }
+
   if (!audience.test(caller.audience)) {
     const message = `The access token has been obtained for wrong audience or resource '${caller.audience}'. It should exactly match with one of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'.`;
     throw new ArmError(401, 'InvalidAuthenticationTokenAudience', message, challenge(message));
   }
+
   return caller;
 }
 
 function requireSubscription(world: World, { subscriptionId, resourceGroup, id }: ArmPath): void {
   if (subscriptionId === undefined) return;
+
   if (!world.subscriptions.has(subscriptionId)) {
     throw new ArmError(404, 'SubscriptionNotFound', `The subscription '${subscriptionId}' could not be found.`);
   }
+
   if (resourceGroup === undefined || id.split('/').length <= 5) return; // the group itself: its own routes say
+
   const group = `/subscriptions/${subscriptionId}/resourcegroups/${resourceGroup}`.toLowerCase();
   if (!world.resourceGroups.has(group)) {
     throw new ArmError(404, 'ResourceGroupNotFound', `Resource group '${resourceGroup}' could not be found.`, {
@@ -142,6 +164,7 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
       `The requested resource does not support http method '${method}'.`,
     );
   }
+
   const [namespace = ''] = path.pattern.split('/');
   if (!namespace.startsWith('microsoft.')) {
     return new ArmError(
@@ -150,9 +173,11 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
       `The request path '${path.id}' is not one that the local ARM knows.`,
     );
   }
+
   if (!Object.keys(routes).some((route) => route.includes(` ${namespace}/`))) {
     return new ArmError(404, 'InvalidResourceNamespace', `The resource namespace '${namespace}' is invalid.`);
   }
+
   return new ArmError(
     404,
     'InvalidResourceType',
@@ -222,6 +247,7 @@ function refuseManyTags(body: Record<string, unknown>): void {
 
 function readBody(text: string): Record<string, unknown> {
   if (text.trim() === '') return {};
+
   let body: unknown;
   try {
     body = JSON.parse(text);
@@ -231,7 +257,9 @@ function readBody(text: string): Record<string, unknown> {
       'InvalidRequestContent',
     );
   }
+
   const object = asObject(body);
   if (!object) throw badRequest('The request content was invalid: it must be a JSON object.', 'InvalidRequestContent');
+
   return object;
 }

@@ -71,6 +71,7 @@ function putPolicy(request: ArmRequest): Response {
     const message = 'Operation not allowed on immutability policy with current state.';
     throw new ArmError(409, 'ImmutabilityPolicyStateConflict', message);
   }
+
   const { immutabilityPeriodSinceCreationInDays: days, allowProtectedAppendWrites } =
     asObject(request.body.properties) ?? {};
   container.immutability = {
@@ -79,6 +80,7 @@ function putPolicy(request: ArmRequest): Response {
     state: 'Unlocked',
     etag: newEtag(),
   };
+
   return policyAnswer(request, container.immutability);
 }
 
@@ -101,11 +103,14 @@ function put(request: ArmRequest): Response {
   const name = nameAt(request, 2);
   if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name))
     throw badRequest(`'${name}' is not a valid container name.`, 'InvalidResourceName');
+
   const existing = account.blobContainers.get(name);
   const scope = asString(asObject(request.body.properties)?.defaultEncryptionScope);
   const defaultEncryptionScope = scope === accountKey ? undefined : scope;
   const container = existing ?? { name, defaultEncryptionScope, blobs: new Map() };
+
   account.blobContainers.set(name, container);
+
   return ok(containerBody(account, container), existing ? 200 : 201);
 }
 

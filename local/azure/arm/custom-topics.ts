@@ -23,6 +23,7 @@ function topicBody(topic: CustomTopic): Record<string, unknown> {
   const { id, name, location, tags, sku, identity, properties, metricResourceId, provisioningState } = topic;
   const creating = provisioningState === 'Creating';
   const endpoint = `https://${name}.${location}-1.eventgrid.azure.net/api/events`;
+
   return {
     properties: {
       ...(creating ? {} : defaults),
@@ -52,6 +53,7 @@ function put(request: ArmRequest): Response {
   const { world, path, body } = request;
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
   if (!location) throw badRequest("The required property 'location' is missing from the request.", 'LocationRequired');
+
   const existing = world.customTopics.get(path.id.toLowerCase());
   const topic: CustomTopic = {
     id: path.id,
@@ -65,10 +67,15 @@ function put(request: ArmRequest): Response {
     properties: asObject(body.properties) ?? {},
     metricResourceId: existing?.metricResourceId ?? randomUUID(),
   };
+
   world.customTopics.set(path.id.toLowerCase(), topic);
+
   if (world.settings.instantProvisioning) return ok(topicBody(topic), 201);
+
   topic.provisioningState = existing ? 'Updating' : 'Creating';
+
   const at = provision(request, location, () => delete topic.provisioningState);
+
   return ok(topicBody(topic), 201, { 'azure-asyncoperation': at });
 }
 

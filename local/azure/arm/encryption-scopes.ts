@@ -15,6 +15,7 @@ const type = 'Microsoft.Storage/storageAccounts/encryptionScopes';
 function scopeBody(account: StorageAccount, scope: EncryptionScope): Record<string, unknown> {
   const { name, source, state, keyVaultProperties, requireInfrastructureEncryption, creationTime, lastModifiedTime } =
     scope;
+
   return {
     id: `${account.id}/encryptionScopes/${name}`,
     name,
@@ -45,6 +46,7 @@ function put(request: ArmRequest): Response {
       'InvalidEncryptionScopeName',
     );
   }
+
   const now = timestamp(request.world.clock.nowMs());
   const created = scope ?? {
     name,
@@ -53,11 +55,16 @@ function put(request: ArmRequest): Response {
     creationTime: now,
     lastModifiedTime: now,
   };
+
   const changed = change(request, account, created);
+
   account.encryptionScopes.set(name.toLowerCase(), changed);
+
   const shown = scopeBody(account, changed);
+
   // This one answer has the field for a scope with a Microsoft-managed key too (seen in recordings).
   const properties = { keyVaultProperties: {}, ...asObject(shown.properties) };
+
   return ok({ ...shown, properties }, scope ? 200 : 201);
 }
 
@@ -78,33 +85,43 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
   if (state === 'Enabled' || state === 'Disabled') next.state = state;
   else if (state)
     throw badRequest(`'${state}' is not a valid state of an encryption scope.`, 'InvalidRequestPropertyValue');
+
   const source = (asString(asked.source) ?? scope.source).toLowerCase();
+
   if (asked.requireInfrastructureEncryption !== undefined && scope.requireInfrastructureEncryption === undefined) {
     next.requireInfrastructureEncryption = asked.requireInfrastructureEncryption === true;
   }
+
   if (source === 'microsoft.storage') {
     next.source = 'Microsoft.Storage';
     delete next.keyVaultProperties;
     return next;
   }
+
   if (source !== 'microsoft.keyvault')
     throw badRequest(`'${source}' is not a valid source of an encryption scope.`, 'InvalidRequestPropertyValue');
+
   const keyUri = asString(asObject(asked.keyVaultProperties)?.keyUri) ?? scope.keyVaultProperties?.keyUri;
   const reference = keyUri === undefined ? undefined : parseKeyUri(keyUri);
   if (keyUri === undefined || !reference) throw refusals.noKeyProperties();
+
   next.source = 'Microsoft.KeyVault';
   if (keyUri === scope.keyVaultProperties?.keyUri && !world.settings.refreshAutomaticOnPatch) return next;
   if (keyUri === scope.keyVaultProperties?.keyUri && reference.version) return next;
+
   const version = checkKey(world, reference, encryptionIdentity(world, account.identity, account.encryption));
   const { currentVersionedKeyIdentifier, lastKeyRotationTimestamp } = resolved(world, reference, version);
+
   next.keyVaultProperties = {
     keyUri,
     currentVersionedKeyIdentifier,
     // A pinned scope has none (seen in recordings).
     ...(reference.version ? {} : { lastKeyRotationTimestamp }),
   };
+
   logUnwraps(world, account);
   logStorageUse(world, account, 'KeyWrap', currentVersionedKeyIdentifier);
+
   return next;
 }
 
@@ -123,8 +140,11 @@ function list(request: ArmRequest): Response {
   const value = found.slice(0, size).map((scope) => scopeBody(account, scope));
   const next = found[size]?.name;
   if (next === undefined) return ok({ value });
+
   const more = new URLSearchParams(query);
+
   more.set('$skipToken', next);
+
   return ok({ value, nextLink: `https://management.azure.com${encodeURI(path.id)}?${more}` });
 }
 

@@ -54,18 +54,23 @@ export function patchSubscription(
     writable.filter((name) => asked[name] !== undefined).map((name) => [name, asked[name]]),
   );
   const next: JsonObject = { ...current, ...set };
+
   next.destination = withDefaults(asObject(next.destination));
   if (!next.destination && !asObject(next.deliveryWithResourceIdentity)) {
     throw badRequest('Event subscription destination is missing.', 'InvalidRequest');
   }
+
   if (set.destination !== undefined) requireFunction(world, asObject(next.destination));
+
   next.filter = withEventTypes(source, asObject(next.filter) ?? {});
   next.labels = next.labels ?? null;
   next.eventDeliverySchema = asString(next.eventDeliverySchema) ?? 'EventGridSchema';
   if (!['EventGridSchema', 'CloudEventSchemaV1_0', 'CustomInputSchema'].includes(String(next.eventDeliverySchema))) {
     throw badRequest(`'${next.eventDeliverySchema}' is not an event delivery schema.`, 'InvalidRequest');
   }
+
   next.retryPolicy = retryPolicy(asObject(next.retryPolicy));
+
   return next;
 }
 
@@ -79,7 +84,9 @@ function allEventTypes(source: string): readonly string[] | undefined {
 function withEventTypes(source: string, filter: JsonObject): JsonObject {
   const { isSubjectCaseSensitive, includedEventTypes, ...rest } = filter;
   const asked = Array.isArray(includedEventTypes) && includedEventTypes.length > 0 ? includedEventTypes : undefined;
+
   refuseUnknownOperators(rest.advancedFilters);
+
   const values = (Array.isArray(rest.advancedFilters) ? rest.advancedFilters : []).flatMap(
     (one: unknown) => asObject(one)?.values ?? [null],
   );
@@ -89,7 +96,9 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
       'InvalidRequest',
     );
   }
+
   const types = asked ?? allEventTypes(source);
+
   return {
     subjectBeginsWith: '',
     subjectEndsWith: '',
@@ -121,8 +130,10 @@ function requireFunction(world: World, destination: JsonObject | undefined): voi
 
 function withDefaults(destination: JsonObject | undefined): JsonObject | undefined {
   if (!destination) return undefined;
+
   const endpointType = asString(destination.endpointType);
   const properties = asObject(destination.properties) ?? {};
+
   if (endpointType === 'AzureFunction') {
     if (
       !/\/providers\/Microsoft\.Web\/sites\/[^/]+(\/slots\/[^/]+)?\/functions\/[^/]+$/i.test(
@@ -142,6 +153,7 @@ function withDefaults(destination: JsonObject | undefined): JsonObject | undefin
       throw badRequest(`The destination of type ${endpointType} needs a resourceId.`, 'InvalidRequest');
     return { endpointType, properties };
   }
+
   return { endpointType, properties: { maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64, ...properties } };
 }
 
@@ -159,6 +171,7 @@ export function subscriptionBody(subscription: EventSubscription): JsonObject {
   const { id, name, properties } = subscription;
   const destination = asObject(properties.destination);
   const ofTopic = /\/systemTopics\/[^/]+\/eventSubscriptions\//i.test(id);
+
   return {
     properties: {
       ...properties,
@@ -188,6 +201,7 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
     destination: shownDestination,
     ...properties
   } = asObject(shown.properties) ?? {};
+
   const destination = asObject(shownDestination);
   const askedFields = asObject(asObject(asked.destination)?.properties) ?? {};
   const fields = Object.entries(asObject(destination?.properties) ?? {})
@@ -196,6 +210,7 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
   const filterFields = Object.entries(asObject(filter) ?? {}).filter(
     ([field]) => field in (asObject(asked.filter) ?? {}) || field === 'includedEventTypes',
   );
+
   return {
     ...shown,
     properties: {
@@ -210,6 +225,7 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
 function masked(destination: JsonObject): JsonObject {
   const properties = asObject(destination.properties) ?? {};
   const url = asString(properties.endpointUrl);
+
   return {
     ...destination,
     properties: {

@@ -29,15 +29,18 @@ function requireOwnTopic(world: World, source: string): void {
   const subscription = /^\/subscriptions\/([^/]+)$/i.exec(source)?.[1];
   const topics = [...world.systemTopics.values()];
   if (!subscription || topics.some((topic) => topic.source.toLowerCase() === source.toLowerCase())) return;
+
   const group = `/subscriptions/${subscription}/resourceGroups/Default-EventGrid`;
   const name = `evgt-${subscription}`;
   const id = `${group}/providers/Microsoft.EventGrid/systemTopics/${name}`;
+
   world.resourceGroups.set(group.toLowerCase(), {
     id: group,
     name: 'Default-EventGrid',
     location: 'westeurope',
     tags: {},
   });
+
   world.systemTopics.set(id.toLowerCase(), {
     id,
     name,
@@ -68,9 +71,13 @@ function put(request: ArmRequest): Response {
   const name = path.names.at(-1) ?? '';
   if (!/^[a-zA-Z0-9-]{3,64}$/.test(name))
     throw badRequest(`Event subscription name '${name}' is not valid.`, 'InvalidRequest');
+
   const parent = parentOf(request);
+
   requireOwnTopic(world, parent.source);
+
   const existing = world.eventSubscriptions.get(path.id.toLowerCase());
+
   // A PUT replaces: what it leaves out is back at its default, but for the schema, which stays (recorded).
   const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };
   const properties = patchSubscription(world, parent.source, kept, asObject(body.properties) ?? {});
@@ -82,8 +89,11 @@ function put(request: ArmRequest): Response {
     topic: parent.source,
     properties: { ...properties, provisioningState: instant ? 'Succeeded' : underWay },
   };
+
   world.eventSubscriptions.set(path.id.toLowerCase(), subscription);
+
   if (instant) return ok(subscriptionBody(subscription), existing ? 200 : 201);
+
   return ok(whileCreating(subscriptionBody(subscription), asObject(body.properties) ?? {}), 201, {
     'azure-asyncoperation': provision(request, parent.location, () => {
       subscription.properties.provisioningState = 'Succeeded';
@@ -105,6 +115,7 @@ export function provision(request: ArmRequest, location: string, done: () => voi
 export function removed(request: ArmRequest, existed: boolean, location: string): Response {
   if (!existed) return new Response(null, { status: 204 });
   if (request.world.settings.instantProvisioning) return new Response(null, { status: 200 });
+
   const status = provision(request, location);
   const headers = new Headers({
     'azure-asyncoperation': status,
@@ -112,11 +123,13 @@ export function removed(request: ArmRequest, existed: boolean, location: string)
     'retry-after': '1',
   });
   if (request.world.settings.sparseAnswers) headers.delete('azure-asyncoperation');
+
   return new Response(null, { status: 202, headers });
 }
 
 function patch(request: ArmRequest): Response {
   const subscription = required(request);
+
   // An update names its fields at the top, not under `properties`.
   const { provisioningState, ...current } = subscription.properties;
   subscription.properties = {
@@ -124,7 +137,9 @@ function patch(request: ArmRequest): Response {
     provisioningState,
   };
   if (request.world.settings.instantProvisioning) return ok(subscriptionBody(subscription), 201);
+
   subscription.properties.provisioningState = 'Updating';
+
   return ok(subscriptionBody(subscription), 201, {
     'azure-asyncoperation': provision(request, parentOf(request).location, () => {
       subscription.properties.provisioningState = 'Succeeded';

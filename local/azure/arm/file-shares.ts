@@ -51,6 +51,7 @@ function shareItem(request: ArmRequest, account: StorageAccount, share: FileShar
   // General-purpose v1 accounts and premium ones have no tiers to change, nor has a snapshot.
   const tiered = account.kind === 'StorageV2' && snapshot === undefined;
   const changed = share.modifiedTime ?? timestamp(request.world.clock.nowMs());
+
   return {
     id: `${account.id}/fileServices/default/shares/${share.name}`,
     name: share.name,
@@ -76,6 +77,7 @@ function shareBody(request: ArmRequest, account: StorageAccount, share: FileShar
   const { enabledProtocols, ...properties } = asObject(item.properties) ?? {};
   const metadata = snapshot === undefined ? share.metadata : share.snapshots?.get(snapshot);
   const changed = share.modifiedTime ?? timestamp(request.world.clock.nowMs());
+
   return {
     ...item,
     properties: {
@@ -110,8 +112,10 @@ function put(request: ArmRequest): Response {
   const name = nameAt(request, 2);
   if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name))
     throw badRequest(`'${name}' is not a valid share name.`, 'InvalidResourceName');
+
   const asked = askedOf(request);
   if (/snapshots/i.test(request.query.get('$expand') ?? '')) return snapshot(request, account, asked);
+
   const existing = account.fileShares.get(name);
   const share: FileShare = existing ?? {
     name,
@@ -119,8 +123,10 @@ function put(request: ArmRequest): Response {
     shareQuota: isPremium(account) ? 100 : 5120,
     files: [],
   };
+
   change(request, share, asked);
   account.fileShares.set(name, share);
+
   return ok(echo(account, share, asked), existing ? 200 : 201);
 }
 
@@ -166,18 +172,23 @@ function remove(request: ArmRequest): Response {
   const account = requireFiles(request);
   const share = account.fileShares.get(nameAt(request, 2));
   if (!share) return new Response(null, { status: 204 });
+
   const of = request.header('x-ms-snapshot');
   if (of !== undefined) return new Response(null, { status: share.snapshots?.delete(of) ? 200 : 204 });
+
   if (request.query.get('$include') === 'none' && share.snapshots?.size) {
     const message = 'The share has snapshots and the operation requires no snapshots.';
     throw refusal(request, 409, 'ShareHasSnapshots', message);
   }
+
   account.fileShares.delete(share.name);
+
   const { retention, deleted } = extrasOf(account);
   if (retention.enabled) {
     const version = randomBytes(8).toString('hex').toUpperCase();
     deleted.push({ share, version, deletedMs: request.world.clock.nowMs(), days: retention.days });
   }
+
   return new Response(null, { status: 200 });
 }
 
@@ -191,6 +202,7 @@ function deletedItem(request: ArmRequest, account: StorageAccount, deleted: Dele
   const { share, version, deletedMs, days } = deleted;
   const item = shareItem(request, account, share);
   const passed = Math.floor((request.world.clock.nowMs() - deletedMs) / dayMs);
+
   return {
     ...item,
     id: `${String(item.id)}_${version}`,
@@ -215,8 +227,10 @@ function list(request: ArmRequest): Response {
     ),
     shareItem(request, account, share),
   ]);
+
   const deleted = /deleted/i.test(expand) ? deletedShares(request, account) : [];
   const items = [...live, ...deleted.map((one) => deletedItem(request, account, one))];
+
   return ok(page(request, items, size, (item) => item));
 }
 
@@ -227,13 +241,17 @@ function restore(request: ArmRequest): Response {
     ({ share, version }) => share.name === deletedShareName && version === deletedShareVersion,
   );
   if (!found) throw refusal(request, 404, 'ShareNotFound', 'The specified share does not exist.');
+
   if (account.fileShares.has(found.share.name)) {
     throw refusal(request, 409, 'ShareAlreadyExists', 'The specified share already exists.');
   }
+
   const held = extrasOf(account);
+
   held.deleted = held.deleted.filter((one) => one !== found);
   found.share.modifiedTime = timestamp(request.world.clock.nowMs());
   account.fileShares.set(found.share.name, found.share);
+
   return new Response(null, { status: 200 });
 }
 
@@ -259,13 +277,16 @@ function putService(request: ArmRequest): Response {
   const asked = asObject(request.body.properties) ?? {};
   const policy = asObject(asked.shareDeleteRetentionPolicy);
   const held = extrasOf(account);
+
   if (policy) {
     const days = policy.days ?? held.retention.days;
     if (policy.enabled === true && !(Number.isInteger(days) && Number(days) >= 1 && Number(days) <= 365)) {
       throw badRequest('The days of shareDeleteRetentionPolicy must be from 1 to 365.', 'InvalidRequestPropertyValue');
     }
+
     held.retention = { enabled: policy.enabled === true, days: Number(days) };
   }
+
   return ok(serviceBody(account, asked));
 }
 

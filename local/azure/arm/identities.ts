@@ -43,6 +43,7 @@ function put(request: ArmRequest): Response {
   const existing = find(request);
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '') ?? existing?.location;
   if (!location) throw badRequest("The required property 'location' is missing from the request.", 'LocationRequired');
+
   const identity: UserAssignedIdentity = existing ?? {
     id: `${path.scope}/providers/${type}/${nameAt(request, 0)}`,
     name: nameAt(request, 0),
@@ -51,9 +52,12 @@ function put(request: ArmRequest): Response {
     principalId: randomUUID(),
     clientId: randomUUID(),
   };
+
   identity.tags = asTags(body.tags) ?? identity.tags;
   world.identities.set(identity.id.toLowerCase(), identity);
+
   const shown = identityBody(world, identity);
+
   return ok(shown, existing ? 200 : 201, existing ? {} : { location: String(shown.id) });
 }
 
@@ -75,10 +79,14 @@ function putCredential(request: ArmRequest): Response {
   const { issuer, subject, audiences } = asObject(request.body.properties) ?? {};
   if (!asString(issuer) || !asString(subject) || !Array.isArray(audiences) || audiences.length !== 1)
     throw badRequest('A federated credential needs issuer, subject and one audience.');
+
   const existed = world.extensions.has(path.id.toLowerCase());
   const credential = { id: path.id, type: credentialType, scope, properties: { issuer, subject, audiences } };
+
   world.extensions.set(path.id.toLowerCase(), credential);
+
   const shown = credentialBody(credential);
+
   return ok(shown, existed ? 200 : 201, existed ? {} : { location: String(shown.id) });
 }
 

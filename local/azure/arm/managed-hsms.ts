@@ -34,10 +34,13 @@ function change(request: ArmRequest): Response {
   if (asked.enablePurgeProtection === false && hsm.properties.enablePurgeProtection) {
     throw badRequest('The property "enablePurgeProtection" cannot be set to false once it is on.');
   }
+
   for (const field of writable) {
     if (asked[field] !== undefined && asked[field] !== null) hsm.properties[field] = asked[field];
   }
+
   hsm.tags = asTags(request.body.tags) ?? hsm.tags;
+
   return ok(hsmBody(hsm));
 }
 

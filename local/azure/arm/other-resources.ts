@@ -86,6 +86,7 @@ function putProtector(request: ArmRequest, type: string): Response {
 export const otherResourceRoutes: ArmRoutes = Object.fromEntries(
   [...KEY_USER_TYPES, ASSOCIATION].flatMap((type) => {
     const pattern = `${type.toLowerCase().replace(/^([^/]+\/[^/]+)\//, '$1/{}/')}/{}`;
+
     return [
       [`GET ${pattern}`, (request: ArmRequest) => ok(bodyOf(required(request, type)))],
       [`PUT ${pattern}`, (request: ArmRequest) => put(request, type)],

@@ -17,7 +17,10 @@ export function page<T>(
   const value = isEmptyFirst ? [] : items.slice(start, start + size).map(show);
   const isLast = end === 'emptyLastPage' ? value.length === 0 : start + size >= items.length;
   if (isLast && !isEmptyFirst) return { value };
+
   const query = new URLSearchParams(request.query);
+
   query.set('$skiptoken', String(start + value.length));
+
   return { value, nextLink: `https://management.azure.com${encodeURI(request.path.id)}?${query}` };
 }

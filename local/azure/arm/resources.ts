@@ -47,6 +47,7 @@ function list(request: ArmRequest): Response {
           ([key, held]) => key.toLowerCase() === tagName && (tagValue === undefined || held === tagValue),
         )),
   );
+
   return ok(
     page(request, found, Number(request.query.get('$top') ?? 1000) || 1000, ({ type: its, resource }) => ({
       id: resource.id,
@@ -85,7 +86,9 @@ function patchTags(request: ArmRequest): Response {
   else if (operation === 'Delete') {
     target.tags = Object.fromEntries(Object.entries(target.tags).filter(([name, value]) => tags[name] !== value));
   } else throw badRequest(`'${operation ?? ''}' is not Merge, Replace or Delete.`, 'InvalidTagsPatchOperation');
+
   if (Object.keys(target.tags).length > 50) throw badRequest('A resource can have at most 50 tags.', 'TooManyTags');
+
   return tagsBody(request, target.tags);
 }
 

@@ -19,6 +19,7 @@ function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record
     ? `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${guidOf(roleDefinitionId)}`
     : roleDefinitionId;
   const time = (ms: number) => (Number.isFinite(ms) ? new Date(ms).toISOString() : undefined);
+
   return {
     id,
     name: id.slice(id.lastIndexOf('/') + 1),
@@ -60,6 +61,7 @@ function list(request: ArmRequest): Response {
       (scopeCovers(assignment.scope, scope) || (!atScope && scopeCovers(scope, assignment.scope))) &&
       (principalId === undefined || assignment.principalId.toLowerCase() === principalId),
   );
+
   return ok(page(request, found, 1000, (assignment) => assignmentBody(request, assignment)));
 }
 
@@ -72,7 +74,9 @@ function put(request: ArmRequest): Response {
       'InvalidRoleAssignmentId',
     );
   }
+
   requireScope(world, path);
+
   const properties = asObject(body.properties) ?? {};
   const principalId = asString(properties.principalId)?.toLowerCase();
   const roleDefinitionId = asString(properties.roleDefinitionId);
@@ -81,6 +85,7 @@ function put(request: ArmRequest): Response {
       'The request needs properties.principalId and properties.roleDefinitionId.',
       'InvalidCreateRoleAssignmentRequest',
     );
+
   const role = findRoleDefinition(world, roleDefinitionId);
   if (!role) {
     throw new ArmError(
@@ -89,22 +94,29 @@ function put(request: ArmRequest): Response {
       `The specified role definition with ID '${guidOf(roleDefinitionId)}' does not exist.`,
     );
   }
+
   const scope = path.scope;
   const principalType = requirePrincipal(world, principalId, asString(properties.principalType));
+
   requireDelegation(world, request.caller.principal, 'write', scope, { roleDefinitionId: role.id, principalType });
+
   const same = [...world.roleAssignments.values()].find(
     (one) =>
       one.scope.toLowerCase() === scope.toLowerCase() &&
       one.principalId.toLowerCase() === principalId &&
       guidOf(one.roleDefinitionId) === guidOf(role.id),
   );
+
   const caller = request.caller.principal.objectId;
+
   // Under its own name again, as a template that is deployed twice writes it: only what it says besides can change.
   if (same?.id.toLowerCase() === path.id.toLowerCase()) {
     Object.assign(same, remarks(properties), { updatedMs: world.clock.nowMs(), updatedBy: caller });
     return created(request, same);
   }
+
   if (same) throw new ArmError(409, 'RoleAssignmentExists', 'The role assignment already exists.');
+
   if (world.roleAssignments.has(path.id.toLowerCase())) {
     throw new ArmError(
       409,
@@ -112,6 +124,7 @@ function put(request: ArmRequest): Response {
       'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
     );
   }
+
   const assignment: RoleAssignment = {
     id: path.id,
     scope,
@@ -122,7 +135,9 @@ function put(request: ArmRequest): Response {
     createdBy: caller,
     ...remarks(properties),
   };
+
   world.roleAssignments.set(path.id.toLowerCase(), assignment);
+
   return created(request, assignment);
 }
 
@@ -135,6 +150,7 @@ export function requirePrincipal(world: World, principalId: string, principalTyp
       'InvalidPrincipalId',
     );
   }
+
   const shown = principalId.replaceAll('-', '');
   const principal = everyPrincipal(world).find(({ objectId }) => objectId.toLowerCase() === principalId);
   if (!principal) {
@@ -143,6 +159,7 @@ export function requirePrincipal(world: World, principalId: string, principalTyp
       'PrincipalNotFound',
     );
   }
+
   const type = principalTypeOf(principal);
   if (principalType !== undefined && principalType.toLowerCase() !== type.toLowerCase()) {
     throw badRequest(
@@ -150,6 +167,7 @@ export function requirePrincipal(world: World, principalId: string, principalTyp
       'UnmatchedPrincipalType',
     );
   }
+
   return type;
 }
 

@@ -14,6 +14,7 @@ function shownId(request: ArmRequest, role: RoleDefinition): string {
 
 function roleBody(request: ArmRequest, role: RoleDefinition): Record<string, unknown> {
   const { actions, notActions, dataActions, notDataActions, history } = role;
+
   return {
     id: shownId(request, role),
     name: guidOf(role.id),
@@ -42,6 +43,7 @@ function list(request: ArmRequest): Response {
   const value = [...Object.values(BUILT_IN_ROLES), ...custom]
     .filter((role) => name === undefined || role.roleName.toLowerCase() === name.toLowerCase())
     .filter((role) => type === undefined || role.type.toLowerCase() === type.toLowerCase());
+
   return ok({ value: value.map((role) => roleBody(request, role)) });
 }
 
@@ -50,9 +52,11 @@ function put(request: ArmRequest): Response {
   const properties = asObject(body.properties) ?? {};
   const roleName = asString(properties.roleName);
   const assignableScopes = strings(properties.assignableScopes);
+
   if (!roleName) throw badRequest('The role definition has no roleName.', 'InvalidRoleDefinitionName');
   if (assignableScopes.length === 0)
     throw badRequest('The role definition has no assignableScopes.', 'MissingAssignableScopes');
+
   if (BUILT_IN_ROLES[roleName as keyof typeof BUILT_IN_ROLES]) {
     throw new ArmError(
       409,
@@ -60,10 +64,12 @@ function put(request: ArmRequest): Response {
       `A built-in role with the name '${roleName}' already exists.`,
     );
   }
+
   const guid = nameAt(request, 0).toLowerCase();
   const existing = findRoleDefinition(world, `/${guid}`);
   if (existing?.type === 'BuiltInRole')
     throw new ArmError(403, 'CannotModifyBuiltInRole', 'A built-in role cannot be changed.');
+
   const [permission = {}] = (asArray(properties.permissions) ?? []).map((one) => asObject(one) ?? {});
   const caller = request.caller.principal.objectId;
   const nowMs = world.clock.nowMs();
@@ -84,9 +90,12 @@ function put(request: ArmRequest): Response {
       updatedBy: caller,
     },
   };
+
   world.roleDefinitions.set(role.id.toLowerCase(), role);
+
   // The answer does not yet know who made it (seen in recordings).
   const shown = roleBody(request, role);
+
   return ok({ ...shown, properties: { ...asObject(shown.properties), createdBy: null } }, 201);
 }
 
@@ -113,12 +122,15 @@ export const roleDefinitionRoutes: ArmRoutes = {
     const role = required(request);
     if (role.type === 'BuiltInRole')
       throw new ArmError(403, 'CannotModifyBuiltInRole', 'A built-in role cannot be deleted.');
+
     const used = [...request.world.roleAssignments.values()].some(
       ({ roleDefinitionId }) => guidOf(roleDefinitionId) === guidOf(role.id),
     );
     if (used)
       throw new ArmError(400, 'RoleDefinitionHasAssignments', 'There are existing role assignments referencing role.');
+
     request.world.roleDefinitions.delete(role.id.toLowerCase());
+
     return ok(roleBody(request, role));
   },
 };

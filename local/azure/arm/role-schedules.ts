@@ -16,6 +16,7 @@ function instanceBody(assignment: RoleAssignment): Record<string, unknown> {
   const name = id.slice(id.lastIndexOf('/') + 1);
   const time = (ms: number | undefined) =>
     ms !== undefined && Number.isFinite(ms) ? new Date(ms).toISOString() : null;
+
   return {
     id: `${scope}/providers/${INSTANCES}/${name}`,
     name,
@@ -49,7 +50,9 @@ function list(request: ArmRequest): Response {
 /** An administrator's assignment, for a time or for good. */
 function create(request: ArmRequest): Response {
   const { world, body, path } = request;
+
   requireScope(world, path);
+
   const asked = asObject(body.properties) ?? {};
   const principalId = asString(asked.principalId)?.toLowerCase();
   const role = findRoleDefinition(world, asString(asked.roleDefinitionId) ?? '');
@@ -59,11 +62,13 @@ function create(request: ArmRequest): Response {
       'InvalidRoleAssignmentRequest',
     );
   }
+
   const duration = asString(asObject(asObject(asked.scheduleInfo)?.expiration)?.duration);
   const ms = duration === undefined ? undefined : parseDuration(duration);
   if (duration !== undefined && ms === undefined) {
     throw new ArmError(400, 'ExpirationRule', `The duration ${duration} is not valid.`);
   }
+
   const principalType = requirePrincipal(world, principalId, undefined);
   const nowMs = world.clock.nowMs();
   const id = `${path.scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
@@ -76,7 +81,9 @@ function create(request: ArmRequest): Response {
     createdMs: nowMs,
     ...(ms === undefined ? {} : { endMs: nowMs + ms }),
   };
+
   world.roleAssignments.set(id.toLowerCase(), assignment);
+
   return ok({ id: path.id, name: nameAt(request, 0), properties: { ...asked, status: 'Provisioned' } }, 201);
 }
 

@@ -59,20 +59,28 @@ function list(request: ArmRequest): Response {
 function create(request: ArmRequest): Response {
   const { world, body, path } = request;
   const name = nameAt(request, 0);
+
   checkName(name);
+
   const existing = world.storageAccounts.get(name);
   if (existing) {
     if (!inScope(existing.id, path.scope)) {
       throw new ArmError(409, 'StorageAccountAlreadyTaken', `The storage account named ${name} is already taken.`);
     }
+
     refuseOtherLocation(existing, body);
     return update(request); // a PUT on an account that is there changes what it names
   }
+
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
   if (!location) throw badRequest("The required property 'location' is missing from the request.", 'LocationRequired');
+
   const skuName = asString(asObject(body.sku)?.name);
+
   checkValues(body);
+
   if (!skuName) throw badRequest("The required property 'sku' is missing from the request.", 'MissingRequiredProperty');
+
   const kind = asString(body.kind) ?? 'Storage';
   const properties = asObject(body.properties) ?? {};
   const id = `${path.scope}/providers/${type}/${name}`;
@@ -89,7 +97,9 @@ function create(request: ArmRequest): Response {
     },
     world.clock.nowMs(),
   );
+
   account.identity = patchIdentity(world, undefined, body.identity, mayAssign(request));
+
   const encryption = asObject(properties.encryption);
   if (encryption) {
     const next = nextEncryption(request, account, encryption, true);
@@ -97,16 +107,21 @@ function create(request: ArmRequest): Response {
       // A system-assigned identity only exists, and can only be given its role, once the account does.
       throw refusals.noIdentity('A new account needs a user assigned identity.');
     }
+
     account.encryption = applyEncryption(world, account.encryption, next, {
       identity: account.identity,
       askedForVersion: true,
     });
     logStorageUse(world, account, 'KeyWrap', account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
   }
+
   world.storageAccounts.set(name, account);
+
   if (world.settings.instantProvisioning) return ok(accountBody(account));
+
   const operation = request.operations.start(0, () => accountBody(account));
   const at = `https://management.azure.com/subscriptions/${path.subscriptionId}/providers/Microsoft.Storage/locations/${location}/asyncoperations/${operation}?monitor=true&api-version=${request.apiVersion}`;
+
   return new Response(null, {
     status: 202,
     headers: { location: at, 'retry-after': '1', 'content-type': 'text/plain; charset=utf-8' },
@@ -116,12 +131,15 @@ function create(request: ArmRequest): Response {
 function update(request: ArmRequest): Response {
   const { world, body } = request;
   const account = requireAccount(request);
+
   checkValues(body);
+
   const properties = asObject(body.properties) ?? {};
   const kind = asString(body.kind);
   if (kind && kind !== account.kind && kind !== 'StorageV2' && kind !== 'Storage') {
     throw badRequest(`The kind of the account cannot be changed to '${kind}'.`, 'AccountKindCannotBeChanged');
   }
+
   // Everything is worked out before anything is changed: a refused request changes nothing.
   const identity = patchIdentity(world, account.identity, body.identity, mayAssign(request));
   const patch = asObject(properties.encryption);
@@ -131,19 +149,25 @@ function update(request: ArmRequest): Response {
         askedForVersion: asObject(patch.keyvaultproperties)?.keyversion !== undefined,
       })
     : account.encryption;
+
   const looked =
     encryption.keyvaultproperties?.lastKeyRotationTimestamp !==
     account.encryption.keyvaultproperties?.lastKeyRotationTimestamp;
   if (looked) account.lastKeyCheckMs = world.clock.nowMs();
   if (looked) logUnwraps(world, account);
+
   account.identity = identity;
   account.encryption = encryption;
   if (looked) logStorageUse(world, account, 'KeyWrap', encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
+
   account.tags = asTags(body.tags) ?? account.tags;
+
   const sku = asString(asObject(body.sku)?.name);
   if (sku) account.sku = skuOf(sku);
   if (kind === 'StorageV2') account.kind = kind;
+
   account.properties = { ...account.properties, ...pick(properties), ...placeProperties(account) };
+
   return ok(accountBody(account));
 }
 
@@ -213,6 +237,7 @@ function checkNameAvailability({ world, body }: ArmRequest): Response {
   } catch (error) {
     return ok({ nameAvailable: false, reason: 'AccountNameInvalid', message: (error as Error).message });
   }
+
   return world.storageAccounts.has(name)
     ? ok({
         nameAvailable: false,
@@ -224,6 +249,7 @@ function checkNameAvailability({ world, body }: ArmRequest): Response {
 
 function listKeys(request: ArmRequest): Response {
   const account = requireAccount(request);
+
   if (!request.world.settings.listKeysAllowed) {
     throw new ArmError(
       409,
@@ -231,8 +257,10 @@ function listKeys(request: ArmRequest): Response {
       `The scope '${account.id}' cannot perform write operation because following scope(s) are locked. Please remove the lock and try again.`,
     );
   }
+
   const value = (text: string) => Buffer.from(`${account.name}/${text}`.padEnd(64, '.')).toString('base64');
   const creation = asObject(account.properties.keyCreationTime) ?? {};
+
   return ok({
     keys: ['key1', 'key2'].map((keyName) => ({
       creationTime: creation[keyName],
@@ -253,6 +281,7 @@ function listDeleted(request: ArmRequest): Response {
     ({ account, deletedMs }) =>
       deletedMs >= since && inScope(account.id, path.scope) && !world.storageAccounts.has(account.name),
   );
+
   return ok(
     page(request, found, 1000, ({ account, deletedMs }) => ({
       id: `${path.scope}/providers/Microsoft.Storage/locations/${account.location}/deletedAccounts/${account.name}`,

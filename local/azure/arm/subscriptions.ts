@@ -27,9 +27,11 @@ function subscriptionBody(world: World, { subscriptionId, displayName, state }: 
 export function visibleSubscriptions({ world, caller: { principal } }: ArmRequest): Subscription[] {
   const all = [...world.subscriptions.values()];
   if (!world.settings.enforceRoles) return all;
+
   const scopes = [...world.roleAssignments.values()]
     .filter(({ principalId }) => principalId === principal.objectId)
     .map(({ scope }) => scope);
+
   return all.filter(({ subscriptionId }) =>
     scopes.some((scope) => {
       const subscription = `/subscriptions/${subscriptionId}`;
@@ -62,9 +64,11 @@ function putGroup(request: ArmRequest): Response {
   const name = nameAt(request, 1);
   if (!/^[-\p{L}\p{N}_.()]{1,90}$/u.test(name) || name.endsWith('.'))
     throw badRequest(`The resource group name '${name}' is invalid.`, 'InvalidResourceGroupName');
+
   const existing = world.resourceGroups.get(path.id.toLowerCase());
   const location = (asString(body.location) ?? existing?.location)?.toLowerCase().replaceAll(' ', '');
   if (!location) throw badRequest('The location property is required for this definition.', 'LocationRequired');
+
   if (existing && existing.location !== location) {
     throw new ArmError(
       409,
@@ -72,14 +76,17 @@ function putGroup(request: ArmRequest): Response {
       `Invalid resource group location '${location}'. The Resource group already exists in location '${existing.location}'.`,
     );
   }
+
   const group: ResourceGroup = existing ?? {
     id: `/subscriptions/${path.subscriptionId}/resourceGroups/${name}`,
     name,
     location,
     tags: {},
   };
+
   group.tags = asTags(body.tags) ?? group.tags;
   world.resourceGroups.set(path.id.toLowerCase(), group);
+
   return ok(groupBody(group), existing ? 200 : 201);
 }
 
@@ -94,14 +101,18 @@ function deleteGroup(request: ArmRequest): Response {
       'ResourceGroupDeletionBlocked',
       `Deletion of resource group '${group.name}' failed as the vault '${vault.name}' is still in it. Delete the vault first.`,
     );
+
   for (const map of [world.identities, world.roleAssignments, world.eventSubscriptions, world.systemTopics] as Map<
     string,
     { id: string }
   >[]) {
     for (const [key, { id }] of map) if (inScope(id, group.id)) map.delete(key);
   }
+
   for (const [name, { id }] of world.storageAccounts) if (inScope(id, group.id)) world.storageAccounts.delete(name);
+
   world.resourceGroups.delete(group.id.toLowerCase());
+
   return new Response(null, { status: 200 });
 }
 

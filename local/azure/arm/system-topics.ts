@@ -19,6 +19,7 @@ function topicBody(topic: SystemTopic): Record<string, unknown> {
   const { id, name, location, tags, source, topicType, identity } = topic;
   const metricResourceId = metricIds.get(topic) ?? randomUUID();
   metricIds.set(topic, metricResourceId);
+
   return {
     properties: { provisioningState: topic.provisioningState ?? 'Succeeded', source, topicType, metricResourceId },
     systemData: null,
@@ -39,6 +40,7 @@ function put(request: ArmRequest): Response {
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
   if (!source || !topicType || !location)
     throw badRequest('A system topic needs location, source and topicType.', 'InvalidRequest');
+
   const other = [...world.systemTopics.values()].find(
     (topic) => topic.source.toLowerCase() === source.toLowerCase() && topic.id.toLowerCase() !== path.id.toLowerCase(),
   );
@@ -48,6 +50,7 @@ function put(request: ArmRequest): Response {
       'Conflict',
       `Only one system topic is allowed per source. Existing system topic: '${other.id}'.`,
     );
+
   const current = world.systemTopics.get(path.id.toLowerCase())?.identity;
   const identity = patchIdentity(world, current, body.identity, () => {});
   const topic: SystemTopic = {
@@ -59,7 +62,9 @@ function put(request: ArmRequest): Response {
     topicType,
     ...(identity ? { identity } : {}),
   };
+
   world.systemTopics.set(path.id.toLowerCase(), topic);
+
   return body.identity === undefined ? ok(topicBody(topic)) : underWay(request, topic, 'Creating');
 }
 

@@ -16,6 +16,7 @@ export function writtenBy(world: World, principal: Principal, before?: SystemDat
     principal.kind
   ];
   const at = world.clock.now().toISOString();
+
   return {
     ...(before ?? { createdBy: by, createdByType: type, createdAt: at }),
     lastModifiedBy: by,
@@ -59,26 +60,33 @@ export function patchProperties(
       'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.',
     );
   }
+
   if (asked.enableSoftDelete === false && current?.enableSoftDelete !== false) {
     throw badRequest('The property "enableSoftDelete" cannot be set to false. Soft delete cannot be turned off.');
   }
+
   const days = asked.softDeleteRetentionInDays;
   if (days !== undefined && days !== null) {
     if (typeof days !== 'number' || days < 7 || days > 90) {
       throw badRequest('The property "softDeleteRetentionInDays" must be between 7 and 90.');
     }
+
     if (current?.softDeleteRetentionInDays !== undefined && current.softDeleteRetentionInDays !== days) {
       throw badRequest('The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.');
     }
   }
+
   const set = Object.fromEntries(
     writable
       .filter((field) => asked[field] !== undefined && asked[field] !== null)
       .map((field) => [field, asked[field]]),
   );
   if (set.networkAcls !== undefined) set.networkAcls = networkRules(set.networkAcls, current?.networkAcls);
+
   checkSku(set.sku ?? current?.sku);
+
   if (set.accessPolicies !== undefined) checkPolicies(set.accessPolicies);
+
   const defaults = {
     tenantId: world.tenantId,
     accessPolicies: [],
@@ -88,6 +96,7 @@ export function patchProperties(
     ...(apiVersion >= '2021' ? { softDeleteRetentionInDays: 90, publicNetworkAccess: 'Enabled' } : {}),
     ...(apiVersion >= rbacByDefault ? { enableRbacAuthorization: true } : {}),
   };
+
   return {
     ...(current ?? defaults),
     ...set,
@@ -106,10 +115,12 @@ function networkRules(asked: unknown, current: unknown): JsonObject | undefined 
   const says = { bypass: acls.bypass ?? 'AzureServices', defaultAction: acls.defaultAction ?? 'Allow' };
   const plain = says.bypass === 'AzureServices' && says.defaultAction === 'Allow';
   if (plain && !current && !ipRules && !virtualNetworkRules) return undefined;
+
   const subnets = (asArray(virtualNetworkRules) ?? []).map((rule) => {
     const id = asString(asObject(rule)?.id);
     return id === undefined ? rule : { ...asObject(rule), id: id.toLowerCase() };
   });
+
   return { ...says, ipRules: asArray(ipRules) ?? [], virtualNetworkRules: subnets };
 }
 

@@ -19,19 +19,25 @@ const deletions = new WeakMap<Vault, Deletion>();
  */
 export function softDeleteVault(world: World, vault: Vault): void {
   const name = vault.name.toLowerCase();
+
   world.vaults.delete(name);
   world.deletedVaults.set(name, vault);
+
   for (const [id, { topic }] of world.eventSubscriptions) {
     if (topic.toLowerCase() === vault.id.toLowerCase()) world.eventSubscriptions.delete(id);
   }
+
   for (const [id, { source }] of world.systemTopics) {
     if (source.toLowerCase() === vault.id.toLowerCase()) world.systemTopics.delete(id);
   }
+
   for (const [id, { scope }] of world.roleAssignments) {
     if (scopeCovers(vault.id, scope)) world.roleAssignments.delete(id);
   }
+
   const deletedMs = world.clock.nowMs();
   const purgeMs = deletedMs + (vault.properties.softDeleteRetentionInDays ?? 90) * 86_400_000;
+
   deletions.set(vault, { deletedMs, purgeMs, cancelPurge: world.clock.schedule(purgeMs, () => purge(world, vault)) });
 }
 
@@ -54,6 +60,7 @@ function purge(world: World, vault: Vault): void {
 function deletedBody(request: ArmRequest, vault: Vault): Record<string, unknown> {
   const deletion = deletions.get(vault);
   const time = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+
   return {
     id: `/subscriptions/${request.path.subscriptionId}/providers/Microsoft.KeyVault/locations/${vault.location}/deletedVaults/${vault.name}`,
     name: vault.name,
@@ -91,7 +98,9 @@ export const deletedVaultRoutes: ArmRoutes = {
     if (vault.properties.enablePurgeProtection) {
       throw new ArmError(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.");
     }
+
     purge(request.world, vault);
+
     const time = () => `${request.world.clock.now().toISOString().slice(0, 19).replace('T', ' ')}Z`;
     const createdDateTime = time();
     const operation = request.operations.start(0, () => ({
@@ -99,7 +108,9 @@ export const deletedVaultRoutes: ArmRoutes = {
       lastActionDateTime: time(),
       status: 'Succeeded',
     }));
+
     const location = `https://management.azure.com/subscriptions/${request.path.subscriptionId}/providers/Microsoft.KeyVault/locations/${vault.location}/operationResults/${operation}?api-version=${request.apiVersion}`;
+
     return new Response(null, { status: 202, headers: { location, 'retry-after': '1' } });
   },
   'GET microsoft.keyvault/locations/{}/operationresults/{}': (request) => {

@@ -95,8 +95,10 @@ function covers(lockedAt: string, id: string): boolean {
  */
 export function requireUnlocked(world: World, path: ArmPath, method: string): void {
   if (path.pattern.startsWith('microsoft.authorization/locks')) return;
+
   const isAction = method === 'POST' && path.names.length > 0;
   if (!isAction && !['DELETE', 'PUT', 'PATCH'].includes(method)) return;
+
   const lock = [...world.extensions.values()].find(
     ({ type, scope, properties }) =>
       type === LOCKS &&
@@ -104,7 +106,9 @@ export function requireUnlocked(world: World, path: ArmPath, method: string): vo
       (properties.level === 'ReadOnly' || (method === 'DELETE' && properties.level === 'CanNotDelete')),
   );
   if (!lock) return;
+
   const what = method === 'DELETE' ? 'delete' : 'write';
+
   throw new ArmError(
     409,
     'ScopeLocked',

@@ -28,6 +28,7 @@ function put(request: ArmRequest): Response {
       'VaultNameNotValid',
     );
   }
+
   const asked = asObject(body.properties) ?? {};
   const existing = world.vaults.get(name.toLowerCase());
   if (existing) {
@@ -38,8 +39,10 @@ function put(request: ArmRequest): Response {
         `The vault name '${name}' is already in use. Vault names are globally unique.`,
       );
     }
+
     return change(request, existing);
   }
+
   if (world.deletedVaults.has(name.toLowerCase())) {
     if (asString(asked.createMode) === 'recover') return ok(vaultBody(recoverVault(world, name)));
     throw new ArmError(
@@ -48,8 +51,10 @@ function put(request: ArmRequest): Response {
       `A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.`,
     );
   }
+
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
   if (!location) throw badRequest("The required property 'location' is missing from the request.", 'LocationRequired');
+
   const vault: Vault = {
     id: `${path.scope}/providers/${type}/${name}`,
     name,
@@ -61,7 +66,9 @@ function put(request: ArmRequest): Response {
     // Older versions do not speak of it (recorded).
     ...(request.apiVersion >= '2021' ? { systemData: writtenBy(world, request.caller.principal) } : {}),
   };
+
   world.vaults.set(name.toLowerCase(), vault);
+
   const registered = () => {
     vault.properties.provisioningState = 'Succeeded';
     // The slash only comes with registration (seen in a recording of the real service).
@@ -69,6 +76,7 @@ function put(request: ArmRequest): Response {
   };
   if (world.settings.instantProvisioning) registered();
   else world.clock.schedule(world.clock.nowMs() + registeringMs, registered);
+
   return show(vault);
 }
 
@@ -107,10 +115,13 @@ function changePolicies(request: ArmRequest): Response {
   const asked = (asArray(asObject(request.body.properties)?.accessPolicies) ?? []) as AccessPolicy[];
   const policies = (asArray(vault.properties.accessPolicies) ?? []) as AccessPolicy[];
   const kept = policies.filter(({ objectId }) => !asked.some((policy) => policy.objectId === objectId));
+
   const merged = asked.map((policy) => {
     const before = policies.find(({ objectId }) => objectId === policy.objectId);
     if (operation !== 'add' || !before) return policy;
+
     const names = Object.keys({ ...before.permissions, ...policy.permissions });
+
     return {
       ...policy,
       permissions: Object.fromEntries(
@@ -121,9 +132,12 @@ function changePolicies(request: ArmRequest): Response {
       ),
     };
   });
+
   if (!['add', 'replace', 'remove'].includes(operation))
     throw badRequest(`'${operation}' is not add, replace or remove.`);
+
   vault.properties.accessPolicies = operation === 'remove' ? kept : [...kept, ...merged];
+
   return ok({
     id: `${vault.id}/accessPolicies/`,
     type: 'Microsoft.KeyVault/vaults/accessPolicies',

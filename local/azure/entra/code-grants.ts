@@ -38,13 +38,17 @@ export class CodeGrants {
   redeem(form: URLSearchParams): CodeGrant | 'AADSTS70008' | 'AADSTS50011' | 'AADSTS501481' {
     const code = form.get('code') ?? '';
     const grant = this.#codes.get(code);
+
     this.#codes.delete(code);
+
     if (!grant || grant.until < Date.now()) return 'AADSTS70008';
     if (form.get('redirect_uri') !== grant.redirectUri || form.get('client_id') !== grant.clientId)
       return 'AADSTS50011';
+
     const hash = createHash('sha256')
       .update(form.get('code_verifier') ?? '')
       .digest('base64url');
+
     return hash === grant.challenge ? grant : 'AADSTS501481';
   }
 }
@@ -60,16 +64,20 @@ export function readAuthorization(query: URLSearchParams): Authorization | strin
   if (of('client_id').toLowerCase() !== CMK_API_CLIENT_ID) {
     return `AADSTS700016: Application with identifier '${of('client_id')}' was not found in the directory.`;
   }
+
   const redirectUri = of('redirect_uri');
   if (!isRegistered(redirectUri)) {
     return `AADSTS50011: The redirect URI '${redirectUri}' does not match the redirect URIs configured for the application.`;
   }
+
   if (of('response_type') !== 'code') {
     return 'AADSTS700054: Only the response_type code is enabled for the application.';
   }
+
   if (of('code_challenge') === '' || of('code_challenge_method') !== 'S256') {
     return 'AADSTS9002325: Proof Key for Code Exchange is required for cross-origin authorization code redemption.';
   }
+
   return {
     clientId: CMK_API_CLIENT_ID,
     redirectUri,

@@ -37,7 +37,9 @@ export class Grants {
   deviceCode(form: URLSearchParams): OAuthAnswer {
     const code = randomBytes(32).toString('base64url');
     this.#deviceCodes.set(code, { scope: form.get('scope') ?? '', polls: 0 });
+
     const userCode = randomBytes(5).toString('hex').slice(0, 9).toUpperCase();
+
     return {
       status: 200,
       body: {
@@ -84,9 +86,11 @@ export class Grants {
         `Application with identifier '${clientId}' was not found in the directory.`,
       );
     }
+
     if (form.get('client_secret') !== principal.secret) {
       return failure(401, 'invalid_client', 'AADSTS7000215', 'Invalid client secret provided.');
     }
+
     const resource = resourceOf(form);
     if (!resource)
       return failure(
@@ -95,7 +99,9 @@ export class Grants {
         'AADSTS1002012',
         'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.',
       );
+
     const { token, expiresIn } = this.#tokens.issue(principal, resource);
+
     return {
       status: 200,
       body: { token_type: 'Bearer', expires_in: expiresIn, ext_expires_in: expiresIn, access_token: token },
@@ -105,7 +111,9 @@ export class Grants {
   #device(form: URLSearchParams): OAuthAnswer {
     const asked = this.#deviceCodes.get(form.get('device_code') ?? form.get('code') ?? '');
     if (!asked) return failure(400, 'bad_verification_code', 'AADSTS70019', 'Verification code expired.');
+
     asked.polls++;
+
     if (asked.polls < 2) {
       return failure(
         400,
@@ -114,9 +122,11 @@ export class Grants {
         'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
       );
     }
+
     const owner = this.#world.principals.get(CLIENT_IDS.ownerUser);
     if (!owner)
       return failure(400, 'invalid_grant', 'AADSTS50034', 'The user account does not exist in the directory.');
+
     return this.#userTokens(owner, asked.scope, form);
   }
 
@@ -143,6 +153,7 @@ export class Grants {
       const why = 'The provided authorization code or refresh token has expired due to inactivity.';
       return failure(400, 'invalid_grant', 'AADSTS700082', why);
     }
+
     if (!known) {
       return failure(
         400,
@@ -151,7 +162,9 @@ export class Grants {
         'Invalid request. The refresh token is malformed or invalid.',
       );
     }
+
     const { user, untilMs } = known;
+
     return this.#userTokens(user, form.get('scope') ?? '', form, untilMs === undefined ? {} : { untilMs });
   }
 
@@ -170,8 +183,11 @@ export class Grants {
       authContexts: authContextsIn(claims || (form.get('claims') ?? '')),
       claims: { upn: upnOf(user), unique_name: upnOf(user) },
     });
+
     const refreshToken = randomBytes(32).toString('base64url');
+
     this.#refreshTokens.set(refreshToken, { user, ...(untilMs === undefined ? {} : { untilMs }) });
+
     const idToken = this.#tokens.issue(user, clientId, {
       claims: {
         iss: `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`,
@@ -181,6 +197,7 @@ export class Grants {
         ...(nonce ? { nonce } : {}),
       },
     });
+
     return {
       status: 200,
       body: {
@@ -224,6 +241,7 @@ export function authContextsIn(claims: string): string[] {
 function failure(status: 400 | 401, error: string, code: string, description: string): OAuthAnswer {
   const id = randomUUID();
   const time = new Date().toISOString().replace('T', ' ').replace(/\.\d+/, '');
+
   return {
     status,
     body: {

@@ -11,6 +11,7 @@ const context = 'https://graph.microsoft.com/v1.0/$metadata';
 /** As much of Microsoft Graph as `az role assignment` and `az ad` ask. */
 export function createGraphService(world: World): Service {
   const app = new Hono<ServiceEnv>();
+
   app.use('*', async (c, next) => {
     const caller = c.get('caller');
     if (!caller) return c.json(azureError('InvalidAuthenticationToken', 'Access token is empty or not valid.'), 401);
@@ -36,6 +37,7 @@ export function createGraphService(world: World): Service {
       ? c.json({ '@odata.context': `${context}#servicePrincipals`, value: found.map(servicePrincipalOf) })
       : c.json(azureError('Request_UnsupportedQuery', 'The filter is not one that the local Graph knows.'), 400);
   });
+
   app.get('/v1.0/users', (c) => {
     const found = filtered(
       everyPrincipal(world).filter((one) => one.kind === 'user'),
@@ -45,6 +47,7 @@ export function createGraphService(world: World): Service {
       ? c.json({ '@odata.context': `${context}#users`, value: found.map(userOf) })
       : c.json(azureError('Request_UnsupportedQuery', 'The filter is not one that the local Graph knows.'), 400);
   });
+
   for (const kind of ['users', 'servicePrincipals'] as const) {
     app.get(`/v1.0/${kind}/:id`, (c) => {
       const id = c.req.param('id') ?? '';
@@ -61,6 +64,7 @@ export function createGraphService(world: World): Service {
       );
     });
   }
+
   app.get('/v1.0/:of/owners', (c) => {
     const [, set, appId] = /^(applications|servicePrincipals)\(appId='([^']*)'\)$/.exec(c.req.param('of') ?? '') ?? [];
     if (appId !== CMK_API_CLIENT_ID)
@@ -71,6 +75,7 @@ export function createGraphService(world: World): Service {
       .map(objectOf);
     return c.json({ '@odata.context': `${context}#directoryObjects`, value });
   });
+
   app.post('/v1.0/directoryObjects/getByIds', async (c) => {
     const body = asObject(await c.req.json().catch(() => undefined));
     const ids = asArray(body?.ids);
@@ -81,7 +86,9 @@ export function createGraphService(world: World): Service {
       .map(objectOf);
     return c.json({ '@odata.context': `${context}#directoryObjects`, value });
   });
+
   app.all('*', (c) => c.json(azureError('BadRequest', `Resource not found for the segment '${c.req.path}'.`), 400));
+
   return app;
 }
 

@@ -36,6 +36,7 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
         : c.json(unknownTenant(c.req.param('tenant') ?? ''), 400);
     });
   }
+
   app.get('/:tenant/discovery/v2.0/keys', (c) => c.json(tokens.jwks()));
   app.get('/:tenant/discovery/keys', (c) => c.json(tokens.jwks()));
 
@@ -43,20 +44,25 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
     const answer = grants.deviceCode(new URLSearchParams(await c.req.text()));
     return c.json(answer.body, answer.status);
   });
+
   // A page redeems its code across origins; from where it may be is what PKCE and the redirect URI see to.
   app.use('/:tenant/oauth2/v2.0/token', cors({ origin: '*', allowMethods: ['POST'] }));
+
   const tokenEndpoint = async (text: string, tenant: string) =>
     tenantOf(world, tenant)
       ? grants.token(new URLSearchParams(text))
       : ({ status: 400, body: unknownTenant(tenant) } as const);
+
   for (const path of ['/:tenant/oauth2/v2.0/token', '/:tenant/oauth2/token'] as const) {
     app.post(path, async (c) => {
       const answer = await tokenEndpoint(await c.req.text(), c.req.param('tenant'));
       return c.json(answer.body, answer.status, { 'cache-control': 'no-store, no-cache' });
     });
   }
+
   app.route('/', createSignInService(world, grants));
   app.all('*', (c) => c.json(azureError('NotFound', `Entra ID has no ${c.req.path} here.`), 404));
+
   return app;
 }
 
@@ -70,6 +76,7 @@ function discovery(world: World, tenant: string, version: 'v1.0' | 'v2.0'): Reco
   const v2 = version === 'v2.0';
   const issuerTenant = tenant === world.tenantId ? tenant : '{tenantid}';
   const oauth = v2 ? `${login}/${tenant}/oauth2/v2.0` : `${login}/${tenant}/oauth2`;
+
   return {
     token_endpoint: `${oauth}/token`,
     token_endpoint_auth_methods_supported: ['client_secret_post', 'private_key_jwt', 'client_secret_basic'],

@@ -12,18 +12,24 @@ export function createManagedIdentityService(world: World, tokens: TokenAuthorit
   const app = new Hono();
   app.get('/msi/token', (c) => {
     const refuse = (message: string, status: 400 | 403 = 400) => c.json({ statusCode: status, message }, status);
+
     if (!sameText(c.req.header('x-identity-header') ?? '', secret)) {
       return refuse('X-IDENTITY-HEADER does not match. Ask with the value of IDENTITY_HEADER.', 403);
     }
+
     if (c.req.query('api-version') !== '2019-08-01') return refuse('Unsupported api-version: use 2019-08-01.');
+
     const resource = c.req.query('resource');
     if (!resource) return refuse('The query has no resource.');
+
     const principal = identityFor(world, new URL(c.req.url).searchParams);
     if (!principal)
       return refuse(
         'No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.',
       );
+
     const { token, expiresOn } = tokens.issue(principal, resource, { lifetimeSeconds: 86_400 });
+
     return c.json({
       access_token: token,
       expires_on: String(expiresOn),
@@ -32,6 +38,7 @@ export function createManagedIdentityService(world: World, tokens: TokenAuthorit
       client_id: principal.clientId,
     });
   });
+
   return app;
 }
 
@@ -40,15 +47,18 @@ function identityFor(world: World, query: URLSearchParams): Principal | undefine
   const resourceId = (query.get('mi_res_id') ?? query.get('msi_res_id'))?.toLowerCase();
   const principalId = (query.get('principal_id') ?? query.get('object_id'))?.toLowerCase();
   if (!clientId && !resourceId && !principalId) return world.principals.get(CLIENT_IDS.app);
+
   if (clientId) {
     const known = world.principals.get(clientId);
     if (known) return known.kind === 'managedIdentity' ? known : undefined;
   }
+
   for (const [id, identity] of world.identities) {
     if (id === resourceId || identity.clientId === clientId || identity.principalId === principalId) {
       return world.principals.get(identity.clientId) ?? identityPrincipal(identity);
     }
   }
+
   return undefined;
 }
 

@@ -27,13 +27,16 @@ export function createSignInService(world: World, grants: Grants): Hono<ServiceE
   app.get('/:tenant/oauth2/v2.0/authorize', async (c) => {
     const asked = readAuthorization(queryOf(c));
     if (typeof asked === 'string') return c.html(signInRefused(asked), 400);
+
     const current = await getSignedCookie(c, secret, SESSION);
     const user = people().find(({ clientId }) => clientId === current);
     if (asked.prompt === 'none' && !user) {
       const error_description = 'AADSTS50058: A silent sign-in request was sent but no user is signed in.';
       return c.redirect(answerTo(asked, { error: 'login_required', error_description }));
     }
+
     if (user && (asked.prompt === '' || asked.prompt === 'none')) return c.redirect(signedIn(asked, user));
+
     return c.html(chooseAccount(c.req.url.replace(/^https?:\/\/[^/]+/, ''), people()));
   });
 
@@ -56,6 +59,7 @@ export function createSignInService(world: World, grants: Grants): Hono<ServiceE
 
   const signedIn = (asked: Authorization, user: Principal): string =>
     answerTo(asked, { code: grants.code(asked, user), client_info: grants.clientInfo(user), session_state: 'local' });
+
   return app;
 }
 

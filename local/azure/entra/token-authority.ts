@@ -82,6 +82,7 @@ export class TokenAuthority {
         : { idtyp: 'app' }),
       ...(options.authContexts?.length ? { acrs: options.authContexts } : {}),
     };
+
     const client = principal.kind === 'user' ? (options.clientId ?? AZURE_CLI_CLIENT_ID) : principal.clientId;
     const authentication = AUTHENTICATIONS[principal.kind];
     const versioned = api
@@ -102,11 +103,13 @@ export class TokenAuthority {
           idp: `https://sts.windows.net/${this.#world.tenantId}/`,
           ver: '1.0',
         };
+
     const [key] = this.#keys as [SigningKey];
     const header = { typ: 'JWT', alg: 'RS256', kid: key.kid, ...(api ? {} : { x5t: key.kid }), ...options.header };
     const claims: Record<string, unknown> = { ...versioned, ...common, ...options.claims };
     const signed = `${encode(header)}.${encode(claims)}`;
     const signature = sign('sha256', Buffer.from(signed), key.privateKey).toString('base64url');
+
     return { token: `${signed}.${signature}`, expiresIn: life - 1, expiresOn };
   }
 
@@ -114,17 +117,23 @@ export class TokenAuthority {
   callerOf(authorization: string | undefined): Caller | undefined {
     const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
     if (!token) return undefined;
+
     const known = this.#verified.get(token);
     if (known) return known.expiresMs > Date.now() ? known.caller : undefined;
+
     const claims = this.#verify(token);
     const audience = asString(claims?.aud);
     const objectId = asString(claims?.oid);
     if (!claims || !audience || !objectId) return undefined;
+
     const principal = findPrincipal(this.#world, objectId);
     if (!principal) return undefined;
     if (this.#verified.size > 10_000) this.#verified.clear();
+
     const caller = { principal, audience, claims };
+
     this.#verified.set(token, { caller, expiresMs: Number(claims.exp) * 1000 });
+
     return caller;
   }
 
@@ -134,14 +143,17 @@ export class TokenAuthority {
       const { kid, alg } = asObject(JSON.parse(Buffer.from(header, 'base64url').toString())) ?? {};
       const key = this.#keys.find((candidate) => candidate.kid === kid);
       if (!key || alg !== 'RS256') return undefined;
+
       const genuine = verify(
         'sha256',
         Buffer.from(`${header}.${payload}`),
         key.publicKey,
         Buffer.from(signature, 'base64url'),
       );
+
       const claims = asObject(JSON.parse(Buffer.from(payload, 'base64url').toString()));
       const now = Date.now() / 1000;
+
       return genuine && claims && Number(claims.exp) > now && Number(claims.nbf) <= now ? claims : undefined;
     } catch {
       return undefined; // not a JWT at all

@@ -33,9 +33,11 @@ export function deadLetterDocument(undelivered: Undelivered): DeadLetter {
     publishTime: new Date(publishedMs).toISOString(),
     lastDeliveryAttemptTime: last?.time,
   };
+
   const isCloudEvent = subscription.schema.toLowerCase().startsWith('cloudevent');
   const lowerCased = Object.fromEntries(Object.entries(extra).map(([name, value]) => [name.toLowerCase(), value]));
   const [date = '', time = ''] = now.toISOString().split('T');
+
   return {
     container,
     blobName: `${subscription.name.toUpperCase()}/${date.replaceAll('-', '/')}/${time.slice(0, 2)}/${event.id}.json`,
@@ -53,5 +55,6 @@ function outcomeOf(status: number | undefined): string {
     413: 'RequestEntityTooLarge',
     503: 'Busy',
   };
+
   return status === undefined ? 'Unknown' : (known[status] ?? `HttpStatus${status}`);
 }

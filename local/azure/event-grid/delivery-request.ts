@@ -12,6 +12,7 @@ export function deliveryRequest(
   functionsHost: string | undefined,
 ): Request {
   const { body, contentType } = deliveryBody(event, subscription.schema);
+
   return new Request(targetUrl(subscription, functionsHost), {
     method: 'POST',
     body,

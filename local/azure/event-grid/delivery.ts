@@ -52,8 +52,10 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   function publish(happened: VaultEvent | ResourceEvent): void {
     const event = publishedEvent(happened, randomUUID(), clock.now());
     const { id, time, type, subject } = event;
+
     for (const candidate of world.eventSubscriptions.values()) {
       if (!wants(candidate, event, clock.nowMs())) continue;
+
       const subscription = readSubscription(candidate);
       const record: EventRecord = {
         id,
@@ -65,6 +67,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
         attempts: [],
         outcome: 'pending',
       };
+
       events.push(record);
       begin({ event, subscription, record, publishedMs: clock.nowMs(), cancelNext: () => {} });
     }
@@ -83,6 +86,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   function attempt(delivery: Delivery, copies: number): void {
     const { subscription, record, publishedMs } = delivery;
     if (record.outcome !== 'pending' || abort.signal.aborted) return;
+
     if (!world.eventSubscriptions.has(subscription.id.toLowerCase())) {
       giveUp(record, 'The event subscription was deleted.');
     } else if (clock.nowMs() - publishedMs > subscription.timeToLiveMs) {
@@ -105,6 +109,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
       Object.assign(entry, failure);
       retryOrGiveUp(delivery, failure.status);
     };
+
     // The request goes on after its time-out: a success that comes before the retry is sent takes that back.
     const cancelTimeout = clock.schedule(clock.nowMs() + answerTimeoutMs, () => fail({ error: 'TimedOut' }));
     try {
@@ -131,7 +136,9 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   function retryOrGiveUp(delivery: Delivery, status: number | undefined): void {
     const { subscription, record } = delivery;
     if (record.outcome !== 'pending' || abort.signal.aborted) return;
+
     const failures = record.attempts.length;
+
     if (status !== undefined && isFinal(status, subscription.endpointType)) {
       deadLetter(delivery, `NotRetried: ${status}`);
     } else if (failures >= subscription.maxAttempts) {
@@ -146,11 +153,14 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   function deadLetter(delivery: Delivery, reason: string): void {
     const { record, subscription } = delivery;
     const container = subscription.deadLetterContainer;
+
     delivery.cancelNext();
+
     if (!container) {
       giveUp(record, reason);
       return;
     }
+
     delivery.cancelNext = clock.schedule(clock.nowMs() + deadLetterDelayMs, () => {
       void writeDeadLetter(delivery, container, reason);
     });
@@ -159,6 +169,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
   async function writeDeadLetter(delivery: Delivery, container: string, reason: string): Promise<void> {
     const { record } = delivery;
     if (record.outcome !== 'pending') return;
+
     try {
       await options.writeDeadLetter?.(deadLetterDocument({ ...delivery, container, reason, now: clock.now() }));
       record.outcome = 'dead-lettered';

@@ -17,8 +17,10 @@ export interface PublishedEvent {
 /** Freezes what the event says; a key may change before the event is delivered. */
 export function publishedEvent(event: VaultEvent | ResourceEvent, id: string, now: Date): PublishedEvent {
   if ('operation' in event) return resourceEvent(event, id, now);
+
   const { vault, version } = event;
   const keyName = vault.keys.get(event.keyName.toLowerCase())?.name ?? event.keyName;
+
   return {
     id,
     time: now.toISOString().replace('Z', '0000Z'),
@@ -42,6 +44,7 @@ export function publishedEvent(event: VaultEvent | ResourceEvent, id: string, no
 function resourceEvent(event: ResourceEvent, id: string, now: Date): PublishedEvent {
   const { subscriptionId, kind, resourceId, operation, claims, correlationId, httpRequest } = event;
   const subject = kind === 'Write' ? resourceId.replace(/\/resourceGroups\//i, '/resourcegroups/') : resourceId;
+
   return {
     id,
     time: now.toISOString().replace('Z', '0000Z'),
@@ -74,6 +77,7 @@ export function deliveryBody(event: PublishedEvent, schema: string): { body: str
 /** One event in the Event Grid schema, with what dead-lettering adds. */
 export function eventGridEvent(event: PublishedEvent, extra: Record<string, unknown> = {}): Record<string, unknown> {
   const { id, time, source, subject, type, data } = event;
+
   return {
     id,
     topic: source,

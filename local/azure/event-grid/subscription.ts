@@ -31,6 +31,7 @@ export function readSubscription({ id, name, properties }: EventSubscription): S
   const resourceId = text(destination.properties?.resourceId);
   const retry = (properties.retryPolicy ?? {}) as { maxDeliveryAttempts?: number; eventTimeToLiveInMinutes?: number };
   const endpointType = destination.endpointType ?? '';
+
   return {
     id,
     name,
@@ -47,16 +48,21 @@ export function readSubscription({ id, name, properties }: EventSubscription): S
 /** Whether the subscription is there for this event: its topic, provisioning state, expiry and filter. */
 export function wants({ topic, properties }: EventSubscription, event: PublishedEvent, nowMs: number): boolean {
   if (topic.toLowerCase() !== event.source.toLowerCase()) return false;
+
   const state = text(properties.provisioningState) ?? 'Succeeded';
   if (state !== 'Succeeded' && state !== 'Updating') return false;
+
   const expires = text(properties.expirationTimeUtc);
   if (expires && Date.parse(expires) <= nowMs) return false;
+
   const filter = (properties.filter ?? {}) as Filter;
   const types = filter.includedEventTypes;
   if (types && types.length > 0 && !types.some((type) => type.toLowerCase() === event.type.toLowerCase())) return false;
+
   const fold = (value: string): string => (filter.isSubjectCaseSensitive ? value : value.toLowerCase());
   if (!fold(event.subject).startsWith(fold(filter.subjectBeginsWith ?? ''))) return false;
   if (!fold(event.subject).endsWith(fold(filter.subjectEndsWith ?? ''))) return false;
+
   return (filter.advancedFilters ?? []).every((advanced) => passes(advanced, event));
 }
 
@@ -109,6 +115,7 @@ function passes(
   event: PublishedEvent,
 ): boolean {
   const [first = '', ...rest] = key.split('.');
+
   // A name with a dot in it cannot be reached: there is no escape character.
   const actual: unknown =
     first.toLowerCase() === 'data'
@@ -116,11 +123,15 @@ function passes(
       : event[first as keyof PublishedEvent];
   if (operatorType === 'IsNullOrUndefined') return actual === null || actual === undefined;
   if (operatorType === 'IsNotNull') return actual !== null && actual !== undefined;
+
   const operator = operators[operatorType.replace('Not', '')];
   if (!operator) return false;
+
   // Of a missing key `StringNotIn` and `NumberNotIn` alone are true ("Event filtering").
   if (actual === null || actual === undefined) return /NotIn$/.test(operatorType);
+
   const fits = values.some((one) => operator(actual, one));
+
   return operatorType.includes('Not') ? !fits : fits;
 }
 

@@ -27,21 +27,25 @@ export function requireFileCaller(
   const challenge = {
     'www-authenticate': `Bearer authorization_uri=https://login.microsoftonline.com/${world.tenantId}/oauth2/authorize resource_id=https://storage.azure.com`,
   };
+
   if (!headers.authorization) {
     const message =
       'Server failed to authenticate the request. Please refer to the information in the www-authenticate header.';
     throw new FileServiceError(401, 'NoAuthenticationInformation', message, challenge);
   }
+
   const audience = caller?.audience.replace(/\/$/, '');
   if (!caller || (audience !== 'https://storage.azure.com' && audience !== host(account))) {
     const message =
       'Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.';
     throw new FileServiceError(401, 'InvalidAuthenticationInfo', message, challenge);
   }
+
   if (headers.intent?.toLowerCase() !== 'backup') {
     const message = 'An HTTP header that is mandatory for this request is not specified: x-ms-file-request-intent.';
     throw new FileServiceError(400, 'MissingRequiredHeader', message);
   }
+
   return caller;
 }
 
@@ -54,11 +58,13 @@ export function requireFileRole(
   access: FileAccess,
 ): void {
   if (!world.settings.enforceRoles) return;
+
   const scope = share ? `${account.id}/fileServices/default/fileshares/${share}` : account.id;
   const allowed = dataActions[access].every((action) =>
     isAllowed(world, principal.objectId, scope, action, 'dataAction'),
   );
   if (allowed) return;
+
   throw new FileServiceError(
     403,
     'AuthorizationPermissionMismatch',

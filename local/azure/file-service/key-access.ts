@@ -37,10 +37,13 @@ function troubleWith(
 ): keyof typeof keyRefusals | undefined {
   const vault = findVault(world, used.vaultUri);
   if (!vault) return 'vaultNotFound';
+
   // Which code it is where the firewall keeps Storage out is not documented: the nearest is a token that gets nowhere.
   if (!letsStorageIn(vault)) return 'noAccess';
+
   const principalId = principalOf(world, account);
   if (!principalId || !hasKeyPermission(world, vault, principalId, used.keyName, 'unwrapKey')) return 'noAccess';
+
   return seenUsable(world, vault, used.keyName, used.version) ? undefined : 'keyNotFound';
 }
 
@@ -52,11 +55,14 @@ function seenUsable(world: World, vault: Vault, keyName: string, versionId: stri
   const live = pick(vault.keys.get(name));
   const version = live ?? pick(vault.deletedKeys.get(name));
   if (!version) return false;
+
   // Not documented for a version that may no longer unwrap: the same as for a disabled one is assumed, at once.
   if (live && !live.keyOps.includes('unwrapKey')) return false;
+
   const usable = live?.enabled ?? false;
   const noticed = world.clock.nowMs() - version.enabledChangedMs >= world.settings.fileServiceDelayMs;
   if (noticed) return usable;
+
   // Before the change it was the other way round. A key deleted while it was disabled never was usable.
   return live ? !usable : version.enabled;
 }

@@ -10,9 +10,11 @@ export function listDirectory(account: StorageAccount, share: FileShare, directo
     .map((name) => (directory === '' ? name : name.slice(directory.length + 1)));
   const directories = [...new Set(inside.filter((name) => name.includes('/')).map((name) => name.split('/')[0] ?? ''))];
   const files = inside.filter((name) => !name.includes('/'));
+
   if (directory !== '' && inside.length === 0) {
     throw new FileServiceError(404, 'ResourceNotFound', 'The specified resource does not exist.');
   }
+
   const entries = [
     ...directories.map((name) => ({
       name,
@@ -20,8 +22,10 @@ export function listDirectory(account: StorageAccount, share: FileShare, directo
     })),
     ...files.map((name) => ({ name, xml: fileEntry(share, directory, name) })),
   ];
+
   const { page, head, marker } = paged(entries, url);
   const attributes = { ServiceEndpoint: endpoint(account), ShareName: share.name, DirectoryPath: directory };
+
   return xmlDocument(
     element(
       'EnumerationResults',
@@ -45,6 +49,7 @@ export function listShares(account: StorageAccount, url: URL): string {
     xml: element('Share', [element('Name', share.name), element('Properties', shareProperties(share))]),
   }));
   const { page, head, marker } = paged(entries, url);
+
   return xmlDocument(
     element(
       'EnumerationResults',
@@ -87,15 +92,18 @@ function paged<T extends { name: string }>(entries: T[], url: URL): { page: T[];
   if (!Number.isInteger(size) || size < 1) {
     throw new FileServiceError(400, 'OutOfRangeQueryParameterValue', 'maxresults must be from 1 to 5000.');
   }
+
   const sorted = entries
     .filter(({ name }) => name.startsWith(prefix) && name >= from)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const page = sorted.slice(0, Math.min(size, 5000));
+
   const head = [
     ...(prefix ? [element('Prefix', prefix)] : []),
     ...(from ? [element('Marker', from)] : []),
     ...(asked ? [element('MaxResults', asked)] : []),
   ];
+
   return { page, head, marker: element('NextMarker', sorted[page.length]?.name ?? '') };
 }
 

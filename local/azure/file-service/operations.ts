@@ -40,6 +40,7 @@ export function findOperation(method: string, url: URL, share: string | undefine
   const what = [method, share ? inShare : 'account', restype, comp].join(' ').trim();
   const operation = operations[what.replace(/ {2,}/g, ' ')];
   if (operation) return operation;
+
   throw new FileServiceError(
     400,
     'InvalidQueryParameterValue',
@@ -83,13 +84,16 @@ function download(request: FileRequest): FileAnswer {
   const { path, header } = request;
   const content = readFile(shareOf(request), path);
   if (!content) throw notFound();
+
   const headers = { 'content-type': 'application/octet-stream', 'x-ms-type': 'File', 'accept-ranges': 'bytes' };
   const range = /^bytes=(\d+)-(\d*)$/.exec(header('x-ms-range') ?? header('range') ?? '');
   if (!range) return { status: 200, body: content, headers: { ...headers, 'content-length': String(content.length) } };
+
   const start = Number(range[1]);
   const part = content.subarray(start, range[2] ? Number(range[2]) + 1 : undefined);
   const end = start + part.length - 1;
   const contentRange = { 'content-range': `bytes ${start}-${end}/${content.length}` };
+
   return { status: 206, body: part, headers: { ...headers, ...contentRange, 'content-length': String(part.length) } };
 }
 
@@ -99,10 +103,13 @@ function create(request: FileRequest): FileAnswer {
   if (header('x-ms-type')?.toLowerCase() !== 'file' || !Number.isInteger(length) || length < 0) {
     throw new FileServiceError(400, 'MissingRequiredHeader', 'x-ms-type and x-ms-content-length are required.');
   }
+
   if (length > 4 * 1024 * 1024) {
     throw new FileServiceError(413, 'RequestBodyTooLarge', 'The local file service keeps files of at most 4 MiB.');
   }
+
   createFile(shareOf(request), path, length);
+
   return { status: 201 };
 }
 
@@ -110,7 +117,9 @@ function putRange(request: FileRequest): FileAnswer {
   const { path, header, body } = request;
   const share = shareOf(request);
   const range = /^bytes=(\d+)-(\d+)$/.exec(header('x-ms-range') ?? header('range') ?? '');
+
   if (!readFile(share, path)) throw notFound();
+
   if (!range || !writeRange(share, path, Number(range[1]), body)) {
     throw new FileServiceError(
       416,
@@ -118,6 +127,7 @@ function putRange(request: FileRequest): FileAnswer {
       'The range specified is invalid for the current size of the resource.',
     );
   }
+
   return { status: 201 };
 }
 

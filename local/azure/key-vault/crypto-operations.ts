@@ -34,13 +34,17 @@ function transform(
 ): Record<string, unknown> {
   const { world, vault } = request;
   const { key, version } = requireKeyVersion(request);
+
   refuseUnusable(version, operation, world.clock.nowSeconds());
+
   const { alg, value } = requireBody(request);
   const padding = paddings[String(alg)];
   if (!padding || !version.kty.startsWith('RSA')) {
     throw badParameter(`Key type ${version.kty} does not support the algorithm ${String(alg)}.`);
   }
+
   if (typeof value !== 'string' || !/^[\w-]+$/.test(value)) throw badParameter('value must be base64url.');
+
   const input = Buffer.from(value, 'base64url');
   const forward = operation === 'wrapKey' || operation === 'encrypt';
   let output: Buffer;
@@ -49,6 +53,7 @@ function transform(
   } catch {
     throw badParameter(forward ? 'The value is too long for this key.' : 'The value cannot be decrypted by this key.');
   }
+
   return { kid: keyIdentifier(vault, key.name, version.version), value: output.toString('base64url') };
 }
 
@@ -63,21 +68,28 @@ const DIGEST_BYTES = 32;
 function signature(request: KeyVaultRequest, operation: 'sign' | 'verify'): Record<string, unknown> {
   const { world, vault } = request;
   const { key, version } = requireKeyVersion(request);
+
   refuseUnusable(version, operation, world.clock.nowSeconds());
+
   const { alg, value, digest = value } = requireBody(request);
   const algorithm = signing[String(alg)];
   const fits = algorithm && version.kty.startsWith(algorithm.kty) && (algorithm.kty === 'RSA' || isP256(version));
   if (!fits) {
     throw badParameter(`Key and signing algorithm are incompatible. Key ${version.kty} and algorithm ${String(alg)}.`);
   }
+
   const hashed = fromBase64url(digest, 'value');
   if (hashed.length !== DIGEST_BYTES) throw badParameter(`Invalid length of 'value': ${hashed.length} bytes.`);
+
   const { signer } = algorithm;
+
   if (operation === 'sign') {
     const made = signer.sign(version.privateKey, hashed);
     return { kid: keyIdentifier(vault, key.name, version.version), value: made.toString('base64url') };
   }
+
   const given = fromBase64url(value, 'value');
+
   return { value: signer.verify(version.privateKey, hashed, given) };
 }
 
@@ -95,11 +107,14 @@ function refuseUnusable(version: KeyVersion, operation: CryptoOperation, nowSeco
   if (!version.keyOps.includes(operation)) {
     throw forbidden(`Operation ${operation} is not permitted on this key.`, 'KeyOperationForbidden');
   }
+
   if (!version.enabled) throw forbidden(`Operation ${operation} is not allowed on a disabled key.`, 'KeyDisabled');
   if (operation === 'unwrapKey' || operation === 'decrypt' || operation === 'verify') return;
+
   if (version.exp !== undefined && version.exp <= nowSeconds) {
     throw forbidden(`Operation ${operation} is not allowed on an expired key.`, 'KeyExpired');
   }
+
   if (version.nbf !== undefined && version.nbf > nowSeconds) {
     throw forbidden(`Operation ${operation} is not allowed on a key that is not yet valid.`, 'KeyNotYetValid');
   }

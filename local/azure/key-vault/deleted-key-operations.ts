@@ -25,11 +25,14 @@ function deleteKey(request: KeyVaultRequest): Record<string, unknown> {
   const key = vault.keys.get(name);
   const newest = key?.versions.at(-1);
   if (!key || !newest) throw keyNotFound(params.name ?? '');
+
   vault.keys.delete(name);
   forgetLifetime(key);
   noticeFrom(world, key);
+
   const days = recoverableDays(vault);
   if (days === 0) return keyBundle(vault, key, newest, apiVersion);
+
   const purgeMs = world.clock.nowMs() + days * dayMs;
   const deleted: DeletedKey = {
     ...key,
@@ -37,10 +40,12 @@ function deleteKey(request: KeyVaultRequest): Record<string, unknown> {
     scheduledPurgeDate: Math.floor(purgeMs / 1000),
     deletedFromMs: world.clock.nowMs() + world.settings.keyDeletionMs,
   };
+
   vault.deletedKeys.set(name, deleted);
   world.clock.schedule(purgeMs, () => {
     if (vault.deletedKeys.get(name) === deleted) vault.deletedKeys.delete(name);
   });
+
   return bundle(vault, deleted, newest, apiVersion);
 }
 
@@ -63,14 +68,19 @@ function get({ world, vault, params, apiVersion }: KeyVaultRequest): Record<stri
 
 function recover({ world, vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const deleted = requireDeleted(vault, params.name);
+
   refuseWhileDeleted(world, deleted);
+
   const name = deleted.name.toLowerCase();
   if (vault.keys.has(name)) throw conflict(`A key with the name ${deleted.name} exists already.`);
+
   const { deletedDate: _date, scheduledPurgeDate: _purge, deletedFromMs: _from, ...key } = deleted;
+
   vault.deletedKeys.delete(name);
   vault.keys.set(name, key);
   noticeFrom(world, key);
   watchLifetime(world, vault, key, rotateKey);
+
   return keyBundle(vault, key, newestOf(key), apiVersion);
 }
 

@@ -44,19 +44,24 @@ export function letsStorageIn(vault: Vault): boolean {
 export function requireNetwork(world: World, vault: Vault, { principal }: Caller): void {
   const { callerAddress } = world.settings;
   const { publicAccess, allowsAll, addresses } = networkOf(vault);
+
   if (covers(PRIVATE, callerAddress)) return;
 
   const where = [
     `Caller: appid=${principal.clientId};oid=${principal.objectId};iss=https://sts.windows.net/${world.tenantId}/`,
     `Vault: ${vault.name};location=${vault.location}`,
   ];
+
   if (publicAccess !== 'enabled') {
     const why =
       'Public network access is disabled and request is not from a trusted service nor via an approved private link.';
     throw forbidden([why, ...where].join('\r\n'), 'ForbiddenByConnection');
   }
+
   if (allowsAll || covers(addresses, callerAddress)) return;
+
   const why = 'Client address is not authorized and caller is not a trusted service.';
+
   throw forbidden([why, `Client address: ${callerAddress}`, ...where].join('\r\n'), 'ForbiddenByFirewall');
 }
 

@@ -43,12 +43,17 @@ function restore(request: KeyVaultRequest): Record<string, unknown> {
   if (!backup || !newest || !fits) {
     throw badParameter('The backup blob cannot be restored in this vault.');
   }
+
   refuseDeletedName(vault, backup.key.name);
+
   const name = backup.key.name.toLowerCase();
   if (vault.keys.has(name)) throw conflict(`A key with the name ${backup.key.name} exists already.`);
+
   const key = copy(backup.key);
+
   vault.keys.set(name, key);
   watchLifetime(world, vault, key, rotateKey);
+
   return keyBundle(vault, key, key.versions.at(-1) ?? newest, apiVersion);
 }
 

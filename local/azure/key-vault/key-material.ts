@@ -32,6 +32,7 @@ export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const keySize = checkRsaSize(size ?? 2048);
     let made: KeyObject | undefined;
+
     return {
       keySize,
       // Most are never asked for, and each takes 50 ms of a core.
@@ -41,13 +42,17 @@ export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?
       },
     };
   }
+
   if (kty === 'EC' || kty === 'EC-HSM') {
     const curve = curves[crv ?? curveOfSize(size)];
     if (!curve) throw badParameter(`Unsupported curve: ${crv}`);
+
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: curve.namedCurve });
     if (crv === 'SECP256K1') nameCurve(privateKey, crv);
+
     return { privateKey, keySize: curve.bits };
   }
+
   throw badParameter(`Key type '${kty}' is only supported by Managed HSM.`);
 }
 
@@ -57,6 +62,7 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
   if (kty !== 'RSA' && kty !== 'RSA-HSM' && kty !== 'EC' && kty !== 'EC-HSM') {
     throw badParameter(`The key type '${String(kty)}' cannot be imported.`);
   }
+
   const crv = jwk.crv === 'P-256K' || jwk.crv === 'SECP256K1' ? 'secp256k1' : jwk.crv;
   let privateKey: KeyObject;
   try {
@@ -64,15 +70,20 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
   } catch (cause) {
     throw badParameter(`Invalid key material: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
+
   if (kty.startsWith('RSA')) {
     const size = privateKey.asymmetricKeyDetails?.modulusLength ?? 0;
+
     // A key of 1024 bits can be brought along, though none is made (seen in a recording).
     return { kty, privateKey, keySize: size === 1024 ? size : checkRsaSize(size) };
   }
+
   const named = privateKey.asymmetricKeyDetails?.namedCurve;
   const curve = Object.values(curves).find((known) => known.namedCurve === named);
+
   if (jwk.crv === 'SECP256K1') nameCurve(privateKey, jwk.crv);
   if (!curve) throw badParameter(`Unsupported curve: ${String(jwk.crv)}`);
+
   return { kty, privateKey, keySize: curve.bits };
 }
 

@@ -44,6 +44,7 @@ function create(request: KeyVaultRequest): Record<string, unknown> {
   if (typeof kty !== 'string' || !keyTypes.includes(kty)) throw badParameter(`Unknown key type: ${String(kty)}`);
   if (kty.endsWith('-HSM')) requirePremium(request);
   else if (vault.local) throw badParameter(`A Managed HSM has no keys of type ${kty}: use ${kty}-HSM.`);
+
   const keyOps = readKeyOps(body);
   const version = createKeyVersion(world, vault, params.name ?? '', {
     kty: kty as KeyType,
@@ -55,6 +56,7 @@ function create(request: KeyVaultRequest): Record<string, unknown> {
     ...readAttributes(body),
     tags: readTags(body),
   });
+
   return show(request, version);
 }
 
@@ -62,10 +64,12 @@ function importKey(request: KeyVaultRequest): Record<string, unknown> {
   const { world, vault, params } = request;
   const body = requireBody(request);
   if (typeof body.key !== 'object' || body.key === null) throw badParameter('The key to import is missing.');
+
   const jwk = body.key as Record<string, unknown>;
   const { kty, privateKey } = importKeyMaterial(jwk);
   const hsm = vault.local || kty.endsWith('-HSM') || body.Hsm === true || body.hsm === true;
   if (hsm) requirePremium(request);
+
   const keyOps = readKeyOps(jwk);
   const version = createKeyVersion(world, vault, params.name ?? '', {
     kty: (hsm && !kty.endsWith('-HSM') ? `${kty}-HSM` : kty) as KeyType,
@@ -75,6 +79,7 @@ function importKey(request: KeyVaultRequest): Record<string, unknown> {
     ...readAttributes(body),
     tags: readTags(body),
   });
+
   return show(request, version);
 }
 
@@ -90,19 +95,26 @@ function update(request: KeyVaultRequest): Record<string, unknown> {
   const asked = readAttributes(body);
   const keyOps = readKeyOps(body);
   const tags = readTags(body);
+
   checkTags(tags);
   checkValidity(asked.nbf ?? version.nbf, asked.exp ?? version.exp);
+
   if (asked.enabled !== undefined && asked.enabled !== version.enabled) {
     version.enabled = asked.enabled;
     version.enabledChangedMs = world.clock.nowMs();
   }
+
   const expiryMoved = asked.exp !== undefined && asked.exp !== version.exp;
+
   version.nbf = asked.nbf ?? version.nbf;
   version.exp = asked.exp ?? version.exp;
   if (keyOps) version.keyOps = keyOps;
   if (tags) version.tags = Object.keys(tags).length > 0 ? tags : undefined;
+
   version.updated = world.clock.nowSeconds();
+
   if (expiryMoved) watchLifetime(world, vault, key, rotateKey);
+
   return show(request, version);
 }
 
@@ -122,11 +134,14 @@ function listKeys({ vault, url, apiVersion }: KeyVaultRequest): Record<string, u
 
 function listVersions({ world, vault, params, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const key = vault.keys.get((params.name ?? '').toLowerCase());
+
   // Key Vault answers an empty list, not a 404, for a key that does not exist.
   if (!key) return page([], url, apiVersion);
+
   const versions = [...key.versions];
   if (world.settings.versionListOrder === 'newestFirst') versions.reverse();
   if (world.settings.versionListOrder === 'byVersion') versions.sort((a, b) => (a.version < b.version ? -1 : 1));
+
   return page(
     versions.map((version) => keyItem(vault, key, version, apiVersion, true)),
     url,

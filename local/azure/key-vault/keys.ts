@@ -39,6 +39,7 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
   checkValidity(options.nbf, options.exp);
   refuseDeletedName(vault, keyName);
   checkRoom(vault, keyName);
+
   const kty = options.kty ?? (vault.local ? 'RSA-HSM' : 'RSA');
   const material = options.privateKey
     ? { privateKey: options.privateKey, keySize: sizeOf(options.privateKey) }
@@ -61,13 +62,18 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
     enabledChangedMs: 0, // a new version has no earlier state that anyone could still see
     imported: options.imported ?? false,
   };
+
   const key = vault.keys.get(keyName.toLowerCase()) ?? { name: keyName, versions: [], rotationPolicy: undefined };
+
   vault.keys.set(keyName.toLowerCase(), key);
   key.versions.push(version);
+
   if (options.publish !== false && !vault.local) {
     world.publish({ vault, type: 'Microsoft.KeyVault.KeyNewVersionCreated', keyName: key.name, version });
   }
+
   watchLifetime(world, vault, key, rotateKey);
+
   return version;
 }
 
@@ -79,10 +85,13 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   const key = vault.keys.get(keyName.toLowerCase());
   const newest = key?.versions.at(-1);
   if (!key || !newest) throw keyNotFound(keyName);
+
   // "It must be set before keys can be rotated on-demand"; what is answered without one is not documented.
   if (vault.local && !hasPolicy(key)) throw badParameter(`Key '${key.name}' has no rotation policy.`);
   if (newest.imported) throw badParameter(`Key '${key.name}' has imported key material and cannot be rotated.`);
+
   const curve = newest.kty.startsWith('EC') ? curveOf(newest.privateKey) : undefined;
+
   return createKeyVersion(world, vault, key.name, {
     kty: newest.kty,
     keySize: newest.keySize,

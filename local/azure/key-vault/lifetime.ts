@@ -18,9 +18,12 @@ const happened = new WeakMap<KeyVersion, Set<string>>();
  */
 export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rotate): void {
   for (const cancel of timers.get(key) ?? []) cancel();
+
   timers.delete(key);
+
   const version = key.versions.at(-1);
   if (!version || vault.keys.get(key.name.toLowerCase()) !== key) return;
+
   timers.set(
     key,
     plan(key, version).map(({ atSeconds, what }) => {
@@ -31,11 +34,13 @@ export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rota
         if (what === 'rotated') rotate(world, vault, key.name);
         else if (!vault.local) world.publish({ vault, type: eventTypes[what], keyName: key.name, version });
       };
+
       const atMs = atSeconds * 1000;
       if (what === 'nearExpiry' && atMs <= world.clock.nowMs()) {
         run(); // a key made inside the window has its near-expiry event together with that of the new version
         return () => {};
       }
+
       return world.clock.schedule(atMs, run);
     }),
   );
@@ -61,24 +66,29 @@ function plan(key: Key, version: KeyVersion): { atSeconds: number; what: Happeni
   const had = happened.get(version) ?? new Set();
   const actions = key.rotationPolicy?.lifetimeActions ?? [];
   const of = (type: string) => actions.filter((one) => one.action.type.toLowerCase() === type);
+
   if (version.exp !== undefined) {
     const exp = version.exp;
     const notice = parseCalendarDuration(of('notify')[0]?.trigger.timeBeforeExpiry ?? defaultNotifyBeforeExpiry);
     if (notice && !had.has(`nearExpiry ${exp}`)) {
       planned.push({ atSeconds: addCalendarDuration(exp, notice, -1), what: 'nearExpiry' });
     }
+
     if (!had.has(`expired ${exp}`)) planned.push({ atSeconds: exp, what: 'expired' });
   }
+
   if (!version.imported && !had.has('rotated')) {
     for (const { trigger } of of('rotate')) {
       const afterCreate = parseCalendarDuration(trigger.timeAfterCreate ?? '');
       const beforeExpiry = parseCalendarDuration(trigger.timeBeforeExpiry ?? '');
+
       if (afterCreate) planned.push({ atSeconds: addCalendarDuration(version.created, afterCreate), what: 'rotated' });
       else if (beforeExpiry && version.exp !== undefined) {
         planned.push({ atSeconds: addCalendarDuration(version.exp, beforeExpiry, -1), what: 'rotated' });
       }
     }
   }
+
   return planned.sort((a, b) => a.atSeconds - b.atSeconds);
 }
 

@@ -56,11 +56,14 @@ export function answerLocalRoles(request: LocalRolesRequest): Answer {
 
 function ofAssignments({ scope, name }: Asked, { access, method, url, body }: LocalRolesRequest): Answer {
   const { roleAssignments } = access;
+
   if (name === undefined) {
     const shown = [...roleAssignments.values()].filter(listedAt(scope, url.searchParams.get('$filter') ?? ''));
     return { status: 200, body: page(shown.map(showAssignment), url, url.searchParams.get('api-version') ?? '') };
   }
+
   const found = roleAssignments.get(name);
+
   if (method === 'PUT') {
     if (found) throw conflict('The role assignment already exists.', 'RoleAssignmentExists');
     return {
@@ -68,8 +71,10 @@ function ofAssignments({ scope, name }: Asked, { access, method, url, body }: Lo
       body: showAssignment(assignLocalRole(access, { ...readAssignment(access, body), scope, name })),
     };
   }
+
   if (!found) throw new KeyVaultError(404, 'RoleAssignmentNotFound', 'Requested role assignment not found');
   if (method === 'DELETE') roleAssignments.delete(name);
+
   return { status: 200, body: showAssignment(found) };
 }
 
@@ -94,9 +99,11 @@ function readAssignment(
   const { roleDefinitionId, principalId } = (body?.properties ?? {}) as Record<string, unknown>;
   const role = findLocalRole(access, String(roleDefinitionId).split('/').at(-1)?.toLowerCase() ?? '');
   if (!role) throw new KeyVaultError(404, 'RoleDefinitionNotFound', 'Requested role definition not found');
+
   if (typeof principalId !== 'string' || !guid.test(principalId.toLowerCase())) {
     throw badParameter('properties.principalId must be the object id of a principal.');
   }
+
   return { principalId: principalId.toLowerCase(), role };
 }
 
@@ -105,18 +112,25 @@ function ofDefinitions({ name }: Asked, { access, method, body }: LocalRolesRequ
     const all = [...Object.values(LOCAL_ROLES), ...access.roleDefinitions.values()];
     return { status: 200, body: { value: all.map(showDefinition) } };
   }
+
   const found = findLocalRole(access, name);
+
   if (method === 'PUT') {
     if (found?.type === 'AKVBuiltInRole') throw badParameter('A built-in role cannot be changed.');
+
     const role = readDefinition(name, body);
     access.roleDefinitions.set(name, role);
+
     return { status: 201, body: showDefinition(role) };
   }
+
   if (!found) throw new KeyVaultError(404, 'RoleDefinitionNotFound', 'Requested role definition not found');
+
   if (method === 'DELETE') {
     if (found.type === 'AKVBuiltInRole') throw badParameter('A built-in role cannot be deleted.');
     access.roleDefinitions.delete(name);
   }
+
   return { status: 200, body: showDefinition(found) };
 }
 
@@ -124,6 +138,7 @@ function readDefinition(name: string, body: Record<string, unknown> | undefined)
   const { roleName, description, permissions } = (body?.properties ?? {}) as Record<string, unknown>;
   const given = (Array.isArray(permissions) ? permissions : []) as Record<string, string[] | undefined>[];
   const all = (field: string) => given.flatMap((one) => one[field] ?? []);
+
   return {
     name,
     roleName: String(roleName ?? name),

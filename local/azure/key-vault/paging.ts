@@ -14,13 +14,16 @@ export function page(
   if (!Number.isInteger(size) || size < 1 || size > pageSize) {
     throw badParameter(`maxresults must be from 1 to ${pageSize}.`);
   }
+
   const start = readToken(url.searchParams.get('$skiptoken'));
   const end = start + size;
   if (end >= items.length) return { value: items.slice(start), nextLink: null };
+
   const token = Buffer.from(JSON.stringify({ next: end })).toString('base64url');
   const filter = url.searchParams.get('$filter');
   const more = `${asked === null ? '' : `&maxresults=${size}`}${filter === null ? '' : `&$filter=${encodeURIComponent(filter)}`}`;
   const nextLink = `https://${url.hostname}:443${url.pathname}?api-version=${apiVersion}&$skiptoken=${token}${more}`;
+
   return { value: items.slice(start, end), nextLink };
 }
 

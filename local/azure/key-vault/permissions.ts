@@ -54,14 +54,17 @@ export function hasKeyPermission(
   permission: KeyPermission,
 ): boolean {
   if (vault.local) return mayLocally(vault.local, principalId, keyName, localActionOf(permission));
+
   if (vault.properties.enableRbacAuthorization) {
     return isAllowed(world, principalId, keyScope(vault, keyName), dataAction(permission), 'dataAction');
   }
+
   const policies = (vault.properties.accessPolicies ?? []) as {
     objectId?: string;
     permissions?: { keys?: string[] };
   }[];
   const wanted = permission.toLowerCase();
+
   return policies.some(
     ({ objectId, permissions }) =>
       objectId?.toLowerCase() === principalId.toLowerCase() &&
@@ -78,19 +81,24 @@ export function requireKeyPermission(
   { permission, localAction = localActionOf(permission) }: { permission: KeyPermission; localAction?: string },
 ): void {
   if (!world.settings.enforceRoles) return;
+
   if (vault.local) {
     requireLocally(vault.local, principal.objectId, keyName, localAction);
     return;
   }
+
   if (hasKeyPermission(world, vault, principal.objectId, keyName, permission)) return;
+
   const who = `appid=${principal.clientId};oid=${principal.objectId};iss=https://sts.windows.net/${world.tenantId}/`;
   const where = `${vault.name};location=${vault.location}`;
+
   if (!vault.properties.enableRbacAuthorization) {
     throw forbidden(
       `The user, group or application '${who}' does not have keys ${permission.toLowerCase()} permission on key vault '${where}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287`,
       'AccessDenied',
     );
   }
+
   throw forbidden(
     [
       'Caller is not authorized to perform action on resource.',

@@ -32,19 +32,24 @@ export function readRotationPolicy(
   if (expiryTime && expiryTime.days < minimum.expiry) {
     throw badParameter(`The expiryTime of a key rotation policy must be at least ${minimum.expiry} days.`);
   }
+
   const asked = body.lifetimeActions ?? [];
   if (!Array.isArray(asked)) throw badParameter('lifetimeActions must be an array.');
+
   const least = vault.local ? minimum.rotateInHsm : minimum.rotate;
   const actions = asked.map((one) => readAction(one, expiryTime, least));
   if (vault.local && actions.some(({ action }) => action.type === 'Notify')) {
     throw badParameter('A Managed HSM does not support the lifetime action Notify.');
   }
+
   for (const type of ['Rotate', 'Notify']) {
     if (actions.filter(({ action }) => action.type === type).length > 1) {
       throw badParameter(`A key rotation policy can have one lifetime action of type ${type}.`);
     }
   }
+
   if (!vault.local && !actions.some(({ action }) => action.type === 'Notify')) actions.push(defaultNotify());
+
   return {
     lifetimeActions: actions,
     attributes: {
@@ -67,23 +72,29 @@ function readAction(value: unknown, expiryTime: Length | undefined, least: numbe
   if (type !== 'rotate' && type !== 'notify') {
     throw badParameter(`Unknown lifetime action: ${String(action?.type)}. Use Rotate or Notify.`);
   }
+
   const afterCreate = duration(when?.timeAfterCreate, 'trigger.timeAfterCreate');
   const beforeExpiry = duration(when?.timeBeforeExpiry, 'trigger.timeBeforeExpiry');
   const length = afterCreate ?? beforeExpiry;
   if (!length || (afterCreate && beforeExpiry)) {
     throw badParameter('A trigger has either timeAfterCreate or timeBeforeExpiry.');
   }
+
   if (type === 'notify' && afterCreate) throw badParameter('A Notify action takes timeBeforeExpiry only.');
+
   // Before expiry it is what is left between two versions that counts, below.
   if (length.days < (afterCreate ? least : minimum.rotate)) {
     throw badParameter(`The time of a lifetime action must be at least ${least} days.`);
   }
+
   if (type === 'rotate' && beforeExpiry && !expiryTime) {
     throw badParameter('A Rotate action with timeBeforeExpiry needs attributes.expiryTime.');
   }
+
   if (type === 'rotate' && expiryTime && length.days > expiryTime.days - least) {
     throw badParameter(`A rotation must be at least ${least} days from creation and from expiry.`);
   }
+
   return {
     trigger: afterCreate ? { timeAfterCreate: afterCreate.text } : { timeBeforeExpiry: length.text },
     action: { type: type === 'rotate' ? 'Rotate' : 'Notify' },

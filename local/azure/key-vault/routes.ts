@@ -9,19 +9,26 @@ export function matchRoute(
 ): { operation: Operation; params: Record<string, string> } {
   const parts = pathname.split('/').filter(Boolean).map(decode);
   let pathKnown = false;
+
   for (const operation of operations) {
     const params = matchParts(operation.route.split('/').filter(Boolean), parts);
     if (!params) continue;
+
     pathKnown = true;
+
     if (operation.method === method) return { operation, params };
   }
+
   if (pathKnown) throw new KeyVaultError(405, 'MethodNotAllowed', `Method ${method} is not allowed on ${pathname}.`);
+
   throw new KeyVaultError(404, 'NotFound', `There is no operation ${method} ${pathname}.`);
 }
 
 function matchParts(route: readonly string[], parts: readonly string[]): Record<string, string> | undefined {
   if (parts.length > route.length) return undefined;
+
   const params: Record<string, string> = {};
+
   for (const [index, expected] of route.entries()) {
     const part = parts[index];
     if (part === undefined) {
@@ -29,6 +36,7 @@ function matchParts(route: readonly string[], parts: readonly string[]): Record<
     } else if (expected.startsWith(':')) params[expected.replace(/[:?]/g, '')] = part;
     else if (expected.toLowerCase() !== part.toLowerCase()) return undefined;
   }
+
   return params;
 }
 

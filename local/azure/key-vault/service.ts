@@ -44,28 +44,45 @@ export function createKeyVaultService(world: World): Service {
     try {
       // In Azure such a name does not resolve. On a connection from before, it is answered as the proxy would a new one.
       if (!vault) return c.body(null, 502);
+
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
+
       requireNetwork(world, vault, caller);
+
       const apiVersion = url.searchParams.get('api-version');
+
       requireKnownVersion(apiVersion);
+
       const { method } = c.req;
+
       if (vault.local && apiVersion && isAboutRoles(url)) {
         const body = readBody(await c.req.text());
+
         note = (status) => logRequest(world, vault, { operation: roleOperation(method, url) }, caller, status);
+
         const { status, body: shown } = answerLocalRoles({ world, access: vault.local, caller, method, url, body });
         note(status);
+
         return reply(vault, status, shown);
       }
+
       const { operation, params } = matchRoute(operations, method, url.pathname);
+
       if (!apiVersion) throw badParameter('The api-version query parameter is missing.');
+
       requireOperationOf(apiVersion, operation);
       requireKeyPermission(world, vault, caller, params.name, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
+
       const body = readBody(await c.req.text());
       const what = { operation: nameOf(operation), keyName: params.name, version: params.version?.toLowerCase() };
+
       note = (status) => logRequest(world, vault, what, caller, status);
+
       const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
+
       note(200);
+
       return reply(vault, answer ? 200 : 204, answer);
     } catch (error) {
       if (!(error instanceof KeyVaultError)) throw error;
@@ -73,6 +90,7 @@ export function createKeyVaultService(world: World): Service {
       return reply(vault, error.status, error.body(), error.headers);
     }
   });
+
   return app;
 }
 
@@ -141,18 +159,22 @@ function requireCaller(vault: Vault, caller: Caller | undefined, authorization: 
   const challenge = {
     'www-authenticate': `Bearer authorization="https://login.microsoftonline.com/${String(vault.properties.tenantId)}", resource="${resourceOf(vault)}"`,
   };
+
   if (!authorization) {
     const message = 'AKV10000: Request is missing a Bearer or PoP token.';
     throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
   }
+
   if (!caller) {
     const message = "[TokenInvalid] Error validating token: 'S2S12005'.";
     throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
   }
+
   if (!audiencesOf(vault).includes(caller.audience)) {
     const message = `AKV10022: Invalid audience. Expected ${resourceOf(vault)}, found: ${caller.audience}.`;
     throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
   }
+
   return caller;
 }
 

@@ -26,11 +26,16 @@ export const PS256: DigestSigner = {
     const salt = randomBytes(SHA256_BYTES);
     const hash = sha256(Buffer.concat([Buffer.alloc(8), digest, salt]));
     const block = Buffer.alloc(length - SHA256_BYTES - 1);
+
     block[block.length - SHA256_BYTES - 1] = 1;
     salt.copy(block, block.length - SHA256_BYTES);
+
     const masked = xor(block, mask(hash, block.length));
+
     masked[0] = (masked[0] ?? 0) & (0xff >> (8 * length - bits));
+
     const encoded = Buffer.concat([masked, hash, Buffer.from([0xbc])]);
+
     return privateDecrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, encoded);
   },
   verify(privateKey, digest, signature) {
@@ -41,12 +46,16 @@ export const PS256: DigestSigner = {
     } catch {
       return false; // as long as no signature of this key is
     }
+
     const hash = encoded.subarray(-SHA256_BYTES - 1, -1);
     const masked = encoded.subarray(0, -SHA256_BYTES - 1);
     const block = xor(masked, mask(hash, masked.length));
+
     block[0] = (block[0] ?? 0) & (0xff >> (8 * encoded.length - bits));
+
     const zeros = block.subarray(0, -SHA256_BYTES - 1);
     const salt = block.subarray(-SHA256_BYTES);
+
     return (
       encoded.at(-1) === 0xbc &&
       zeros.every((byte) => byte === 0) &&

@@ -30,11 +30,13 @@ export function createThrottle(world: World): Throttle {
 
   return (vault, cost, keySize) => {
     if (!world.settings.throttle) return;
+
     const limit = limits[keySize() ?? 2048] ?? { create: 20, other: 4000 };
     const share = 1 / limit[cost];
     const subscription = /^\/subscriptions\/([^/]+)/i.exec(vault.id)?.[1] ?? '';
     const own = bucket(vault.id.toLowerCase(), 1);
     const shared = bucket(`${subscription.toLowerCase()}/${vault.location}`, subscriptionShare);
+
     // A hair of tolerance: 20 shares of a twentieth are one budget, whatever the rounding.
     if (own.level + 1e-9 < share || shared.level + 1e-9 < share) {
       throw new KeyVaultError(
@@ -43,6 +45,7 @@ export function createThrottle(world: World): Throttle {
         'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
       );
     }
+
     own.level -= share;
     shared.level -= share;
   };

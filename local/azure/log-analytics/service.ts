@@ -29,27 +29,34 @@ export function createLogAnalyticsService(world: World): Service {
       const message = 'Valid authentication was not provided';
       return c.json(failure('AuthorizationRequiredError', message), 401);
     }
+
     const workspace = world.workspaces.get((c.req.param('workspace') ?? '').toLowerCase());
     if (!workspace) {
       return c.json(failure('PathNotFoundError', 'The requested path does not exist'), 404);
     }
+
     const { objectId } = caller.principal;
     if (world.settings.enforceRoles && !mayQuery(world, objectId, workspace)) {
       const message = 'The provided credentials have insufficient access to perform the requested operation';
       return c.json(failure('InsufficientAccessError', message), 403);
     }
+
     const query = asString(asObject(await c.req.json().catch(() => undefined))?.query) ?? '';
     const asked = readUsageQuery(query);
     if (!asked) {
       const message = 'The local Log Analytics serves one query alone: who used a key of a vault. See local/README.md.';
       return c.json(failure('BadArgumentError', message), 400);
     }
+
     const rows = usageRows(world, workspace, asked);
     const columns = COLUMNS.map(([name, type]) => ({ name, type }));
     const cells = rows.map((row) => COLUMNS.map(([name]) => row[name]));
+
     return c.json({ tables: [{ name: 'PrimaryResult', columns, rows: cells }] });
   });
+
   app.all('*', (c) => c.json(failure('PathNotFoundError', 'The requested path does not exist'), 404));
+
   return app;
 }
 

@@ -43,14 +43,18 @@ const PARTS = [
 export function readUsageQuery(query: string): UsageQuery | undefined {
   const found: Record<string, string | undefined> = {};
   let rest = query;
+
   for (const part of PARTS) {
     const match = part.exec(rest);
     if (!match) return undefined;
+
     Object.assign(found, match.groups);
     rest = rest.slice(match.index + match[0].length);
   }
+
   const { vault = '', key = '', operations = '', silence } = found;
   const names = [...operations.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? '');
+
   return { vault, key, silentHours: Number(silence), operations: names };
 }
 
@@ -60,6 +64,7 @@ export function usageRows(world: World, workspace: Workspace, query: UsageQuery)
     lookForNewVersions(world, account);
     logUnwraps(world, account);
   }
+
   const until = world.clock.nowMs() - world.settings.logDelayMs;
   const entries = world.vaultLog.flatMap((entry): VaultLogEntry[] => {
     const ours =
@@ -69,6 +74,7 @@ export function usageRows(world: World, workspace: Workspace, query: UsageQuery)
     const hours = Math.floor((Math.min(entry.toMs, until) - entry.fromMs) / HOUR_MS);
     return [entry.toMs <= until ? entry : { ...entry, toMs: entry.fromMs + hours * HOUR_MS }];
   });
+
   const used = usesOf(entries, query);
   const newest = latestBy(used, ({ Version, OperationName }) => `${Version} ${OperationName}`);
   const ofClients = latestBy(
@@ -76,6 +82,7 @@ export function usageRows(world: World, workspace: Workspace, query: UsageQuery)
     ({ ObjectId }) => ObjectId,
   );
   const last = latestBy(ofClients, ({ Version }) => Version).map((row): UsageRow => ({ ...row, Kind: 'last' }));
+
   return [...newest, ...last, ...coverage(entries), ...silences(entries, query.silentHours)];
 }
 
@@ -116,6 +123,7 @@ function silences(entries: readonly VaultLogEntry[], hours: number): UsageRow[] 
 
 function row(Kind: UsageRow['Kind'], sinceMs: number, untilMs: number): UsageRow {
   const Since = new Date(sinceMs).toISOString();
+
   return {
     Kind,
     Version: '',

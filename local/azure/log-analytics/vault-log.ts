@@ -11,6 +11,7 @@ const HOUR_MS = 3_600_000;
 export function destinations(world: World, vaultId: string): { workspace: string; table: VaultLogEntry['table'] }[] {
   return [...world.extensions.values()].flatMap(({ type, scope, properties }) => {
     if (type !== 'Microsoft.Insights/diagnosticSettings' || scope.toLowerCase() !== vaultId.toLowerCase()) return [];
+
     const workspace = asString(properties.workspaceId)?.toLowerCase();
     const logs = (asArray(properties.logs) ?? []).map((one) => asObject(one) ?? {});
     const audits = logs.some(
@@ -18,7 +19,9 @@ export function destinations(world: World, vaultId: string): { workspace: string
         enabled === true && (category === 'AuditEvent' || categoryGroup === 'audit' || categoryGroup === 'allLogs'),
     );
     if (!workspace || !audits) return [];
+
     const table = properties.logAnalyticsDestinationType === 'Dedicated' ? 'AZKVAuditLogs' : 'AzureDiagnostics';
+
     return [{ workspace, table } as const];
   });
 }
@@ -58,6 +61,7 @@ export function logStorageUse(
   const key = parseKeyUri(versionedIdentifier ?? '');
   const vault = key && findVault(world, key.vaultUri);
   if (!key || !vault) return;
+
   const version = vault.keys.get(key.keyName.toLowerCase())?.versions.find((one) => one.version === key.version);
   const identity = encryptionIdentity(world, account.identity, account.encryption);
   const objectId = identity.kind === 'principal' ? identity.principalId : undefined;
@@ -66,6 +70,7 @@ export function logStorageUse(
   const status = version?.enabled && isAllowed ? 200 : 403;
   const { keyName } = key;
   const entry = { operation, keyName, version: key.version, objectId, appId: known?.clientId, status };
+
   writeLog(world, vault, entry, fromMs, toMs);
 }
 
@@ -76,15 +81,18 @@ export function logStorageUse(
 export function logUnwraps(world: World, account: StorageAccount, untilMs: number = world.clock.nowMs()): void {
   const fromMs = account.loggedUntilMs ?? untilMs;
   if (untilMs < fromMs) return;
+
   const times = Math.floor((untilMs - fromMs) / HOUR_MS);
   const inUse = [
     account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier,
     ...[...account.encryptionScopes.values()].map((scope) => scope.keyVaultProperties?.currentVersionedKeyIdentifier),
   ];
+
   if (times >= 1) {
     for (const one of inUse) {
       if (one) logStorageUse(world, account, 'KeyUnwrap', one, fromMs + HOUR_MS, fromMs + times * HOUR_MS);
     }
   }
+
   account.loggedUntilMs = fromMs + times * HOUR_MS;
 }

@@ -49,18 +49,25 @@ function parseStage(text: string): Stage {
     const [, operator = '', list = ''] = listed;
     return { stage: 'type', types: quoted(list), ignoreCase: operator.endsWith('~') };
   }
+
   const single = oneType.exec(text);
   if (single) return { stage: 'type', types: [unquote(single[2] ?? '')], ignoreCase: single[1] === '=~' };
   if (contains.test(text)) return { stage: 'contains', texts: quoted(text) };
+
   const [, path, list] = among.exec(text) ?? [];
   if (path !== undefined && list !== undefined) return { stage: 'in', path, texts: quoted(list) };
+
   const projected = project.exec(text);
   if (projected) return { stage: 'project', columns: (projected[1] ?? '').split(',').map((column) => column.trim()) };
+
   const ordered = order.exec(text);
+
   // Kusto orders downwards unless told otherwise.
   if (ordered) return { stage: 'order', column: ordered[1] ?? '', descending: ordered[2]?.toLowerCase() !== 'asc' };
+
   const limited = limit.exec(text);
   if (limited) return { stage: 'limit', rows: Number(limited[1]) };
+
   throw new QueryError(`This part of the query is not served: ${text}`);
 }
 

@@ -21,16 +21,22 @@ export interface Quota {
 export function takeQuery(world: World, principalId: string): Quota {
   const nowMs = world.clock.nowMs();
   const byPrincipal = windows.get(world) ?? new Map<string, Window>();
+
   windows.set(world, byPrincipal);
+
   const known = byPrincipal.get(principalId);
   const window = known && known.endsMs > nowMs ? known : { endsMs: nowMs + WINDOW_MS, used: 0 };
+
   byPrincipal.set(principalId, window);
+
   const granted = window.used < QUERIES || !world.settings.throttle;
   if (granted) window.used += 1;
+
   const seconds = Math.max(1, Math.ceil((window.endsMs - nowMs) / 1000));
   const headers = {
     'x-ms-user-quota-remaining': String(Math.max(0, QUERIES - window.used)),
     'x-ms-user-quota-resets-after': `00:00:0${seconds}`,
   };
+
   return { granted, headers: granted ? headers : { ...headers, 'retry-after': String(seconds) } };
 }

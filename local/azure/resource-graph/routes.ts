@@ -33,6 +33,7 @@ function query(request: ArmRequest): Response {
     const message = 'The caller has no access to any of the subscriptions that the query is about.';
     return refuse(request, 403, 'AccessDenied', [{ code: 'AccessDenied', message }]);
   }
+
   try {
     const stages = parseQuery(asString(request.body.query) ?? '');
     const rows = evaluate(stages, readableRows(request, subscriptions));
@@ -64,11 +65,14 @@ function page(request: ArmRequest, stages: readonly Stage[], rows: readonly Row[
   if (typeof top !== 'number' || !Number.isInteger(top) || top < 1 || top > MAX_PAGE) {
     throw new QueryError(`$top must be from 1 to ${MAX_PAGE}.`);
   }
+
   const data = rows.slice(start, start + top);
   const next = start + data.length;
   const more = next < rows.length;
+
   // A page can be gone on from only where rows can be told apart.
   const resumable = !stages.some((stage) => stage.stage === 'project' && !stage.columns.includes('id'));
+
   return {
     totalRecords: rows.length,
     count: data.length,

@@ -50,6 +50,7 @@ function resourcesOf(world: World): Resource[] {
 
 function toRow(world: World, resource: Resource): Row {
   const { id, name, type, location, properties, tags, kind, sku, identity } = resource;
+
   return {
     id,
     name,

@@ -15,6 +15,8 @@ export function assignRole(
     roleDefinitionId: options.role.id,
     createdMs: options.settled ? Number.NEGATIVE_INFINITY : world.clock.nowMs(),
   };
+
   world.roleAssignments.set(assignment.id.toLowerCase(), assignment);
+
   return assignment;
 }

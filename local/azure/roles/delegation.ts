@@ -22,10 +22,12 @@ export function requireDelegation(
   assignment: DelegatedAssignment,
 ): void {
   if (!world.settings.enforceRoles) return;
+
   const action = `Microsoft.Authorization/roleAssignments/${verb}`;
   for (const { condition } of grantingAssignments(world, caller.objectId, scope, action, 'action')) {
     if (!condition || holds(condition, verb, assignment)) return;
   }
+
   throw new ArmError(
     403,
     'AuthorizationFailed',
@@ -39,8 +41,10 @@ function holds(condition: string, verb: 'write' | 'delete', { roleDefinitionId, 
   const start = text.search(
     new RegExp(`ActionMatches\\{ ?'Microsoft\\.Authorization/roleAssignments/${verb}' ?\\}`, 'i'),
   );
+
   // What a condition does not name, it does not restrict.
   if (start < 0) return true;
+
   const next = text.indexOf('ActionMatches', start + 1);
   const part = text.slice(start, next < 0 ? undefined : next);
   const attribute = String.raw`@(?:Request|Resource)\[Microsoft\.Authorization/roleAssignments:`;
@@ -51,8 +55,11 @@ function holds(condition: string, verb: 'write' | 'delete', { roleDefinitionId, 
     `${attribute}PrincipalType\\] ForAnyOfAnyValues:StringEqualsIgnoreCase ?\\{([^}]*)\\}`,
     'i',
   ).exec(part);
+
   if (!roles) return false;
+
   const listed = (list = ''): string[] => list.split(',').map((one) => one.trim().replaceAll("'", '').toLowerCase());
+
   return (
     listed(roles[1]).includes(guidOf(roleDefinitionId).toLowerCase()) &&
     (!kinds || listed(kinds[1]).includes(principalType.toLowerCase()))

@@ -18,6 +18,7 @@ const webZones: Record<string, string> = { eastus2euap: 'z3', westeurope: 'z6', 
 /** A storage account as ARM shows it. Accounts without CMK have no `keyvaultproperties`, those never given an identity no `identity`. */
 export function accountBody(account: StorageAccount): Record<string, unknown> {
   const { id, name, location, kind, sku, tags, identity, properties, encryption } = account;
+
   return {
     ...(identity ? { identity } : {}),
     sku,
@@ -52,7 +53,9 @@ export function placeProperties(
         `https://${host}.${service === 'web' ? `${zone}.` : ''}${service}.core.windows.net/`,
       ]),
     );
+
   const services = servicesOf(kind, sku);
+
   return {
     primaryEndpoints: endpoints(name, services),
     primaryLocation: location,

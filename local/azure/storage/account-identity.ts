@@ -19,13 +19,16 @@ export function patchIdentity(
   mayAssign: (identityId: string) => void,
 ): IdentityBlock | undefined {
   if (patch === undefined) return current;
+
   const asked = asObject(patch) ?? { type: 'None' };
   const type = asString(asked.type) ?? current?.type ?? 'None';
   const kinds = type.split(',').map((kind) => kind.trim().toLowerCase());
   if (kinds.some((kind) => !['none', 'systemassigned', 'userassigned'].includes(kind))) {
     throw badRequest(`'${type}' is not a valid identity type.`, 'InvalidIdentityType');
   }
+
   const system = kinds.includes('systemassigned');
+
   const user = kinds.includes('userassigned')
     ? patchUserAssigned(
         world,
@@ -34,13 +37,16 @@ export function patchIdentity(
         mayAssign,
       )
     : {};
+
   if (!system && kinds.includes('userassigned') && Object.keys(user).length === 0) {
     throw badRequest(
       "The identity type 'UserAssigned' needs at least one user assigned identity.",
       'InvalidIdentityValues',
     );
   }
+
   const spelled = [...(system ? ['SystemAssigned'] : []), ...(Object.keys(user).length > 0 ? ['UserAssigned'] : [])];
+
   return {
     ...(system ? { principalId: current?.principalId ?? randomUUID(), tenantId: world.tenantId } : {}),
     ...(Object.keys(user).length > 0 ? { userAssignedIdentities: user } : {}),
@@ -55,13 +61,17 @@ function patchUserAssigned(
   mayAssign: (identityId: string) => void,
 ): UserAssigned {
   const next: UserAssigned = { ...current };
+
   for (const [id, value] of Object.entries(asked)) {
     const known = Object.keys(next).find((key) => sameId(key, id));
+
     if (value === null) {
       if (known) delete next[known];
       continue;
     }
+
     if (known) continue;
+
     const identity = world.identities.get(id.toLowerCase());
     if (!identity) {
       throw new ArmError(
@@ -70,8 +80,10 @@ function patchUserAssigned(
         `Identity operation for resource failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: Resource '${id}' was not found.'`,
       );
     }
+
     mayAssign(identity.id);
     next[id] = { principalId: identity.principalId, clientId: identity.clientId };
   }
+
   return next;
 }

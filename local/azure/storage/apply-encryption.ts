@@ -23,13 +23,16 @@ export function applyEncryption(
   const key = next.keyvaultproperties;
   if (leavesBrokenKey(world, current, key)) throw refusals.noAccess();
   if (!key) return next;
+
   const unchanged = isSameKey(current, next);
   const refresh = unchanged && account.askedForVersion && !key.keyversion && world.settings.refreshAutomaticOnPatch;
   if (unchanged && !refresh) return next;
   if (turnsBlind(world, current, next)) return next;
+
   const reference = referenceOf(key);
   const version = checkKey(world, reference, encryptionIdentity(world, account.identity, next));
   if (refresh && key.currentVersionedKeyIdentifier === versionedIdentifier(reference, version)) return next;
+
   return { ...next, keyvaultproperties: { ...key, ...resolved(world, reference, version) } };
 }
 

@@ -14,8 +14,10 @@ export function lookForNewVersions(world: World, account: StorageAccount): void 
   const interval = world.settings.automaticCheckMs;
   const due = Math.floor((world.clock.nowMs() - account.lastKeyCheckMs) / interval);
   if (!(due >= 1)) return;
+
   account.lastKeyCheckMs += due * interval;
   logUnwraps(world, account, account.lastKeyCheckMs);
+
   const identity = encryptionIdentity(world, account.identity, account.encryption);
   const key = account.encryption.keyvaultproperties;
   if (key && !key.keyversion) {
@@ -26,9 +28,12 @@ export function lookForNewVersions(world: World, account: StorageAccount): void 
       logStorageUse(world, account, 'KeyWrap', key.currentVersionedKeyIdentifier, account.lastKeyCheckMs);
     }
   }
+
   for (const scope of account.encryptionScopes.values()) {
     const before = scope.keyVaultProperties?.currentVersionedKeyIdentifier;
+
     lookForScope(world, scope, identity, account.lastKeyCheckMs);
+
     const after = scope.keyVaultProperties?.currentVersionedKeyIdentifier;
     if (after !== before) logStorageUse(world, account, 'KeyWrap', after, account.lastKeyCheckMs);
   }
@@ -54,8 +59,10 @@ function newVersion(
 ): KeyVersion | undefined {
   const vault = findVault(world, reference.vaultUri);
   if (!vault || !identityHasAccess(world, vault, reference.keyName, identity)) return undefined;
+
   const versions = vault.keys.get(reference.keyName.toLowerCase())?.versions ?? [];
   const newest = versions.filter(({ created }) => created * 1000 <= atMs).at(-1);
   if (!newest || !isUsable(world, newest) || inUse?.endsWith(`/${newest.version}`)) return undefined;
+
   return newest;
 }

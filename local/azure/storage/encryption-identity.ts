@@ -19,13 +19,16 @@ export function encryptionIdentity(
       ? { kind: 'principal', principalId: identity.principalId }
       : { kind: 'none', message: 'Managed Service Identity (MSI) is not set for this account.' };
   }
+
   const attached = Object.entries(identity?.userAssignedIdentities ?? {}).find(([key]) => sameId(key, id));
   if (!attached)
     return { kind: 'none', message: `The user assigned identity '${id}' is not assigned to this account.` };
   if (encryption.identity?.federatedIdentityClientId) return { kind: 'crossTenant' };
+
   // An identity that was deleted stays listed on the account, but no longer gets a token. One made again under its name is
   // another principal, which the account does not have until it is taken off and attached anew.
   const { principalId } = attached[1];
+
   return world.identities.get(id.toLowerCase())?.principalId === principalId
     ? { kind: 'principal', principalId }
     : { kind: 'none', message: `The user assigned identity '${id}' does not exist.` };

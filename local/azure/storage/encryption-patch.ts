@@ -29,17 +29,22 @@ export function patchEncryption(
       'InvalidRequestPropertyValue',
     );
   }
+
   const next: StorageEncryption = {
     keySource,
     services: patchServices(current.services, asObject(patch.services) ?? {}, options),
     ...(infrastructure === undefined ? {} : { requireInfrastructureEncryption: Boolean(infrastructure) }),
   };
+
   const identity = patchIdentity(current.identity, patch.identity, merge);
   if (identity) next.identity = identity;
+
   if (keySource === 'Microsoft.Keyvault') {
     next.keyvaultproperties = patchKey(current.keyvaultproperties, patch.keyvaultproperties, merge);
   }
+
   refuseIdentityWithKey(current, next);
+
   return next;
 }
 
@@ -50,6 +55,7 @@ export function patchEncryption(
 function refuseIdentityWithKey(current: StorageEncryption, next: StorageEncryption): void {
   const [before, after] = [current.keyvaultproperties, next.keyvaultproperties];
   if (!before || !after) return;
+
   const keepsIdentity =
     (current.identity?.userAssignedIdentity ?? '').toLowerCase() ===
       (next.identity?.userAssignedIdentity ?? '').toLowerCase() &&
@@ -59,6 +65,7 @@ function refuseIdentityWithKey(current: StorageEncryption, next: StorageEncrypti
     before.keyname === after.keyname &&
     (before.keyversion ?? '') === (after.keyversion ?? '');
   if (keepsIdentity || keepsKey) return;
+
   throw badRequest(
     "The properties 'encryption.identity, encryption.keyvaultproperties' cannot be updated in a single operation.",
     'InvalidRequestPropertyValue',
@@ -80,9 +87,11 @@ function patchServices(
   options: { nowTimestamp: string; creating: boolean },
 ): Services {
   const services: Services = { ...current };
+
   for (const name of serviceNames) {
     const asked = asObject(patch[name]);
     if (!asked) continue;
+
     const keyType = asString(asked.keyType) ?? services[name]?.keyType ?? 'Account';
     if (!options.creating && keyType !== (services[name]?.keyType ?? 'Service')) {
       // Queue and table take the account's key only from the start.
@@ -91,12 +100,14 @@ function patchServices(
         'InvalidRequestPropertyValue',
       );
     }
+
     services[name] = {
       keyType,
       enabled: true,
       lastEnabledTime: services[name]?.lastEnabledTime ?? options.nowTimestamp,
     };
   }
+
   return services;
 }
 
@@ -107,14 +118,19 @@ function patchIdentity(
   merge: boolean,
 ): StorageEncryption['identity'] {
   if (patch === null) return undefined;
+
   const asked = asObject(patch);
   if (!asked) return merge ? current : undefined;
+
   const next: NonNullable<StorageEncryption['identity']> = {};
+
   for (const field of ['userAssignedIdentity', 'federatedIdentityClientId'] as const) {
     const value = asked[field] === undefined && merge ? current?.[field] : asString(asked[field]);
+
     // An empty identity is kept, and means the system-assigned one (seen in a recording).
     if (value || (value === '' && field === 'userAssignedIdentity')) next[field] = value;
   }
+
   return Object.keys(next).length > 0 ? next : undefined;
 }
 
@@ -129,13 +145,16 @@ function patchKey(
   const keyvaulturi = pick('keyvaulturi');
   const keyname = pick('keyname');
   if (!keyvaulturi || !keyname) throw refusals.noKeyProperties();
+
   if (!/^https:\/\/[^/?#]+\/?$/i.test(keyvaulturi)) {
     throw badRequest(`'${keyvaulturi}' is not a valid key vault URI.`, 'InvalidRequestPropertyValue');
   }
+
   // A version belongs to its key: it does not outlive a change of key unless it is sent again.
   const sameKey = current?.keyname === keyname && sameVault(current.keyvaulturi, keyvaulturi);
   const keyversion = asked.keyversion === undefined && !sameKey ? undefined : pick('keyversion');
   const { keyversion: _, ...readOnly } = sameKey ? current : { keyversion: undefined };
+
   return {
     ...readOnly,
     keyvaulturi,

@@ -26,8 +26,10 @@ export class ExclusiveWrites {
     }
 
     this.#written.add(id);
+
     try {
       const answer = await write();
+
       await wait(this.#world.settings.accountWriteMs);
       return answer;
     } finally {

@@ -68,21 +68,27 @@ export function isUsable(world: World, version: KeyVersion): boolean {
 /** The version that a reference stands for, once everything Storage demands of it holds. Throws the refusal. */
 export function checkKey(world: World, reference: KeyReference, identity: EncryptionIdentity): KeyVersion {
   if (identity.kind === 'none') throw refusals.noIdentity(identity.message);
+
   const vault = findVault(world, reference.vaultUri);
   if (!vault) throw refusals.noKey(reference);
   if (!identityHasAccess(world, vault, reference.keyName, identity)) throw refusals.noAccess();
+
   const found = findKeyVersion(world, reference.vaultUri, reference.keyName, reference.version);
   if (!found) throw refusals.noKey(reference);
+
   // Soft delete cannot be off any more unless the vault says so; purge protection must be on.
   if (vault.properties.enableSoftDelete === false || vault.properties.enablePurgeProtection !== true) {
     throw refusals.vaultPolicy();
   }
+
   if (!found.version.kty.startsWith('RSA') || ![2048, 3072, 4096].includes(found.version.keySize)) {
     throw refusals.wrongKey(found.version);
   }
+
   // A disabled key answers the wrap with 403, and so does an expired one when it is being enabled (seen in reports). What
   // Storage makes of the 403 of a key that may not wrap or unwrap is not documented: the same is assumed.
   if (!isUsable(world, found.version)) throw refusals.noAccess();
+
   return found.version;
 }
 

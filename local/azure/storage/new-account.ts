@@ -27,6 +27,7 @@ export function newAccount(options: NewAccount, nowMs: number): StorageAccount {
   const name = options.name;
   const sku = skuOf(options.skuName ?? 'Standard_LRS');
   const created = timestamp(nowMs);
+
   return {
     id: options.id,
     name,

@@ -26,8 +26,10 @@ export function requireRight(
   if (!caller || !/^https:\/\/storage\.azure\.com\/?$/.test(caller.audience))
     throw new FileServiceError(401, 'InvalidAuthenticationInfo', 'Server failed to authenticate the request.');
   if (!world.settings.enforceRoles) return;
+
   const full = `Microsoft.Storage/storageAccounts/${action}`;
   if (isAllowed(world, caller.principal.objectId, account.id, full, kind)) return;
+
   throw new FileServiceError(
     403,
     'AuthorizationPermissionMismatch',

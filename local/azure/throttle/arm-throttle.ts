@@ -19,6 +19,7 @@ export function createArmThrottle(
   world: World,
 ): (subscriptionId: string | undefined, principalId: string, method: string) => Record<string, string> {
   const buckets = new Map<string, TokenBucket>();
+
   return (subscriptionId, principalId, method) => {
     const kind = KINDS[method] ?? 'writes';
     const name = `${subscriptionId ?? 'tenant'}/${principalId}/${kind}`;
@@ -28,8 +29,10 @@ export function createArmThrottle(
       bucket = new TokenBucket(limits[kind].capacity, limits[kind].perSecond, nowMs);
       buckets.set(name, bucket);
     }
+
     const header = `x-ms-ratelimit-remaining-${subscriptionId ? 'subscription' : 'tenant'}-${kind}`;
     if (!world.settings.throttle) return { [header]: String(limits[kind].capacity - 1) };
+
     const waitMs = bucket.waitMs(nowMs);
     if (waitMs > 0) {
       const seconds = Math.ceil(waitMs / 1000);
@@ -40,7 +43,9 @@ export function createArmThrottle(
         { 'retry-after': String(seconds), [header]: '0', 'x-ms-failure-cause': 'gateway' },
       );
     }
+
     bucket.take(nowMs);
+
     return { [header]: String(bucket.remaining(nowMs)) };
   };
 }

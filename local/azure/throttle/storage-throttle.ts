@@ -27,8 +27,10 @@ export function createStorageThrottle(
   world: World,
 ): (subscriptionId: string, region: string, method: string, isItem: boolean) => void {
   const buckets = new Map<string, { bucket: TokenBucket; window: string }[]>();
+
   return (subscriptionId, region, method, isItem) => {
     if (!world.settings.throttle) return;
+
     const kind = kindOf(method, isItem);
     const name = `${subscriptionId}/${region}/${kind}`;
     const nowMs = world.clock.nowMs();
@@ -40,6 +42,7 @@ export function createStorageThrottle(
       }));
       buckets.set(name, windows);
     }
+
     for (const { bucket, window } of windows) {
       const waitMs = bucket.waitMs(nowMs);
       if (waitMs === 0) continue;
@@ -50,6 +53,7 @@ export function createStorageThrottle(
         { 'retry-after': String(Math.ceil(waitMs / 1000)) },
       );
     }
+
     for (const { bucket } of windows) bucket.take(nowMs);
   };
 }

@@ -42,6 +42,7 @@ export async function certificates(stateDir: string): Promise<Certificates> {
     cert: path.join(stateDir, 'azure.pem'),
     key: path.join(stateDir, 'azure.key'),
   };
+
   // One of an earlier version has fewer names.
   const isCurrent = existsSync(files.key) && namesEverything(await readFile(files.cert));
   if (!isCurrent) await make(stateDir, files);
@@ -59,6 +60,7 @@ function namesEverything(cert: Buffer): boolean {
 
 async function make(stateDir: string, files: { ca: string; cert: string; key: string }): Promise<void> {
   await mkdir(stateDir, { recursive: true });
+
   const notBefore = new Date(Date.now() - 86_400_000);
   const notAfter = new Date(Date.now() + 5 * 365 * 86_400_000);
   const caKeys = await newKeyPair();
@@ -76,6 +78,7 @@ async function make(stateDir: string, files: { ca: string; cert: string; key: st
       await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
     ],
   });
+
   const keys = await newKeyPair();
   const leaf = await x509.X509CertificateGenerator.create({
     serialNumber: '02',
@@ -95,11 +98,15 @@ async function make(stateDir: string, files: { ca: string; cert: string; key: st
       await x509.AuthorityKeyIdentifierExtension.create(ca, false),
     ],
   });
+
   const privateKey = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+
   await writeFile(files.ca, `${ca.toString('pem')}\n`);
   await writeFile(files.cert, `${leaf.toString('pem')}\n`);
+
   // The key last, and in one step: its presence says that the other two are complete.
   const pem = `-----BEGIN PRIVATE KEY-----\n${privateKey.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`;
+
   await writeFile(`${files.key}.new`, pem, { mode: 0o600 });
   await rename(`${files.key}.new`, files.key);
 }

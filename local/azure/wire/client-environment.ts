@@ -6,6 +6,7 @@ export function clientEnvironment(at: {
   identityHeader: string;
 }): Record<string, string> {
   const local = '127.0.0.1,localhost';
+
   return {
     HTTPS_PROXY: at.proxyUrl,
     https_proxy: at.proxyUrl,

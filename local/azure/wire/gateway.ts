@@ -63,6 +63,7 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
 
       const fault = faults.takeRequest(host, method, path) ?? {};
       const { latencyMs } = world.settings;
+
       // Read before any wait: it takes effect even if its caller has gone by then.
       const asked = latencyMs > 0 || fault.delayMs || fault.resetThenMs ? await whole(request) : request;
       const response = await meetFault<Response>(fault, {
@@ -78,6 +79,7 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
         cut: () => incoming.socket.destroy(),
         note,
       });
+
       return response ?? RESPONSE_ALREADY_SENT;
     },
     { overrideGlobalObjects: false },
@@ -101,6 +103,7 @@ async function whole(request: Request): Promise<Request> {
 
 function withCaller(service: Service, tokens: TokenAuthority): Service {
   const app = new Hono<ServiceEnv>({ strict: true });
+
   app.use(
     '*',
     bodyLimit({
@@ -108,16 +111,19 @@ function withCaller(service: Service, tokens: TokenAuthority): Service {
       onError: (c) => c.json(azureError('RequestEntityTooLarge', 'The request body is too large.'), 413),
     }),
   );
+
   app.use('*', async (c, next) => {
     c.set('caller', tokens.callerOf(c.req.header('authorization')));
     await next();
   });
   app.route('/', service);
   app.notFound((c) => c.json(azureError('NotFound', `No route for ${c.req.method} ${c.req.path}.`), 404));
+
   app.onError((error, c) => {
     // A mistake of the local Azure itself: said on stderr, since a client would take the 500 for Azure's.
     console.error(`local Azure: ${c.req.method} ${c.req.url}:`, error);
     return c.json(azureError('InternalServerError', error.message), 500);
   });
+
   return app;
 }

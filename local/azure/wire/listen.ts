@@ -12,6 +12,7 @@ export async function listen(server: Server): Promise<{ port: number; close: () 
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
   });
+
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

@@ -23,19 +23,28 @@ export async function meetFault<R>(fault: RequestFault, exchange: Exchange<R>): 
     note(0);
     cut();
   };
+
   if (fault.hang) return note(0) as undefined;
   if (fault.reset) return end();
+
   if (fault.answer) {
     note(fault.answer.status);
     return ordered(fault.answer);
   }
+
   if (fault.resetThenMs !== undefined) end();
+
   const delay = latencyMs + (fault.delayMs ?? fault.resetThenMs ?? 0);
   if (delay > 0) await wait(delay);
+
   const answer = await takesEffect();
+
   if (fault.resetThenMs !== undefined) return undefined;
   if (fault.resetAfter) return end();
+
   note(statusOf(answer));
+
   if (fault.delayAfterMs) await wait(fault.delayAfterMs);
+
   return answer;
 }

@@ -35,24 +35,31 @@ export function createProxy(
     response.writeHead(403, { 'content-type': 'text/plain' });
     response.end('The local Azure only proxies CONNECT to Azure.\n');
   });
+
   proxy.on('connect', (request, socket: Socket, head) => {
     socket.on('error', () => socket.destroy());
+
     const [host = '', port = '443'] = (request.url ?? '').toLowerCase().split(':');
     if (!isAzureHost(host) || port !== '443') {
       refuse(host, 'CONNECT', '');
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return;
     }
+
     if (!resolves(host)) {
       note(host, 'CONNECT', '', 502);
       socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return;
     }
+
     socket.setNoDelay(true);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+
     if (head.length > 0) socket.unshift(head);
+
     // The TLS server takes the connection itself: no second hop over loopback.
     azure.emit('connection', socket);
   });
+
   return proxy;
 }

@@ -32,17 +32,22 @@ export async function startStorageFront(
 ): Promise<StorageFront> {
   const closing: (() => Promise<void>)[] = [];
   let fronted = connectionString;
+
   for (const service of ['Blob', 'Queue', 'Table'] as const) {
     const [, endpoint] = new RegExp(`${service}Endpoint=(http://[^;]+)`).exec(connectionString) ?? [];
     if (endpoint === undefined) continue;
+
     const target = new URL(endpoint);
     const host = `${ACCOUNT}.${service.toLowerCase()}.core.windows.net`;
+
     const server = createServer(
       onlyLocal((incoming, outgoing) => {
         serve(incoming, outgoing).catch(() => incoming.socket.destroy()); // it has ended, or its caller has
       }),
     );
+
     const { port, close } = await listen(server);
+
     closing.push(close);
     fronted = fronted.replace(endpoint, endpoint.replace(`:${target.port}/`, `:${port}/`));
 
@@ -69,12 +74,14 @@ export async function startStorageFront(
       if (reply) outgoing.writeHead(reply.status, [...reply.headers]).end(reply.body);
     }
   }
+
   return { connectionString: fronted, close: async () => void (await Promise.all(closing.map((close) => close()))) };
 }
 
 /** The request as it came, in a connection of its own, for one that is kept might be closed just when it is used again. */
 function forward(target: URL, { method, url, rawHeaders }: IncomingMessage, body: Buffer): Promise<Reply> {
   const { hostname, port } = target;
+
   return new Promise((resolve, reject) => {
     const onward = request(
       { hostname, port, method, path: url, headers: own(rawHeaders), setHost: false, agent: false },
@@ -85,6 +92,7 @@ function forward(target: URL, { method, url, rawHeaders }: IncomingMessage, body
         );
       },
     );
+
     onward.once('error', reject);
     onward.end(body);
   });

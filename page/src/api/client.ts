@@ -87,11 +87,14 @@ export class Api {
         throw new SessionEnded('The API takes the sign-in no more.');
       }
     }
+
     if (response.status === 304) return { status: 304, body: undefined, etag: options.etag };
+
     if (response.ok) {
       const { status, headers } = response;
       return { status, body: await bodyOf<T>(response, method, options), etag: headers.get('etag') ?? undefined };
     }
+
     throw new ProblemError(await problemOf(response, method), claimsAsked(response));
   }
 
@@ -118,6 +121,7 @@ export class Api {
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
+
       heardServerTime(response.headers.get('date'));
       return response;
     } catch (error) {
@@ -157,7 +161,9 @@ async function problemOf(response: Response, method: string): Promise<Problem> {
   } catch {
     // not from the app itself, but from something before it
   }
+
   const unsure = response.status >= 500 ? mayHaveHappened(method) : '';
+
   return {
     title: 'The app did not answer as it does.',
     status: response.status,

@@ -88,6 +88,7 @@ export function usePoll<T>(path: string | undefined, everyMs: number, how: PollH
   const [, redraw] = useState(0);
   const [problem, setProblem] = useState<{ readonly path: string; readonly problem: Problem }>();
   const again = useRef<() => void>(() => undefined);
+
   useEffect(() => {
     if (path === undefined) return;
     const poll = startPoll(api, { path, how: how as PollHow<unknown> }, everyMs, (found) => {
@@ -97,7 +98,9 @@ export function usePoll<T>(path: string | undefined, everyMs: number, how: PollH
     again.current = poll.now;
     return poll.stop;
   }, [api, path, everyMs, how]);
+
   const known = path === undefined ? undefined : keptOf(api).get(how.isAll ? wholeOf(path) : path);
+
   return {
     data: known?.data as T | undefined,
     readOn: known?.readOn,
@@ -115,9 +118,11 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
   let isWanted = false;
   const ask = async (): Promise<void> => {
     if (running || stopped.signal.aborted || document.hidden) return;
+
     running = true;
     isWanted = false;
     window.clearTimeout(timer);
+
     let nextMs = everyMs;
     try {
       const data = await read(api, asked, stopped.signal);
@@ -125,8 +130,10 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
       ended(undefined);
     } catch (error) {
       if (stopped.signal.aborted) return;
+
       // The page itself shows that the session ended; polling starts again after the next sign-in.
       if (!(error instanceof SessionEnded)) ended(toProblem(error));
+
       // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
       const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;
       nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);
@@ -135,10 +142,15 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
       if (!stopped.signal.aborted) timer = window.setTimeout(ask, isWanted ? 0 : nextMs);
     }
   };
+
   const shown = () => void ask();
+
   document.addEventListener('visibilitychange', shown);
+
   const unheard = api.whenSignedIn(shown);
+
   void ask();
+
   return {
     now: () => {
       // What is under way may not show yet what has just been done.
@@ -165,16 +177,19 @@ async function read(api: Api, { path, how }: Asked, signal: AbortSignal): Promis
   const askedOn = new Date();
   const first = await readPage(api, path, signal, how.merge);
   if (!how.isAll || signal.aborted) return first;
+
   const pages = [first];
   for (let next = nextOf(first); next && !signal.aborted; next = nextOf(pages.at(-1) ?? first)) {
     pages.push(await readPage(api, next, signal));
   }
+
   const before = keptOf(api).get(wholeOf(path));
   const isSame = pages.length === before?.pages?.length && pages.every((page, index) => page === before.pages?.[index]);
   const { nextLink: _, ...rest } = first as Page;
   const whole = { ...rest, value: pages.flatMap((page) => (page as Page).value ?? []) };
   const data = isSame ? before?.data : whole;
   if (!signal.aborted) keep(api, wholeOf(path), { data, pages, etag: undefined, askedOn, readOn: new Date() });
+
   return data;
 }
 
@@ -194,6 +209,7 @@ async function readPage(
   const newest = answer.status === 304 ? before?.data : answer.body;
   const data = merge ? merge(before?.data, answer.body, readOn) : newest;
   if (!signal.aborted) keep(api, path, { data, etag: answer.etag, askedOn, readOn });
+
   return data;
 }
 

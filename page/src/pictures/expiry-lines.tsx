@@ -10,13 +10,16 @@ export function ExpiryLines({ keys }: { readonly keys: readonly KeySummary[] }) 
   const now = serverNow().getTime();
   const rows = expiryRows(keys, now);
   if (rows.length === 0) return null;
+
   const times = rows.flatMap(({ from, expiry, rotation, period }) => [
     from,
     expiry ?? from,
     rotation ?? from,
     period ?? from,
   ]);
+
   const scale = timeScale([now, ...times]);
+
   return (
     <div class="time-lines" aria-hidden="true">
       <div class="time-line">

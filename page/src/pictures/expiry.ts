@@ -46,6 +46,7 @@ export function expiryRows(keys: readonly KeySummary[], now: number): readonly E
 function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
   const { key, vault, name, state, newest, expiresOn, nextRotation, cryptoPeriodEndsOn } = of;
   if (!newest) return undefined;
+
   const planned = nextRotation?.by === 'none' ? undefined : nextRotation?.on;
   const [expiry, rotation, period] = [expiresOn, planned, cryptoPeriodEndsOn].map(msOf);
   const dues = [
@@ -53,6 +54,7 @@ function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
     { next: 'Expires', overdue: 'Expired', at: expiry },
     { next: 'Crypto-period ends', overdue: 'Crypto-period ended', at: period },
   ];
+
   const [first] = dues
     .flatMap(({ at, ...words }) => (at === undefined ? [] : [{ ...words, at }]))
     .sort((a, b) => a.at - b.at);
@@ -61,6 +63,7 @@ function expiryRow(of: KeySummary, now: number): ExpiryRow | undefined {
   const isOverdue = first !== undefined && first.at < now;
   const whileActive = isSoon ? 'warn' : 'good';
   const tone = isOff || isOverdue ? 'bad' : whileActive;
+
   return { key, vault, name, isOff, from: Date.parse(newest.activeFrom), expiry, rotation, period, tone, due: first };
 }
 

@@ -26,7 +26,9 @@ export function blocksOf(rows: readonly FleetRow[]): readonly FleetBlock[] {
       .map(([cause, of]) => ({ state, cause, words: of[0] && cause !== undefined ? causeOf(of[0]) : '', rows: of }))
       .sort((a, b) => b.rows.length - a.rows.length);
     if (blocks.length <= MOST_CAUSES) return blocks;
+
     const others = blocks.slice(MOST_CAUSES - 1).flatMap((block) => block.rows);
+
     return [...blocks.slice(0, MOST_CAUSES - 1), { state, cause: undefined, words: 'other causes', rows: others }];
   });
 }
@@ -50,8 +52,11 @@ export function gridOf(blocks: readonly FleetBlock[], width: number): FleetGrid 
   const accounts = blocks.reduce((sum, { rows }) => sum + rows.length, 0);
   const fits = (cell: number): number => Math.max(1, Math.floor(width / cell)) * Math.max(1, Math.floor(HEIGHT / cell));
   let cell = CELL.most;
+
   while (cell > CELL.least && fits(cell) - blocks.length < accounts) cell -= 1;
+
   const columns = Math.max(1, Math.floor(width / cell));
+
   // Reserve one square per block, since the last square of each block may be partly filled.
   const perSquare = Math.max(1, Math.ceil(accounts / Math.max(1, fits(cell) - blocks.length)));
   let first = 0;
@@ -60,6 +65,7 @@ export function gridOf(blocks: readonly FleetBlock[], width: number): FleetGrid 
     first += span.squares;
     return span;
   });
+
   return { cell, columns, height: Math.ceil(first / columns) * cell, perSquare, spans };
 }
 
@@ -72,8 +78,10 @@ export function hitOf(
 ): { readonly block: FleetBlock; readonly row: FleetRow | undefined } | undefined {
   const column = Math.floor(x / cell);
   if (column < 0 || column >= columns) return undefined;
+
   const square = Math.floor(y / cell) * columns + column;
   const index = spans.findIndex(({ first, squares }) => square >= first && square < first + squares);
   const [block, span] = [blocks[index], spans[index]];
+
   return block && span && { block, row: perSquare === 1 ? block.rows[square - span.first] : undefined };
 }

@@ -18,12 +18,14 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [hovered, setHovered] = useState('');
+
   useEffect(() => {
     if (!frame.current) return;
     const resized = new ResizeObserver(([entry]) => setWidth(Math.floor(entry?.contentRect.width ?? 0)));
     resized.observe(frame.current);
     return () => resized.disconnect();
   }, []);
+
   const blocks = useMemo(() => blocksOf(rows), [rows]);
   const grid = useMemo(() => gridOf(blocks, width), [blocks, width]);
   const isChosen = ({ state, cause: id }: FleetBlock) => health === state && cause === id;
@@ -35,6 +37,7 @@ export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
     const found = hit(event);
     if (found) press(found.block);
   };
+
   return (
     <div class="fleet-grid" ref={frame}>
       <svg

@@ -58,7 +58,9 @@ export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Fl
       };
     })
     .sort((a, b) => Number(b.tone === 'good') - Number(a.tone === 'good') || b.uses - a.uses);
+
   const unused = versions.filter(({ version }) => !shown.some((one) => one.version === version)).length;
+
   return { versions: shown, unused };
 }
 

@@ -14,6 +14,7 @@ export function KeyFlow({ of }: { readonly of: KeyStatusResponse }) {
   const all = versions.reduce((sum, { uses }) => sum + uses, 0);
   const rows = versions.reduce((sum, version) => sum + rowsOf(version), 0);
   const key = keyLabel(of.key);
+
   return (
     <>
       <div class="flow">
@@ -68,6 +69,7 @@ function Bands({ bands, rows, all }: BandsProps) {
   const height = rows * ROW;
   const thick = bands.map(({ uses }) => THICK.least + (uses / Math.max(1, all)) * THICK.more);
   const middle = (height - thick.reduce((sum, one) => sum + one, 0)) / 2;
+
   return (
     <svg
       class="bands"
@@ -79,9 +81,11 @@ function Bands({ bands, rows, all }: BandsProps) {
     >
       {bands.map(({ to, tone }, index) => {
         const width = thick[index] ?? 0;
+
         // The bands start one below the other at the box.
         const start = middle + thick.slice(0, index).reduce((sum, one) => sum + one, 0) + width / 2;
         const end = to * ROW;
+
         return (
           <path
             key={to}

@@ -8,7 +8,9 @@ import { rateWords, regionsOf } from './region-progress.ts';
 export function RegionBars({ rotation, label }: { readonly rotation: RotationSummary; readonly label: string }) {
   const regions = regionsOf(rotation, serverNow().getTime());
   if (regions.length === 0) return null;
+
   const isMoving = !isStopped(rotation) && regions.some(({ waiting }) => waiting > 0);
+
   return (
     <table class="regions">
       <caption class="hidden">Rotation of {label} by region</caption>
@@ -25,6 +27,7 @@ export function RegionBars({ rotation, label }: { readonly rotation: RotationSum
       <tbody>
         {regions.map(({ region, subscriptions, moved, waiting, failed, perMinute, expectedEnd }) => {
           const all = moved + waiting + failed;
+
           return (
             <tr key={region}>
               <th scope="row">

@@ -25,6 +25,7 @@ export function regionsOf(
   const age = startedOn === undefined ? LATELY_MINUTES : (now - Date.parse(startedOn)) / 60_000;
   const minutes = Math.min(LATELY_MINUTES, Math.max(LEAST_MINUTES, age));
   const regions = new Map<string, RegionProgress>();
+
   for (const { region, moved, waiting, failed, movedLately, expectedEnd } of places) {
     const before = regions.get(region);
     const ends = [before?.expectedEnd, expectedEnd].filter((end) => end !== undefined).sort();
@@ -38,6 +39,7 @@ export function regionsOf(
       expectedEnd: ends.at(-1),
     });
   }
+
   return [...regions.values()]
     .filter(({ moved, waiting, failed }) => moved + waiting + failed > 0)
     .sort((a, b) => b.waiting - a.waiting || (a.region < b.region ? -1 : 1));

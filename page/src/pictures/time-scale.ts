@@ -38,13 +38,17 @@ function ticksBetween(from: number, to: number): readonly Tick[] {
     const first = Math.ceil(from / DAY_MS);
     return upTo(to, (n) => (first + n * step) * DAY_MS, AS_DAY);
   }
+
   for (const step of MONTHS) {
     if ((to - from) / (step * 30.4 * DAY_MS) > MOST_TICKS) continue;
+
     const start = new Date(from);
     const first = Math.ceil((start.getUTCFullYear() * 12 + start.getUTCMonth() + 1) / step) * step;
+
     // Year 0 of `Date.UTC` is 1900.
     return upTo(to, (n) => Date.UTC(0, first + n * step - 1900 * 12), step >= 12 ? AS_YEAR : AS_MONTH);
   }
+
   return [];
 }
 

@@ -28,6 +28,7 @@ export function Track({ scale: { place, ticks }, now, bars, marks }: TrackProps)
       {bars.map(({ from, to, tone }) => {
         const start = place(from);
         const width = Math.max((to === undefined ? 100 : place(to)) - start, 0.5);
+
         return (
           <rect
             key={`${from}${tone}`}
@@ -56,6 +57,7 @@ export function Track({ scale: { place, ticks }, now, bars, marks }: TrackProps)
 export function Axis({ scale: { place, ticks }, now }: Pick<TrackProps, 'scale' | 'now'>) {
   // Hide a label that the label of today would cover.
   const shown = ticks.filter(({ at }) => Math.abs(place(at) - place(now)) > 14);
+
   return (
     <svg class="axis" aria-hidden="true" focusable="false">
       {shown.map(({ at, label }) => (

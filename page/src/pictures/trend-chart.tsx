@@ -20,6 +20,7 @@ export function TrendPicture({ chart, days }: TrendChartProps) {
   const { title, figures, promise } = chart;
   const wordsOf = (value: number) => (chart.unit === 'seconds' ? duration(value) : digits(value));
   const known = days.filter((day) => figures.some(({ of }) => of(day) !== undefined));
+
   return (
     <figure class="trend">
       <figcaption>{title}</figcaption>
@@ -117,20 +118,25 @@ function Plot({ chart, days, wordsOf }: PlotProps) {
   const [pointed, setPointed] = useState<Pointed>();
   const scheme = useScheme();
   const data = useMemo(() => trendData(days, chart), [days, chart]);
+
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
+
     const plot = new uPlot(optionsOf(chart, data, element, { wordsOf, setPointed }), plotted(chart, data), element);
     const resized = new ResizeObserver(([entry]) => {
       plot.setSize({ width: Math.floor(entry?.contentRect.width ?? 0), height: HEIGHT });
     });
     resized.observe(element);
+
     return () => {
       resized.disconnect();
       plot.destroy();
     };
   }, [chart, data, scheme]);
+
   const day = pointed && days[pointed.day];
+
   return (
     <div class="plot" ref={frame} aria-hidden="true">
       {pointed && day && (
@@ -187,6 +193,7 @@ function optionsOf(
   const [first = 0, last = 0] = [data[0][0], data[0].at(-1)];
   const axis = { stroke: colour('muted'), font: '12px system-ui, sans-serif', ticks: { show: false } };
   const grid = { stroke: colour('line'), width: 1 };
+
   const lines = figures.map(({ tone }, index) => ({
     stroke: colour(tone),
     ...(shape === 'bars'
@@ -199,6 +206,7 @@ function optionsOf(
           points: { show: true, size: 5, fill: colour(tone) },
         }),
   }));
+
   return {
     width: Math.max(200, element.clientWidth),
     height: HEIGHT,
@@ -248,7 +256,9 @@ function optionsOf(
 function barsOf(index: number, all: number): uPlot.Series.PathBuilder {
   const factory = uPlot.paths.bars;
   if (!factory) throw new Error('uPlot was built without bars.');
+
   const size = 0.7 / all;
+
   return factory({
     // Both in days: unit 1 is that of the axis.
     disp: {

@@ -64,6 +64,7 @@ export function trendData(
   { figures, unit }: TrendChart,
 ): [number[], ...(number | null)[][]] {
   const least = unit === 'seconds' ? 1 : 0;
+
   return [
     days.map(({ day }) => Date.parse(day) / DAY_MS),
     ...figures.map(({ of }) =>
@@ -87,9 +88,11 @@ export function valueAxis(
     const end = SECONDS.find((one) => one > most) ?? most * 2;
     return { end, ticks: SECONDS.filter((one) => one <= end) };
   }
+
   const step = [1, 2, 5].flatMap((n) => [1, 10, 100, 1_000, 10_000, 100_000].map((ten) => n * ten));
   const size = step.sort((a, b) => a - b).find((one) => most / one <= 4) ?? Math.ceil(most / 4);
   const steps = Math.max(1, Math.ceil(most / size));
+
   return { end: steps * size, ticks: Array.from({ length: steps + 1 }, (_, n) => n * size) };
 }
 

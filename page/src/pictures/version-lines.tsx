@@ -17,12 +17,15 @@ export function VersionLines({ versions, usage, nextRotation, cryptoPeriodEndsOn
   const planned = nextRotation?.by === 'none' ? undefined : nextRotation?.on;
   const next = [planned, cryptoPeriodEndsOn].map((time) => (time === undefined ? undefined : Date.parse(time)));
   const [rotation, period] = next;
+
   const times = shown.flatMap(({ activeFrom, expiresOn, version }) => [
     Date.parse(activeFrom),
     expiresOn ? Date.parse(expiresOn) : now,
     lastAsked(usage, version) ?? now,
   ]);
+
   const scale = timeScale([now, ...next.map((at) => at ?? now), ...times]);
+
   return (
     <div class="time-lines of-versions" aria-hidden="true">
       <div class="time-line">

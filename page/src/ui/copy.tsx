@@ -16,6 +16,7 @@ export function Command({ text }: { readonly text: string }) {
     }
     window.setTimeout(() => setSaid(''), 4_000);
   };
+
   return (
     <div class="command">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}

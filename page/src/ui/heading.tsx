@@ -8,6 +8,7 @@ export function Heading({ children }: { readonly children: string }) {
     // At the start of the page the focus stays where a browser puts it.
     if (document.activeElement && document.activeElement !== document.body) heading.current?.focus();
   }, [children]);
+
   return (
     <h1 ref={heading} tabIndex={-1}>
       {/* A name moves to the next line whole, where it fits. */}

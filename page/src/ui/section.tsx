@@ -15,6 +15,7 @@ interface SectionProps {
 /** A part of a view with its own heading, age and problem. */
 export function Section({ title, of, isQuiet = false, isPart = false, children }: SectionProps) {
   const id = useId();
+
   return (
     <section class="section" aria-labelledby={id}>
       <header>

@@ -16,9 +16,11 @@ export function useWindow(count: number, rowPx: { readonly wide: number; readonl
   const container = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 800, px: rowPx.wide });
   const { wide, narrow } = rowPx;
+
   useEffect(() => {
     const element = container.current;
     if (!element) return;
+
     const isNarrow = matchMedia('(max-width: 44rem)');
     let frame = 0;
     const measure = () => {
@@ -27,17 +29,23 @@ export function useWindow(count: number, rowPx: { readonly wide: number; readonl
         setView({ top: element.scrollTop, height: element.clientHeight, px: isNarrow.matches ? narrow : wide }),
       );
     };
+
     measure();
     element.addEventListener('scroll', measure, { passive: true });
+
     const resized = new ResizeObserver(measure);
+
     resized.observe(element);
+
     return () => {
       cancelAnimationFrame(frame);
       element.removeEventListener('scroll', measure);
       resized.disconnect();
     };
   }, [wide, narrow]);
+
   const first = Math.max(0, Math.floor(Math.min(view.top, count * view.px) / view.px) - BESIDE);
   const last = Math.min(count, Math.ceil((view.top + view.height) / view.px) + BESIDE);
+
   return { from: Math.min(first, last), to: last, container, rowPx: view.px };
 }

@@ -23,6 +23,7 @@ const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 export function AccountView({ name }: { readonly name: string }) {
   const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const { data } = account;
+
   return (
     <>
       <Heading>{name}</Heading>
@@ -61,6 +62,7 @@ export function AccountView({ name }: { readonly name: string }) {
 
 function Standing({ of }: { readonly of: FleetAccount }) {
   const { health, probe } = of;
+
   return (
     <>
       <p class="row">
@@ -105,6 +107,7 @@ function Standing({ of }: { readonly of: FleetAccount }) {
 
 function keyFacts({ key, mode, current, pinned, identity, lastTry }: FleetAccount) {
   const names = key ? keyNames(key) : undefined;
+
   return [
     ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
     mode && (['Mode', mode === 'pinned' ? 'Pinned; the app moves it' : 'Automatic; Storage moves it'] as const),

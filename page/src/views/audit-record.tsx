@@ -14,6 +14,7 @@ export function AuditRecordView({ id }: { readonly id: string }) {
   const record = usePoll<AuditRecordWhole>(`/audit/${encodeURIComponent(id)}`, 60_000);
   const { data } = record;
   const entry = data?.entry;
+
   return (
     <>
       <Heading>{`Record ${data?.seq ?? id}`}</Heading>

@@ -46,6 +46,7 @@ export function AuditView({ query }: { readonly query: URLSearchParams }) {
   const asked = Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name)?.trim() || undefined]));
   const path = `/audit?${new URLSearchParams(Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : [])))}`;
   const first = usePoll<AuditList>(path.replace(/\?$/, ''), 15_000);
+
   return (
     <>
       <Heading>Audit</Heading>
@@ -102,6 +103,7 @@ function Download({ path }: { readonly path: string }) {
       return undefined;
     });
   };
+
   return (
     <>
       <p>
@@ -121,16 +123,20 @@ function Records({ first }: { readonly first: AuditList }) {
   const [problem, setProblem] = useState<Problem>();
   const [isLoading, setLoading] = useState(false);
   const shown = useRef<readonly AuditRecord[]>([]);
+
   // Once older ones are there, they follow on what was the first page then.
   const all = joinRecords(more.length > 0 ? shown.current : [], [
     ...more.flatMap(({ value }) => value),
     ...first.value,
   ]);
+
   shown.current = all;
+
   const last = more.at(-1) ?? first;
   const load = async () => {
     if (!last.nextLink || isLoading) return;
     setLoading(true);
+
     try {
       const { body } = await api.get<AuditList>(last.nextLink);
       if (body) setMore([...more, body]);
@@ -141,6 +147,7 @@ function Records({ first }: { readonly first: AuditList }) {
       setLoading(false);
     }
   };
+
   return (
     <>
       {all.length === 0 ? (
@@ -189,6 +196,7 @@ function FoldedRow({ moves: { to, records } }: { readonly moves: FoldedMoves }) 
   const oldest = records.at(-1);
   const [, version] = /^(.*)\/([^/]+)$/.exec(to)?.slice(1) ?? [];
   const accounts = new Set(records.map(({ entry }) => entry.resource.toLowerCase())).size;
+
   return (
     <tr>
       <td data-label="When">
@@ -243,6 +251,7 @@ function causeWords(record: AuditRecord | undefined): string {
 function RecordRow({ record }: { readonly record: AuditRecord }) {
   const { entry, time, seq, intact } = record;
   const why = givenText(entry, 'why') ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
+
   return (
     <tr>
       <td data-label="When">

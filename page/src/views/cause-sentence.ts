@@ -77,8 +77,10 @@ export function nextStep({
   const { name, objectId, client } = changedBy ?? {};
   const id = objectId ?? client;
   if (reason !== 'ContestedChange' || !(name ?? id)) return step;
+
   const who =
     name ?? (/^[\w-]+$/.test(id ?? '') ? `that client (\`az ad sp show --id ${id}\` shows its name)` : 'that client');
+
   return `Stop ${who}, then release ${about.map(resourceLabel).join(', ')}.`;
 }
 
@@ -101,7 +103,9 @@ export function causeSentence(cause: SummarizedCause): string {
       ? undefined
       : SENTENCES[reason]?.({ first, second, affected: which, hasAccounts: accounts > 0 });
   if (sentence) return `${sentence}.`;
+
   const where = [first, second].filter((label) => label && label !== which).join(' on ');
+
   return `${inWords(reason)}: ${which}${where ? ` (${where})` : ''}.`;
 }
 

@@ -21,6 +21,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
   const [tone, word] = SEVERITY[cause.severity];
   const [, ...more] = sentencesOf(cause.fix);
   const effect = causeEffect(cause, isServing);
+
   return (
     <li>
       <div class="row">
@@ -108,11 +109,13 @@ const CHANGED_WORDS: Readonly<Record<string, string>> = { ContestedChange: 'Last
 function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyProps) {
   const [account] = sample;
   const [command = ''] = commands;
+
   if (has(usePerson(), 'Cmk.Operate')) {
     if (reason === 'ContestedChange' && account) return <Release {...{ account, changed }} />;
     const isRotation = commands.length === 1 && /^cmk key rotate \S+$/.test(command);
     if (isRotation && keyNames(about[0] ?? '')) return <Rotate label={keyLabel(about[0] ?? '')} changed={changed} />;
   }
+
   return (
     <>
       {commands.map((text) => (
@@ -136,7 +139,9 @@ export function Affects({ cause, effect }: AffectsProps) {
   const accounts = accountsIn(cause.sample).slice(0, MOST_NAMED);
   const named = accounts.length === 0 && effect ? cause.about.slice(0, 1) : accounts;
   const more = accounts.length > 0 ? cause.accounts - accounts.length : 0;
+
   if (named.length === 0) return null;
+
   return (
     <p>
       <span class="label">Affects</span>{' '}

@@ -8,9 +8,12 @@ export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; re
   const api = useApi();
   const me = usePerson();
   const check = useCall<object>();
+
   if (!has(me, 'Cmk.Operate')) return null;
+
   const order = isFirst ? 'Check now' : 'Check again';
   const run = () => void check.run(async () => (await api.post<object>('/api/drift')).body).then(changed);
+
   return (
     <>
       <p class="row">

@@ -33,6 +33,7 @@ export function filterFleet(rows: readonly PreparedRow[], query: FleetQuery): re
   const words = (query.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const isAsked = (wanted: string | undefined, ...values: readonly (string | undefined)[]) =>
     !wanted || values.some((value) => value?.toLowerCase() === wanted.toLowerCase());
+
   return rows.flatMap(({ row, text }) => {
     const { health, key } = row;
     const fits =

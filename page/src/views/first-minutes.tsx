@@ -10,11 +10,15 @@ export function FirstMinutes() {
   const [isBuilt, setBuilt] = useState(false);
   const fleet = partOf(useStanding(!isBuilt && has(me, 'CmkKey.Read')), 'fleet').data;
   const isListed = fleet?.listed === true;
+
   useEffect(() => {
     if (isListed) setBuilt(true);
   }, [isListed]);
+
   if (!fleet || isListed) return null;
+
   const { listed, all } = fleet.subscriptions;
+
   return (
     <section class="notice tone-info wide" aria-label="Index">
       <Icon tone="info" />

@@ -25,6 +25,7 @@ interface FleetTableProps {
 /** Thousands of accounts, of which those in sight are drawn. */
 export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
   const { from, to, container, rowPx } = useWindow(rows.length, ROW);
+
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keys
     <section class="rows" ref={container} tabIndex={0} aria-label="Accounts">
@@ -34,6 +35,7 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
             {COLUMN_NAMES.map((name) => {
               const isSorted = sort.column === name;
               const order = sort.isDescending ? ORDERS.descending : ORDERS.ascending;
+
               return (
                 <th
                   key={name}
@@ -59,6 +61,7 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
           {rows.slice(from, to).map((row, index) => {
             const cause = causeOf(row);
             const key = row.key ? keyLabel(row.key) : 'Microsoft-managed keys';
+
             return (
               <tr key={row.id} aria-rowindex={from + index + 2}>
                 <th scope="row" title={row.name}>

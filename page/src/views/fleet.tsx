@@ -25,12 +25,14 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   const rows = fleet.data?.value ?? NONE;
   const prepared = useMemo(() => prepare(rows), [rows]);
   const keys = useMemo(() => [...new Set(rows.flatMap(({ key }) => key ?? []))].sort(), [rows]);
+
   const asked: FleetQuery = Object.fromEntries(
     FIELDS.flatMap((name) => {
       const value = query.get(name);
       return value ? [[name, value]] : [];
     }),
   );
+
   const text = query.toString();
   const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
   const around = useMemo(
@@ -42,6 +44,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   const sorted = useMemo(() => sortFleet(found, sort), [found, sortText]);
   const set = (name: (typeof FIELDS)[number] | 'sort', value: string) =>
     replaceQuery(['fleet'], { ...asked, sort: sortText, [name]: value });
+
   return (
     <>
       <Heading>Fleet</Heading>
@@ -133,6 +136,7 @@ function Choice({ name, all = 'all', value = '', set, children }: ChoiceProps) {
   // One that the list does not have (yet) is kept: the address says so.
   const options =
     value === '' || children.some(([one]) => one === value) ? children : [...children, [value, value] as const];
+
   return (
     <label class="field">
       <span>{name}</span>

@@ -11,6 +11,7 @@ export function targetOf(seen: SeenNow | undefined): Target | undefined {
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys?.value ?? {};
   const [key] = revoked;
   if (key) return [revoked.length + moreRevoked > 1 ? ['break-glass'] : ['break-glass', key.vault, key.name]];
+
   const states = fleet?.value?.states;
   const inState = (wanted: readonly HealthState[]): Target | undefined => {
     const health = wanted.find((state) => states?.[state]);
@@ -18,15 +19,19 @@ export function targetOf(seen: SeenNow | undefined): Target | undefined {
   };
   const cutOff = inState(['Revoked', 'Blocked', 'NoAccess']);
   if (cutOff) return cutOff;
+
   const stuck = [...(rotations?.value?.underWay ?? []), ...notBegun].filter(
     ({ state, reason }) => /^(stuck|held)$/.test(state) && reason !== 'ContestedChange',
   );
   if (stuck.length > 0) return stuck.length === 1 ? keyTarget(stuck[0]?.key) : undefined;
+
   const { causes: [worst] = [], counts } = drift?.value?.report ?? {};
   const number = worst?.severity === 'error' ? counts?.error : counts?.warning;
   const behind = worst?.severity === 'error' ? undefined : inState(['Stale', 'Unknown']);
   if (behind || number !== 1 || !worst) return behind;
+
   const hasAccounts = worst.sample.some((id) => /\/storageAccounts\//i.test(id));
+
   return hasAccounts ? [['fleet'], { cause: worst.id }] : keyTarget(worst.about[0]);
 }
 

@@ -8,10 +8,12 @@ import { HEALTH_WORDS } from './health.tsx';
 /** How many accounts stand how, each a way to those accounts. */
 export function HealthBar({ states }: { readonly states: FleetList['summary']['states'] }) {
   const shown = HEALTH_STATES.filter((state) => state === 'Serving' || states[state] > 0);
+
   return (
     <ul class="tiles">
       {shown.map((state) => {
         const [tone, words] = HEALTH_WORDS[state];
+
         return (
           <li key={state}>
             <a class={`tile tone-${tone}`} href={href(['fleet'], { health: state })} title={HEALTH_MEANINGS[state]}>

@@ -24,6 +24,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
   const { data } = status;
   const records = useRevokeRecords(data?.revocation !== undefined, `${vault}/${name}`);
   const label = `${vault}/${name}`;
+
   return (
     <>
       <Heading>{`${vault}/${name}`}</Heading>

@@ -18,6 +18,7 @@ type Key = KeyList['value'][number];
 export function KeysView() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
   const { data } = keys;
+
   return (
     <>
       <Heading>Keys</Heading>
@@ -56,6 +57,7 @@ export function KeysView() {
 function KeyRow({ of }: { readonly of: Key }) {
   const { key, vault, name, state, newest, expiresOn, cryptoPeriodEndsOn, nextRotation, users, rotation, paused } = of;
   const withoutExpiry = newest ? 'never' : '–';
+
   return (
     <tr key={key}>
       <th scope="row">

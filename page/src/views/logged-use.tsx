@@ -11,6 +11,7 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
   if (!usage) {
     return <p>Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).</p>;
   }
+
   if (usage.unread !== undefined) return <p>Not known now. {usage.unread}</p>;
   if (!usage.trackedSince) return <p>No entries.</p>;
   return (
@@ -24,6 +25,7 @@ export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' |
 
 function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly usage: Usage }) {
   const [latest] = gaps;
+
   return (
     <>
       <p>
@@ -56,11 +58,13 @@ function Span({ from, to }: { readonly from: string; readonly to: string | undef
 
 function UseTable({ usage, versions }: { readonly usage: Usage; readonly versions: KeyStatusResponse['versions'] }) {
   const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).map(({ version }) => version);
+
   // Those that the key does not have any more, and requests that name none, which may be for any.
   const others = usage.versions.flatMap(({ version }) => (version && !ordered.includes(version) ? version : []));
   const useOf = (name: string | undefined) => usage.versions.find(({ version }) => version === name);
   const unnamed = useOf(undefined);
   const named = unnamed && (unnamed.wrapped ?? unnamed.unwrapped ?? unnamed.other);
+
   return (
     <table class="cards">
       <caption class="hidden">When each version was last asked for, by the log of the vault</caption>

@@ -25,8 +25,10 @@ export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date)
     name,
     part.problem || part.isReading ? part : { ...part, readOn: at },
   ]);
+
   const come = Object.entries(sent).map(([name, { readOn, value, problem, reading }]) => {
     const last = before?.parts[name as Names];
+
     return [
       name,
       {
@@ -37,6 +39,7 @@ export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date)
       },
     ];
   });
+
   return { line, tone, parts: Object.fromEntries([...known, ...come]) as SeenNow['parts'] };
 }
 
@@ -50,6 +53,7 @@ function soleCause({ tone, parts: { fleet, keys, rotations, drift } }: SeenNow):
   const { counts, causes = [] } = drift?.value?.report ?? {};
   const [cause, another] = causes.filter(({ severity }) => severity === 'error');
   if (tone !== 'bad' || counts?.error !== 1 || !cause || another) return undefined;
+
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys?.value ?? {};
   const { Revoked = 0, Blocked = 0, NoAccess = 0 } = fleet?.value?.states ?? {};
   const isStuck = [...(rotations?.value?.underWay ?? []), ...notBegun].some(
@@ -57,6 +61,7 @@ function soleCause({ tone, parts: { fleet, keys, rotations, drift } }: SeenNow):
   );
   const cutOff = cause.reason === 'IdentityWithoutRole' ? cause.accounts : 0;
   const isMore = Revoked + Blocked + NoAccess > cutOff || revoked.length + moreRevoked > 0 || isStuck;
+
   return isMore ? undefined : cause;
 }
 
@@ -75,11 +80,14 @@ export function headlineOf(
       line: isRefused ? 'You are not allowed to see the state of the fleet.' : 'Not everything has been read yet.',
     };
   }
+
   const { tone } = seen;
   const cause = soleCause(seen);
+
   // What is not known yet follows the first sentence.
   const line = cause ? seen.line.replace(/^[^.]*\./, () => causeSentence(cause)) : seen.line;
   if (!isOld) return { line, tone };
   if (tone === 'bad' || tone === 'warn') return { tone, line: `${line} This is old: it could not be read again.` };
+
   return { tone: 'warn', line: 'Not known: what was read last is old, and could not be read again.' };
 }

@@ -25,6 +25,7 @@ export function NowView() {
   const standing = useStanding();
   const fleet = partOf(standing, 'fleet');
   const drift = partOf(standing, 'drift');
+
   // One notice for all of them, when the app is away or refuses.
   const isQuiet = standing.problem !== undefined;
   const now = useNow();
@@ -36,6 +37,7 @@ export function NowView() {
   const target = targetOf(standing.data);
   const isServing = isFleetServing(fleet.data?.states);
   const revocations = <Revocations {...{ standing, isQuiet }} />;
+
   return (
     <>
       <div class="title">
@@ -82,6 +84,7 @@ function Revocations({ standing, isQuiet }: PartProps) {
   const records = useRevokeRecords((keys.data?.revoked.length ?? 0) > 0);
   const causes = partOf(standing, 'drift').data?.report?.causes ?? [];
   const { revoked = [], moreRevoked = 0 } = keys.data ?? {};
+
   return (
     <Section title="Open revocations" of={keys} isQuiet={isQuiet} isPart>
       {revoked.length > 0 && (
@@ -116,6 +119,7 @@ function Rotations({ standing, isQuiet }: PartProps) {
   const rotations = partOf(standing, 'rotations');
   const keys = partOf(standing, 'keys').data;
   const underWay = [...(rotations.data?.underWay ?? []), ...(keys?.notBegun ?? [])];
+
   return (
     <Section title="Rotations under way" of={rotations} isQuiet={isQuiet} isPart>
       {underWay.length > 0 ? (
@@ -138,6 +142,7 @@ function Pauses({ standing, isQuiet }: PartProps) {
     ...(partOf(standing, 'rotations').data?.underWay ?? []),
     ...(partOf(standing, 'keys').data?.notBegun ?? []),
   ];
+
   return (
     <Section title="Moves" of={pauses} isQuiet={isQuiet} isPart>
       {pauses.data?.map(({ key, ...paused }) => (
@@ -175,10 +180,12 @@ function Causes({ of, revoked, isServing, changed }: CausesProps) {
   if (!report) {
     return <p>No check has run yet. The first one runs by its schedule, or when an operator starts it.</p>;
   }
+
   const wrong = report.causes.filter(
     (cause) => cause.severity !== 'advice' && !revoked.some(({ key }) => isRevocationOf(cause, key)),
   );
   const advice = report.causes.filter(({ severity }) => severity === 'advice');
+
   return (
     <>
       <p class="muted">

@@ -23,9 +23,11 @@ interface RevocationLineProps {
 /** Who revoked, since when, and why. */
 export function RevocationLine({ revocation, records = [] }: RevocationLineProps) {
   if (!revocation) return null;
+
   const { id, revokedOn, revokedBy, restoringBy } = revocation;
   const names = namesIn(records);
   const { why, ticket } = reasonOf(id, records);
+
   return (
     <p class="detail">
       Revoked <Since at={revokedOn} /> by <Who id={revokedBy} names={names} />
@@ -51,6 +53,7 @@ function reasonOf(
     if (entry.action !== 'key.revoke' || !isOfIt || typeof why !== 'string') continue;
     return { why, ...(typeof ticket === 'string' ? { ticket } : {}) };
   }
+
   return {};
 }
 

@@ -44,6 +44,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
   const [tone, words] = ROTATION_WORDS[state];
   const all = moved + waiting + failed;
   const regions = new Set(rotation.places?.map(({ region }) => region)).size;
+
   return (
     <li>
       <div class="row">

@@ -40,6 +40,7 @@ export function sortFleet(rows: readonly FleetRow[], { column, isDescending }: F
   const rank = (row: FleetRow): string =>
     column === 'health' ? String(HEALTH_STATES.indexOf(row.health.state)) : textOf(row).toLowerCase();
   const sign = isDescending ? -1 : 1;
+
   return rows
     .map((row) => ({ row, by: rank(row) }))
     .sort((a, b) => {

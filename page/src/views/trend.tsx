@@ -9,6 +9,7 @@ import { Section } from '../ui/section.tsx';
 export function TrendView() {
   const trend = usePoll<Trend>('/trend', 300_000);
   const { data } = trend;
+
   return (
     <>
       <Heading>Trend</Heading>

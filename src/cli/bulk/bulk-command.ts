@@ -76,11 +76,14 @@ export function oneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): 
     const rows = readBulkRows(await readGivenText(options.from ?? '-'), command, bulk.required);
     return runMany(rows, bulk, { ...options, name: command.name() }, operation, command.cli);
   };
+
   const show = (result: unknown, output: Output, { from, dryRun = false }: BulkOptions): void => {
     if (from === undefined) bulk.show?.(result, output);
     else showSummary(result as BulkSummary, output, { dryRun, reads: bulk.reads ?? false });
   };
+
   manyAccounts(command);
+
   if (bulk.reads) command.reads(work, show);
   else command.changes(work, show);
 }
@@ -105,11 +108,13 @@ function requireAccounts(
     if (account === undefined) return;
     throw new UsageError('An account and --from exclude each other.', 'Use only one of them.');
   }
+
   const flags = required
     .filter((name) => command.getOptionValue(name) === undefined)
     .map((name) => command.options.find((option) => option.attributeName() === name)?.flags);
   const missing = [...(account === undefined ? ['<account>'] : []), ...flags];
   if (missing.length === 0) return;
+
   const nextStep = `cmk account ${command.name()} --help lists the arguments and options.`;
   throw new UsageError(`Missing: ${missing.join(', ')}.`, nextStep);
 }
@@ -138,24 +143,31 @@ async function runMany(
       talk.text(`[${shown}/${going.length}] ${result.account}: ${detailOf(result, reads)}`);
     });
   if (reads) return summaryOf(await run(rows, options.maxFailures));
+
   const plan = await runRows(rows, bulk, { ...options, maxFailures: rows.length, dryRun: true }, operation);
+
   if (options.dryRun) {
     for (const { changes } of plan) operation.journal.entries.push(...changes);
     return summaryOf(plan);
   }
+
   const refused = plan.filter(({ outcome }) => outcome === 'refused');
   const going = rows.filter((_, at) => plan[at]?.outcome !== 'refused');
+
   talk.list<BulkResult>([ACCOUNT, ['PLAN', (result) => detailOf(result, false)]], plan);
   talk.notes(new Set(plan.flatMap(({ notes }) => notes)));
+
   const left = options.maxFailures - refused.length;
   if (left <= 0 && going.length > 0) {
     const stopped = `Nothing was started: ${refused.length} would fail, and --max-failures is ${options.maxFailures}.`;
     return summaryOf([...(await run(going, 0)), ...refused], stopped);
   }
+
   const changing = plan.filter(({ outcome }) => outcome === 'done');
   if (changing.length > 0 && !options.yes) {
     await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli.context.ask);
   }
+
   return summaryOf([...(await run(going, left)), ...refused]);
 }
 
@@ -184,24 +196,32 @@ async function runRows(
     journal.waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= maxFailures) return false;
+
     const show = ({ kind, text }: Entry): unknown => kind === 'waiting' && progress(row, text);
     const own = new Journal({ dryRun, record: journal.record, show });
     const result = await runRow(row, bulk, { ...operation, journal: own });
+
     if (!dryRun) journal.take(own);
     if (result.error) failures += 1;
+
     results.set(row, result);
     ended(result);
     progress(row, result.outcome);
+
     return !result.error;
   };
+
   const made = new Set<string>();
   const rest: BulkRow[] = [];
+
   for (const row of rows) {
     const shared = dryRun ? [] : (bulk.shares?.(row.options) ?? []);
     if (shared.every((what) => made.has(what))) rest.push(row);
     else if (await one(row)) for (const what of shared) made.add(what);
   }
+
   await pMap(rest, one, { concurrency });
+
   return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
 }
 
@@ -219,6 +239,7 @@ async function runRow({ account, options }: BulkRow, bulk: BulkCommand, operatio
     ...(error ? { error } : {}),
     ...(result === undefined ? {} : { result }),
   });
+
   try {
     const result = await bulk.run(account, options, operation);
     const message = bulk.trouble?.(result);
@@ -254,17 +275,24 @@ function showSummary(
     if (outcome === 'done' && dryRun) return 'planned';
     return outcome === 'unchanged' && reads ? 'ok' : outcome;
   };
+
   output.list<BulkResult>(
     [ACCOUNT, ['OUTCOME', ({ outcome }) => nameOf(outcome)], ['DETAIL', (result) => detailOf(result, reads)]],
     accounts,
   );
+
   const parts = OUTCOMES.filter((outcome) => counts[outcome] > 0).map(
     (outcome) => `${counts[outcome]} ${inWords(nameOf(outcome))}`,
   );
+
   output.text(`${count(accounts.length, 'account')}: ${parts.join(', ') || 'the CSV has no rows'}.`);
+
   if (stopped !== undefined) output.text(stopped);
+
   const isIncomplete = counts.failed + counts.refused + counts.notStarted > 0;
+
   output.incompleteIf(isIncomplete);
+
   if (isIncomplete && !dryRun) output.text('Run the same command again to complete the other accounts.');
 }
 

@@ -21,25 +21,33 @@ export function readBulkRows(text: string, command: Command, required: readonly 
   );
   if (!titles.includes('account')) problems.push('the column "account" is missing');
   if (problems.length > 0) throw invalid(problems);
+
   const shared = command.optsWithGlobals();
   const lines = new Map<string, number>();
   const read = rows.map(({ record, info: { lines: line, error } }) => {
     const { account = '' } = record;
     const problem = (what: string): unknown => problems.push(`line ${line}: ${what}`);
+
     if (error) {
       problem(`the number of cells differs from the ${titles.length} columns that the first line names`);
       return { account, options: {} };
     }
+
     const options = { ...shared, ...readOptions(record, columns, problem) };
     const first = lines.get(account.toLowerCase());
+
     if (account === '') problem('no account');
     else if (first !== undefined) problem(`${account} is in line ${first} already`);
     else lines.set(account.toLowerCase(), line);
+
     const missing = required.filter((name) => options[name] === undefined);
     if (missing.length > 0) problem(`neither the row nor the command line has ${missing.join(', ')}`);
+
     return { account, options };
   });
+
   if (problems.length > 0) throw invalid(problems);
+
   return read;
 }
 
@@ -58,25 +66,32 @@ function readOptions(
   const parser = new Command().exitOverride().configureOutput({ outputError: () => {} });
   const args: string[] = [];
   const options: Record<string, unknown> = {};
+
   for (const [title, option] of columns) {
     parser.addOption(option);
+
     const cell = cells[title] ?? '';
     const isYes = /^(?:true|yes|y|1)$/i.test(cell);
+
     if (cell === '') continue;
+
     if (isYes && !option.required) args.push(`--${title}`);
     else if (!option.isBoolean()) args.push(`--${title}=${cell}`);
     else if (/^(?:false|no|n|0)$/i.test(cell)) options[option.attributeName()] = option.negate;
     else problem(`${title} "${cell}": The value must be yes or no.`);
   }
+
   try {
     parser.parse(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError) && !(error instanceof CmkError)) throw error;
     problem(error.message.replace(/^error: /, ''));
   }
+
   for (const [name, value] of Object.entries(parser.opts())) {
     if (parser.getOptionValueSource(name) === 'cli') options[name] = value;
   }
+
   return options;
 }
 
@@ -111,14 +126,17 @@ export function parseCsv(text: string): { readonly titles: readonly string[]; re
     if (twice.length > 0) throw invalid(twice.map((title) => `two columns are named "${title}"`));
     return titles;
   };
+
   try {
     const rows: unknown = parse(text, { ...OPTIONS, columns });
     if (titles.length > 0) return { titles, rows: rows as readonly CsvRow[] };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
+
     // The parser's own messages name its options.
     throw invalid([`line ${error.lines}: a quote is not closed, or text follows it`]);
   }
+
   throw invalid(['It is empty: the first line must name the columns, for example `account,vault,key,identity`.']);
 }
 

@@ -40,6 +40,7 @@ export function addAccountViews(account: CmkCommand): void {
     .addOption(choice('--health <state...>', 'only accounts in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'only accounts with this cause: a reason code, or its text in the table')
     .readsApp(({ app }, filters: Filters) => readFleet(filters, app), showFleet);
+
   account
     .command('show')
     .argument('<account>', 'name or ARM id of the storage account')
@@ -52,7 +53,9 @@ export function addAccountViews(account: CmkCommand): void {
 /** Reads the fleet, worst health first. @throws {@link CmkError} with the app's message */
 async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Promise<Fleet> {
   const query = new URLSearchParams({ top: '1000', all: String(all) });
+
   for (const name of FILTERS) for (const value of [filters[name] ?? []].flat()) query.append(name, value);
+
   const pages = await Array.fromAsync(pagesOf(app, `/fleet?${query}`, FLEET_LIST));
   const { summary, freshness, warnings: unread } = pages.at(-1) as FleetListAnswer;
   const seen = pages.flatMap(({ value }) => value);
@@ -62,7 +65,9 @@ async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Pro
     health: state,
     ...why,
   }));
+
   const rank = ({ health }: FleetRow): number => HEALTH_STATES.indexOf(health);
+
   return { summary, freshness, unread, rows: rows.sort((a, b) => rank(a) - rank(b)) };
 }
 
@@ -76,6 +81,7 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
     output.text(`${summary.text}.`);
     output.text(byIndexAnd(freshness.check));
   }
+
   output.list<FleetRow>(
     [
       ['ACCOUNT', ({ name }) => name],
@@ -92,6 +98,7 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
     ],
     rows,
   );
+
   output.problems(unread);
 }
 
@@ -108,9 +115,12 @@ function showAccount(account: FleetAccountAnswer, output: Output): void {
     ['last read', account.lastRead],
     ['last checked', account.lastChecked],
   ];
+
   output.facts(facts, account);
+
   if (output.isRows) return;
   if (scopeUses.length > 0) output.list<ScopeUse>(['scope', ['KEY', keyOf], 'mode', 'version'], scopeUses);
+
   output.notes(
     findings.map(({ severity, reason, is, fix, command }) => `${severity} ${reason}: ${is} ${command ?? fix}`),
   );

@@ -25,14 +25,18 @@ export function addAccountCommands(program: CmkCommand): void {
     .command('account')
     .description('storage accounts and their keys')
     .summary('storage accounts: list, show, onboard, verify, enable, pin, …');
+
   addAccountViews(account);
+
   const named = (name: string, argument: string): CmkCommand =>
     account
       .command(name)
       .argument(argument, 'name or ARM id of the storage account')
       .option('-g, --resource-group <group>', 'its resource group');
+
   const there = (name: string): CmkCommand => named(name, '<account>');
   const many = (name: string): CmkCommand => named(name, '[account]');
+
   addOnboard(many('onboard'));
   addChanges(many);
   addEnable(many('enable'));
@@ -55,6 +59,7 @@ function addOnboard(command: CmkCommand): void {
     .option('--identity <identity>', 'user-assigned identity, created if it does not exist')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
     .addHelpText('after', COVERED);
+
   oneOrMany(command, {
     required: ['vault', 'key', 'identity'],
     shares: ({ vault, key, identity }: Omit<OnboardOptions, 'account'>) => {
@@ -72,6 +77,7 @@ function addOnboard(command: CmkCommand): void {
 
 function addChanges(many: (name: string) => CmkCommand): void {
   const verify = many('verify').description("check every requirement of an account's encryption with its key");
+
   oneOrMany(verify, {
     reads: true,
     run: async (account, options: Where, operation) => {
@@ -81,18 +87,22 @@ function addChanges(many: (name: string) => CmkCommand): void {
     trouble: troubleOf,
     show: showChecks,
   });
+
   const changeKey = withKeyOptions(many('change-key'))
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
     .addOption(new Option('--automatic', 'follow new versions automatically from now on').conflicts('pin'));
+
   oneOrMany(changeKey, {
     required: ['vault', 'key'],
     run: async (account, { automatic = false, ...options }: EncryptOptions & { automatic?: boolean }, operation) =>
       (await operations()).changeKey({ ...options, account, automatic, key: options }, operation),
   });
+
   const pin = many('pin')
     .changing()
     .description('pin an account to the newest version of its key')
     .option('--version <version>', "this version; never older than the account's current one");
+
   oneOrMany(pin, {
     run: async (account, options: Where & { version?: string }, operation) =>
       (await operations()).pinAccount({ ...options, account }, operation),
@@ -109,6 +119,7 @@ function addEnable(command: CmkCommand): void {
     .option(...GRANTING)
     .description('encrypt an existing account with an existing key')
     .option('--identity <identity>', "user-assigned identity, or system (default: the account's current one)");
+
   oneOrMany(command, {
     required: ['vault', 'key'],
     // The first row grants the role, the others find it.
@@ -123,6 +134,7 @@ function addEnable(command: CmkCommand): void {
 
 function addCreate(command: CmkCommand): void {
   type Options = EncryptOptions & { location: string | undefined; sku: string; kind: string };
+
   withKeyOptions(command.inGroup('to create it in'), true)
     .option(...GRANTING)
     .description('create an account that is encrypted with a key from the start')

@@ -17,6 +17,7 @@ export function addAdminCommands(program: CmkCommand): void {
     .command('admin')
     .description('rare tasks')
     .summary('rare tasks: roles, events, replay of messages, the lock');
+
   addEnsureIdentity(admin);
   addGrantRole(admin);
   addEvents(admin);
@@ -27,6 +28,7 @@ export function addAdminCommands(program: CmkCommand): void {
 
 function addEnsureIdentity(admin: CmkCommand): void {
   type Options = Where & { location?: string; vault: string; key?: string };
+
   admin
     .command('ensure-identity')
     .changing()
@@ -49,6 +51,7 @@ function addEnsureIdentity(admin: CmkCommand): void {
 
 function addGrantRole(admin: CmkCommand): void {
   type Options = { assignee: string; vault: string; key?: string; waitSeconds: number };
+
   admin
     .command('grant-role')
     .changing()
@@ -62,18 +65,22 @@ function addGrantRole(admin: CmkCommand): void {
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
       const { ensureOfficer, ensureRole } = await import('../../operations/identity/identity-ensure.ts');
       const vault = await findVault(name, operation.azure);
+
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.
         const any = keyIn(vault, key ?? 'any', operation.azure.cloud);
         await ensureOfficer(vault, any, waitSeconds, operation);
         return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
       }
+
       const found = GUID.test(assignee)
         ? { principalId: assignee.toLowerCase(), name: assignee }
         : await findIdentity(assignee, operation.azure);
       const { principalId } = found;
       const grantee = { principalId, name: found.name, principalType: 'ServicePrincipal' } as const;
+
       await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
+
       return { role: roleNameIn(ENCRYPTION_USER, vault), principalId, scope: vault.id };
     });
 }
@@ -94,11 +101,13 @@ function addEvents(admin: CmkCommand): void {
       .changing()
       .addOption(idOf('--function-app <id>', 'ARM id of the app', 'functionAppId', 'CMK_FUNCTION_APP_ID'))
       .addOption(idOf('--storage <id>', storage, 'storageAccountId', 'CMK_STORAGE_ACCOUNT_ID'));
+
   const load = async () => {
     const { createEventGrid } = await import('../../events/event-grid-client.ts');
     const operations = await import('../../operations/vault/events-ensure.ts');
     return { ...operations, eventGrid: createEventGrid(cli.credential(), cli.cloud()) };
   };
+
   toApp('ensure-events')
     .description('make Event Grid send the key events of a vault to the app')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
@@ -106,6 +115,7 @@ function addEvents(admin: CmkCommand): void {
       const { ensureEvents, eventGrid } = await load();
       return ensureEvents(options, eventGrid, operation);
     });
+
   toApp('watch-changes')
     .description('make Event Grid send the changes of accounts, roles, vaults and identities to the app')
     .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
@@ -137,11 +147,16 @@ function addReplay(command: CmkCommand): void {
       const from = `${queue}-poison`;
       if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
       else if (left.length + hidden === 0) output.text(`${from} is empty.`);
+
       const shown = left.map((text) => JSON.stringify(text.slice(0, 200)));
+
       output.problems(shown.map((text) => `Not a message of this app, still in ${from}: ${text}`));
+
       if (hidden === 0) return;
+
       const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
       const why = 'the drift check or another replay has just read the queue';
+
       output.problems([`${which}: ${why}. Run it again in two minutes.`]);
     });
 }
@@ -160,6 +175,7 @@ function addTestNotification(command: CmkCommand): void {
     const ports = { postWebhook: createPostWebhook(), now: () => new Date(), newId: randomUUID };
     return notifyTest(target, command.cli.environment, ports);
   };
+
   command
     .description('send a test notification to one target of CMK_NOTIFY, and show its answer')
     .argument('<target>', 'name of the target')
@@ -180,11 +196,14 @@ function addLock(command: CmkCommand): void {
   const known = environment.CMK_STORAGE_ACCOUNT_ID || environment.AzureWebJobsStorage__accountName;
   const account = new Option('--account <account>', "the app's storage account: name or ARM id");
   type Options = Where & { account?: string; yes?: boolean; irrevocable?: boolean };
+
   const lock = async (operation: Operation, { account, yes = false, irrevocable, ...where }: Options) => {
     if (!account) {
       throw new UsageError('No storage account is named.', "Name the app's storage account with --account.");
     }
+
     const { lockAudit } = await import('../../operations/audit-lock.ts');
+
     const confirm = async (name: string, days: number): Promise<void> => {
       const mind = `For ${days} days no principal can delete a record of the audit trail in ${name}, or ${name} itself.`;
       await confirmName('permanently lock the audit trail in', name, yes, context.ask, () => mind);
@@ -194,8 +213,10 @@ function addLock(command: CmkCommand): void {
       const message = 'The second confirmation did not match; nothing was changed.';
       throw new CmkError('ConfirmationWrong', message, `Type ${days}, or add --irrevocable.`);
     };
+
     return lockAudit({ ...where, account, confirm }, operation);
   };
+
   command
     .changing()
     .description('lock the immutability policy of the audit trail permanently')

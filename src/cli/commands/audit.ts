@@ -31,6 +31,7 @@ export function addAuditCommands(program: CmkCommand): void {
     audit.command(name).addHelpText('after', `${STORAGE}\nIt needs the role Storage Blob Data Reader.`);
   addVerify(add('verify'));
   addList(add('list'));
+
   add('show')
     .argument('<record>', 'its number or id, as audit list --wide shows it')
     .description('one record in full')
@@ -62,6 +63,7 @@ function addVerify(command: CmkCommand): void {
 
 function addList(command: CmkCommand): void {
   type Options = Omit<TrailFilter, 'since' | 'until'> & { since?: string; until?: string; limit: number };
+
   command
     .watching()
     .description('changes of keys and accounts with caller and reason, newest last')
@@ -84,18 +86,22 @@ function showReport({ findings, records, files, last, unlogged = 0 }: TrailRepor
     // File names may come from an attacker: escape their line breaks.
     output.text(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
+
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   output.text(
     `${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`,
   );
+
   if (unlogged > 0) {
     const what = `${count(unlogged, 'record')} newer than the last record in the log`;
     output.text(`${what}: export the log again to check them.`);
   }
+
   if (last) {
     output.text(`Last record: ${last.seq}:${last.hash}`);
     output.text('Keep it elsewhere: as --receipt it lets the next check detect missing records at the end.');
   }
+
   output.incompleteIf(findings.length > 0);
 }
 
@@ -106,6 +112,7 @@ function showRecords(records: readonly RecordedEntry[], output: Output): void {
       const value = names.map((name) => details[name]).find((one) => one !== undefined && one !== null);
       return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
     };
+
   output.list<RecordedEntry>(
     [
       ['TIME', ({ time }) => ({ full: time, short: `${time.slice(0, 16)}Z` })],

@@ -39,6 +39,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
       const { ticket } = options;
       return revokeAsOperator(key, { reason, ticket, environment, app: await cli.appRecord() }, operation);
     }, showComplete);
+
   breakGlass('restore')
     .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
@@ -73,6 +74,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
       const { audit } = await cli.appRecord();
       return revokeAccount({ shared: false, ticket: undefined, ...options, account, reason, audit }, operation);
     }, showComplete);
+
   breakGlass('restore')
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
@@ -96,7 +98,9 @@ export function addScopeCommands(program: CmkCommand): void {
       .argument('<account>', 'name or ARM id of the storage account')
       .argument('<scope>', 'name of the encryption scope')
       .option('-g, --resource-group <group>', 'resource group of the account');
+
   type State = 'Enabled' | 'Disabled';
+
   const set =
     (state: State) => async (operation: Operation, options: BreakGlassOptions, account: string, name: string) => {
       const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
@@ -104,6 +108,7 @@ export function addScopeCommands(program: CmkCommand): void {
       await confirmName('disable', `${account}/${name}`, isSure, program.cli.context.ask);
       return setScopeState({ ...options, account, scope: name, state }, operation);
     };
+
   named('disable')
     .confirmed()
     .description('block every request for data of an encryption scope until it is enabled again')
@@ -136,8 +141,11 @@ async function confirmedReason(
   mind?: () => Promise<string>,
 ): Promise<string> {
   if (options.dryRun) return '';
+
   const reason = await reasonOf(options, ask);
+
   await confirmName(what, name, options.yes ?? false, ask, mind);
+
   return reason;
 }
 

@@ -20,6 +20,7 @@ export function addDiagnosis(program: CmkCommand): void {
     .description('meaning and fix of a reason code')
     .summary('meaning of a reason code; without one, of all')
     .reads(async (_operation, _options, text?: string) => (text === undefined ? allReasons() : reasonOf(text)), show);
+
   program
     .command('doctor')
     .description('check sign-in, subscriptions, vaults, rights and settings')

@@ -34,6 +34,7 @@ export function addDriftCommand(program: CmkCommand): void {
     const wanted = filterReport(report, { key, health, cause, ...place });
     return expand ? wanted : shorten(wanted);
   };
+
   const drift = program
     .command('drift')
     .summary('observed state compared with desired state')
@@ -44,6 +45,7 @@ export function addDriftCommand(program: CmkCommand): void {
     .addOption(choice('--health <state...>', 'only findings that put accounts into this state', HEALTH_STATES))
     .option('--cause <cause...>', 'only findings with this reason code or cause')
     .option('--expand', 'list each finding instead of each cause');
+
   drift.reads(check, showReport);
   addRelease(drift.command('release'));
 }
@@ -91,6 +93,7 @@ function showCauses({ causes }: DriftReport, output: Output): void {
     const more = commands > 1 ? ` This is the first of ${count(commands, 'command')}: --expand shows all.` : '';
     return { about: causeLabel(cause), fix: `${cause.fix}${more}`, command: cause.commands[0] };
   };
+
   const counted = causes.filter(({ exempt }) => !exempt);
   showFixable(
     [
@@ -121,16 +124,21 @@ function showFixable<T extends { readonly severity: string; readonly reason: str
   output: Output,
 ): void {
   const columns: readonly Column<T>[] = ['severity', 'reason', ...about, 'is'];
+
   if (output.format !== 'terminal') {
     output.list<T>([...columns, ['FIX', (row) => fixOf(row).fix], ['COMMAND', (row) => fixOf(row).command]], rows);
     return;
   }
+
   if (rows.length === 0) return;
+
   output.list<T>(columns, rows);
+
   for (const row of rows) {
     const { about: label, fix, command } = fixOf(row);
     output.text(`\n${row.reason}${label === '' ? '' : ` (${label})`}: ${fix}`);
     if (command !== undefined) output.text(`  ${command}`);
   }
+
   output.text('');
 }

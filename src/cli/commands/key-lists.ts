@@ -22,6 +22,7 @@ interface Listed {
 async function readKeys(vaults: readonly string[], app: AppApi): Promise<Listed> {
   const keys: KeySummary[] = [];
   const unread: string[] = [];
+
   for (const vault of vaults.length === 0 ? [undefined] : vaults) {
     const first = vault === undefined ? '/keys' : `/keys?vault=${encodeURIComponent(vault)}`;
     for await (const { value, vaults: listed, nextLink } of pagesOf(app, first, KEY_LIST)) {
@@ -30,6 +31,7 @@ async function readKeys(vaults: readonly string[], app: AppApi): Promise<Listed>
       unread.push(...listed.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
     }
   }
+
   return {
     keys,
     unread: [...unread, ...keys.flatMap((key) => key.unread.map(({ detail }) => `${key.name}: ${detail}`))],
@@ -63,6 +65,7 @@ function showKeys({ keys, unread }: Listed, output: Output): void {
     ],
     keys,
   );
+
   output.problems(unread);
 }
 
@@ -80,12 +83,15 @@ type Revocations = Pick<Listed, 'unread'> & { readonly revocations: readonly Rev
 /** Adds commands for open revocations of keys; `key revoke` and `key restore` start and end them. */
 export function addRevocationCommands(program: CmkCommand): void {
   const revocation = program.command('revocation').description('open revocations of keys: list, show');
+
   type Options = { vault: string[] };
+
   revocation
     .command('list')
     .description('revoked keys, with time, revoker and number of accounts without access')
     .ofVaults(...KEYS_OF)
     .readsApp(({ app }, { vault }: Options) => readRevocations(vault, app), showRevocations);
+
   revocation
     .command('show')
     .argument('<revocation>', 'its id, or the revoked key: <key>, <vault>/<key> or an identifier')
@@ -128,6 +134,7 @@ function showRevocations({ revocations, unread }: Revocations, output: Output): 
     ],
     revocations,
   );
+
   output.problems(unread);
 }
 
@@ -146,6 +153,7 @@ function showRevocation(revoked: Revoked & { readonly restore: string }, output:
     ],
     revoked,
   );
+
   output.text(`Why: cmk audit list --key ${vault}/${name} --action key.revoke`);
   output.text(`Accounts without access: cmk key show ${key}`);
   output.text(`To end it: ${restore}`);

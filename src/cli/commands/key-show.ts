@@ -29,14 +29,19 @@ type ShownVersion = UsedKeyStatus['versions'][number];
 
 function showStatus(status: UsedKeyStatus, output: Output): void {
   const { key, versions, revocation, paused, dependents, usage, warnings } = status;
+
   output.text(key);
+
   if (revocation)
     output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}, revocation ${revocation.id}`);
   if (paused) output.text(`Paused ${sinceOf(paused)}`);
+
   output.notes(warnings);
+
   const asked: readonly Column<ShownVersion>[] = usage
     ? [['LAST ASKED', ({ version }) => lastAsked(usage, version)]]
     : [];
+
   output.list<ShownVersion>(
     [
       'version',
@@ -48,10 +53,13 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
     ],
     versions,
   );
+
   if (dependents.asOf) output.notes([`Users as the index knew at ${dependents.asOf}.`]);
   if (usage) output.notes([reachOf(usage)]);
+
   const unnamed = usage && lastAsked(usage, undefined);
   if (unnamed) output.notes([`Last request without a version: ${unnamed}.`]);
+
   output.problems(
     dependents.unread.map(({ what, detail }) => `The list may be incomplete: ${what} could not be read. ${detail}`),
   );

@@ -14,12 +14,15 @@ export function addKeyCommands(program: CmkCommand): void {
     .command('key')
     .description('keys and their versions')
     .summary('keys: list, show, ensure, import, rotate, revoke, restore, retire');
+
   addKeyList(key);
+
   const named = (name: string): CmkCommand =>
     key
       .command(name)
       .argument('<key>', 'name, <vault>/<name>, or identifier https://<vault>.vault.azure.net/keys/<key>');
   const inOne = (name: string): CmkCommand => named(name).inVault('its vault');
+
   addEnsure(inOne('ensure'));
   addImport(named('import'));
   addRotate(inOne('rotate'));
@@ -37,6 +40,7 @@ function addEnsure(command: CmkCommand): void {
     rotateAfter?: string;
     rotateBeforeExpiry?: string;
   };
+
   const beforeExpiry = new Option(
     '--rotate-before-expiry <duration>',
     'rotation policy: time before expiry at which it is rotated (P30D)',
@@ -63,6 +67,7 @@ function addEnsure(command: CmkCommand): void {
 
 function addImport(command: CmkCommand): void {
   type Options = { file: string; passwordFile?: string; hsm?: boolean; expires?: WantedKey['expiresOn'] };
+
   command
     .option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM')
     .changing()
@@ -113,6 +118,7 @@ function addRetire(command: CmkCommand): void {
   const { cli } = command;
   const { environment } = cli;
   const workspace = new Option('--usage-workspace <id>', "id of the Log Analytics workspace with the vault's log");
+
   type Options = RetireOptions & {
     version?: string;
     withoutEvidence?: boolean;
@@ -120,6 +126,7 @@ function addRetire(command: CmkCommand): void {
     dryRun?: boolean;
     yes?: boolean;
   };
+
   command
     .changing()
     .confirmed()
@@ -137,10 +144,13 @@ function addRetire(command: CmkCommand): void {
       const what = `disable ${version ?? 'every version without a known use'} of`;
       const mind = withoutEvidence ? NOT_KNOWN : '';
       const isSure = options.yes || options.dryRun || false;
+
       await confirmName(what, `${key.vault.name}/${key.name}`, isSure, cli.context.ask, () => mind);
+
       const proof = withoutEvidence ? 'person' : 'log';
       const app = await cli.appRecord();
       const asked = { version, proof, why, ticket, workspace: usageWorkspace, environment, app } as const;
+
       return retireVersions(key, asked, operation);
     });
 }

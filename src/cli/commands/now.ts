@@ -31,6 +31,7 @@ export function addNowCommand(program: CmkCommand): void {
 
 function showNow(now: WholeNow, output: Output): void {
   const rows = rowsOf(now);
+
   if (output.isRows) {
     rows.unshift({ part: 'line', state: now.tone, detail: now.line });
   } else {
@@ -38,11 +39,14 @@ function showNow(now: WholeNow, output: Output): void {
     if (now.fleet.value) output.text(`${now.fleet.value.text}.`);
     if (now.fleet.value) output.text(byIndexAnd(now.drift.value?.report));
   }
+
   // As `jsonl` the document itself is the only line.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
+
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
     if (problem) output.notes([`${part}: ${problem.detail} ${problem.nextStep}`]);
   }
+
   output.incompleteIf(now.tone !== 'good');
 }
 
@@ -63,6 +67,7 @@ function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
   const row = (part: string, about: string | undefined, state: string, detail: string): Row => {
     return { part, about, state, detail };
   };
+
   return [
     ...(keys.value?.revoked ?? []).map(({ key, revocation: { revokedOn, revokedBy } }) =>
       row('keys', nameOf(key), 'revoked', `since ${revokedOn} by ${revokedBy}`),

@@ -23,7 +23,9 @@ export function addRekeyCommands(program: CmkCommand): void {
     .command('rekey')
     .description('move all accounts and scopes from one key to another')
     .summary('moves to another key: list, show, start, pause, resume, cancel');
+
   addStart(rekey);
+
   rekey
     .command('list')
     .description('every re-key and its progress, newest first')
@@ -33,11 +35,13 @@ export function addRekeyCommands(program: CmkCommand): void {
       for (const { id } of (await app.get('/rekeys', REKEY_LIST)).value) all.push(await readOne(id, app));
       return all;
     }, showAll);
+
   rekey
     .command('show')
     .argument('<id>', 'its id, as `cmk rekey list` prints it')
     .description('one re-key: progress, failures with reasons, and remaining steps')
     .readsApp(({ app }, _, id) => readOne(id, app), show);
+
   addChange(rekey, 'pause', 'stop moves until it is resumed');
   addChange(rekey, 'resume', 'continue, and retry failed accounts');
   addChange(rekey, 'cancel', 'roll back: move all accounts and scopes back to the old key');
@@ -61,6 +65,7 @@ async function prepareOrder(options: OrderOptions, cli: Cli) {
 
 function addStart(rekey: CmkCommand): void {
   type Options = OrderOptions & { readonly maxFailures: number; readonly grant?: boolean };
+
   const start = async (operation: Operation, options: Options, from: string, to: string) => {
     const { REKEY_STARTED } = await import('../../api/rekeys.ts');
     const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
@@ -74,20 +79,28 @@ function addStart(rekey: CmkCommand): void {
       await grantRoles(check.withoutRole, to, operation);
       if (!journal.dryRun) check = await checking();
     }
+
     for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
     for (const warning of check.warnings) journal.note(warning);
+
     if (check.problems.length > 0) return { check, order: undefined };
+
     const text = `${count(check.accounts, 'account')} to move from ${from} to ${to}`;
     const change = { text, action: 'key.rekey', resource: from, from, to } as const;
+
     if (journal.dryRun) {
       journal.planned(change);
       return { check, order: undefined };
     }
+
     const { order } = await app.send('POST', '/rekeys', request, REKEY_STARTED);
+
     // The app has already recorded it in the audit trail.
     journal.done({ ...change, resource: order.from, from: order.from, to: order.to });
+
     return { check, order };
   };
+
   rekey
     .command('start')
     .changing()
@@ -125,25 +138,31 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
     .argument('<id>', 'id of the re-key, as `cmk rekey list` prints it')
     .inStorage();
   if (act === 'cancel') command.option('--keep', 'end it without moving accounts back');
+
   const change = async ({ journal }: Operation, options: OrderOptions & { readonly keep?: boolean }, id: string) => {
     const { REKEY_STATUS } = await import('../../views/rekey.ts');
     const { reason, app } = await prepareOrder(options, rekey.cli);
     const before = await readOne(id, app);
     const text = `re-key ${id}: ${options.keep ? 'ended as it is' : DONE[act]}`;
     const change = { text, action: 'key.rekey', resource: before.order.from } as const;
+
     if (journal.dryRun) {
       journal.planned(change);
       return before;
     }
+
     const query = new URLSearchParams({ reason, keep: String(options.keep ?? false) });
     const after =
       act === 'cancel'
         ? await app.send('DELETE', `${pathOf(id)}?${query}`, undefined, REKEY_STATUS)
         : await app.send('POST', `${pathOf(id)}/${act}`, { reason }, REKEY_STATUS);
+
     // The app has already recorded it in the audit trail.
     journal.done(change);
+
     return after;
   };
+
   command.changes(change, (status, output) => {
     show(status, output);
     // The order succeeded, even if moves had failed before it.
@@ -153,6 +172,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
 
 function showAll(all: readonly RekeyStatus[], output: Output): void {
   if (all.length === 0) output.text('No re-key has been started.');
+
   output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
@@ -166,6 +186,7 @@ function showAll(all: readonly RekeyStatus[], output: Output): void {
     ],
     all,
   );
+
   const open = all.filter(({ progress }) => progress.toDo.length > 0);
   output.notes(open.map(({ order }) => `Some steps remain: cmk rekey show ${order.id}`));
   output.incompleteIf(all.some(({ progress }) => progress.failed > 0));
@@ -173,10 +194,15 @@ function showAll(all: readonly RekeyStatus[], output: Output): void {
 
 function show({ order, progress }: RekeyStatus, output: Output): void {
   const { id, from, to, state, paused } = order;
+
   output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
+
   const { moved, waiting, failed, left, incomplete } = progress;
+
   output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, moved by other writers or deleted ${left}`);
+
   if (incomplete) output.notes(['The fleet index cannot be read: more accounts may be waiting.']);
+
   output.list<RekeyStatus['progress']['failures'][number]>(
     [['ACCOUNT', ({ account }) => lastName(account)], 'scope', 'reason', 'detail'],
     progress.failures,

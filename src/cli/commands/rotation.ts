@@ -16,6 +16,7 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('moves of accounts to a new version of their key')
     .summary('moves to a new version: list, show, pause, resume');
   let pauses: Ordered['pauses'] = [];
+
   rotation
     .command('list')
     .description('rotations in progress or finished within a week, and pauses')
@@ -30,6 +31,7 @@ export function addRotationCommands(program: CmkCommand): void {
         showPauses(pauses, output);
       },
     );
+
   rotation
     .command('show <key>')
     .inVault('the vault of the key')
@@ -45,6 +47,7 @@ export function addRotationCommands(program: CmkCommand): void {
       showOne,
       ([{ state }]) => state !== 'underWay',
     );
+
   addOrder(rotation.command('pause [key]'), 'pause')
     .description('pause moves and rotations of a key or of all keys; break-glass is not paused')
     .option('--until <time>', 'end of the pause: a time (2026-12-01T06:00Z), or a duration from now (PT4H)');
@@ -66,21 +69,26 @@ function showAll(rows: readonly RotationSummary[], output: Output): void {
 
 function showOne([rotation]: readonly [Rotation], output: Output): void {
   showAll([rotation], output);
+
   const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
   if (pause) output.text(`Paused ${sinceOf(pause)}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
+
   if (unlisted) {
     output.notes([`Finished according to the fleet index: ${accountsNotListed(unlisted)}, and may use the key too.`]);
   }
+
   if (!output.isRows) {
     const columns = ['subscription', 'region', 'moved', 'waiting', 'failed', 'expectedEnd'] as const;
     output.list<Rotation['places'][number]>(columns, places);
   }
+
   for (const { account, scope, reason, detail: why } of failedUses) {
     const name = `${lastName(account)}${scope ? `/${scope}` : ''}`;
     output.notes([`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`]);
   }
+
   if (oldestWaiting) {
     output.text(`Waiting longest: ${lastName(oldestWaiting.account)} (${oldestWaiting.reason}).`);
   }
@@ -90,7 +98,9 @@ function showOne([rotation]: readonly [Rotation], output: Output): void {
 function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
   const { cli } = command;
   let key: string | undefined;
+
   type Options = { readonly reason: string; readonly ticket?: string; readonly until?: string };
+
   const order = async ({ azure }: Operation, { reason, ticket, until }: Options, name?: string) => {
     const { CONTROL_RESPONSE } = await import('../../api/pause.ts');
     const { appByStorage } = await import('../app-of-environment.ts');
@@ -100,11 +110,13 @@ function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
     const app = await appByStorage(cli);
     return app.send('POST', `/${act}`, { reason, ticket, key, until: end }, CONTROL_RESPONSE);
   };
+
   command
     .inVault('the vault of the key')
     .ordering()
     .inStorage()
     .reads(order, (ordered, output) => showOrdered(ordered, output, act === 'resume' ? key : undefined));
+
   return command;
 }
 

@@ -20,6 +20,7 @@ export function addVaultCommands(program: CmkCommand): void {
       },
       (found, output) => output.list<Vault>(COLUMNS, found),
     );
+
   vault
     .command('show')
     .watching()
@@ -33,6 +34,7 @@ export function addVaultCommands(program: CmkCommand): void {
         output.text(`Its keys: cmk key list --vault ${found.name}`);
       },
     );
+
   vault
     .command('ensure')
     .changing()

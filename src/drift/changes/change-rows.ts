@@ -43,6 +43,7 @@ export type ChangeRows = ReturnType<typeof createChangeRows>;
 export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
   const read = async (partition: string): Promise<ChangeRow[]> =>
     (await Array.fromAsync(table.rows(partition))).flatMap((row) => ROW.safeParse(row).data ?? []);
+
   return {
     /** Unchecked changes, due or not. */
     pending: () => read(PENDING),
@@ -69,6 +70,7 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
 
 function toRow(partitionKey: string, row: ChangeRow): RowChange {
   const { id, concern, at, notedOn, due, attempts, changedBy, broken } = row;
+
   return {
     ...keysOf(partitionKey, row),
     properties: {

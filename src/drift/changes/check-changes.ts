@@ -44,6 +44,7 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
     (await services.changes.pending()).filter((row) => row.due <= services.now());
   const lease = await services.leases.acquire(LEASE);
   if (!lease) return;
+
   try {
     for (let rows = await due(); rows.length > 0 && lease.held(); rows = await due()) {
       await checkRows(rows, services, log);
@@ -51,26 +52,38 @@ export async function checkChanges(cause: Cause, services: ChangeServices, log: 
   } finally {
     await lease.release();
   }
+
   const pending = await services.changes.pending();
   if (pending.length === 0) return;
+
   const next = Math.min(...pending.map((row) => row.due.getTime())) - services.now().getTime();
+
   await requestChanges(services, cause, Math.max(0, Math.ceil(next / 1_000)));
 }
 
 /** Checks the subjects of some rows: contests, report, work items, repairs and confirmations. */
 async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, log: Log): Promise<void> {
   const check = await evaluateRows(taken, services);
+
   // Repeats the checks with the stored contests before it enqueues work.
   if (await declareContests(check, services)) return checkRows(check.rows, services, log);
+
   const { id, rows } = check;
   const merged = await mergeIntoReport(check, services);
+
   // Runs without a report too, because the index must contain the accounts. The first full check creates the report.
   await putWork(workOfChanges(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
+
   if (!merged) return services.changes.finish(rows);
+
   logMerged(merged, log);
+
   const again = await repair(check, merged.report, services, log);
+
   await services.changes.put(again);
+
   const ids = new Set(again.map((row) => row.id));
+
   await services.changes.finish(rows.filter((row) => !ids.has(row.id)));
   await confirmChanges(merged.changes, services, log);
 }
@@ -113,12 +126,14 @@ async function mergeIntoReport(
   { driftStorage, settings, now }: ChangeServices,
 ): Promise<Merged | undefined> {
   let merged: Merged | undefined;
+
   // Reads the time again after the checks. The report measures the time from a change to its finding.
   const input = { focus, result, changes, rules: { ...rules, now: now() }, autofix: settings.drift.autofix };
   await driftStorage.merge((whole) => {
     merged = mergeResult(whole, input);
     return merged.report;
   });
+
   return merged;
 }
 
@@ -132,8 +147,11 @@ async function repair(
   const { autofix } = services.settings.drift;
   const repairable = findings.filter((finding) => isAbout(focus, finding) && isFixed(finding, autofix));
   await fix(repairable, id, services, log);
+
   if (result.unread.length === 0 && repairable.length === 0) return [];
+
   const due = new Date(services.now().getTime() + AGAIN_MS);
+
   return rows
     .filter(({ attempts }) => attempts < MOST_ATTEMPTS)
     .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
@@ -165,6 +183,7 @@ function logMerged({ changes, added, report }: Merged, log: Log): void {
       ...about,
     });
   }
+
   const news = new Set(added.map(({ cause }) => cause.id));
   logCauses(
     report.causes.filter((cause) => news.has(cause.id)),
@@ -204,6 +223,7 @@ export function newContests(
   newId: () => string,
 ): Contest[] {
   const uses = Map.groupBy(new Set(repairable.map(({ resource }) => comparableId(resource))), resourceOf);
+
   return [...uses].flatMap(([account, broken]): Contest[] => {
     const rows = recent
       .filter(({ concern, at }) => concern === 'account' && resourceOf(at) === account)
@@ -215,9 +235,11 @@ export function newContests(
       new Set(counted.flatMap((row) => row.broken ?? []).flatMap((one) => (one.use === use ? one.stamp : [])));
     const last = counted.at(-1);
     if (!last || !broken.some((use) => stampsOf(use).size > MOST_REPAIRS)) return [];
+
     const { objectId, name, client } = last.changedBy;
     const by = { ...(objectId ? { objectId } : {}), ...(name ? { name } : {}), ...(client ? { client } : {}) };
     const until = new Date(now.getTime() + DAY_MS).toISOString();
+
     return [{ id: newId(), account: last.at, since: now.toISOString(), until, by }];
   });
 }

@@ -23,6 +23,7 @@ export async function confirmChanges(
 ): Promise<void> {
   const open = changes.filter(({ confirmed }) => !confirmed).slice(0, MOST_CONFIRMED);
   if (open.length === 0) return;
+
   const confirmed = new Set<string>();
   try {
     await pMap(open, async (change) => {
@@ -31,6 +32,7 @@ export async function confirmChanges(
         confirmed.add(keyOf(change));
       }
     });
+
     if (confirmed.size > 0) {
       const confirm = <T extends ChangedBy>(one: T): T =>
         confirmed.has(keyOf(one)) ? { ...one, confirmed: true } : one;

@@ -74,14 +74,17 @@ export async function focusOf(changes: readonly ResourceChange[], ports: FocusPo
     (vault: ManagedVault) => readRows(vault, ports),
     ({ uri }) => uri,
   );
+
   for (const change of changes) {
     const found = await subjectsOf(change, ports, rows.get);
     resourcesOf.set(change.id, new Set(found.keys()));
+
     for (const [resource, subject] of found) {
       const known = subjects.get(resource);
       if (known?.kind !== 'account' || !known.changed) subjects.set(resource, subject);
     }
   }
+
   return { subjects, resourcesOf };
 }
 
@@ -97,12 +100,15 @@ async function subjectsOf(
   if (keyUser) found.set(resourceOf(at), { kind: 'keyUser', id: keyUser });
   if (concern === 'key') found.set(resourceOf(at), { kind: 'key', id: at });
   if (concern === 'account') found.set(resourceOf(at), { kind: 'account', id: at, changed: true });
+
   const own = /^(vault|group|perimeter)$/.test(concern) ? all.filter((vault) => isAt(vault.id)) : [];
   for (const vault of own) {
     found.set(resourceOf(vault.id), { kind: 'vault', vault, used: (await rowsOf(vault)).length > 0 });
   }
+
   // No check of an account depends on the perimeter.
   if (!/^(vault|group|identity|key)$/.test(concern)) return found;
+
   const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
   for (const vault of concern === 'vault' ? own : around) {
     for (const { key, account, identity } of await rowsOf(vault)) {
@@ -110,6 +116,7 @@ async function subjectsOf(
       found.set(resourceOf(account), { kind: 'account', id: account, changed: false });
     }
   }
+
   return found;
 }
 

@@ -36,6 +36,7 @@ export interface FocusResult {
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
   // A change at a vault may be one of a role.
   if (ofKind(focus, 'vault').length > 0) services.authorization.forgetRoles();
+
   const accounts = ofKind(focus, 'account');
   const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
   const context = await contextOf({
@@ -44,6 +45,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     memory: await services.driftStorage.managedAccounts(),
     areScopesDue: ({ id }) => changed.has(resourceOf(id)),
   });
+
   const { vaults, keys } = context;
   const wanted = accounts.flatMap(({ id }) => parseStorageAccountId(id) ?? []);
   const results = await pMap(
@@ -52,6 +54,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     // Limits memory: a key may have users in every subscription, and each list takes about a megabyte.
     { concurrency: CONCURRENCY },
   );
+
   const keyUsers = await pMap(
     ofKind(focus, 'keyUser'),
     ({ id }) => {
@@ -60,6 +63,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     },
     { concurrency: CONCURRENCY },
   );
+
   const usesOf = (resource: GraphResource) =>
     services.settings.vaults.all.flatMap((vault) =>
       [...usesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })),
@@ -74,6 +78,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     return (await keys.get(vaultUri, keyName)) ?? [];
   });
   const readKeys = [...revoked, ...used].flat();
+
   const ofVaults = await pMap(
     ofKind(focus, 'vault'),
     async ({ vault, used }) => {
@@ -82,15 +87,18 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
     },
     { concurrency: CONCURRENCY },
   );
+
   const found = [
     ...results.flatMap(({ findings }) => findings),
     ...readKeys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
     ...ofVaults.flat(),
   ];
+
   const unread = [
     ...[...(await vaults.all()), ...results].flatMap((one) => one.unread),
     ...unreadOf([...partsOfKeys(readKeys), ...keyUsers]),
   ];
+
   return {
     found: found.filter((finding) => isAbout(focus, finding)),
     unread: unread.filter(({ beside }) => !beside),
@@ -109,6 +117,7 @@ async function* readAccounts(
     yield* read.filter((account) => account !== undefined);
     return;
   }
+
   const names = new Set(wanted.map(({ id }) => resourceOf(id)));
   for await (const account of accounts.list(subscription)) if (names.has(resourceOf(account.id))) yield account;
 }

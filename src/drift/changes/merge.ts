@@ -59,11 +59,13 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
       return [{ ...changedBy, id, foundOn, fixed, found: named(made), gone: named(ended) }];
     })
     .sort((a, b) => Date.parse(b.on) - Date.parse(a.on));
+
   const unseen = report.unseen.filter(({ id }) => !found.has(id));
   const counts = countFindings(findings, unseen, report);
   const sinceCheck = { new: report.counts.new + counts.new, gone: report.counts.gone + counts.gone };
   const listed = withSeconds(withChanges(report.changes, effective));
   const merged = { findings, unseen, causes: causesOf(findings), counts: { ...counts, ...sinceCheck } };
+
   return { report: { ...report, ...merged, ...listed }, changes: effective, added };
 }
 
@@ -80,6 +82,7 @@ function changeOf(
   const isOwn = ({ at }: ResourceChange): number => Number(resourceOf(at) === about);
   const width = ({ id }: ResourceChange): number => resourcesOf.get(id)?.size ?? 0;
   const on = ({ changedBy }: ResourceChange): number => Date.parse(changedBy.on);
+
   return changes
     .filter(({ id }) => resourcesOf.get(id)?.has(about))
     .sort((a, b) => isOwn(b) - isOwn(a) || width(a) - width(b) || on(b) - on(a))[0];
@@ -100,6 +103,7 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
     const gone = [...one.gone, ...again.gone].slice(0, NAMED);
     return { ...one, found, gone, fixed: one.fixed || again.fixed };
   });
+
   return [...byId.values(), ...known].slice(0, LISTED);
 }
 

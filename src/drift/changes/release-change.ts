@@ -44,10 +44,12 @@ export async function releaseChange(
     log,
   );
   if (records.length === 0) return undefined;
+
   const cause = { by: 'drift', ref: release.id, since: on };
   const subscription = parseStorageAccountId(account)?.subscriptionId;
   if (subscription) await resumePostponed(subscription.toLowerCase(), now, ports);
   if (subscription) await putWork([{ subscription, kind: 'account', about: account }], cause, ports);
+
   const changedBy = {
     objectId: caller.objectId,
     on,
@@ -56,9 +58,12 @@ export async function releaseChange(
     confirmed: true,
     ...(caller.name ? { name: caller.name } : {}),
   };
+
   const row = { id: release.id, concern: 'account', at: account, changedBy } as const;
+
   await ports.changes.put([{ ...row, notedOn: on, due: now, attempts: 0 }]);
   await requestChanges(ports, cause, 1);
+
   return { account, audit: await audit };
 }
 

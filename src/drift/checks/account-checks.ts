@@ -71,6 +71,7 @@ function laggingUse(
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return [];
   if (now.getTime() - usableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
+
   const is = `It uses ${use.current}, more than 24 hours after a newer version became usable.`;
   const shouldBe = `It uses the newest usable version ${plan.target.version}.`;
   const found: Found = { severity: 'warning', is, shouldBe, ...moving(account, key) };
@@ -78,6 +79,7 @@ function laggingUse(
 
   const { action: _, ...rest } = found;
   const done = `${is} The app made Storage check for the newer version, and Storage did not change to it.`;
+
   return [{ ...rest, is: done, fix: ASKED }];
 }
 
@@ -118,9 +120,11 @@ function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' |
 
 export function notCustomerManaged({ account, own, use }: AccountSubject, rules: Rules): Found | undefined {
   if (use || !hasToUseKey(account, rules)) return undefined;
+
   const tag = tagOf(account.tags, KEY_TAG);
   const ofOwn = own ? " The app's own storage needs a key of a vault that the app does not manage." : '';
   const required = `It uses a customer-managed key, as CMK_REQUIRE requires.${ofOwn}`;
+
   return {
     is: 'It uses Microsoft-managed keys.',
     shouldBe: tag === undefined ? required : `It uses the key of its tag: ${tag}.`,
@@ -132,6 +136,7 @@ export function notCustomerManaged({ account, own, use }: AccountSubject, rules:
 export function unexpectedKey({ account, use }: AccountSubject): Found | undefined {
   const tag = tagOf(account.tags, KEY_TAG)?.trim();
   if (!use || tag === undefined) return undefined;
+
   const used = parseKeyIdentifier(formatKeyIdentifier(use));
   const wanted = parseKeyIdentifier(tag);
   const [vault = '', key = ''] = tag.split('/');
@@ -139,6 +144,7 @@ export function unexpectedKey({ account, use }: AccountSubject): Found | undefin
     ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
     : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
   const is = formatKeyIdentifier(use);
+
   return fits
     ? undefined
     : { is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } };
@@ -158,12 +164,14 @@ export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly F
     const versions = known(key.versions) ?? [];
     const held = heldVersion(use, versions);
     if (!held || usability(held, now) !== 'Disabled') return [];
+
     const is = `The version in use, ${held.version}, is disabled`;
     const revocation = openRevocation(versions, now);
     if (!revocation) {
       const cause = { about: [held.id] };
       return [{ resource, is: `${is}: its data cannot be read.`, cause }];
     }
+
     // A revocation disables it intentionally, and has its own finding.
     return [
       {
@@ -182,12 +190,14 @@ export function keyExpired(subject: AccountSubject, { now }: Rules): readonly Fo
     const versions = known(key.versions) ?? [];
     const held = heldVersion(use, versions);
     if (!held || usability(held, now) !== 'Expired') return [];
+
     const stopped = stoppedByExpiry(key, held, held === newestVersion(versions));
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
     const shouldBe = 'The version in use has not expired.';
     const command = afterExpiry(key, held, pinned, now);
     const found: Found = { resource, is, shouldBe, command, cause: { about: [key.key.id] } };
+
     return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }
@@ -199,6 +209,7 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
 function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): readonly Found[] {
   const found = { resource, cause: { about: [key.id] } };
   const none = `The vault has no key ${use.keyName}`;
+
   switch (state) {
     case 'present': {
       const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which wraps the account's data: the key was purged and created again under its name.`;
@@ -210,6 +221,7 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
       const { vault } = key;
       const is = `The vault ${vault.name} with its key ${use.keyName} no longer exists. It may be soft-deleted.`;
       const cause = { reason: 'VaultNotFound', about: [vault.id] } as const;
+
       return [{ ...found, is, command: recoverVault(vault), cause }];
     }
     case 'absent':

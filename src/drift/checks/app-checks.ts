@@ -18,10 +18,12 @@ function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rule
     const wrong = judgeSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
     const [first] = wrong;
     if (!first) return [];
+
     const is = wrong.map((verdict) => {
       if (verdict.is === 'misaimed') return `${verdict.found.name}: ${verdict.differences.join(' ')}`;
       return `No event subscription ${subscriptionName(verdict.wanted)} delivers changes in it to ${verdict.wanted.functionId}.`;
     });
+
     return [
       {
         resource: `/subscriptions/${subscription}`,
@@ -41,6 +43,7 @@ const NETWORK = /Client address is not authorized|Public network access is disab
 function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
+
   return [...byAction.values()].map(({ resource, what, action, detail, beside }) => ({
     resource,
     part: action,

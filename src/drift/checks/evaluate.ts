@@ -24,6 +24,7 @@ export function evaluate<S>(
       const of = found.resource ?? resource;
       const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
       const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
+
       return {
         id: findingId(check.reason, of, found.part),
         reason: check.reason,
@@ -69,6 +70,7 @@ export function withHistory(
   const changedBy = new Map(previous?.findings.map((one) => [one.id, one.changedBy]));
   const unread = new Set(previous?.findings.filter(({ reason }) => reason === 'Unreadable').map(({ id }) => id));
   const seen = new Set<string>();
+
   return findings
     .filter(({ id }) => !seen.has(id) && seen.add(id))
     .map((finding) => ({
@@ -96,11 +98,14 @@ export function unseenFindings(
   now: Date,
 ): Unseen[] {
   if (complete || !previous) return [];
+
   const found = new Set(findings.map(({ id }) => id));
+
   // Findings about failed reads are not carried over.
   const seen = previous.findings
     .filter(({ reason }) => !READS.has(reason))
     .map(({ id, since }) => ({ id, since, lastSeen: previous.startedOn }));
+
   return [...seen, ...previous.unseen].filter(
     ({ id, lastSeen }) => !found.has(id) && now.getTime() - Date.parse(lastSeen) <= UNSEEN_MS,
   );
@@ -116,6 +121,7 @@ export function countFindings(
   const now = new Set([...findings, ...unseen].map(({ id }) => id));
   const counted = findings.filter(({ exemption }) => !exemption);
   const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
+
   return {
     error: of('error'),
     warning: of('warning'),

@@ -52,6 +52,7 @@ export function nearExpiry(subject: KeySubject, rules: Rules): readonly Found[] 
 function heldNearExpiry(subject: KeySubject, { now }: Rules): readonly Found[] {
   const all = listed(subject.versions);
   const newest = newestVersion(all);
+
   return all
     .filter(({ version, enabled }) => enabled && version !== newest?.version)
     .flatMap((version): Found[] => {
@@ -68,19 +69,25 @@ function newestNearExpiry(subject: KeySubject, { now }: Rules): Found | undefine
   const { key, versions, policy } = subject;
   const newest = inForce(versions, now);
   if (!newest?.expiresOn) return undefined;
+
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
   if (days > WARN_DAYS) return undefined;
+
   const rotation = known(policy);
+
   // Key Vault cannot rotate imported key material.
   const due = rotation && !imported(newest) ? rotationDue(newest, rotation) : undefined;
   const itself = due && due < newest.expiresOn ? due : undefined;
+
   // The key's policy rotates it in time, so its near expiry is intended.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return undefined;
+
   const decision = rotation && decideRotation(listed(versions), rotation, now);
   const stopped = stoppedByExpiry(subject, newest, true);
   const when = `${days < 0 ? 'expired' : 'expires'} on ${newest.expiresOn.toISOString()}`;
   const late = itself ? `; its rotation policy should have rotated it on ${itself.toISOString()}` : '';
   const isYoung = now.getTime() - newest.createdOn.getTime() < ROTATED_MS;
+
   return {
     severity: stopped || days <= ERROR_DAYS ? 'error' : 'warning',
     is: `Its newest version ${when}${late}.${stopped ? ` That stops ${stopped}.` : ''}`,
@@ -107,8 +114,10 @@ export function rotationIncomplete(subject: KeySubject, { now }: Rules): Found |
   const { key, versions } = subject;
   const unfinished = unfinishedRotation(listed(versions), now);
   if (!unfinished || isUsedByMySql(subject)) return undefined;
+
   const { from, to } = unfinished;
   const rotates = !rotatedByHand(from) && !rotatedByHand(to) && mayRotate(subject, from);
+
   return {
     is: `Its newest version ${to.version} never expires, and the previous version expires on ${from.expiresOn?.toISOString()}.`,
     shouldBe: 'A new version has the lifetime of the previous version.',
@@ -229,12 +238,15 @@ const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
 function keyOperationsMissing({ versions, material }: KeySubject): Found | undefined {
   const read = known(material);
   const newest = newestVersion(known(versions) ?? []);
+
   // UnsupportedKey reports key types that cannot have these operations.
   if (!read?.operations || !newest || isStorageKind(read) === false) return undefined;
+
   const { operations } = read;
   const allowed = operations.map((operation) => operation.toLowerCase());
   const missing = STORAGE_OPERATIONS.filter((operation) => !allowed.includes(operation.toLowerCase()));
   if (missing.length === 0) return undefined;
+
   return {
     is: `Its newest version ${newest.version} does not allow ${missing.join(' and ')}.`,
     shouldBe: 'It allows wrapKey and unwrapKey, without which Storage cannot use it.',

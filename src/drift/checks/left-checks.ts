@@ -44,12 +44,14 @@ function isBackOnOlder({ use, key, before }: AccountSubject, now: Date): boolean
 /** The app repaired the account twice within an hour, and it was changed again. */
 export function contestedChange({ account, use, contest }: AccountSubject): Found | undefined {
   if (!contest) return undefined;
+
   const { by, since, until } = contest;
   const who = by.name ?? by.objectId ?? 'An unnamed caller';
   const client = by.client === undefined ? '' : ` with the client ${by.client}`;
   const is = use
     ? `uses ${use.pinned ?? 'the version that Storage chooses'} of ${use.keyName}`
     : 'uses no key of Key Vault';
+
   return {
     is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
     shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
@@ -66,10 +68,13 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
 
 export function noLongerCustomerManaged({ account, use, left }: AccountSubject, rules: Rules): Found | undefined {
   if (use || !left || isOptedOut(account.tags, left.lastSeen)) return undefined;
+
   // NotCustomerManaged reports an account that must use a key, regardless of the opt-out tag.
   if (hasToUseKey(account, rules)) return undefined;
+
   const { key } = left.key;
   const [identity, another] = account.userAssignedIdentities;
+
   return {
     is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
     shouldBe: 'It uses its previous key, or an operator has recorded that it opted out.',

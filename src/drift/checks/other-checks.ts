@@ -45,6 +45,7 @@ export function stoppedByExpiry(
       ({ path, version: named }) =>
         !PREVIOUS_KEYS.test(path) && (named === undefined ? isNewest : named === version.version),
     );
+
   const stopped = others.flatMap((other) => {
     const what = STOPPED[other.type.toLowerCase()];
     return what !== undefined && other.known && isOn(other) ? [`${what} ${lastName(other.id)}`] : [];
@@ -71,6 +72,7 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
   const target = newestUsableVersion(read, now);
   if (!target || !others || openRevocation(read, now)) return [];
   if (now.getTime() - usableSince(target).getTime() <= FOLLOW_MS) return [];
+
   return others.flatMap((other) => {
     const behind = other.uses.find(({ path, version }) => !PREVIOUS_KEYS.test(path) && isOlder(version, target, read));
     if (!other.known || !behind) return [];

@@ -20,11 +20,14 @@ const LEAST = { lifetime: 28, apart: 7 };
 export function policyBlocksRotation(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, policy, material, denials = [] } = subject;
   const newest = inForce(versions, now);
+
   // Key Vault cannot rotate imported key material.
   if (!newest || imported(newest)) return [];
+
   const kind = known(material);
   const rotation = known(policy);
   const days = rotation?.expiresIn === undefined ? Number.POSITIVE_INFINITY : evenDays(rotation.expiresIn);
+
   return denials.flatMap(({ assignment, reference, rule }): Found[] => {
     const found = (next: string, command: Found['command']): Found[] => [
       {
@@ -35,15 +38,20 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
         cause: { about: [assignment.id, key.vault.id] },
       },
     ];
+
     const exempt = exemptVault(key.vault, assignment.id, reference);
+
     if (kind && rule.deniesMaterial?.(kind)) {
       return found(`be ${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}, like this version`, exempt);
     }
+
     if (!rotation || days === undefined || !deniesLifetime(rule, days)) return [];
+
     const lifetime = allowedLifetime(denials, rotation);
     const next = Number.isFinite(days)
       ? `expire after ${Math.round(days)} days (${rotation.expiresIn} in the rotation policy of the key)`
       : 'never expire: the rotation policy of the key sets no lifetime';
+
     return found(next, lifetime === undefined ? exempt : setLifetime(key, lifetime));
   });
 }

@@ -29,11 +29,14 @@ const NAMED = 3;
 export function retirableVersion(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, usage, evidence, others = [] } = subject;
   if (usage.unknown > 0 || usage.incomplete) return [];
+
   const all = known(versions) ?? [];
   const named = versionsNamedBy(others);
+
   // The app retires no version while it knows of such a gap, whatever the log shows.
   const gaps = others.flatMap(gapsOf);
   const ofOthers = gaps.length > 0 ? [nameFirst(gaps, NAMED, ' ')] : [];
+
   return retirable(all, now)
     .filter(({ version }) => !usage.uses(version) && !named.has(version))
     .map((version): Found => {
@@ -42,6 +45,7 @@ export function retirableVersion(subject: KeySubject, { now }: Rules): readonly 
       const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
       const open = [...reasonsOfPerson(version), ...ofOthers, ...ofLog];
       const about = { resource: id, cause: { about: [key.id] } };
+
       if (evidence && open.length === 0) {
         return {
           ...about,
@@ -50,6 +54,7 @@ export function retirableVersion(subject: KeySubject, { now }: Rules): readonly 
           action: { kind: 'retire', key: key.id, version: name },
         };
       }
+
       return {
         ...about,
         is: [seen, NOT_KNOWN, ...open].join(' '),
@@ -69,12 +74,15 @@ export function oldVersionInUse(
   { now }: Rules,
 ): readonly Found[] {
   if (usage.unknown > 0 || usage.incomplete || !evidence || !('log' in evidence)) return [];
+
   const all = known(versions) ?? [];
   const successor = newestUsableVersion(all, now);
   const tookOver = takenOver(all, now);
   if (!successor || !tookOver) return [];
+
   const since = new Date(Math.max(tookOver.getTime(), now.getTime() - RECENT_HOURS * HOUR_MS));
   const named = versionsNamedBy(others);
+
   return all
     .filter(({ version }) => !usage.uses(version) && !named.has(version))
     .filter((version) => compareAge(version, successor) < 0)

@@ -42,6 +42,7 @@ function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonl
   return verdicts(subject, rules).flatMap((verdict): readonly Found[] => {
     if (verdict.is !== 'misaimed') return [];
     const { functionName, functionId, eventTypes } = verdict.wanted;
+
     return [
       {
         resource: verdict.found.id,

@@ -29,14 +29,17 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
     const access = key && key !== ownKey ? await reads.access(account, key) : undefined;
     return { resource, use, key, access, lost: await isLost(use, key, reads) };
   };
+
   const itself = await gatherUse(account.id, accountKeyUse(account.encryption));
   const read = await reads.scopes(account, itself.key);
   const platformScopes = read.filter((scope) => scope.keyUri === undefined);
+
   const scopes = await Promise.all(
     read
       .filter((scope) => scope.keyUri !== undefined)
       .map((scope) => gatherUse(scopeResource(account.id, scope.name), scopeKeyUse(scope), itself.key)),
   );
+
   return { account, own: reads.own, ...itself, scopes, platformScopes };
 }
 

@@ -13,6 +13,7 @@ const MAX_LOOKUPS = 200;
  */
 export function identityReader({ identities }: GatherServices, signal: AbortSignal | undefined) {
   const lookups = new Map<string, number>();
+
   /** Principal ids by lower-case ARM id of the identity. */
   const lists = readOnce((subscription: string) =>
     readPart(listOf(subscription), async () => {
@@ -23,15 +24,18 @@ export function identityReader({ identities }: GatherServices, signal: AbortSign
       return principals;
     }),
   );
+
   const single = readOnce(
     async (id: ResourceId): Promise<Part<IdentityState>> => {
       const { subscriptionId } = id;
       const count = (lookups.get(subscriptionId) ?? 0) + 1;
       lookups.set(subscriptionId, count);
+
       if (count > MAX_LOOKUPS) {
         const detail = `The list lacks more than ${MAX_LOOKUPS} identities of accounts. The app did not read the others.`;
         return { unread: { ...listOf(subscriptionId), kind: 'refused', detail } };
       }
+
       return readPart<IdentityState>(PARTS.identity(id.id), async () => {
         const found = await identities.get(id, signal);
         return found ? { is: 'there', principalId: found.principalId } : { is: 'deleted' };
@@ -39,18 +43,23 @@ export function identityReader({ identities }: GatherServices, signal: AbortSign
     },
     ({ id }) => id,
   );
+
   return async (id: string): Promise<Part<IdentityState>> => {
     const parsed = parseResourceId(id);
     if (!parsed) {
       return { unread: { ...PARTS.identity(id), kind: 'unexpected', detail: 'It is not the ARM id of an identity.' } };
     }
+
     const list = await lists.get(parsed.subscriptionId);
     if ('value' in list) {
       const principalId = list.value.get(id.toLowerCase());
       return principalId === undefined ? single.get(parsed) : { value: { is: 'there', principalId } };
     }
+
     if (list.unread.kind !== 'forbidden') return list;
+
     const alone = await single.get(parsed);
+
     // Azure rejects the single reads too, so report only the subscription.
     return 'unread' in alone && ['forbidden', 'refused'].includes(alone.unread.kind) ? list : alone;
   };

@@ -20,6 +20,7 @@ export function gatheredKeys(vaults: GatheredVaults, services: KeyServices) {
     const of = 'unread' in keys ? closedOff(key, keys, gone) : await readKey(key, services);
     return { ...of, tenantId: known(subject.properties)?.tenantId, denials };
   };
+
   const keys = readOnce(read, ([vaultUri, name]) => `${vaultUri}/keys/${name}`);
   const versions = readOnce(
     ({ key, version }: { key: ManagedKey; version: string }) =>
@@ -30,6 +31,7 @@ export function gatheredKeys(vaults: GatheredVaults, services: KeyServices) {
       ),
     ({ key, version }) => `${key.id}/${version}`,
   );
+
   return {
     /** Undefined if the vault is not managed. */
     get: (vaultUri: string, name: string) => keys.get([vaultUri, name]),
@@ -60,12 +62,14 @@ export async function readKey(named: ManagedKey, { keys, keyCatalog }: KeyServic
     );
     return { key: named, state, versions, ...NOTHING, usage };
   }
+
   const key = listed ? asSpelled(named, listed) : named;
   const newest = listed && newestVersion(listed);
   const [policy, material] = await Promise.all([
     readPart(PARTS.rotationPolicy(key), () => keys.rotationPolicy(key)),
     readPart(PARTS.material(key), async () => newest && keyCatalog.material(key, newest.version)),
   ]);
+
   return { key, state: 'present', versions, policy, material, usage };
 }
 

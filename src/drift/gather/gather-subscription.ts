@@ -64,6 +64,7 @@ export async function contextOf({
 }) {
   const vaults = gatheredVaults(services, rules, signal);
   const own = ownStorage(services.settings);
+
   return {
     services,
     rules,
@@ -117,7 +118,9 @@ export async function gatherSubscription(
       failed(error);
     }
   };
+
   await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: AT_A_TIME });
+
   return scan.result;
 }
 
@@ -140,10 +143,13 @@ class SubscriptionScan {
   async add(account: Account): Promise<void> {
     const { keys, rules, tenants, ownStorage } = this.#context;
     const { result } = this;
+
     result.accounts += 1;
+
     const name = account.name.toLowerCase();
     const own = ownStorage.includes(name);
     if (own) result.ownSeen.push(name);
+
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
@@ -151,13 +157,16 @@ class SubscriptionScan {
       scopes: async (of, key) => (await this.#listScopes(of, own)) ?? (await this.#rowsOf(of, key)).flatMap(scopesOf),
       own,
     });
+
     const uses = managedUses(gathered);
     if (uses.length > 0) result.dependents += 1;
+
     for (const { resource, use, key } of uses) {
       const { scope } = splitScope(resource);
       key.usage.add(scope === undefined ? account.name : `${account.name}/${scope}`, use);
       if (own) result.lockedOutBy.push({ account: account.id, key: key.key.id });
     }
+
     const contest = contestOf(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
       ...gathered,
@@ -174,10 +183,12 @@ class SubscriptionScan {
       tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
       blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
+
     // The app repairs no contested account, so its findings have no action.
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules).map(({ action, ...finding }) =>
       action && !contest ? { ...finding, action } : { ...finding, canFix: false },
     );
+
     result.findings.push(...found);
   }
 
@@ -185,6 +196,7 @@ class SubscriptionScan {
   async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
     const { memory } = this.#context;
     const former = memory.of(account.name);
+
     if (use && key) {
       const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
       if (!former || before === undefined || !isReverted(use, key, before)) {
@@ -192,16 +204,23 @@ class SubscriptionScan {
         memory.remember(account.name, { key: key.key.id, version: use.pinned, lastSeen });
         return {};
       }
+
       // The newer version stays stored while the account is on an older one.
       memory.remember(account.name, former);
+
       return { before };
     }
+
     if (!former) return {};
+
     // An account that opted out is deleted from memory. If it returns and leaves again, that is a new finding.
     const optedOut = !use && isOptedOut(account.tags, former.lastSeen);
+
     memory.remember(account.name, optedOut ? undefined : former);
+
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
     const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
+
     return left ? { left: { key: left, lastSeen: former.lastSeen, pinned: former.version !== undefined } } : {};
   }
 
@@ -218,11 +237,13 @@ class SubscriptionScan {
     const id = userAssignedIdentity(account);
     const identity = id === undefined ? undefined : await identityOf(id);
     if (identity && 'unread' in identity) this.unread(identity.unread);
+
     const state: IdentityState | undefined =
       identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
     const vault = await vaults.get(key.vault.uri);
     const answer = await vault?.roles.accessOf(account, key.name, state);
     if (answer?.unread) this.unread(answer.unread);
+
     return answer?.access;
   }
 
@@ -230,25 +251,33 @@ class SubscriptionScan {
   async #listScopes(account: Account, own: boolean): Promise<readonly SeenScope[] | undefined> {
     const { services, areScopesDue, signal } = this.#context;
     if (this.#scopesStopped || !(areScopesDue(account) || own)) return undefined;
+
     const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
     this.result.stamps.set(comparableId(account.id), stamp);
+
     const scopes: SeenScope[] = [];
     try {
       for await (const scope of services.accounts.listAllScopes(account, signal)) {
         scopes.push(scope);
+
         if (scope.keyUri === undefined) continue;
+
         const id = comparableId(scopeResource(account.id, scope.name));
         this.result.stamps.set(id, useOfScope(scope, about, startedOn).stamp);
       }
+
       this.result.scopesLookedAt += 1;
       return scopes;
     } catch (error) {
       const failure = describeFailure(error);
       if (failure.kind === 'notFound') return [];
+
       // The list of the next account would fail too, so report it once.
       this.#scopesStopped ||= failure.kind === 'throttled' || failure.kind === 'forbidden';
+
       const what = this.#scopesStopped ? PARTS.allScopes(`/subscriptions/${this.result.id}`) : PARTS.scopes(account.id);
       this.unread(unreadPart(what, error));
+
       return undefined;
     }
   }
@@ -280,6 +309,7 @@ class SubscriptionScan {
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }
+
     return Map.groupBy(rows, ({ account }) => accountRow(account));
   }
 }
@@ -308,19 +338,23 @@ function scopesOf(row: UseRow): readonly SeenScope[] {
  */
 export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
   const round = nextRound(previous);
+
   const shares = new Map(
     (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
       id,
       Math.max(1, Math.ceil(accounts / SCOPE_LISTS)),
     ]),
   );
+
   const withFindings = new Set(
     (previous?.findings ?? []).flatMap(({ resource }) => {
       const { account, scope } = splitScope(resource);
       return scope === undefined ? [] : [account.toLowerCase()];
     }),
   );
+
   const listed = new Map<string, number>();
+
   return ({ id, subscriptionId }) => {
     const share = shares.get(subscriptionId);
     const lists = listed.get(subscriptionId) ?? 0;

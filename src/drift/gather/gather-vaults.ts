@@ -41,6 +41,7 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
   const deadLetters = readOnce((container: string) =>
     readPart(PARTS.deadLetters(container), () => services.driftStorage.deadLetters(since)),
   );
+
   /** Undelivered events of the last day. */
   const undelivered = () => deadLetters.get('cmk-deadletter');
   const vaults = readOnce(
@@ -48,26 +49,32 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
       const { parts, keys } = await readVault(vault, rules, services, signal);
       const { properties } = parts;
       const isMissing = 'value' in properties && properties.value === undefined;
+
       // Key Vault serves a vault under its name, whatever its resource group.
       const answers = 'value' in keys || keys.unread.kind === 'forbidden';
       const gone = isMissing && !answers;
+
       const [roles, policed, all] = await Promise.all([
         vaultRoles(vault, known(properties), services, signal),
         isMissing ? { denials: [], unread: [] } : denials(vault),
         undelivered(),
       ]);
+
       const isOwn = ({ source }: { readonly source: string }) => source.toLowerCase() === vault.id.toLowerCase();
       const own = 'value' in all ? { value: all.value.filter(isOwn) } : all;
+
       // A missing vault is one finding, without a finding for each of its parts.
       const subject: VaultSubject = isMissing
         ? { vault, deadLetters: own, properties, events: undefined, answers }
         : { vault, deadLetters: own, ...parts };
       const read = isMissing ? [] : Object.values(parts);
       const unread = gone ? [] : [...unreadOf([...read, keys]), ...roles.unread, ...policed.unread];
+
       return { subject, gone, roles, keys, denials: policed.denials, unread };
     },
     ({ uri }) => uri,
   );
+
   return {
     /** Undefined if the vault is not managed. */
     get(uri: string): Promise<GatheredVault> | undefined {
@@ -90,6 +97,7 @@ async function readVault(vault: ManagedVault, rules: Rules, services: GatherServ
     readPart(PARTS.auditLog(vault.id), () => vaultGuards.sendsAuditLog(vault, signal)),
     readPart(PARTS.locks(vault.id), () => vaultGuards.isLocked(vault, signal)),
   ]);
+
   return { parts: { properties, events, auditLog, locked }, keys };
 }
 
@@ -100,9 +108,11 @@ async function readEvents(
   signal: AbortSignal | undefined,
 ): Promise<VaultSubject['events']> {
   if (!wanted) return undefined;
+
   const read = await readPart(PARTS.events(vault.id), () => eventGrid.read(vault, signal));
   if ('unread' in read || read.value.topicUnreadable === undefined) return read;
   if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
+
   // The vault lacks required event subscriptions. Its unreadable topic may have them.
   return { unread: unreadPart(PARTS.topic(vault.id), read.value.topicUnreadable) };
 }
@@ -125,6 +135,7 @@ export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal
     if ('unread' in part && /^(unavailable|throttled)$/.test(part.unread.kind)) unanswered += 1;
     return part;
   };
+
   const initiatives = readOnce((id: string) => {
     const scope = scopeOfInitiative(id) ?? '';
     // Identified by their scope: the app lacks one permission for all initiatives there.
@@ -132,6 +143,7 @@ export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal
       policies.initiative(scope, lastName(id), signal),
     );
   });
+
   return async (vault: ManagedVault): Promise<Pick<GatheredVault, 'denials' | 'unread'>> => {
     const read = await readPolicy('policyAssignments', vault.id, 'the policy assignments of the vault', () =>
       policies.assignments(vault, signal),
@@ -145,14 +157,18 @@ export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal
       },
       { concurrency: CONCURRENCY },
     );
+
     const denials = found.flatMap((one) => one.denials);
     const unread = unreadOf([read, ...found.map(({ initiative }) => initiative)]);
     if (denials.length === 0) return { denials, unread };
+
     const exemptions = await readPolicy('policyExemptions', vault.id, 'the policy exemptions of the vault', () =>
       policies.exemptions(vault, signal),
     );
+
     // Without the exemptions, each denial may be exempt.
     if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
+
     return { denials: denials.filter((one) => !isExempt(one, exemptions.value, now)), unread };
   };
 }

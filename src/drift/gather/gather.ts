@@ -69,12 +69,16 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const listed = known(ids) ?? [];
   const context = await contextOf({ signal, rules, services, previous, memory: known(own.managedAccounts) });
   const { keys, tenants } = context;
+
   await pMap(services.settings.vaults.all, ({ uri }) => context.vaults.get(uri), { concurrency: VAULTS });
+
   const vaults = await context.vaults.all();
   const named = vaults.flatMap(({ subject, keys: names }) =>
     (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
   );
+
   await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
+
   // Reads other resources before the accounts. An account's finding of an expired key names the other users that the
   // expiry stops. A key that only accounts name, because no vault lists it, has no other users.
   const unreadOthers = await gatherOthers(await keys.all(), listed, { ...services, signal });
@@ -83,13 +87,18 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
   const openRevocations = findOpenRevocations(previous?.openRevocations ?? [], events, keySubjects, rules.now);
+
   // Unreadable identities do not matter: they use no other key.
   const lacksUsers = ({ unread }: SubscriptionResult) => unread.some(({ action }) => action.startsWith(STORAGE_RIGHTS));
   const incomplete = 'unread' in ids || subscriptions.some(lacksUsers);
+
   for (const { usage } of keySubjects) usage.incomplete = incomplete;
+
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
+
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
   const ownStorage = judgeOwnStorage(context.ownStorage, subscriptions, keySubjects);
+
   const parts = [
     ...[...Object.values(own), trail, rollouts, ids, await context.vaults.undelivered()],
     // The tenants come from the same list, so report its failure once.
@@ -97,9 +106,11 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     ...partsOfKeys(keySubjects),
     ...watches.map(({ events }) => events),
   ];
+
   const found = [...vaults, ...subscriptions, ownStorage];
   const unread = [...unreadOf(parts), ...found.flatMap((one) => one.unread), ...unreadOthers];
   const { functionAppId, problems } = rules.drift;
+
   return {
     previous,
     vaults,
@@ -154,6 +165,7 @@ async function gatherTrail(
 ): Promise<{ readonly trail: Part<TrailReport> | undefined; readonly events: readonly KeyEvent[] }> {
   const events: KeyEvent[] = [];
   if (!watch) return { trail: undefined, events };
+
   const keep = (entry: AuditEntry): void => {
     const event = keyEventOf(entry);
     if (event) events.push(event);
@@ -161,6 +173,7 @@ async function gatherTrail(
   const trail = await readPart(PARTS.trail('cmk-audit'), () =>
     withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end, keep)),
   );
+
   return { trail, events };
 }
 
@@ -200,6 +213,7 @@ export async function gatherOthers(
     },
     { concurrency: GRAPH_QUERIES },
   );
+
   return unread.flat();
 }
 
@@ -211,10 +225,12 @@ async function readUsers(
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, OtherDependent[]>> {
   const found = new Map<string, OtherDependent[]>();
+
   for await (const row of graph.query(vaultUseQuery(vault), signal)) {
     if (!isWanted(row)) continue;
     for (const [name, user] of usesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
   }
+
   return found;
 }
 
@@ -225,6 +241,7 @@ async function gatherRollouts(
 ): Promise<Part<void> | undefined> {
   if (!rollouts) return undefined;
   const byKey = new Map(keys.map((subject) => [subject.key.id.toLowerCase(), subject]));
+
   return readPart(PARTS.rollouts('cmkcontrol'), async () => {
     for await (const { name, row } of rollouts.all()) {
       const subject = byKey.get(name.toLowerCase());

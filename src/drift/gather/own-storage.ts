@@ -20,7 +20,9 @@ export function judgeOwnStorage(
       .filter((other) => isStorageAccount(other) && own.includes(other.name.toLowerCase()))
       .map(({ id, name }) => ({ account: id, name: name.toLowerCase(), key: key.id })),
   );
+
   const seen = new Set([...subscriptions.flatMap(({ ownSeen }) => ownSeen), ...elsewhere.map(({ name }) => name)]);
+
   return {
     lockedOutBy: [
       ...subscriptions.flatMap(({ lockedOutBy }) => lockedOutBy),

@@ -113,12 +113,14 @@ async function rbacRoles(
     },
     ({ principalId, name }) => `${principalId} ${name}`,
   );
+
   const direct = (account: Account): VaultAccess => {
     if ('unread' in grants) return { model: 'unknown', why: grants.unread.detail };
     const principals = [account.systemPrincipalId, ...Object.values(account.principalIds)];
     const own = principals.flatMap((id) => (id ? (grants.value.get(id.toLowerCase()) ?? []) : []));
     return { model: 'rbac', grants: own };
   };
+
   return {
     unread: unreadOf([grants, ends]),
     async accessOf(account, name, identity) {
@@ -130,10 +132,14 @@ async function rbacRoles(
         const until = accessEnds(principalId, key, found.grants, known(ends) ?? new Map());
         return { access: until ? { ...access, until } : access };
       }
+
       if (access.reason !== 'IdentityWithoutRole' || !principalId) return { access };
+
       const read = await byGroup.get({ principalId, name });
       if ('value' in read) return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
+
       const { unread } = read;
+
       return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
     },
   };
@@ -151,11 +157,15 @@ function localRoles(
       found = await local.ofKey(name);
       access = keyAccess(account, { vaultId, name }, found, identity);
     }
+
     if (access.ready !== 'unknown') return { access };
     if (found.unread) return { access, unread: found.unread };
+
     // A finding on the identity reports this.
     if (identity?.is === 'unknown') return { access };
+
     const perhaps = { ...PARTS.localRoles(vaultId), what: PARTS.groups(vaultId).what };
+
     return { access, unread: found.groupsUnread ?? { ...perhaps, kind: 'refused', detail: LOCAL_GROUPS } };
   };
 }

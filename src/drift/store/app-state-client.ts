@@ -24,6 +24,7 @@ export function appState(settings: Pick<Settings, 'storage'>, credential: () => 
     const read = () => withinTime(TIMEOUT_MS, (limit) => queues.getQueueClient(queue).getProperties(limit));
     return (await unlessMissing(read))?.approximateMessagesCount ?? 0;
   };
+
   return {
     /** Number of messages in each poison queue. */
     poisonMessages: (): Promise<{ queue: string; messages: number }[]> =>

@@ -56,6 +56,7 @@ function reportStore(container: ContainerClient) {
     const text = name === undefined ? undefined : await downloadText(container, REPORTS + name);
     return text === undefined ? undefined : parseReport(text);
   };
+
   /** Newest first, because names begin with the time. */
   const list = async (day = '') => {
     const found = await listBlobs(container, REPORTS + day, { includeMetadata: true });
@@ -63,7 +64,9 @@ function reportStore(container: ContainerClient) {
       .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
       .sort((a, b) => (a.name < b.name ? 1 : -1));
   };
+
   const newestWhole = async () => readWhole(container, (await list())[0]?.name);
+
   return {
     newest: async () => read((await list())[0]?.name),
     async get(id: string) {
@@ -86,14 +89,18 @@ function reportStore(container: ContainerClient) {
     async before(): Promise<ReportBefore | undefined> {
       const newest = await openReport(container, (await list())[0]?.name);
       if (!newest) return undefined;
+
       const { startedOn, coverage, trailEnd, openRevocations, changes } = newest.report;
       const previous: Pick<WholeReport, 'unseen'> & { findings: PreviousFinding[] } = { unseen: [], findings: [] };
+
       for await (const { findings = [], unseen = [] } of newest.detailLines) {
         previous.unseen.push(...unseen);
+
         for (const { id, reason, resource, since, changedBy } of findings) {
           previous.findings.push({ id, reason, resource, since, ...(changedBy ? { changedBy } : {}) });
         }
       }
+
       return { startedOn, coverage, trailEnd, openRevocations, changes, ...previous };
     },
     /** Newest first. */
@@ -110,6 +117,7 @@ function reportStore(container: ContainerClient) {
       for (let tries = 1; ; tries += 1) {
         const newest = await newestWhole();
         if (!newest) return undefined;
+
         const whole = change(newest.whole);
         try {
           await writeReport(container, whole, newest.etags);
@@ -158,6 +166,7 @@ async function writeReport(
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
   await uploadText(container, detailsName(name), await packDetails(whole), { conditions: { ifMatch: etags.details } });
+
   // The history reads this summary without downloading each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);
   const options = { metadata: { summary }, conditions: { ifMatch: etags.report } };
@@ -185,6 +194,7 @@ function accountMemory(container: ContainerClient) {
 
 function runningChecks(container: ContainerClient) {
   const fileOf = (id: string): string => `${RUNNING}${id}.json`;
+
   return {
     /** Stores that a check has begun, or why it has no report. */
     begin: (check: RunningCheck) => uploadText(container, fileOf(check.id), JSON.stringify(check)),

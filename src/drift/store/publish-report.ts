@@ -25,13 +25,17 @@ export async function publishReport(
   log: Log,
 ): Promise<string | undefined> {
   const { id, counts, coverage, complete } = report;
+
   logCauses(report.causes, id, log);
+
   const failure = await driftStorage.write(report).then(
     () => undefined,
     (error: unknown) => `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`,
   );
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
+
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
+
   log({
     level: 'info',
     reason: 'DriftChecked',
@@ -49,6 +53,7 @@ export async function publishReport(
     openRevocations: report.findings.filter(({ reason }) => reason === 'RevocationOpen').length,
     seconds,
   });
+
   return failure;
 }
 
@@ -67,6 +72,7 @@ function byReason({ findings }: WholeReport): Record<string, number> {
 function recordOf(cause: DriftCause, report: string): LogRecord {
   const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
   const others = findings === 1 ? '' : ` The same cause affects ${affected} resources.`;
+
   return {
     level: LEVEL[severity],
     reason: reason as Reason,

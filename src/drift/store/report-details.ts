@@ -51,14 +51,17 @@ export async function* unpackDetails(packed: string): AsyncIterable<DetailsLine>
 
 async function* linesOf(stream: Readable): AsyncIterable<string> {
   let rest = '';
+
   for await (const chunk of stream.setEncoding('utf8')) {
     const [first = '', ...others] = String(chunk).split('\n');
     rest += first;
+
     for (const other of others) {
       yield rest;
       rest = other;
     }
   }
+
   // A last line that was cut off is not dropped: it fails to parse.
   if (rest !== '') yield rest;
 }

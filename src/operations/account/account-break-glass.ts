@@ -57,6 +57,7 @@ export async function revokeAccount(
 
   const others = await othersWithIdentity(account, key, shared, { azure, journal });
   const names = others.map((id) => lastName(id)).join(', ');
+
   if (others.length > 0 && !shared) {
     throw new CmkError(
       'IdentityShared',
@@ -64,16 +65,20 @@ export async function revokeAccount(
       'Add --shared to revoke their access too, or disable an encryption scope of the account (cmk scope disable).',
     );
   }
+
   if (others.length > 0) journal.note(`Other resources with the same identity lose access too: ${names}`);
 
   const readable = await readableWithout(removed, account, { key, principalId }, azure);
+
   for (const note of readable.notes) journal.note(note);
 
   const result = { account: account.id, key: key.id, removed, others };
+
   if (removed.length === 0) {
     journal.found(`the identity of ${account.name} has no access to ${key.vault.name}/${key.name}`);
     return { ...result, complete: readable.complete, ...NOT_AUDITED };
   }
+
   journal.note(
     'A removed role stays effective for up to ten minutes; Azure does not document how long Storage keeps using an unwrapped key.',
   );
@@ -81,10 +86,12 @@ export async function revokeAccount(
     `Not permanent: any new grant gives the identity access again. To restore it: cmk account restore ${account.name} --reason '<why>'`,
   );
   journal.note('The drift check reports IdentityWithoutRole until then: do not run the command of that finding.');
+
   if (journal.dryRun) {
     for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
     return { ...result, complete: false, ...NOT_AUDITED };
   }
+
   const correlationId = randomUUID();
   const details = { why, ticket, key: key.id, removes: removed, others };
   const record = (reason: 'AccountRevocationBegun' | 'AccountRevoked' | 'AccountRevocationIncomplete') => {
@@ -92,19 +99,25 @@ export async function revokeAccount(
     const entry = { id: `account.revoke/${correlationId}/${reason}`, ...about };
     return recordDone(entry, audit, { azure, journal }, BREAK_GLASS_AUDIT_WAIT_MS);
   };
+
   if ((await record('AccountRevocationBegun')) !== 'written') {
     journal.note(`A restore will find no record. Grants to restore manually: ${JSON.stringify(removed)}`);
   }
+
   for (const grant of removed) {
     await journal.change(grantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
   }
+
   const left = await readKeyGrants(principalId, key, azure);
   for (const grant of left.removable) {
     journal.note(`${grantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
   }
+
   for (const { how, remedy } of left.standing) journal.note(`The identity still reaches the key ${how}. ${remedy}`);
+
   const isRemoved = left.removable.length === 0 && left.standing.length === 0;
   const audited = await record(isRemoved ? 'AccountRevoked' : 'AccountRevocationIncomplete');
+
   return { ...result, complete: isRemoved && readable.complete, audit: audited };
 }
 
@@ -115,6 +128,7 @@ export async function revokeAccount(
 async function refuseLocked({ vault, name }: ManagedKey, { vaultGuards }: Azure): Promise<void> {
   const locks = await vaultGuards.locksOf(vault).catch(() => []);
   if (locks.length === 0) return;
+
   const command = commandOr(
     shellCommand(
       'az lock delete --ids',
@@ -122,6 +136,7 @@ async function refuseLocked({ vault, name }: ManagedKey, { vaultGuards }: Azure)
     ),
     locks.join(', '),
   );
+
   throw new CmkError(
     'AccountNotRevocable',
     `A lock on ${vault.name} prevents the removal of role assignments (${locks.join(', ')}). Nothing was changed.`,
@@ -139,6 +154,7 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
       'An account on Microsoft-managed keys has no key access to remove.',
     );
   }
+
   const refuse = (why: string): CmkError => {
     const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access manually.';
     return new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
@@ -146,10 +162,13 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
   const identity = keyIdentity(account);
   if ('missing' in identity) throw refuse(identity.missing);
   if ('unknown' in identity) throw refuse(identity.unknown);
+
   if (parseVault(use.vaultUri)?.kind === 'managedHsm') {
     throw refuse(`The key of ${account.name} is in a Managed HSM, which this command does not support.`);
   }
+
   const vault = await findVault(use.vaultUri, azure);
+
   return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
@@ -197,17 +216,23 @@ export async function restoreAccount(
   if (recorded.length === 0) journal.found(`no open revocation of ${account.name} is recorded`);
 
   const restored = recorded.filter((grant) => isGrantOf(account, grant));
+
   for (const grant of recorded) {
     if (!restored.includes(grant)) journal.note(notRestored(grant, account));
   }
+
   for (const grant of restored) {
     await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
   }
+
   if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
+
   const details = { why, ticket, restored };
   const entry = { action: 'account.restore', reason: 'AccountRestored', resource: account.id, details };
   const audited = await recordDone(entry, audit, { azure, journal });
+
   journal.note('A new role assignment takes effect within ten minutes; Storage retries automatically.');
+
   return { account: account.id, restored, audit: audited };
 }
 
@@ -256,22 +281,26 @@ export async function setScopeState(
 ): Promise<ScopeState> {
   // The name becomes part of a path, so it is checked.
   checkName('scope', scope);
+
   const account = await findAccount(named, azure, where);
   const from = await unlessMissing(() => azure.accounts.scopeState(account, scope));
   if (from === undefined) {
     throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
   }
+
   const isOn = state === 'Enabled';
   const text = `encryption scope ${scope} ${state.toLowerCase()}`;
   const resource = scopeResource(account.id, scope);
   const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
   if (from === state) journal.found(`${text} before`);
   else await journal.change(change, () => azure.accounts.setScopeState(account, scope, state));
+
   if (!isOn) {
     journal.note(
       `Storage rejects requests for blobs of the scope (403). File shares have no scopes and stay readable.`,
     );
     journal.note(`Not permanent. To enable it: cmk scope enable ${account.name} ${scope}`);
   }
+
   return { account: account.id, scope, state };
 }

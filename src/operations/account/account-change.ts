@@ -44,6 +44,7 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
     { ...options.key, pin: options.key.pin ?? (isPinned ? 'newest' : undefined) },
     operation,
   );
+
   // A pinned account moves to the newest version of another key. With the same key it keeps its version, unless the
   // operator names one.
   const stays = isPinned && options.key.pin === undefined && use && isKey(use, source);
@@ -52,7 +53,9 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
     await refuseWhileRevoked(use, operation);
     await checkIdentity(account, source, operation);
   }
+
   const text = `${account.name} encrypted with ${describeSource(source)} instead`;
+
   return applyPlan(account, plan, text, operation, options.waitSeconds);
 }
 
@@ -90,6 +93,7 @@ export async function disableAccount(options: DisableOptions, operation: Operati
   const plan = planDisable(account);
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
+
     const tag = tagOf(account.tags, KEY_TAG);
     if (tag !== undefined && !options.yes) {
       throw new CmkError(
@@ -98,12 +102,16 @@ export async function disableAccount(options: DisableOptions, operation: Operati
         'Remove the tag first, or add --yes: the drift check then reports NotCustomerManaged until you remove the tag.',
       );
     }
+
     if (!options.yes && !journal.dryRun) await options.confirm(account.name);
   }
+
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
   const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
+
   if (plan.write)
     journal.note('The account keeps its identity and the role on the vault: remove them if nothing else needs them.');
+
   return result;
 }
 
@@ -150,17 +158,20 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
       'If the account must not use its version, create a newer one: cmk key rotate',
     );
   }
+
   // Storage may still use another version than the account names: then the command writes the same version again.
   const isHeld = use.pinned === target.version && (use.current === undefined || use.current === target.version);
   const plan: AccountPlan = isHeld
     ? { write: false, why: `${account.name} is pinned to this version already` }
     : { write: true, encryption: withKeyVersion(account.encryption, target.version) };
   const result = await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation);
+
   if (newest && newest.version !== target.version) {
     journal.note(
       `A newer version exists, ${newest.version}: the app moves the account to it at its next reconcile pass.`,
     );
   }
+
   return result;
 }
 

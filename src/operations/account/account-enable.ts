@@ -36,24 +36,32 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   const { azure, journal } = operation;
   const { replaceIdentity = false, waitSeconds } = options;
   const before = await findAccount(options.account, azure, options);
+
   journal.found(`account ${before.name} in ${before.resourceGroup} (${before.location})`);
+
   const source = await readKeySource(options.key, operation);
   const named = options.identity ?? ownIdentity(before);
   const identity = named === undefined || named === SYSTEM_ASSIGNED ? undefined : await findOwn(named, operation);
+
   planEnable(before, source, identity?.id, replaceIdentity); // throws before the first change
+
   const account = identity ? before : await withSystemIdentity(before, operation);
   const name = identity?.name ?? 'the system-assigned identity';
   const principalId = identity?.principalId ?? account.systemPrincipalId;
+
   if (options.grant && !options.roleGiven) {
     const grantee = identity ?? { id: account.id, name: `${name} of ${account.name}`, principalId };
     await ensureIdentityRole(grantee, source.vault, undefined, operation);
   } else if (!principalId) {
     journal.note(`${name} does not exist until this command runs, and then needs its role: --grant assigns it.`);
   } else if (!options.roleGiven) await checkRole(principalId, name, source, operation);
+
   const plan = planEnable(account, source, identity?.id, replaceIdentity);
+
   // An account that already uses the key keeps its mode.
   const pin = plan.write ? plan.encryption.keyVaultProperties?.keyVersion || undefined : undefined;
   const text = `${account.name} encrypted with ${describeSource({ ...source, pin })}`;
+
   return applyPlan(account, plan, text, operation, waitSeconds);
 }
 
@@ -97,7 +105,9 @@ interface CreateOptions extends EnableOptions {
 export async function createAccount(options: CreateOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const { account: name, sku, kind } = options;
+
   checkName('account', name);
+
   if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
       'SystemAssignedAtCreation',
@@ -105,20 +115,26 @@ export async function createAccount(options: CreateOptions, operation: Operation
       'Use a user-assigned identity (cmk admin ensure-identity), or create the account first and then run: cmk account enable',
     );
   }
+
   const existing = await lookUpAccount(name, azure, options);
   const source = await readKeySource(options.key, operation);
   const identity = await findOwn(options.identity, operation);
+
   if (existing) {
     const plan = planEnable(existing, source, identity.id, false);
     if (plan.write) throw nameTaken(options);
+
     journal.found(`account ${name} in ${existing.resourceGroup} (${existing.location}); ${plan.why}`);
+
     return accountResult(existing);
   }
+
   const { id, location } = await placeToCreate('account', ACCOUNT_TYPE, name, options, azure);
   const problem = await azure.accounts.nameProblem(id.subscriptionId, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
   if (options.grant) await ensureIdentityRole(identity, source.vault, undefined, operation);
   else await checkRole(identity.principalId, identity.name, source, operation);
+
   const text = `account ${name} created in ${id.resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
   const { id: to } = source.key;
   const created = await journal.change({ text, action: 'account.create', resource: id.id, to }, () =>
@@ -132,11 +148,14 @@ export async function createAccount(options: CreateOptions, operation: Operation
       }),
     ),
   );
+
   if (!created) {
     const mode = source.pin === undefined ? 'automatic' : 'pinned';
     return { account: id.id, keySource: 'Microsoft.Keyvault', key: to, mode, version: source.pin };
   }
+
   noteUnprotected(created, kind, journal);
+
   return accountResult(created);
 }
 

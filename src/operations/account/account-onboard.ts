@@ -42,13 +42,19 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const { azure, journal } = operation;
   const { keyGroup, pin, waitSeconds = PROPAGATION_SECONDS } = options;
   const version = pin === 'newest' ? undefined : pin;
+
   checkName('key', options.key);
+
   if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
   if (version !== undefined) checkName('version', version);
+
   const account = await findAccount(options.account, azure, options);
+
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
   journal.found(COVERED);
+
   const { subscriptionId: subscription, location } = account;
+
   await checkOnboarding(account, version, options, operation);
 
   // Each step searches every readable subscription for the name before it creates a resource.
@@ -57,6 +63,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const key = keyIn(vault, options.key, azure.cloud);
   const keyName = `${vault.name}/${key.name}`;
   let hasKey = false;
+
   if (vault.planned) {
     const text = `Key Vault Crypto Officer assigned to you on vault ${vault.name}`;
     journal.planned({ text, action: 'role.assign', resource: vault.id });
@@ -64,13 +71,17 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
     journal.planned({ text: `rotation policy of ${keyName} set`, action: 'key.setPolicy', resource: key.id });
   } else {
     await ensureOfficer(vault, key, waitSeconds, operation);
+
     if (version !== undefined && !(journal.dryRun && journal.changed)) {
       usableVersion(key, await azure.keys.listVersions(key), version, azure.now());
     }
+
     hasKey = (await ensureKey(key, {}, operation)).version !== undefined;
   }
+
   const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
   const grantee = vault.planned ? { id: identity.id, name: identity.name } : identity;
+
   await ensureIdentityRole(grantee, vault, undefined, operation);
 
   // In a dry run the key and the role may be planned but not exist yet.
@@ -79,11 +90,13 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
     journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
     return { ...accountResult(account), verification: undefined };
   }
+
   const { replaceIdentity } = options;
   const choice = { vault: vault.id, key: key.name, pin };
   const asked = { account: account.id, key: choice, identity: identity.id, replaceIdentity };
   const result = await enableAccount({ ...asked, roleGiven: true, waitSeconds }, operation);
   if (journal.dryRun) return { ...result, verification: undefined };
+
   return { ...result, verification: await verifyAccount({ account: account.id }, operation) };
 }
 
@@ -102,7 +115,9 @@ async function checkOnboarding(
   const { azure } = operation;
   const vault = await lookUpVault(vaultName, azure);
   if (vault) noteVault(vault, operation);
+
   const identity = await lookUpIdentity(named, azure);
+
   if (!vault && version !== undefined) {
     throw new CmkError(
       'UnknownVersion',
@@ -110,9 +125,11 @@ async function checkOnboarding(
       'Pin the account to the new version: --pin without a value.',
     );
   }
+
   const unmadeUri = `https://${vaultName.toLowerCase()}.${azure.cloud.keyVaultSuffix}`;
   const vaultUri = vault?.uri ?? parseVault(vaultName)?.vaultUri ?? unmadeUri;
   const { subscriptionId, resourceGroup } = account;
   const unmade = named.startsWith('/') ? named : resourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, named).id;
+
   planEnable(account, { vaultUri, keyName, pin: version }, identity?.id ?? unmade, replaceIdentity);
 }

@@ -46,6 +46,7 @@ export function planEnable(
       `Changing the key needs another command: cmk account change-key ${name} --vault <vault> --key ${key.keyName}`,
     );
   }
+
   const identityNow = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const sameIdentity = identity && identityNow ? sameResource(identityNow, identity) : !identity && !identityNow;
   const attach = attachIdentity(account, identity, replaceIdentity);
@@ -53,7 +54,9 @@ export function planEnable(
     const mode = use.pinned === undefined ? 'automatic' : `pinned to ${use.pinned}`;
     return { write: false, why: `${name} uses this key already, ${mode}` };
   }
+
   const pin = key.pin ?? use?.pinned;
+
   return { write: true, identity: attach, encryption: withKey(encryption, { ...key, pin }, identity) };
 }
 
@@ -70,6 +73,7 @@ export function planChangeKey({ name, encryption }: Account, key: WantedKeyUse):
       `Enable customer-managed keys: cmk account enable ${name} --vault <vault> --key ${key.keyName}`,
     );
   }
+
   if (isKey(use, key) && use.pinned === key.pin) return { write: false, why: `${name} uses this key already` };
   return { write: true, encryption: { ...encryption, keyVaultProperties: keyProperties(encryption, key) } };
 }
@@ -91,6 +95,7 @@ export function withKey(
 ): AccountEncryption {
   // "" removes an existing identity.
   const chosen = identity ?? (before?.encryptionUserAssignedIdentity ? '' : undefined);
+
   return {
     ...rest,
     keySource: 'Microsoft.Keyvault',
@@ -117,10 +122,14 @@ export function attachIdentity(
   if (identity === undefined) {
     if (systemPrincipalId) return undefined;
     if (attached.length === 0) return { type: 'SystemAssigned' };
+
     const kept = Object.fromEntries(attached.map((id) => [id, {}]));
+
     return { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: kept };
   }
+
   if (attached.some((id) => sameResource(id, identity))) return undefined;
+
   // "Only 1 User Assigned identity is permitted here" (Storage resource provider, Identity).
   if (attached.length > 0 && !replace) {
     throw new CmkError(
@@ -129,9 +138,11 @@ export function attachIdentity(
       'Use that identity (--identity), or allow its removal: --replace-identity',
     );
   }
+
   // `null` removes an identity, although the SDK's type does not include it.
   const userAssignedIdentities = { ...Object.fromEntries(attached.map((id) => [id, null])), [identity]: {} };
   const type = systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned';
+
   return { type, userAssignedIdentities } as AccountIdentity;
 }
 
@@ -176,10 +187,12 @@ export async function applyPlan(
   waitSeconds = PROPAGATION_SECONDS,
 ): Promise<AccountResult> {
   const { azure, journal } = operation;
+
   if (!plan.write) {
     journal.found(plan.why);
     return accountResult(account);
   }
+
   const { encryption, identity, tags } = plan;
   const change = { encryption, ...(identity ? { identity } : {}), ...(tags ? { tags } : {}) };
   const [from, to] = [keyIn(account.encryption), keyIn(encryption)];
@@ -194,14 +207,17 @@ export async function applyPlan(
     return write({ encryption });
   });
   if (!updated) return accountResult(account);
+
   // The answer must show the change: it is the proof of success.
   const shown = keyIn(updated.encryption);
   if (shown.toLowerCase() !== to.toLowerCase()) {
     const nextStep = `Check the account: cmk account verify ${updated.name}`;
     throw new CmkError('NotProven', `Azure accepted the change, but its answer shows: ${shown}`, nextStep);
   }
+
   const version = accountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
+
   return accountResult(updated);
 }
 

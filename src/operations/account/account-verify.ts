@@ -55,9 +55,11 @@ export async function verifyAccount(
     queryFileService(account, azure),
     tenantOf(account, azure),
   ]);
+
   const subject = { ...gathered, tenantId };
   const { use, key } = subject;
   const vault = use && (await vaults.get(use.vaultUri));
+
   // Ignores required keys and exemptions: this command checks one account, not the fleet.
   const drift = readDrift({}, azure.cloud);
   const rules: Rules = { now: azure.now(), drift, contests: [], wantedSubscriptions: undefined, wantedWatches: [] };
@@ -66,9 +68,11 @@ export async function verifyAccount(
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
     ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
   ];
+
   const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || state === 'advice' || (state === 'unknown' && MAY_BE_UNKNOWN.has(check));
+
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
 }
 
@@ -119,9 +123,11 @@ async function readKeyIn(
   const read = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
   const key = { ...read, tenantId: known(properties)?.tenantId };
   const unseen = 'value' in properties && properties.value === undefined;
+
   // A vault that ARM does not show may still serve its keys. A `forbidden` answer proves that it exists.
   const answers = 'unread' in key.versions ? key.versions.unread.kind === 'forbidden' : key.versions.value.length > 0;
   if (!unseen || answers) return key;
+
   return { ...key, state: 'vaultGone' };
 }
 
@@ -151,10 +157,12 @@ interface Verified {
 export function checklist({ subject, vault, identity, scopes, findings, fileService }: Verified): ChecklistLine[] {
   const { use, key, account, access } = subject;
   const served = fileServiceLine(fileService, account.name);
+
   if (!use || !key) {
     const fix = `cmk account enable ${account.name} --vault <vault> --key <key> --identity <identity>`;
     return [{ check: 'key source', state: 'failed', detail: 'Microsoft-managed keys', fix }, served];
   }
+
   const line = (check: string, reasons: readonly Reason[], detail: string, unknown?: string): ChecklistLine => {
     const [first] = reasons.flatMap((reason) => findings.filter((one) => one.reason === reason));
     if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
@@ -162,6 +170,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
     const state = stateOf(first);
     return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
+
   const held = use.current ?? use.pinned;
   const unheld = held === undefined ? 'Storage does not report which version it uses.' : undefined;
   const noVersion =
@@ -175,6 +184,7 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
   const unreadVault = (vault && unreadOf(vault.properties)) ?? unseen;
   const onServiceKey = 'under the key of the account';
   const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
+
   return [
     { check: 'key source', state: 'ok', detail: `Key Vault, ${formatKeyIdentifier(use)}` },
     line(
@@ -235,17 +245,21 @@ function unreadOf(part: Part<unknown>): string | undefined {
 
 function fileServiceLine(answer: FileServiceAnswer, account: string): ChecklistLine {
   const check = 'file service';
+
   if ('served' in answer) {
     return answer.served === undefined
       ? { check, state: 'unknown', detail: 'The account has no file share to read.' }
       : { check, state: 'ok', detail: `share ${answer.served} is served` };
   }
+
   const { failure } = answer;
   if (failure.status === 403 && /^KeyVault/.test(failure.code)) {
     const fix = 'see the checks of the key, its version and the role';
     return { check, state: 'failed', detail: `refused: ${failure.code}`, fix };
   }
+
   const fix = `ask for Storage File Data Privileged Reader on ${account}`;
   const detail = `The share cannot be read: ${describe(failure)}`;
+
   return { check, state: 'unknown', detail, ...(failure.kind === 'forbidden' ? { fix } : {}) };
 }

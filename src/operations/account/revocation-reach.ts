@@ -53,6 +53,7 @@ export async function othersWithIdentity(
     );
   } catch (error) {
     const why = `The other resources with the identity of ${account.name} cannot be listed: ${errorText(error)}`;
+
     if (!shared) {
       throw new CmkError(
         'SubscriptionUnreadable',
@@ -61,8 +62,10 @@ export async function othersWithIdentity(
         { cause: error },
       );
     }
+
     journal.note(why);
   }
+
   return [...others].sort();
 }
 
@@ -80,6 +83,7 @@ async function addAccounts(
       if (await usesVaultOf(key, other, azure)) others.add(other.id);
     }
   };
+
   await pMap(await azure.subscriptions.list(), list, { concurrency: CONCURRENCY });
 }
 
@@ -103,6 +107,7 @@ async function addResources(
   const identity = comparableId(userAssignedIdentity(account) ?? '');
   const names = ({ identity: attached, properties }: GraphResource): boolean =>
     comparableId(JSON.stringify([attached, properties])).includes(identity);
+
   for await (const row of resourceGraph.query(vaultUseQuery(vault), signal)) {
     // The list of accounts has them, and shows which of their identities uses the key.
     if (row.type !== 'microsoft.storage/storageaccounts' && names(row)) others.add(row.id);
@@ -132,6 +137,7 @@ export async function readableWithout(
 
   const mayUse = readOnce((keyId: string) => keepsAccess(keyId, principalId, removed, azure));
   const scopes: string[] = [];
+
   for (const scope of enabled.filter(hasOwnKey)) {
     const use = scopeKeyUse(scope);
     if (use && !usesKey(use, key) && (await mayUse.get(formatKeyIdentifier(use)))) scopes.push(scope.name);
@@ -142,19 +148,24 @@ export async function readableWithout(
   const disable = (names: readonly string[]): string =>
     `Disable each: ${names.map((name) => `cmk scope disable ${account.name} ${name}`).join('; ')}`;
   const notes: string[] = [];
+
   if (scopes.length > 0) {
     notes.push(`Encryption scopes with another key that the identity may still use stay readable. ${disable(scopes)}`);
   }
+
   if (platform.length > 0) {
     notes.push(`Encryption scopes with a key of Microsoft stay readable. ${disable(platform)}`);
   }
+
   if (services.length > 0) {
     notes.push(`A key of Microsoft encrypts its ${services.join(' and ')}: they stay readable.`);
   }
+
   if ('unread' in read) {
     const why = `its encryption scopes cannot be read: ${read.unread.detail}`;
     notes.push(`It is unknown whether data of ${account.name} stays readable, because ${why}`);
   }
+
   return { complete: 'value' in read && scopes.length === 0, notes };
 }
 
@@ -175,6 +186,7 @@ async function keepsAccess(
     const key = managedKey(managed(vault, azure.cloud), keyName);
     const { removable, standing } = await readKeyGrants(principalId, key, azure);
     const names = new Set(removed.map(({ name }) => name.toLowerCase()));
+
     return standing.length > 0 || removable.some(({ name }) => !names.has(name.toLowerCase()));
   } catch {
     return true;

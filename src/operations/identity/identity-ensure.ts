@@ -47,14 +47,17 @@ interface WantedRole {
 export async function ensureRole(wanted: WantedRole, operation: Operation): Promise<void> {
   const { role, grantee, vault, key } = wanted;
   const { journal } = operation;
+
   // The name becomes part of a path, where `..` would lead to another resource.
   if (key !== undefined) checkName('key', key);
+
   if (vault.accessModel === 'accessPolicies' && role !== ENCRYPTION_USER) {
     journal.note(
       `${vault.name} has access policies: add the key permissions that you lack to the policy of ${grantee.principalId}. \`az keyvault set-policy\` replaces the permissions that it has.`,
     );
     return;
   }
+
   const { lacking } = await lackingRights(wanted, operation);
   if (lacking.length > 0) await give(wanted, operation);
   else journal.found(foundText(wanted));
@@ -98,6 +101,7 @@ async function give(wanted: WantedRole, { azure, journal }: Operation): Promise<
     await journal.change(changeOf(wanted), () => write(wanted, azure));
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
+
     const { role, grantee, vault, key } = wanted;
     const { principalId, principalType } = grantee;
     const isLocal = vault.accessModel === 'local';
@@ -105,6 +109,7 @@ async function give(wanted: WantedRole, { azure, journal }: Operation): Promise<
     const command = grantAccess(principalId, own, vault.accessModel, { role, key, principalType });
     const who = isLocal ? 'a Managed HSM Policy Administrator' : 'an Owner or User Access Administrator';
     const otherwise = `assign ${principalId} the role ${roleNameIn(role, vault)}`;
+
     throw new CmkError(
       'MissingPermission',
       isLocal
@@ -151,8 +156,11 @@ export async function ensureOfficer(
   else if (inHsm && inHsm.undetermined !== undefined) {
     journal.note(`It is unknown whether ${name} may manage keys of ${vault.name}. ${inHsm.undetermined}`);
   } else await ensureRole(wanted, operation);
+
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
+
   if (journal.dryRun) return;
+
   await patiently(
     operation,
     {
@@ -184,6 +192,7 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
     journal.found(`identity ${found.name} (${found.location})`);
     return found;
   }
+
   const { name, create: place = wanted } = wanted;
   const asked = { ...place, location: wanted.location };
   const { id, location } = await placeToCreate('identity', IDENTITY_TYPE, name, asked, azure);
@@ -191,6 +200,7 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
   const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
   );
+
   return created ?? { id: id.id, name };
 }
 
@@ -207,6 +217,7 @@ export async function ensureIdentityRole(
 ): Promise<void> {
   const grantee = { principalId: principalId ?? id, principalType: 'ServicePrincipal', name } as const;
   const wanted = { role: ENCRYPTION_USER, grantee, vault, key };
+
   // Only in a dry run does an identity have no principal.
   if (!principalId) operation.journal.planned(changeOf(wanted));
   else await ensureRole(wanted, operation);

@@ -25,16 +25,20 @@ export async function awaitMoves(
     const moves = movesIn(await blastRadiusOf(key, azure, environment, READ_MS), version);
     const { moved, waiting, complete } = moves;
     const total = moved.length + waiting.length;
+
     if (waiting.length > 0 && azure.now().getTime() + pauseMs <= end) {
       const text = `for ${waiting.length} of ${total} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
       journal.waiting(text, { done: moved.length, total });
       await azure.sleep(pauseMs);
       continue;
     }
+
     journal.found(`${moved.length} of ${total} accounts and scopes use ${version}`);
+
     const show = `cmk rotation show ${key.name} ${vaultOption(key.vault)}`;
     if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` shows why.`);
     if (!complete) journal.note('Other accounts or scopes may use the key: some reads failed.');
+
     return moves;
   }
 }

@@ -35,11 +35,14 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
     journal.note('The accounts and resources that depend on the key could not be read.');
     return;
   }
+
   const { accounts, otherResources, selfLockout, unread } = dependents;
   const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
+
   journal.found(
     `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
   );
+
   const names = [
     ...accounts.map(({ name, mode, shares: own, scopes }) => {
       const shown = [
@@ -53,21 +56,27 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
         `${name}: ${type}${whenRevoked === undefined ? ', which names the key for an unknown purpose' : `. ${whenRevoked}`}`,
     ),
   ];
+
   for (const text of names.slice(0, SHOWN)) journal.found(text);
+
   if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more: --json shows all`);
+
   const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
   if (open.length > 0) {
     const parts = open.map(({ name, notCutOff }) => `${name} (${notCutOff.join(', ')})`);
     journal.note(`Data under other keys stays readable: ${nameFirst(parts, SHOWN)}.`);
   }
+
   if (selfLockout === true) {
     journal.note("The app's own storage is encrypted with this key: while it is revoked the app cannot work.");
   }
+
   if (selfLockout === 'unknown') {
     journal.note(
       "Whether the app's own storage is encrypted with this key is not known: AzureWebJobsStorage__accountName does not name it, or this sign-in does not see it. If it is, the app cannot work while the key is revoked.",
     );
   }
+
   for (const { what, detail } of unread)
     journal.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
 }

@@ -42,14 +42,20 @@ export async function previewRevocation(key: ManagedKey, environment: Environmen
     radius(key, azure, environment, DRY_RUN_MS),
   ]);
   if (versions.length === 0) throw keyNotFound(key);
+
   const report = reportVersions(versions, [], versions, azure.now());
+
   for (const version of versions.filter(({ enabled }) => enabled))
     journal.planned(versionChange(key, 'disabled', version.version));
+
   describeRadius(dependents, journal);
+
   // Always noted: an operator would otherwise expect the list of a dry run to be complete.
   if (dependents)
     journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
+
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
+
   return { key: key.id, complete: false, versions: report, dependents, ...nothing };
 }
 
@@ -79,11 +85,16 @@ export async function revokeAsOperator(
     NO_LOG,
   );
   if (!result) throw keyNotFound(key);
+
   reportRevocation(key, result, environment, operation);
+
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
+
   for (const warning of auditWarning({ audit })) journal.note(warning);
+
   const revocation = result.revocation && revocationState(result.revocation);
   const about = { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+
   return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
 }
 
@@ -98,25 +109,37 @@ function reportRevocation(
 ): void {
   const { versions, complete, unproven, unrecorded, restored, revocation, isDeleted } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
+
   for (const { version } of disabled) journal.done(versionChange(key, 'disabled', version));
+
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
   else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
   if (restored) journal.note('A restore of this revocation is in progress and enables its versions again.');
+
   noteUnproven(unproven, journal);
+
   if (isDeleted) journal.note(DELETED_MEANWHILE);
+
   for (const { version, after, error } of isDeleted ? [] : versions) {
     if (after !== 'Disabled')
       journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);
   }
+
   if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
+
   if (unrecorded.length > 0) {
     journal.note(`A restore will not enable these versions, because no tag records them: ${unrecorded.join(', ')}`);
   }
+
   for (const warning of result.warnings) journal.note(warning);
+
   describeRadius(result.dependents, journal);
+
   if (!complete || !revocation) return;
+
   const who = readDualControl(environment) ? 'To restore access, a second person runs' : 'To restore access';
+
   journal.note(`${who}: ${restoreCommand(key, revocation)}`);
 }
 
@@ -147,6 +170,7 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
   const { azure, journal } = operation;
   const operator = await azure.operator();
   if (journal.dryRun) return previewRestore(key, operator.objectId, options, operation);
+
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await restore(
@@ -166,11 +190,14 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
   );
   if (result.versions.length === 0) throw keyNotFound(key);
   if (result.isDeleted && result.end === 'NothingToRestore') throw deletedNotRevoked(key);
+
   refuse(key, result);
   reportRestore(key, result, operation);
+
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
   const open = result.revocation && revocationState(result.revocation);
   const about = { key: result.key.id, complete: isComplete(end), revocation: open };
+
   return { ...about, recovered, versions, accounts, audit, ...(auditReceipt ? { auditReceipt } : {}) };
 }
 
@@ -184,6 +211,7 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
     const find = () => lookUpVault(key.vault.uri, azure);
     const unseen = key.vault.id === '';
     const vault = unseen ? await withDeadline(FIND_VAULT_MS, 'No answer', find).catch(() => undefined) : undefined;
+
     return await restoreReadiness(vault ? keyIn(vault, key.name, azure.cloud) : key, { ...azure, settings });
   } catch (error) {
     const why = messageOf(error);
@@ -205,18 +233,25 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
 function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
   if (recovered) journal.done(recovery(key));
+
   const enabled = versions.filter(
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
+
   for (const { version } of enabled) journal.done(versionChange(key, 'enabled', version));
+
   if (end === 'NothingToRestore') journal.found(NOTHING_OPEN);
   if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
+
   noteUnproven(unproven, journal);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
+
   if (end === 'RestoreIncomplete' && result.left.lost.length === 0)
     journal.note('Run the same command again: it completes the restore.');
+
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
+
     if (ready === true) journal.found(`${name} can use the key again`);
     else {
       const what =
@@ -224,6 +259,7 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
       journal.note(`${what}: ${missing.join(' ') || 'the missing rights could not be read'}`);
     }
   }
+
   for (const warning of [...warnings, ...(changed ? auditWarning({ audit }) : [])]) journal.note(warning);
 }
 
@@ -242,18 +278,23 @@ async function previewRestore(
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
   if (listed.length === 0 && !deleted) throw keyNotFound(key);
+
   const versions = deleted ? [deleted] : listed;
   const { open, restored, unbelieved } = readRevocation(versions, azure.now());
   if (deleted && !open && unbelieved.length === 0) throw deletedNotRevoked(key);
   if (deleted) journal.planned(recovery(key));
+
   if (!open && isNamed(restored?.id, revocation)) journal.found(restoredAlready(revocation));
   else {
     const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
     if (end) refuse(key, { end, revocation: open });
     if (!open) journal.found(NOTHING_OPEN);
   }
+
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
+
   for (const { version } of reopen) journal.planned(versionChange(key, 'enabled', version.version));
+
   return {
     key: key.id,
     complete: false,

@@ -47,18 +47,22 @@ export interface EnsuredKey {
 /** Creates a key that Storage can use, or checks an existing one, which cannot be changed. */
 export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: Operation): Promise<EnsuredKey> {
   const { azure, journal } = operation;
+
   if (wanted.size !== undefined) checkSupported(key, { type: 'RSA', size: wanted.size });
   if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
+
   const found = await azure.keyAdmin.describe(key);
   const hasDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
   const isDefault = hasDefault && (!found || (await isUnfinished(key, azure)));
   const asked = isDefault ? DEFAULT_POLICY : wanted.policy;
+
   // Planned before the first change, because the plan may be rejected.
   const policy =
     asked &&
     asked !== 'none' &&
     planPolicy(found ? await azure.keys.rotationPolicy(key) : NO_POLICY, found ? asked : lasting(asked, wanted));
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
+
   if (policy) {
     const { expiresIn, rotateBeforeExpiry } = DEFAULT_POLICY;
     const kind = isDefault ? `: versions live ${expiresIn}, and Key Vault rotates ${rotateBeforeExpiry} before` : '';
@@ -73,6 +77,7 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
       journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
     }
   } else if (policy === undefined && asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
+
   return ensured;
 }
 
@@ -90,16 +95,19 @@ export function planPolicy(current: RotationPolicy, wanted: WantedPolicy): Rotat
       'Set a lifetime for versions: --version-lifetime P2Y',
     );
   }
+
   const { rotates: _, afterCreate: __, beforeExpiry: ___, ...kept } = current;
   const rotation = {
     rotates: true,
     ...(rotateAfter ? { afterCreate: rotateAfter } : {}),
     ...(rotateBeforeExpiry ? { beforeExpiry: rotateBeforeExpiry } : {}),
   };
+
   const next = {
     ...(rotateAfter || rotateBeforeExpiry ? { ...kept, ...rotation } : current),
     ...(expiresIn ? { expiresIn } : {}),
   };
+
   return isDeepStrictEqual(current, next) ? undefined : next;
 }
 
@@ -130,13 +138,17 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
   // A Managed HSM supports only RSA-HSM.
   const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
+
   await refuseDeleted(key, azure);
+
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
   const text = `key ${nameOf(key)} created (${kty} ${size}${until})`;
   const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
+
   if (!expiresOn) journal.note(`${nameOf(key)} never expires, so no warning will remind you to rotate it.`);
+
   return { id: key.id, kty, size, version: created?.version };
 }
 
@@ -147,7 +159,9 @@ async function check(
   { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
   const { type } = found;
+
   checkSupported(key, found);
+
   if ((kty ?? type) !== type || size !== found.size) {
     throw new CmkError(
       'KeyUnsupported',
@@ -155,8 +169,12 @@ async function check(
       'Use this key without --kty and --size, or create a key under another name and move the accounts: cmk account change-key',
     );
   }
+
   const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
+
   journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
+
   if (newest.expiresOn) journal.found(`the version expires ${newest.expiresOn.toISOString()}`);
+
   return { id: key.id, kty: type, size, version: newest.version };
 }

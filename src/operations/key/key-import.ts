@@ -27,19 +27,25 @@ export async function importKey(
 ): Promise<EnsuredKey> {
   checkSupported(key, { type: 'RSA', size });
   checkExpiry(expiresOn, azure.now());
+
   const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
+
   refuseRevoked(key, versions, 'a version imported now would be disabled too', azure.now());
+
   if (found?.modulus !== undefined && found.modulus === jwk.n) {
     journal.found(`the newest version of ${nameOf(key)} already has this key material: ${found.version}`);
     return { id: key.id, kty: found.type, size: found.size, version: found.version };
   }
+
   if (!found) await refuseDeleted(key, azure);
+
   const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
   const what = found ? `new version of key ${nameOf(key)}` : `key ${nameOf(key)}`;
   const text = `${what} imported (RSA ${size})`;
   const imported = await journal.change({ text, action: 'key.import', resource: key.id }, () =>
     azure.keyAdmin.importKey(key, jwk, { hardware, expiresOn, tags }),
   );
+
   return { id: key.id, kty: hardware ? 'RSA-HSM' : 'RSA', size, version: imported?.version };
 }
 
@@ -64,8 +70,10 @@ export function readPrivateKey(file: Uint8Array, password: string | undefined): 
       'Import an RSA key of 2048, 3072 or 4096 bits.',
     );
   }
+
   const { n, e, d, p, q, dp, dq, qi } = key.export({ format: 'jwk' });
   if (!n || !e || !d || !p || !q || !dp || !dq || !qi) throw unreadable('The key in the file is not complete.');
+
   return { size: key.asymmetricKeyDetails?.modulusLength ?? 0, jwk: { n, e, d, p, q, dp, dq, qi } };
 }
 
@@ -91,10 +99,12 @@ function fromPfx(file: Uint8Array, password: string | undefined): KeyObject {
     const isLocked = /MAC could not be verified|password|decrypt/i.test(message);
     throw isLocked ? notOpened(password, error) : unreadable('The file is neither PEM nor PFX.', error);
   }
+
   const [bag, second] = bags;
   if (!bag) throw unreadable('The PFX file contains no private key.');
   if (second) throw unreadable('The PFX file contains several private keys.');
   if (!bag.key) throw unreadable('The private key in the PFX file is not an RSA key.');
+
   return createPrivateKey(forge.pki.privateKeyToPem(bag.key as forge.pki.rsa.PrivateKey));
 }
 
@@ -108,6 +118,7 @@ function notOpened(password: string | undefined, cause: unknown): CmkError {
     const message = 'The password does not open the file, or the file is damaged.';
     return new CmkError('KeyMaterialUnreadable', message, 'Check the password.', { cause });
   }
+
   return new CmkError(
     'KeyMaterialUnreadable',
     'The file is encrypted, and no password was given.',

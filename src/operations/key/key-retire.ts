@@ -61,26 +61,34 @@ export async function retireVersions(
   operation: Operation,
 ) {
   const { azure, journal } = operation;
+
   await checkVersion(key, version, operation);
   journal.waiting('reading everything that uses the key');
+
   const services = { ...azure, usageLog: azure.usageLog(workspace), settings: readOnlySettings(azure, environment) };
   const options = { version, readMs: READ_MS, disable: proof === 'person' && !journal.dryRun, proof };
   const all: Retirement[] = [];
   let { audit } = NOT_AUDITED;
+
   for await (const one of finishAndRetire(key, options, services)) {
     all.push(one);
     enterInJournal(key, one, operation);
+
     if (one.outcome === 'planned' && proof === 'log') {
       journal.note(
         `The log shows no use of version ${one.version.version} either. The app disables it, if it may repair RetirableVersion and knows no other user. To do it yourself: ${retireCommand(key, one.version.version)}`,
       );
     }
+
     const entry = retirementEntry(key, one);
     if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);
     if (one.outcome !== 'notUndone') continue;
+
     const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
+
     throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
   }
+
   const kept = all
     .filter((one) => one.outcome === 'kept' || one.outcome === 'undone')
     .map((one) => ({ version: one.version.version, reasons: one.reasons }));
@@ -91,9 +99,13 @@ export async function retireVersions(
       'Move the accounts and scopes that use it (cmk account pin), wait, and run this again.',
     );
   }
+
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
+
   refuseUnproven(key, all);
+
   const retired = all.filter(({ outcome }) => outcome === 'retired').map((one) => one.version.version);
+
   return { key: key.id, retired, kept, audit };
 }
 
@@ -122,6 +134,7 @@ async function checkVersion(
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
   if (versions.length === 0) throw keyNotFound(key);
+
   const open = openRevocation(versions, azure.now());
   if (open) {
     journal.found(
@@ -129,6 +142,7 @@ async function checkVersion(
     );
   } else if (!versions.some(({ enabled }) => enabled))
     journal.found(`every version of ${nameOf(key)} is disabled already`);
+
   if (version === undefined) return;
   if (!versionNamed(key, versions, version).enabled)
     journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
@@ -171,20 +185,26 @@ export async function unretireVersion(
   const [{ objectId }, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
   const version = versionNamed(key, versions, name);
   const result = { key: key.id, version: version.version, enabled: true };
+
   if (version.enabled) {
     journal.found(`version ${version.version} is enabled already`);
     return { ...result, ...NOT_AUDITED };
   }
+
   refuseRevoked(key, versions, 'its versions stay disabled until a restore', azure.now());
+
   if (!retiredRecord(version)) {
     const nextStep = `Check its state: cmk key show ${key.name} ${vaultOption(key.vault)}`;
     throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);
   }
+
   const change = { text: `version ${version.version} enabled`, action: 'version.enable', resource: version.id };
+
   if (journal.dryRun) {
     journal.planned(change);
     return { ...result, enabled: false, ...NOT_AUDITED };
   }
+
   const tags = keptTags(version, objectId, azure.now());
   try {
     await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
@@ -193,8 +213,11 @@ export async function unretireVersion(
     const isEnabled = async () => (await azure.keys.getVersion(key, version.version))?.enabled;
     if (!mayHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
   }
+
   journal.done(change);
+
   const details = { version: version.id, enabled: true };
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id, details } as const;
+
   return { ...result, audit: await record(entry, occasion, operation) };
 }

@@ -33,14 +33,17 @@ export async function rotateKey(
   const newest = rotatable(key, versions, now);
   const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
   const unfinished = unfinishedRotation(versions, now);
+
   // An expired version never counts as the requested rotation. An interrupted rotation of any age is completed first: a
   // further version would lack the expiry too.
   const isRecent =
     unfinished !== undefined || (ageSeconds < ifOlderThanSeconds && usability(newest, now) !== 'Expired');
+
   // With 0 any age suffices, even a negative one: this clock may be behind Key Vault's.
   if (ifOlderThanSeconds > 0 && isRecent) {
     journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
     journal.note('It counts as the requested rotation; --if-older-than PT0S creates another version.');
+
     if (unfinished) {
       const text = `version ${newest.version} of ${name} updated with the tags and the lifetime of the previous version`;
       await journal.change({ text, action: 'key.completeRotation', resource: newest.id }, async () => {
@@ -48,9 +51,12 @@ export async function rotateKey(
         await complete(key, unfinished.from, unfinished.to, azure);
       });
     }
+
     return { from: newest.version, to: newest.version };
   }
+
   journal.found(`newest version of ${name}: ${newest.version}`);
+
   const created = await journal.change(
     { text: `key ${name} rotated`, action: 'key.rotate', resource: key.id, from: newest.version },
     async () => {
@@ -61,9 +67,11 @@ export async function rotateKey(
   );
   if (created) await complete(key, newest, created, azure);
   if (created) journal.found(`newest version of ${name} now: ${created.version}`);
+
   journal.note(
     'Automatic accounts follow within a day. If the app manages this vault, it moves them sooner: a few in about a second, 500 in one region in about a minute. Without the app: cmk account pin <account>',
   );
+
   return { from: newest.version, to: created?.version };
 }
 
@@ -71,7 +79,9 @@ export async function rotateKey(
 function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date): KeyVersion {
   const newest = newestVersion(versions);
   if (!newest) throw keyNotFound(key);
+
   refuseRevoked(key, versions, 'a new version would be disabled too', now);
+
   if (!newest.enabled) {
     throw new CmkError(
       'KeyDisabled',
@@ -79,6 +89,7 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
       askWhoDisabled(key),
     );
   }
+
   if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') {
     throw new CmkError(
       'ImportedKey',
@@ -86,6 +97,7 @@ function rotatable(key: ManagedKey, versions: readonly KeyVersion[], now: Date):
       `Import the next version: cmk key import ${key.name} ${vaultOption(key.vault)} --file <file>`,
     );
   }
+
   return newest;
 }
 
@@ -108,6 +120,7 @@ async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure
       `Within a day, run it again without --if-older-than: cmk key rotate ${key.name} ${vaultOption(key.vault)} completes this rotation and creates no other version.`,
       { cause },
     );
+
   const { refused } = await completeVersion(key, from, to, azure.keys).catch((error: unknown) => {
     throw incomplete(describeFailure(error), error);
   });

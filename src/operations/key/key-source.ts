@@ -46,10 +46,14 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
   const { azure, journal } = operation;
   const vault = await findVault(choice.vault, azure);
   const key = keyIn(vault, choice.key, azure.cloud);
+
   noteVault(vault, operation);
+
   if (!vault.purgeProtection || !vault.softDelete) throw unprotected(vault);
+
   const wanted = choice.pin === undefined || choice.pin === 'newest' ? undefined : choice.pin;
   if (wanted !== undefined) checkName('version', wanted);
+
   let version: KeyVersion;
   try {
     const [description, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
@@ -61,8 +65,11 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
     journal.note(`Your sign-in may not read ${vault.name}/${choice.key}: Azure checks it when it writes the account.`);
     return { vaultUri: vault.uri, keyName: choice.key, pin: wanted?.toLowerCase(), vault, key };
   }
+
   journal.found(`key ${vault.name}/${key.name}, version ${version.version}`);
+
   const pin = choice.pin === undefined ? undefined : version.version;
+
   return { vaultUri: vault.uri, keyName: key.name, pin, vault, key };
 }
 
@@ -83,10 +90,12 @@ export async function checkRole(
     journal.found(`${identityName} may use ${vault.name}/${key.name}`);
     return;
   }
+
   if (undetermined !== undefined) {
     journal.note(`It is unknown whether ${identityName} may use the key: ${undetermined}`);
     return;
   }
+
   const command = /^the system/.test(identityName)
     ? `cmk admin grant-role --assignee ${principalId} ${vaultOption(vault)}`
     : `cmk admin ensure-identity ${identityName} ${vaultOption(vault)}`;

@@ -68,11 +68,14 @@ export function usableVersion(
 ): KeyVersion {
   const newest = newestVersion(versions);
   if (!newest) throw keyNotFound(key);
+
   refuseRevoked(key, versions, 'the app moves no account onto or off it', now);
+
   const chosen = version === undefined ? newest : versionNamed(key, versions, version);
   const which = version === undefined ? `The newest version of ${nameOf(key)}` : `Version ${version} of ${nameOf(key)}`;
   const state = usability(chosen, now);
   if (state === 'Usable') return chosen;
+
   const refusals = {
     Disabled: ['KeyDisabled', `${which} is disabled. Its tags show no revocation.`, askWhoDisabled(key)],
     Expired: [
@@ -86,7 +89,9 @@ export function usableVersion(
       'Wait until then, or name another version.',
     ],
   } as const;
+
   const [reason, message, nextStep] = refusals[state];
+
   throw new CmkError(reason, message, nextStep);
 }
 

@@ -43,7 +43,9 @@ export async function ensureEvents(options: EventsOptions, eventGrid: EventGrid,
       'It needs no setup: the app checks its keys every few minutes.',
     );
   }
+
   const wanted = wantedSubscriptions(destinationOf(options));
+
   return { vault: vault.id, ...(await ensureSubscriptions(vault, wanted, eventGrid, journal)) };
 }
 
@@ -64,24 +66,31 @@ async function ensureSubscriptions(
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(source);
   if (topicUnreadable)
     journal.note('The system topic could not be read: only event subscriptions outside it are checked.');
+
   const ensured: { functionName: string; changed: boolean }[] = [];
+
   for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
     const { functionName, eventTypes } = verdict.wanted;
+
     if (verdict.is === 'right') {
       journal.found(`${eventTypes.join(', ')} reaches ${functionName}`);
       ensured.push({ functionName, changed: false });
       continue;
     }
+
     if (verdict.is === 'misaimed')
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
+
     const { isNew, ...place } = placementOf(verdict, topic);
     const what = isNew ? 'created' : 'repaired';
     const text = `event subscription ${place.name} ${what}: ${eventTypes.join(', ')} to ${functionName}`;
+
     await journal.change({ text, action: 'events.ensure', resource: `${source.id} ${place.name}` }, () =>
       eventGrid.put(source, place, verdict.wanted),
     );
     ensured.push({ functionName, changed: true });
   }
+
   return { subscriptions: ensured };
 }
 
@@ -94,10 +103,14 @@ function destinationOf({ functionAppId, storageAccountId }: DestinationOptions):
         : `${functionAppId} is not the ARM id of a function app.`;
     throw notAnId(what, '--function-app', 'CMK_FUNCTION_APP_ID', 'Microsoft.Web/sites/<app>');
   }
+
   if (storageAccountId === undefined) return { functionAppId: app.id, storageAccountId };
+
   const storage = parseStorageAccountId(storageAccountId);
   if (storage) return { functionAppId: app.id, storageAccountId: storage.id };
+
   const what = `${storageAccountId} is not the ARM id of a storage account.`;
+
   throw notAnId(what, '--storage', 'CMK_STORAGE_ACCOUNT_ID', 'Microsoft.Storage/storageAccounts/<account>');
 }
 

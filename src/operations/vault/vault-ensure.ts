@@ -31,29 +31,36 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   const { azure, journal } = operation;
   const found = await lookUpVault(wanted.name, azure, wanted);
   if (!found) return createVault(wanted, operation);
+
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
+
   if (found.kind === 'managedHsm') {
     // Only its administrator may enable purge protection.
     if (!isProtected(found)) throw unprotected(found);
     journal.found('the Managed HSM has purge protection and soft delete');
     return found;
   }
+
   if (found.accessModel !== 'rbac') {
     journal.note(
       `${found.name} uses access policies instead of Azure RBAC: policies, not roles, grant access to its keys.`,
     );
   }
+
   if (wanted.sku === 'premium' && found.sku !== 'premium') {
     journal.note(
       `${found.name} stays a standard vault: for keys in hardware create a premium vault under another name.`,
     );
   }
+
   if (isProtected(found)) {
     journal.found('purge protection and soft delete are on');
     return found;
   }
+
   const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
   const change = { text, action: 'vault.protect', resource: found.id } as const;
+
   return (await journal.change(change, () => azure.vaults.protect(found))) ?? found;
 }
 
@@ -73,6 +80,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   const { name, sku = 'standard', create: place = wanted } = wanted;
   const asked = { ...place, location: wanted.location };
   const { id, location } = await placeToCreate('vault', VAULT_TYPE, name, asked, azure);
+
   // An operator without the right to check gets Azure's conflict from the creation.
   if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
@@ -81,14 +89,17 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
       `Recover it with \`az keyvault recover --name ${name}\`, or choose another name. Recovery does not restore its role assignments.`,
     );
   }
+
   const { tenantId } = await azure.operator();
   const text = `vault ${name} created in ${id.resourceGroup} (${location}), with purge protection and Azure RBAC`;
   const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
     azure.vaults.create(id, { location, tenantId, sku }),
   );
   if (created) return created;
+
   const uri = `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`;
   const network = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true } as const;
+
   return {
     ...id,
     kind: 'vault',
@@ -114,11 +125,13 @@ export function noteVault(vault: Vault, { azure, journal, environment }: Operati
       `${vault.name} is not among CMK_VAULTS: the app does not manage its keys, and moves no account that uses them.`,
     );
   }
+
   const hindrance = storageHindrance(vault.network);
   if (hindrance) {
     const command = commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices');
     notes.push(`${vault.name}: ${hindrance.is}${hindrance.certain ? ` Allow them: ${command}` : ''}`);
   }
+
   for (const text of notes) if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
 }
 

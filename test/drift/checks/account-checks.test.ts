@@ -334,6 +334,7 @@ const found = (of: AccountSubject, by = rules()) => evaluate(ACCOUNT_CHECKS, of,
 describe('account checks', () => {
   const severitiesOf = (subject: AccountSubject, by: Rules = rules()) =>
     found(subject, by).map(({ reason, severity }) => `${reason} ${severity}`);
+
   it.each([
     ['a minute after', 1, 'advice'],
     ['59 minutes after', 59, 'advice'],
@@ -341,15 +342,22 @@ describe('account checks', () => {
   ])('an account that has not followed yet is %s a rotation: %i, %s', (_, minutes, severity) => {
     const newer = version(minutes / 24 / 60);
     const behind = { use: pinned(OLD), key: inVersions(OLD, newer) };
+
     expect(severitiesOf(subject(behind))).toEqual([`StaleKeyVersion ${severity}`]);
+
     const scopes = [scope(behind.use, { key: behind.key })];
+
     expect(severitiesOf(subject({ use: undefined, key: undefined, scopes }))) //
       .toEqual([`ScopeStaleKeyVersion ${severity}`]);
+
     const [finding] = found(subject(behind));
+
     // It is put to work all the same: the event may have been lost.
     expect(finding?.canFix).toBe(true);
+
     if (severity === 'advice') expect(finding?.is).toMatch(new RegExp(`usable ${minutes} minutes? ago`));
   });
+
   it('an automatic use for which the app made Storage check gets no second repair for that version', () => {
     const asked = (version: string) =>
       found(subject({ use: LAGGING, asked: version, scopes: [scope(LAGGING, { asked: version })] }));
@@ -359,6 +367,7 @@ describe('account checks', () => {
     ]);
     expect(asked(OLD.id)).toMatchObject([{ canFix: true }, { canFix: true }]);
   });
+
   it('an automatic scope that lags is as bad as an account that does', () => {
     const lagging = subject({
       use: LAGGING,
@@ -366,6 +375,7 @@ describe('account checks', () => {
     });
     expect(severitiesOf(lagging)).toEqual(['LaggingAutomaticVersion warning', 'ScopeStaleKeyVersion warning']);
   });
+
   it("the app's own storage is not told to use a key that would lock the app out", () => {
     const own = { own: true, use: undefined, key: undefined, access: undefined };
     const [finding] = found(subject(own), required({ kind: 'all' }));
@@ -373,6 +383,7 @@ describe('account checks', () => {
     expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
     expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
   });
+
   it('an expired key is a warning, and an error with their names where it stops virtual machines', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyExpired');
     const expired = { ...OLD, expiresOn: new Date(NOW.getTime() - DAYS) };
@@ -383,20 +394,24 @@ describe('account checks', () => {
     const des = { id, name: 'des-vms', type: type.toLowerCase(), ...place, uses, known: true };
     const of = (others: NonNullable<AccountSubject['key']>['others'] & {}) =>
       evaluate(check, subject({ use: pinned(OLD), key: { ...inVersions(expired, NEW), others } }), 'a', rules());
+
     expect(of([])).toMatchObject([{ severity: 'warning' }]);
     expect(of([des])).toMatchObject([
       { severity: 'error', is: expect.stringMatching(/disk encryption set des-vms\.$/) },
     ]);
+
     // It is moving away from that version.
     expect(of([{ ...des, uses: [{ path: 'previousKeys.keyUrl', version: OLD.version }] }])).toMatchObject([
       { severity: 'warning' },
     ]);
   });
+
   it('a disabled key is a warning while it is revoked, since that is meant', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
     const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });
     expect(evaluate(check, revokedKey, 'a', rules())).toMatchObject([{ severity: 'warning' }]);
   });
+
   it.each([
     ['IdentityWithoutRole', withIdentity('IdentityWithoutRole'), ['/identities/id-1', VAULT.id], /^az role assignment/],
     ['IdentityMissing', withIdentity('IdentityMissing'), ['/identities/id-1', VAULT.id], / \/identities\/id-1$/],
@@ -423,12 +438,14 @@ describe('account checks', () => {
     if (command) expect(finding?.command).toMatch(command);
     else expect(finding?.command).toBeUndefined();
   });
+
   it.each([
     ['a disabled version', subject({ key: inVersions(off(NEW)) }), /^Ask who disabled the version and why/],
     ['a role that is gone', withIdentity('IdentityWithoutRole'), /^If `cmk account revoke` removed its access/],
   ])('%s may be intentional, so the finding says whom to ask before access is granted again', (_, of, first) => {
     expect(found(of)[0]?.fix).toMatch(first);
   });
+
   it('a newer version counts from the latest time at which it can have been enabled, not from its creation', () => {
     const newer = { ...NEW, updatedOn: new Date(NOW.getTime() - DAYS / 48) };
     const check = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, 'a', rules());
@@ -437,6 +454,7 @@ describe('account checks', () => {
     ]);
     expect(check(on(LAGGING, OLD, newer))).toEqual([]);
   });
+
   it('a use of an expired version is moved where there is a usable one, if one command does that', () => {
     const commandOf = (of: AccountSubject): string | undefined =>
       found(of).find(({ reason }) => reason === 'KeyExpired')?.command;
@@ -446,6 +464,7 @@ describe('account checks', () => {
     const ofScope = scope(pinned(EXPIRED), { key: inVersions(...versions) });
     expect(commandOf(subject({ scopes: [ofScope] }))).toBeUndefined();
   });
+
   it('an account that was pinned is pinned again by the command, and one that was not is not', () => {
     const commandOf = (pinned: boolean) => {
       const of = { ...gone(), left: { key: key(), lastSeen: new Date(NOW.getTime() - DAYS), pinned } };
@@ -454,12 +473,14 @@ describe('account checks', () => {
     expect(commandOf(true)).toMatch(/^cmk account enable .* --key files-key --pin newest$/);
     expect(commandOf(false)).toMatch(/^cmk account enable .* --key files-key$/);
   });
+
   it.each([
     [3, 'error'],
     [4, 'warning'],
   ])('a role that ends in %i days is: %s', (days, severity) => {
     expect(severitiesOf(ends(days))).toEqual([`RoleExpires ${severity}`]);
   });
+
   it.each([
     ['is one cause, with the account', reverted(), 'VersionReverted'],
     ['is the contest once the app has stopped', reverted({ contest: contest({}) }), 'ContestedChange'],
@@ -469,6 +490,7 @@ describe('account checks', () => {
     expect(new Set(causes.map(({ id }) => id)).size).toBe(1);
     expect(causes[0]).toMatchObject({ reason, about: [account().id] });
   });
+
   it.each([
     ['a lock', 'ScopeLocked', `Remove the lock (\`az lock list --subscription ${account().subscriptionId}\` shows it)`],
     ['Azure Policy', 'DeniedByPolicy', 'Exempt the account from the policy'],
@@ -483,6 +505,7 @@ describe('account checks', () => {
       },
     ]);
   });
+
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
       found(subject({ access: lacks(reason), scopes: [scope(pinned(NEW), { access: lacks(reason) })] })).map(

@@ -111,6 +111,7 @@ describe('app checks', () => {
     expect(of(unreadPart)).toContain('Microsoft.KeyVault/vaults/read');
     expect(of(closedOff)).toBe('The network rules permit the app.');
   });
+
   it.each([
     ['throttled', 'warning'],
     ['unavailable', 'warning'],

@@ -35,9 +35,11 @@ export function describeChecks<S>(
     it.each(found)('finds: $name', ({ of, is, by }) => {
       const findings = evaluate([check], of, resource, by);
       expect(findings.length).toBeGreaterThan(0);
+
       for (const finding of findings) {
         const { fix } = check;
         const command = / --version \S+ --without-evidence$/;
+
         expect(finding).toMatchObject({
           reason,
           fix: reason === 'RetirableVersion' ? expect.stringMatching(command) : fix,
@@ -45,6 +47,7 @@ export function describeChecks<S>(
         expect(finding.exemption).toBeUndefined();
         expect(finding.is).toMatch(is);
         expect(finding.shouldBe).toMatch(/\.$/);
+
         const printed = commandOf(finding);
         if (printed) expect(PRINTED[reason] ?? []).toContain(kindOf(printed));
       }
@@ -56,6 +59,7 @@ export function describeChecks<S>(
 
     it.each(found)('is exempted, and not by an exemption that is over or for something else: $name', ({ of, by }) => {
       const findings = evaluate([check], of, resource, by);
+
       const exempt = (change: object) =>
         evaluate([check], of, resource, {
           ...by,
@@ -64,7 +68,9 @@ export function describeChecks<S>(
             exemptions: [{ resource: '*', code: reason, reason: 'CHG-1', until: '2026-06-01', ...change }],
           },
         }).map(({ exemption }) => exemption);
+
       expect(exempt({})).toEqual(findings.map(() => ({ reason: 'CHG-1', until: '2026-06-01' })));
+
       for (const change of [{ until: '2026-05-31' }, { code: 'Poisoned' }, { resource: '/elsewhere' }]) {
         expect(exempt(change)).toEqual(findings.map(() => undefined));
       }

@@ -73,6 +73,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
 /** @param ageDays days since it was made; the version's name is that number */
 export function version(ageDays: number, change: Partial<KeyVersion> = {}): KeyVersion {
   const name = String(ageDays).padStart(32, '0');
+
   return {
     id: `${KEY.id}/${name}`,
     keyName: KEY.name,
@@ -177,8 +178,10 @@ export function eventSubscriptions(
       provisioningState: 'Succeeded',
       expiresOn: undefined,
     };
+
     return change(state) ?? [];
   });
+
   return { value: { topic: undefined, topicUnreadable: undefined, subscriptions } };
 }
 

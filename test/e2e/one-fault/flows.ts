@@ -41,6 +41,7 @@ function subjectOf(app: App, versions: readonly object[], use: number): Subject 
     key.account('pinned', { ...pinned, scopes: [{ name: 'scope1', key: pinned.key }], shares: ['share1'] }),
     key.account('pinned', { ...pinned, shares: ['share1'] }),
   ];
+
   return { key, accounts, before: stateOf(all), revocation: undefined, answered: [] };
 }
 
@@ -65,10 +66,13 @@ async function insist(
     const answer = await app.call(as, 'POST', `/keys/kv-files/${subject.key.name}/${verb}`, whole);
     const text = await answer.text();
     subject.last = `${answer.status} ${text.slice(0, 300)}`;
+
     if (answer.status === 200) return (JSON.parse(text) as { revocation?: { id: string } }).revocation?.id;
     if (answer.status < 500) return undefined;
+
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
+
   return undefined;
 }
 
@@ -122,6 +126,7 @@ export const FLOWS: readonly Flow[] = [
           return [...count(what, own.length, 1), ...wrong.map(({ details }) => `${what}: ${JSON.stringify(details)}`)];
         }),
       );
+
       return [
         ...(versions.length === 2 ? [] : [`the key has ${versions.length} versions, not 2`]),
         ...notOn(subject, versions.at(-1)?.version),
@@ -147,6 +152,7 @@ export const FLOWS: readonly Flow[] = [
       const records = about(subject, entries, 'key.revoke', 'Revoked');
       const idOf = ({ details }: AuditEntry) => (details?.revocation as { id?: string } | undefined)?.id ?? '';
       const ids = new Set([...subject.answered, ...records.map(idOf)]);
+
       return [
         ...(subject.answered.length === 1 ? [] : [`the caller was told: ${subject.last}`]),
         ...(usable === 0 ? [] : [`${usable} of ${versions.length} versions are enabled`]),
@@ -172,6 +178,7 @@ export const FLOWS: readonly Flow[] = [
     broken(subject, entries) {
       const now = JSON.stringify(stateOf(versionsOf(subject)));
       const before = JSON.stringify(subject.before);
+
       return [
         ...(now === before
           ? []

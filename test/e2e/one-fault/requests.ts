@@ -30,6 +30,7 @@ export function stepsOf({ azure }: App, since: ReturnType<typeof markOf>, subjec
     .since(since.storage)
     .filter(({ method, path }) => !BY_HOST.test(`${method} ${path}`));
   const seen = new Map<string, number>();
+
   return [...asked, ...stored].flatMap((request) => {
     const kind = kindOf(request, subject);
     const text = JSON.stringify(kind);
@@ -45,15 +46,19 @@ function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subjec
     // A row of a table stands between brackets.
     const [, container = '', row, rest] = /^\/([^/?(]*)(\([^/?]*\))?(\/[^?]*)?/.exec(path) ?? [];
     if (row) return { host, method, path: `/${container}${row === '()' ? row : '({id})'}` };
+
     const messages = rest?.startsWith('/messages') ? rest.replace(/\/messages\/.*/, '/messages/{id}') : undefined;
     const comp = new URLSearchParams(path.split('?')[1]).get('comp');
+
     return { host, method, path: `/${container}${messages ?? (rest ? '/{id}' : '')}${comp ? `?comp=${comp}` : ''}` };
   }
+
   const general = (text: string) => {
     let result = text.replaceAll(key.name, '{key}');
     for (const [index, { name }] of accounts.entries()) result = result.replaceAll(name, `{account${index + 1}}`);
     return result.replaceAll(/[0-9a-f]{32}/g, '{id}');
   };
+
   return { host: general(host), method, path: general(path) };
 }
 
@@ -66,16 +71,19 @@ export function isOnceADay({ host, method, path }: Step): boolean {
 /** What a rule has to match to mean this step of this subject (in the app's storage: of any). */
 export function matchOf({ host, method, path }: Step, { key, accounts }: Subject): object {
   const literal = (text: string) => text.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
+
   if (isStorage(host)) {
     const [before = '', comp] = path.split('?comp=');
     const query = comp === undefined ? String.raw`(\?(?!.*\bcomp=)|$)` : String.raw`\?(.*&)?comp=${comp}(&|$)`;
     return { host, method, path: `^${literal(before).replace('{id}', '[^?]+')}${query}` };
   }
+
   const special = (text: string, any: string) =>
     text
       .replaceAll('{key}', key.name)
       .replaceAll(/\{account(\d)\}/g, (_, number) => accounts[Number(number) - 1]?.name ?? '')
       .replaceAll('{id}', any);
+
   return { host: special(host, '*'), method, path: `^${special(literal(path), '[0-9a-f]{32}')}$` };
 }
 
@@ -84,20 +92,26 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
   const end = Date.now() + limitMs;
   let quiet = 0;
   let idle = 0;
+
   while (quiet < 2) {
     const left = await app.left();
     const pending = app.azure.events.filter((event) => (event as { outcome: string }).outcome === 'pending').length;
     const running = await app.running();
+
     quiet = left + pending + running === 0 ? quiet + 1 : 0;
+
     // Somebody at work is not hurried: a clock that jumps would end what they hold.
     idle = running === 0 ? idle + 1 : 0;
     if (quiet === 0 && idle >= 3) {
       await app.advance(20_000);
       idle = 0;
     }
+
     if (Date.now() > end)
       return [`not at rest: ${left} messages and work items, ${pending} events, ${running} functions that run`];
+
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+
   return [];
 }

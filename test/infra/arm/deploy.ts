@@ -59,6 +59,7 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
       return answer;
     },
   };
+
   Object.assign(around.parameters, parameterValues(template, deployment.parameters, around));
 
   // A template that makes nothing has a list of nothing.
@@ -78,7 +79,9 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
     }
     done.add(symbol);
   };
+
   for (const symbol of Object.keys(resources)) await deployOne(symbol, []);
+
   return outputs(template, around);
 }
 
@@ -86,13 +89,16 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
   const declared = isObject(template.parameters) ? template.parameters : {};
   for (const name of Object.keys(given))
     if (!(name in declared)) throw new Error(`The template has no parameter ${name}`);
+
   const values: JsonObject = {};
+
   for (const [name, declaration] of Object.entries(declared)) {
     const { defaultValue, nullable, allowedValues } = asObject(declaration, name);
     const value =
       given[name] ??
       (defaultValue === undefined ? undefined : evaluate(defaultValue, { ...around, parameters: values }));
     if (value === undefined && nullable !== true) throw new Error(`The parameter ${name} is missing`);
+
     // Of a list, each entry is to be one of them.
     const entries = Array.isArray(value) ? value : [value];
     if (
@@ -101,8 +107,10 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
       !entries.every((one) => allowedValues.includes(one ?? null))
     )
       throw new Error(`${name} is ${JSON.stringify(value)}, and not one of ${JSON.stringify(allowedValues)}`);
+
     values[name] = value ?? null;
   }
+
   return values;
 }
 
@@ -134,12 +142,16 @@ async function putResource(resource: JsonObject, around: CliContext, target: Tar
     resourceGroup: resource.resourceGroup ? String(evaluate(resource.resourceGroup, around)) : undefined,
   };
   if (type === 'Microsoft.Resources/deployments') return nested(resource, name, scope, around, target);
+
   const extended = resource.scope === undefined ? undefined : String(evaluate(resource.scope, around));
   const own = resource.resourceGroup || resource.subscriptionId ? scope : around.scope;
   const id = resourceId(type, name, own, extended);
   if (resource.existing === true) return target.get(id, apiVersion);
+
   const body: JsonObject = {};
+
   for (const [key, value] of Object.entries(resource)) if (!NOT_IN_BODY.has(key)) body[key] = evaluate(value, around);
+
   return { id, name: name.split('/').at(-1) ?? name, type, ...(await target.put({ id, type, apiVersion, body })) };
 }
 
@@ -155,14 +167,18 @@ async function nested(
   target: Target,
 ): Promise<JsonObject> {
   if (!/^[-\w.()]{1,64}$/.test(name)) throw new Error(`Azure takes no deployment of the name "${name}"`);
+
   const here = resource.resourceGroup || resource.subscriptionId ? scope : around.scope;
+
   target.deployed?.(resourceId('Microsoft.Resources/deployments', name, here));
+
   const properties = asObject(resource.properties, 'properties');
   const parameters: JsonObject = {};
   for (const [key, parameter] of Object.entries(asObject(properties.parameters ?? {}, 'parameters'))) {
     // A parameter may be a whole expression that ends in an object with a value.
     parameters[key] = asObject(evaluate(parameter, around), key).value ?? null;
   }
+
   const result = await deploy(
     {
       template: asObject(properties.template, 'template'),
@@ -176,13 +192,17 @@ async function nested(
     },
     target,
   );
+
   const wrapped: JsonObject = {};
+
   for (const [key, value] of Object.entries(result)) wrapped[key] = { value };
+
   return { name, properties: { outputs: wrapped } };
 }
 
 function outputs(template: JsonObject, around: CliContext): JsonObject {
   const result: JsonObject = {};
+
   for (const [name, output] of Object.entries(isObject(template.outputs) ? template.outputs : {})) {
     const { value, copy } = asObject(output, name);
     if (isObject(copy)) {
@@ -197,5 +217,6 @@ function outputs(template: JsonObject, around: CliContext): JsonObject {
       );
     } else result[name] = evaluate(value ?? null, around);
   }
+
   return result;
 }

@@ -35,17 +35,22 @@ export function evaluate(value: Json, around: CliContext): Json {
     if (value.startsWith('[[')) return value.slice(1);
     return value.startsWith('[') && value.endsWith(']') ? run(parseExpression(value.slice(1, -1)), around) : value;
   }
+
   if (Array.isArray(value)) return value.map((item) => evaluate(item, around));
   if (!isObject(value)) return value;
+
   const result: JsonObject = {};
+
   for (const [name, item] of Object.entries(value)) {
     result[asString(evaluate(name, around), 'property name')] = evaluate(item, around);
   }
+
   return result;
 }
 
 function run(expression: Expression, around: CliContext): Json {
   if (expression.kind === 'literal') return expression.value;
+
   if (expression.kind === 'member') {
     const of = run(expression.of, around);
     const name = run(expression.name, around);
@@ -53,8 +58,10 @@ function run(expression: Expression, around: CliContext): Json {
     if (found === undefined && !expression.safe) {
       throw new Error(`There is no ${JSON.stringify(name)} in ${JSON.stringify(of)?.slice(0, 200)}`);
     }
+
     return found ?? null;
   }
+
   return call(expression.name, expression.args, around);
 }
 
@@ -64,7 +71,9 @@ function call(name: string, args: readonly Expression[], around: CliContext): Js
     if (!arg) throw new Error(`${name} lacks argument ${index}`);
     return run(arg, around);
   };
+
   const text = (index: number): string => asString(value(index), `argument ${index} of ${name}`);
+
   switch (name) {
     case 'if': // lazy: what is not chosen may refer to a resource that is not there
       return value(0) === true ? value(1) : value(2);
@@ -83,10 +92,12 @@ function call(name: string, args: readonly Expression[], around: CliContext): Js
     case 'toObject': {
       const list = value(0);
       if (!Array.isArray(list)) throw new Error(`${name} needs a list`);
+
       const [first, second] = args.slice(1).map((lambda) => lambdaOf(lambda, around));
       if (!first) throw new Error(`${name} needs a lambda`);
       if (name === 'map') return list.map((item, index) => first(item, index));
       if (name === 'filter') return list.filter((item, index) => first(item, index) === true);
+
       return Object.fromEntries(list.map((item) => [String(first(item)), second ? second(item) : item]));
     }
     case 'lambdaVariables':
@@ -120,14 +131,17 @@ function call(name: string, args: readonly Expression[], around: CliContext): Js
         around.scope,
       );
   }
+
   const own = ownFunction(name, around);
   if (own) {
     const parameters: JsonObject = {};
     for (const [index, parameter] of own.parameters.entries()) parameters[parameter] = value(index);
     return evaluate(own.output, { ...around, parameters });
   }
+
   const pure = PURE_FUNCTIONS[name];
   if (!pure) throw new Error(`The deployer does not know the template function ${name}`);
+
   return pure(...args.map((_, index) => value(index)));
 }
 
@@ -147,17 +161,22 @@ function lambdaOf(lambda: Expression, around: CliContext): (item: Json, index?: 
 function ownFunction(name: string, { template }: CliContext): { parameters: string[]; output: Json } | undefined {
   const [namespace, member] = name.split('.');
   if (!member || !Array.isArray(template.functions)) return undefined;
+
   for (const group of template.functions) {
     const { namespace: other, members } = asObject(group, 'functions');
     if (other !== namespace) continue;
+
     const found = asObject(members, 'members')[member];
     if (!isObject(found)) continue;
+
     const parameters = Array.isArray(found.parameters) ? found.parameters : [];
+
     return {
       parameters: parameters.map((parameter) => asString(asObject(parameter, 'parameter').name, 'name')),
       output: asObject(found.output, 'output').value ?? null,
     };
   }
+
   return undefined;
 }
 

@@ -86,6 +86,7 @@ export class LocalTarget implements Target {
       keySize: Number(properties.keySize),
     });
     const actions = at(properties, 'rotationPolicy', 'lifetimeActions');
+
     await client.updateKeyRotationPolicy(segments[10] ?? '', {
       expiresIn: asString(at(properties, 'rotationPolicy', 'attributes', 'expiryTime'), 'expiryTime'),
       lifetimeActions: (Array.isArray(actions) ? actions : []).map((action) => ({
@@ -93,6 +94,7 @@ export class LocalTarget implements Target {
         ...(at(action, 'trigger') as { timeAfterCreate?: string; timeBeforeExpiry?: string }),
       })),
     });
+
     return { properties: { keyUri, keyUriWithVersion: asString(key.id ?? null, 'key id') } };
   }
 }

@@ -9,14 +9,17 @@ const TOKEN = /\s*('(?:[^']|'')*'|-?\d+|[A-Za-z_][A-Za-z0-9_]*|\?\.|[()[\],.])/y
 /** Parses what stands between the brackets of `"[…]"`. */
 export function parseExpression(text: string): Expression {
   const tokens: string[] = [];
+
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < text.trimEnd().length) {
     const match = TOKEN.exec(text);
     if (!match?.[1]) throw new SyntaxError(`Not an expression: ${text}`);
     tokens.push(match[1]);
   }
+
   let next = 0;
   const peek = (): string | undefined => tokens[next];
+
   const take = (expected?: string): string => {
     const token = tokens[next++];
     if (token === undefined || (expected !== undefined && token !== expected)) {
@@ -29,18 +32,26 @@ export function parseExpression(text: string): Expression {
     const token = take();
     if (token.startsWith("'")) return { kind: 'literal', value: token.slice(1, -1).replaceAll("''", "'") };
     if (/^-?\d/.test(token)) return { kind: 'literal', value: Number(token) };
+
     let name = token;
+
     // A function of the template's own: namespace.function(…)
     while (peek() === '.') name += take('.') + take();
+
     take('(');
+
     const args: Expression[] = [];
+
     while (peek() !== ')') {
       args.push(expression());
       if (peek() !== ')') take(',');
     }
+
     take(')');
+
     return { kind: 'call', name, args };
   };
+
   const expression = (): Expression => {
     let here = primary();
     for (;;) {
@@ -57,6 +68,8 @@ export function parseExpression(text: string): Expression {
   };
 
   const result = expression();
+
   if (next !== tokens.length) throw new SyntaxError(`Left over after the expression: ${text}`);
+
   return result;
 }

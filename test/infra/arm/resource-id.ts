@@ -30,13 +30,17 @@ export function resourceIdFrom(name: string, args: readonly string[], scope: Dep
   const typeAt = args.findIndex((arg) => arg.includes('/') && !arg.startsWith('/'));
   const type = args[typeAt];
   if (type === undefined) throw new Error(`${name} needs a resource type, not ${args.join(', ')}`);
+
   const path = providerPath(type, args.slice(typeAt + 1));
   const before = args.slice(0, typeAt);
+
   if (name === 'tenantResourceId') return `/${path}`;
   if (name === 'subscriptionResourceId') return `/subscriptions/${before[0] ?? scope.subscriptionId}/${path}`;
+
   const target =
     before.length === 2
       ? { subscriptionId: before[0] ?? '', resourceGroup: before[1] }
       : { subscriptionId: scope.subscriptionId, resourceGroup: before[0] ?? scope.resourceGroup };
+
   return `${scopeId(target)}/${path}`;
 }

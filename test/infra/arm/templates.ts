@@ -57,6 +57,7 @@ export async function dryRun(
     },
     azure,
   );
+
   return { azure, outputs };
 }
 
@@ -71,6 +72,7 @@ export function mainOutputs(outputs: JsonObject, more: Readonly<Record<string, s
     name,
     typeof value === 'string' ? value : JSON.stringify(value),
   ]);
+
   return readMainOutputs({
     ...Object.fromEntries(texts),
     AZURE_ENV_NAME: 'test',

@@ -11,17 +11,22 @@ const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { 
 describe('a delivery', () => {
   it('is one event in an array, in the Event Grid schema, to the function of the destination', async () => {
     const { create, delivered, grid, subscribe, vault } = await eventGridFixture();
+
     subscribe();
+
     const version = create('files-key', 4_000_000_000);
+
     await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
 
     expect(delivered[0]?.path).toBe('/runtime/webhooks/eventgrid?functionName=keyNewVersionCreated');
+
     expect(delivered[0]?.headers).toMatchObject({
       'content-type': 'application/json; charset=utf-8',
       'aeg-event-type': 'Notification',
       'aeg-subscription-name': 'SUB',
       'aeg-delivery-count': '0',
     });
+
     expect(delivered[0]?.body).toEqual([
       {
         id: grid.events[0]?.id,
@@ -42,6 +47,7 @@ describe('a delivery', () => {
         metadataVersion: '1',
       },
     ]);
+
     expect(grid.events[0]).toMatchObject({
       type: 'Microsoft.KeyVault.KeyNewVersionCreated',
       subject: 'files-key',
@@ -55,7 +61,9 @@ describe('a delivery', () => {
     subscribe({ eventDeliverySchema: 'CloudEventSchemaV1_0' });
     create('k1');
     await until(() => expect(delivered).toHaveLength(1));
+
     expect(delivered[0]?.headers['content-type']).toContain('application/cloudevents+json');
+
     expect(delivered[0]?.body).toMatchObject({
       specversion: '1.0',
       source: vault.id,
@@ -104,18 +112,26 @@ describe('a delivery', () => {
 describe('a failed delivery', () => {
   it('is tried again by the schedule, with the count in a header', async () => {
     const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+
     subscribe();
+
     const waits = [10 * second, 30 * second, minute, 5 * minute, 10 * minute, 30 * minute, hour, 3 * hour, 6 * hour];
+
     replies.push(...waits.map(() => 500));
     create('k1');
+
     for (const [index, wait] of waits.entries()) {
       await until(() => expect(grid.events[0]?.attempts[index]?.status).toBe(500));
       world.clock.advance(wait - 500);
+
       expect(delivered).toHaveLength(index + 1);
+
       world.clock.advance(600);
       await until(() => expect(delivered).toHaveLength(index + 2));
     }
+
     await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+
     expect(delivered.map(({ headers }) => headers['aeg-delivery-count'])).toEqual(
       waits.concat(0).map((_, n) => String(n)),
     );
@@ -177,16 +193,20 @@ describe('a dead letter', () => {
     const letters: DeadLetter[] = [];
     const writeDeadLetter = async (letter: DeadLetter) => void letters.push(letter);
     const { create, grid, replies, subscribe, world } = await eventGridFixture({ writeDeadLetter });
+
     subscribe({ deadLetterDestination });
     replies.push(400);
     create('k1');
     await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(400));
     world.clock.advance(5 * minute - 2 * second);
+
     expect(grid.events[0]?.outcome).toBe('pending');
+
     world.clock.advance(3 * second);
     await until(() => expect(grid.events[0]?.outcome).toBe('dead-lettered'));
 
     const container = `${deadLetterDestination.properties.resourceId}/blobServices/default/containers/cmk-deadletter`;
+
     expect(grid.events[0]).toMatchObject({ reason: 'NotRetried: 400', deadLetterContainer: container });
     expect(letters[0]).toMatchObject({
       container,

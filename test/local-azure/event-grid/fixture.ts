@@ -26,6 +26,7 @@ export async function eventGridFixture(options: Partial<EventGridOptions> = {}) 
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
+
     request.on('end', () => {
       const body = JSON.parse(Buffer.concat(chunks).toString());
       const keyName = (Array.isArray(body) ? body[0] : body).subject;
@@ -35,12 +36,15 @@ export async function eventGridFixture(options: Partial<EventGridOptions> = {}) 
       else response.writeHead(reply).end();
     });
   });
+
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const world = createWorld();
   const vault = testVault(world);
   const grid = createEventGrid(world, { functionsHost: () => base, takeDelivery: () => undefined, ...options });
+
   world.publish = grid.publish;
   onTestFinished(() => {
     grid.close();
@@ -67,9 +71,13 @@ export async function eventGridFixture(options: Partial<EventGridOptions> = {}) 
         ...properties,
       },
     };
+
     world.eventSubscriptions.set(id.toLowerCase(), subscription);
+
     return subscription;
   };
+
   const create = (keyName: string, exp?: number): KeyVersion => createKeyVersion(world, vault, keyName, { exp });
+
   return { world, vault, grid, delivered, replies, subscribe, create, base };
 }

@@ -48,6 +48,7 @@ describe('an event subscription of a subscription', () => {
 
   it('makes the system topic of its source', async () => {
     await arm(local.azure, 'PUT', path(SECOND_SUBSCRIPTION_ID), { body: { properties: { destination } } });
+
     const { body } = await arm(
       local.azure,
       'GET',

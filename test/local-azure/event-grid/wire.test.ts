@@ -15,6 +15,7 @@ const functions = createServer((request, response) => {
   request.on('data', (chunk) => {
     text += chunk;
   });
+
   request.on('end', () => {
     const { type, subject } = JSON.parse(text);
     const functionName = new URL(request.url ?? '', 'http://functions').searchParams.get('functionName');
@@ -68,12 +69,15 @@ it('obeys the faults and the clock of the control, and shows its attempts there'
   await arrived(4);
 
   await eventually('the delivery', () => record('records-key')?.outcome === 'delivered');
+
   const events = (await (await control('GET', '/events')).json()) as EventRecord[];
+
   expect(events.find(({ subject }) => subject === 'records-key')).toMatchObject({
     function: 'keyNewVersionCreated',
     outcome: 'delivered',
     attempts: [{ status: 500 }, { status: 202 }],
   });
+
   expect(delivered.map(({ subject }) => subject)).toEqual(['archive-key', 'archive-key', 'records-key', 'records-key']);
 });
 

@@ -123,13 +123,21 @@ describe('an account whose key', () => {
   it('changes is shut, and open again, once the service has noticed', async () => {
     const { ask, version, world } = fileFixture({ fileServiceDelayMs: 60_000 });
     const status = async (): Promise<number> => (await ask('GET', listRoot)).status;
+
     Object.assign(version, { enabled: false, enabledChangedMs: world.clock.nowMs() });
+
     expect(await status()).toBe(200);
+
     world.clock.advance(61_000);
+
     expect(await status()).toBe(403);
+
     Object.assign(version, { enabled: true, enabledChangedMs: world.clock.nowMs() });
+
     expect(await status()).toBe(403);
+
     world.clock.advance(61_000);
+
     expect(await status()).toBe(200);
   });
 });

@@ -18,12 +18,17 @@ export function fileFixture(settings: Partial<WorldSettings> = {}) {
   const vault = testVault(world);
   const version = addKeyVersion(world, vault, 'k1');
   const identity = addIdentity(world, GROUP, 'id-storage');
+
   allowStorage(world, vault, identity.principalId);
+
   const [assignment] = [...world.roleAssignments.values()].filter((one) => one.principalId === identity.principalId);
   if (!assignment) throw new Error('It was assigned.');
+
   const key = { vault, keyName: 'k1', mode: 'automaticEmpty' as const };
   const account = addAccount(world, GROUP, { name: 'stfiles01', identity, key });
+
   account.fileShares.set('team', { name: 'team', enabledProtocols: 'SMB', shareQuota: 100, files: ['plan.txt'] });
+
   const owner = named(world, 'owner');
   const service = createFileService(world);
   const ask = async (method: string, path: string, options: AskOptions = {}) => {
@@ -33,11 +38,14 @@ export function fileFixture(settings: Partial<WorldSettings> = {}) {
       await next();
     });
     app.route('/', service);
+
     const response = await app.request(`https://stfiles01.file.core.windows.net${path}`, {
       method,
       headers: { authorization: 'Bearer t', 'x-ms-file-request-intent': 'backup', ...options.headers },
     });
+
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
+
   return { world, vault, version, assignment, account, ask, nobody: named(world, 'outsider') };
 }

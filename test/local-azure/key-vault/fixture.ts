@@ -29,28 +29,37 @@ interface Answer {
 export function vaultFixture(settings: Partial<WorldSettings> = {}, properties: Partial<Vault['properties']> = {}) {
   const world = createWorld(settings);
   const events: VaultEvent[] = [];
+
   world.publish = (event) => events.push(event);
+
   const vault = testVault(world, properties);
   const owner = named(world, 'owner');
   const service = createKeyVaultService(world);
   const nobody = named(world, 'outsider');
+
   const ask = async (method: string, path: string, body?: unknown, options: AskOptions = {}): Promise<Answer> => {
     const app = new Hono<ServiceEnv>();
+
     app.use(async (c, next) => {
       const principal = options.as ?? owner;
       c.set('caller', { principal, audience: options.audience ?? 'https://vault.azure.net' });
       await next();
     });
+
     app.route('/', service);
+
     const query = `${path.includes('?') ? '&' : '?'}api-version=7.6`;
     const response = await app.request(`https://kv-test.vault.azure.net${path}${query}`, {
       method,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       headers: { authorization: 'Bearer token' },
     });
+
     const text = await response.text();
+
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined };
   };
+
   return { world, vault, events, owner, nobody, ask };
 }
 

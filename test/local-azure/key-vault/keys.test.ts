@@ -41,6 +41,7 @@ describe('lists', () => {
   it('pages versions by 25, with a link that carries the port and a skip token', async () => {
     const { ask, vault, world } = vaultFixture();
     const { privateKey } = createKeyVersion(world, vault, 'k1');
+
     for (let made = 1; made < 60; made++) createKeyVersion(world, vault, 'k1', { privateKey });
 
     const pages: string[][] = [];
@@ -48,8 +49,10 @@ describe('lists', () => {
     while (path) {
       const { value, nextLink } = (await ask('GET', path)).body;
       pages.push(value.map((one: { kid: string }) => one.kid));
+
       if (nextLink)
         expect(nextLink).toContain('https://kv-test.vault.azure.net:443/keys/k1/versions?api-version=7.6&$skiptoken=');
+
       path = nextLink
         ? nextLink.replace('https://kv-test.vault.azure.net:443', '').replace('api-version=7.6&', '')
         : '';

@@ -38,7 +38,9 @@ async function ask(
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
+
   const text = await response.text();
+
   return {
     status: response.status,
     challenge: response.headers.get('www-authenticate'),
@@ -49,19 +51,27 @@ async function ask(
 describe('the keys of a Managed HSM', () => {
   it('are rotated when there is a policy, which gives no notice and waits at least 28 days', async () => {
     await keys().createRsaKey('rotated', { hsm: true });
+
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
+
     const rotate = (days: number) => [{ action: 'Rotate' as const, timeAfterCreate: `P${days}D` }];
+
     await expect(keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(27) })).rejects.toMatchObject({
       statusCode: 400,
     });
     await expect(
       keys().updateKeyRotationPolicy('rotated', { lifetimeActions: [{ action: 'Notify', timeBeforeExpiry: 'P30D' }] }),
     ).rejects.toMatchObject({ statusCode: 400 });
+
     await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(28), expiresIn: 'P90D' });
+
     const rotated = await keys().rotateKey('rotated');
+
     expect(rotated.properties.expiresOn).toBeInstanceOf(Date);
+
     // A blank policy is none.
     await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: [] });
+
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
   });
 
@@ -95,23 +105,30 @@ describe("a Managed HSM's own access control", () => {
       const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId } };
       expect((await ask('PUT', `${path(scope)}/${name}`, { body })).status).toBe(201);
     }
+
     const shown = async (scope: string, filter = '') => {
       const found = (await ask('GET', `${path(scope)}${filter}`)).body.value as { name: string }[];
       return [...names].filter(([, name]) => found.some((one) => one.name === name)).map(([at]) => at);
     };
+
     expect(await shown('/')).toEqual(['/', '/keys']);
     expect(await shown('/keys')).toEqual(['/keys']);
     expect(await shown('/keys/vault-key')).toEqual(['/keys/vault-key']);
     expect(await shown('/keys/vault-key', '?$filter=atScope()')).toEqual([...names.keys()]);
     expect(await shown('/keys', `?$filter=principalId%20eq%20'${principalId}'`)).toEqual([...names.keys()]);
+
     for (let made = 0; made < 30; made += 1) {
       const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId: randomUUID() } };
       await ask('PUT', `${path('/keys/many-roles')}/${randomUUID()}`, { body });
     }
+
     const first = await ask('GET', path('/keys/many-roles'));
+
     expect(first.body.value).toHaveLength(25);
+
     const next = new URL(String(first.body.nextLink));
     const second = await ask('GET', `${next.pathname}${next.search}`);
+
     expect([(second.body.value as unknown[]).length, second.body.nextLink]).toEqual([5, null]);
   });
 });

@@ -47,17 +47,26 @@ describe('a rotation policy', () => {
 
   it('rotates when its time comes, again and again, each version with its own expiry', async () => {
     const { ask, vault, world } = vaultFixture();
+
     createKeyVersion(world, vault, 'k1');
     await ask('PUT', '/keys/k1/rotationpolicy', policy);
+
     const versions = () => vault.keys.get('k1')?.versions ?? [];
 
     world.clock.advance(14.9 * day);
+
     expect(versions()).toHaveLength(1);
+
     world.clock.advance(0.2 * day);
+
     expect(versions()).toHaveLength(2);
+
     world.clock.advance(15 * day + 1000);
+
     expect(versions()).toHaveLength(3);
+
     const newest = versions().at(-1);
+
     expect((newest?.exp ?? 0) - (newest?.created ?? 0)).toBe(30 * 86_400);
   });
 });

@@ -32,10 +32,13 @@ describe('the unmodified key client', () => {
   it('disables one version, which then neither wraps nor unwraps, and leaves the other', async () => {
     const keys = client();
     const old = await keys.createRsaKey('wrap-key');
+
     await keys.createRsaKey('wrap-key');
+
     const crypto = new CryptographyClient(old.id ?? '', signIn(CLIENT_IDS.owner));
     const secret = Buffer.from('account key');
     const { result } = await crypto.wrapKey('RSA-OAEP-256', secret);
+
     expect(Buffer.from((await crypto.unwrapKey('RSA-OAEP-256', result)).result)).toEqual(secret);
 
     await keys.updateKeyProperties('wrap-key', old.properties.version ?? '', { enabled: false });

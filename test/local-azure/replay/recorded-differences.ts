@@ -34,11 +34,13 @@ function addFound(name: string): (world: World, names: Map<string, string>) => v
   return (world, names) => {
     const [pair] = readRecording(name).pairs;
     if (!pair) throw new Error(`The recording ${name} is empty.`);
+
     const { subscriptions, options } = pair.body as { subscriptions: string[]; options: Record<string, string> };
     const { totalRecords, data } = pair.response as { totalRecords: number; data: OtherResource[] };
     const token = options.$skipToken ?? '';
     const first = Number(options.$skip ?? JSON.parse(Buffer.from(token, 'base64').toString()).RowsToSkip);
     if (token) names.set(token, skipToken(first, data.length));
+
     for (let n = 0; n < totalRecords; n += 1) {
       const found = data[n - first] ?? { id: `/subscriptions/-/resourceGroups/other/providers/Other/other/${n}` };
       const id = found.id.replace(/(?<=^\/subscriptions\/)[^/]+/, subscriptions[0] ?? '');

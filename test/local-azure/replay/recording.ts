@@ -68,9 +68,11 @@ export function comparable(value: unknown, field = ''): unknown {
     if (field === 'nextLink') return comparableLink(value);
     return patterns.reduce((text, [pattern, name]) => text.replace(pattern, name), value);
   }
+
   if (typeof value === 'number' && value > 1_000_000_000) return '<time>';
   if (Array.isArray(value)) return value.map((item) => comparable(item));
   if (typeof value !== 'object' || value === null) return value;
+
   return Object.fromEntries(
     Object.entries(value)
       .filter(([name]) => !retired.has(name))
@@ -98,6 +100,7 @@ export function learn(recorded: unknown, local: unknown, names: Map<string, stri
       /\b[0-9a-f]{32}\b/g,
       /^[0-9A-F]{16}$/g,
     ];
+
     for (const pattern of patterns) {
       const [theirs, ours] = [recorded.match(pattern) ?? [], local.match(pattern) ?? []];
       if (theirs.length === ours.length) theirs.forEach((id, index) => void names.set(id, ours[index] ?? id));

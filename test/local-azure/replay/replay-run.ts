@@ -21,27 +21,36 @@ export interface Outcome {
 /** Puts a recording's requests to the local Azure, in their order, and tells how each was answered. */
 export async function replay(azure: LocalAzure, recording: Recording, options: SceneOptions): Promise<Outcome[]> {
   const names = new Map<string, string>();
+
   Object.assign(azure.world.settings, {
     versionListOrder: 'newestFirst',
     keyDeletionMs: 0,
     switchToBlindIdentity: true,
   });
+
   Object.assign(azure.world.settings, options.settings);
   setScene(azure.world, recording, names, options);
+
   const own = new Set(ownGroups(recording));
   const outcomes: Outcome[] = [];
   let operation = '';
   let last = 0;
+
   for (const pair of recording.pairs) {
     const request = `${pair.method} ${decodeURIComponent(new URL(pair.uri).pathname)}`;
+
     // Repeated polls are not among the pairs: a gap between two of them is time that passed.
     const waited = isPoll(pair) ? 120_000 : 1_500 * (pair.i - last);
+
     last = pair.i;
     await azure.clock.advance(waited);
     await options.before?.[pair.i]?.(azure.world, names);
+
     const uri = isPoll(pair) && operation ? operation : translate(pair.uri, names);
     const answer = await send(azure, pair, uri, names, options.headers?.[pair.i]?.(azure.world));
+
     operation = answer.headers.get('azure-asyncoperation') ?? answer.headers.get('location') ?? operation;
+
     const text = await answer.text();
     const body = parse(text);
     const different = answer.status !== pair.status;
@@ -49,6 +58,7 @@ export async function replay(azure: LocalAzure, recording: Recording, options: S
       learn(pair.response, body, names);
       learnToken(pair.response, body, names);
     }
+
     const paths = different
       ? [`status ${answer.status}, not ${pair.status}: ${text.slice(0, 200)}`]
       : [
@@ -59,11 +69,14 @@ export async function replay(azure: LocalAzure, recording: Recording, options: S
             'header ',
           ),
         ];
+
     const emptied = !different && isEmptied(pair.response);
     const compared = paths.length > 0 ? 'differs' : 'equal';
     const verdict = emptied ? 'emptied' : compared;
+
     outcomes.push({ i: pair.i, request, verdict, paths: emptied ? [] : paths });
   }
+
   return outcomes;
 }
 
@@ -88,8 +101,10 @@ async function send(
 ): Promise<Response> {
   const principal = world.principals.get(CLIENT_IDS.owner);
   if (!principal) throw new Error('The tenant has an owner.');
+
   const resource = uri.includes('.vault.azure.net') ? 'https://vault.azure.net' : 'https://management.azure.com';
   const body = pair.body === null ? undefined : translate(JSON.stringify(importableKey(pair)), names);
+
   return fetch(uri, {
     method: pair.method,
     headers: {
@@ -155,9 +170,11 @@ function differences(ours: unknown, theirs: unknown, at: string): string[] {
       differences(ours[name], theirs[name], `${at}/${name}`),
     );
   }
+
   if (Array.isArray(ours) && Array.isArray(theirs) && ours.length === theirs.length) {
     return ours.flatMap((item, index) => differences(item, theirs[index], `${at}/${index}`));
   }
+
   if (JSON.stringify(ours) === JSON.stringify(theirs)) return [];
   return [`${at}: ${short(ours)}, not ${short(theirs)}`];
 }

@@ -27,14 +27,19 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
     world.roleDefinitions,
   ])
     map.clear();
+
   addSubscription(world, { subscriptionId: subscription });
   for (const [id, { scope }] of world.roleAssignments) if (scope !== '/') world.roleAssignments.delete(id);
+
   const text = JSON.stringify(recording);
+
   knowCaller(world, text, names);
   addGrantees(world, recording);
+
   const location =
     (/"location": ?"([a-z0-9]+)"/.exec(text) ?? /\/locations\/([a-z0-9]+)\//.exec(text))?.[1] ?? 'westus';
   const groups = new Map<string, ResourceGroup>();
+
   for (const [, name = ''] of text.matchAll(/resourcegroups\/([^/?"]+)/gi)) {
     const key = name.toLowerCase();
     if (!groups.has(key))
@@ -43,14 +48,17 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
         addResourceGroup(world, { subscriptionId: subscription, displayName: '', state: 'Enabled' }, name, location),
       );
   }
+
   for (const { uri, method, response } of recording.pairs) {
     const name = /\/resourcegroups\/([^/?]+)(\?|$)/i.exec(uri)?.[1]?.toLowerCase();
     const group = name ? groups.get(name) : undefined;
     const shown = response as { tags?: Record<string, string>; location?: string } | null;
     if (group && method === 'GET') Object.assign(group, { tags: shown?.tags ?? {}, location: shown?.location });
+
     const body = recording.pairs.find((pair) => pair.uri === uri)?.body as { subscriptions?: string[] } | null;
     for (const subscriptionId of body?.subscriptions ?? []) addSubscription(world, { subscriptionId });
   }
+
   for (const pair of recording.pairs) {
     addTouchedVault(world, groups, recording, pair);
     addTouchedAccount(world, groups, recording, pair, options);
@@ -95,8 +103,10 @@ function isFirst(recording: Recording, pair: Pair, name: string, of: (pair: Pair
 function addTouchedVault(world: World, groups: Map<string, ResourceGroup>, recording: Recording, pair: Pair): void {
   const name = vaultOf(pair);
   if (!name || !isFirst(recording, pair, name, vaultOf)) return;
+
   const inArm = pair.uri.includes('management.azure.com');
   if (inArm && pair.method === 'PUT') return;
+
   const shown = inArm && pair.method === 'GET' ? (pair.response as Partial<Vault>) : undefined;
   const group = groupOf(groups, pair.uri);
   const vault = addVault(world, { ...group, location: shown?.location ?? group.location }, name, {
@@ -104,8 +114,10 @@ function addTouchedVault(world: World, groups: Map<string, ResourceGroup>, recor
     accessPolicies: [{ tenantId: world.tenantId, objectId: ownerOf(world), permissions: everything }],
     ...(!inArm && recording.vault ? recording.vault : {}),
   });
+
   delete vault.properties.enableRbacAuthorization;
   delete vault.properties.enablePurgeProtection;
+
   if (shown?.properties) {
     const asLocal = JSON.stringify(shown.properties).replaceAll(String(shown.properties.tenantId), world.tenantId);
     vault.properties = JSON.parse(asLocal) as Vault['properties'];
@@ -113,6 +125,7 @@ function addTouchedVault(world: World, groups: Map<string, ResourceGroup>, recor
       if ((vault.properties.accessPolicies as unknown[])[0] === policy) policy.objectId = ownerOf(world);
     }
   }
+
   if (shown?.tags) vault.tags = shown.tags;
   if (shown) vault.systemData = shown.systemData;
 }
@@ -130,14 +143,18 @@ function addTouchedAccount(
 ): void {
   const name = accountOf(pair);
   if (!name || !isFirst(recording, pair, name, accountOf)) return;
+
   const itself = new URL(pair.uri).pathname.endsWith(`/${name}`);
   if (itself && pair.method === 'PUT') return;
+
   const group = groupOf(groups, pair.uri);
+
   const known = (recording.pairs.find(
     (other) => accountOf(other) === name && new URL(other.uri).pathname.endsWith(`/${name}`) && other.status === 200,
   )?.response ?? recording.account) as
     | (Partial<StorageAccount> & { properties?: { encryption?: unknown } })
     | undefined;
+
   const shown = itself || recording.account ? known : undefined;
   const account = newAccount(
     {
@@ -151,15 +168,19 @@ function addTouchedAccount(
     },
     world.clock.nowMs(),
   );
+
   if (shown?.properties) {
     const { encryption, ...properties } = shown.properties as Record<string, unknown>;
     account.properties = { ...account.properties, ...properties };
+
     if (itself) {
       account.properties = properties;
       if (encryption) account.encryption = encryption as StorageAccount['encryption'];
     }
   }
+
   if (shown?.identity) account.identity = shown.identity;
+
   world.storageAccounts.set(name.toLowerCase(), account);
 }
 

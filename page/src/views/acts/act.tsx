@@ -24,12 +24,15 @@ interface ActProps {
 export function Act({ title, send, changed, done, isWithoutTicket = false, opened, dryRun, children }: ActProps) {
   const me = usePerson();
   const call = useCall<unknown>();
+
   if (!has(me, 'Cmk.Operate')) return null;
+
   const submit = (event: Event) => {
     event.preventDefault();
     const why = whyOf(event.currentTarget as HTMLFormElement);
     void call.run(() => send(why)).then(changed);
   };
+
   return (
     <details class="act" onToggle={(event) => event.currentTarget.open && opened?.()}>
       <summary>{title}</summary>

@@ -24,12 +24,16 @@ const STATES: Readonly<Record<RekeyOrder['state'], readonly [Tone, string]>> = {
 /** Moves everything that uses a key to another one: the order that is open, or the form that starts one. */
 export function Rekey({ label }: { readonly label: string }) {
   const me = usePerson();
+
   // Read once an operator asks: the view is kept up to date by one request.
   const [isOpen, setOpen] = useState(false);
   const orders = usePoll<{ readonly value: readonly RekeyOrder[] }>(isOpen ? '/rekeys' : undefined, 10_000);
+
   if (!has(me, 'Cmk.Operate')) return null;
+
   const about = orders.data?.value.filter(({ from, to }) => [from, to].some((key) => keyLabel(key) === label)) ?? [];
   const open = about.filter(({ state }) => state !== 'done' && state !== 'ended');
+
   return (
     <details class="act" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>Re-key {label}</summary>
@@ -56,6 +60,7 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
       (await api.post(`/api${path}/${act}`, { reason })).body;
   const rollBack = async ({ reason }: { readonly reason: string }) =>
     (await api.delete(`/api${path}?${new URLSearchParams({ reason })}`)).body;
+
   return (
     <>
       <div class="row">
@@ -126,7 +131,9 @@ function Start({ from, changed }: { readonly from: string; readonly changed: () 
     setChecked(body);
     void check.run(async () => (await api.post<RekeyCheck>('/api/rekeys?dryRun=true', body)).body);
   };
+
   const begin = () => void start.run(async () => (await api.post<object>('/api/rekeys', checked)).body).then(changed);
+
   return (
     <>
       <p>Everything that uses {from} moves to another key. The check comes first, and changes nothing.</p>

@@ -5,6 +5,7 @@ import { Act } from './act.tsx';
 /** Has the app repair an account again that another party kept changing. */
 export function Release({ account, changed }: { readonly account: string; readonly changed: () => void }) {
   const api = useApi();
+
   return (
     <Act
       title={`Release ${resourceLabel(account)}`}

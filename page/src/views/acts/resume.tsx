@@ -16,11 +16,13 @@ interface ResumeProps {
 export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProps) {
   const api = useApi();
   const subject = label ?? 'all keys';
+
   const moves = [
     waiting > 0 &&
       `${count(waiting, 'pending account or scope moves', 'pending accounts and scopes move')} to the newest version`,
     failed > 0 && `${count(failed, 'failed move is', 'failed moves are')} retried`,
   ].filter(Boolean);
+
   return (
     <Act
       title={`${isPaused ? 'Resume' : 'Retry'} ${subject}`}

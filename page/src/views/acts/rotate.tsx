@@ -18,6 +18,7 @@ export function Rotate({ label, status = {}, changed }: RotateProps) {
   const api = useApi();
   const dryRun = useCall<RotateResponse>();
   const path = `/api/keys/${label.split('/').map(encodeURIComponent).join('/')}/rotate`;
+
   return (
     <Act
       title={`Rotate ${label}`}

@@ -38,6 +38,7 @@ export function Done({ tone, title, warnings, children }: DoneProps) {
 export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem' | 'stepUp' | 'isProved'> }) {
   const [failure, setFailure] = useState('');
   const { problem, stepUp, isProved } = call;
+
   // Not sent again by itself: the sign-in may have taken a while, and what is shown here may have changed meanwhile.
   if (isProved) {
     return (
@@ -46,8 +47,11 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
       </Done>
     );
   }
+
   if (!problem) return null;
+
   const versions = listOf<Parameters<typeof VersionReports>[0]['versions'][number]>(problem, 'versions');
+
   return (
     <>
       <ProblemCard problem={problem} />

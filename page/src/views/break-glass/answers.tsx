@@ -26,14 +26,17 @@ export function Answers<Revoked, Restored>({
   restored,
 }: AnswersProps<Revoked, Restored>) {
   const shown = useRef<HTMLDivElement>(null);
+
   // The button that was pressed for a proof is gone with it.
   const news =
     revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem ?? (revoke.isProved || restore.isProved);
   useEffect(() => {
     if (news) shown.current?.focus();
   }, [news]);
+
   const isSeenSince = ({ answeredOn }: Pick<Call<unknown>, 'answeredOn'>) =>
     answeredOn !== undefined && status.askedOn !== undefined && status.askedOn > answeredOn;
+
   return (
     <div ref={shown} tabIndex={-1} class="answers">
       <Refused call={revoke} />

@@ -12,6 +12,7 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
   const { accounts, otherResources, selfLockout, unread, complete, outOfSight } = dependents;
   const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
   const scopes = accounts.reduce((sum, account) => sum + account.scopes.length, 0);
+
   return (
     <>
       <p class="strong">

@@ -34,12 +34,14 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 function ChooseKey() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
   const records = useRevokeRecords(keys.data?.value.some(({ revocation }) => revocation) === true);
+
   const choose = (event: Event) => {
     event.preventDefault();
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
     const [vault = '', key = ''] = String(typed).trim().split('/');
     if (vault && key) location.hash = href(['break-glass', vault, key]);
   };
+
   return (
     <>
       <Heading>Break-glass</Heading>
@@ -80,6 +82,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const me = usePerson();
   const path = `/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`;
   const status = usePoll<KeyStatusResponse>(path, 3_000);
+
   // Here, so that an answer stays when the state of the key has changed by it.
   const revoke = useCall<RevokeResponse>();
   const restore = useCall<RestoreResponse>();
@@ -88,6 +91,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
   const records = useRevokeRecords(revocation !== undefined, `${vault}/${name}`);
+
   return (
     <>
       <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
@@ -157,6 +161,7 @@ function Standing({ data, records, label }: StandingProps) {
     open === 0
       ? `${label} is revoked: every version of it is disabled.`
       : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${digits(open)} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
+
   return (
     <div class="headline tone-bad">
       <Icon tone="bad" />

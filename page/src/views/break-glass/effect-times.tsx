@@ -30,6 +30,7 @@ export function EffectTimes({ times }: { readonly times: Times | undefined }) {
 function Figures({ of }: { readonly of: Times[number] }) {
   const { expect, measured, notSeen, accounts, changes, p50Seconds, p95Seconds, longestSeconds, since } = of;
   const [shown, change, done] = WORDS[expect];
+
   return (
     <div>
       <p>

@@ -28,10 +28,13 @@ export function Effect({ status, of }: EffectProps) {
   const reached = effect.filter(({ state }) => state === wanted).length;
   const accounts = status?.dependents.accounts.length ?? 0;
   const silent = Math.max(0, accounts - new Set(effect.map(({ account }) => account.toLowerCase())).size);
+
   // Those that have not come round yet are what one waits for.
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
+
   // Of an account with files and blobs there are two lines; one of which nothing is known yet counts as well.
   const all = effect.length + (revoked ? silent : 0);
+
   return (
     <Section
       title={
@@ -62,6 +65,7 @@ function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number]
   const container = typeof one.container === 'string' ? one.container : undefined;
   const why = typeof one.why === 'string' ? one.why : undefined;
   const name = shortId(one.account);
+
   return (
     <li class="row tight">
       <Badge tone={tone}>{words}</Badge>

@@ -18,15 +18,18 @@ interface RestoreProps {
 export function Restore({ vault, name, revocation, changed, call }: RestoreProps) {
   const api = useApi();
   const me = usePerson();
+
   const submit = (event: Event) => {
     event.preventDefault();
     const body = { ...whyOf(event.currentTarget as HTMLFormElement), revocation: revocation.id };
     const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`;
     void call.run(async () => (await api.post<RestoreResponse>(path, body)).body).then(changed);
   };
+
   if (!has(me, 'CmkKey.Restore')) {
     return <p>Restoring takes the app role CmkKey.Restore, which you do not have. Ask a colleague who has it.</p>;
   }
+
   return (
     <>
       {revocation.revokedBy.toLowerCase() === me.objectId && (

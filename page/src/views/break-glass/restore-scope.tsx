@@ -11,6 +11,7 @@ export function RestoreScope({ status }: { readonly status: KeyStatusResponse })
   const stay = versions.filter(({ state, revoked }) => state === 'Disabled' && !revoked);
   const refusing = effect.filter(({ state }) => state === 'blocked').length;
   const others = otherResources.length > 0 ? ` and ${count(otherResources.length, 'other resource')}` : '';
+
   return (
     <Facts
       items={[

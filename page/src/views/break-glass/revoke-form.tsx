@@ -27,18 +27,22 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
   const [isAsked, setAsked] = useState(false);
   const pressed = useRef(false);
   const first = useRef<HTMLHeadingElement>(null);
+
   // The button that was pressed is gone.
   useEffect(() => {
     if (isAsked && pressed.current) first.current?.focus();
   }, [isAsked]);
+
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
   const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
+
   // What is taken away goes bit by bit while the call runs: the status shows it.
   useEffect(() => {
     if (!call.isRunning) return;
     const timer = window.setInterval(changed, 700);
     return () => window.clearInterval(timer);
   }, [call.isRunning, changed]);
+
   const revoke = (why: object) =>
     void call
       .run(async () => (await api.post<RevokeResponse>(path, why)).body)
@@ -46,16 +50,20 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
         changed();
         if (isDone) setAsked(false);
       });
+
   const begin = () => {
     setAsked(true);
     look();
   };
+
   useEffect(() => {
     if (isKnown && !isRevoked && !isAsked && mayRevoke) begin();
   }, [isKnown]);
+
   if (!mayRevoke) {
     return <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Ask a colleague who has it.</p>;
   }
+
   if (!isAsked) {
     return (
       <>
@@ -76,6 +84,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
       </>
     );
   }
+
   return (
     <>
       <h3 ref={first} tabIndex={-1}>
@@ -116,12 +125,14 @@ interface ConfirmProps {
 function Confirm({ vault, name, isRunning, revoke }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const subject = `${vault}/${name}`;
+
   // On a phone each letter counts: the vault stands above, on the button and in the address.
   const isConfirmed = [name, subject].includes(typed.trim());
   const submit = (event: Event) => {
     event.preventDefault();
     revoke({ ...whyOf(event.currentTarget as HTMLFormElement), confirm: subject });
   };
+
   return (
     <form onSubmit={submit}>
       <Why />

@@ -11,6 +11,7 @@ import { Done } from './answer.tsx';
 export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse; readonly isUndone: boolean }) {
   if (isUndone) return <Done tone="none" title="You revoked the key. It has been restored since." warnings={[]} />;
   const off = answer.versions.filter(({ before, after }) => before !== after).length;
+
   return (
     <Done tone="good" title="The key is revoked." warnings={answer.warnings}>
       <p>

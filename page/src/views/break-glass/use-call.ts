@@ -29,13 +29,16 @@ export function useCall<T>(): Call<T> {
   const session = useContext(SessionContext);
   const [state, setState] = useState<Ended<T>>({});
   const [isRunning, setRunning] = useState(false);
+
   // Two presses in one moment are one call.
   const running = useRef(false);
   const run = async (call: () => Promise<T | undefined>): Promise<boolean> => {
     if (running.current) return false;
+
     running.current = true;
     setRunning(true);
     setState({});
+
     try {
       const answer = await call();
       setState(answer === undefined ? {} : { answer, answeredOn: new Date() });
@@ -49,7 +52,9 @@ export function useCall<T>(): Call<T> {
       setRunning(false);
     }
   };
+
   const { claims, isProved = false } = state;
+
   return {
     isRunning,
     answer: state.answer,

@@ -18,6 +18,7 @@ export const USABILITY: Readonly<Record<Usability, readonly [Tone, string]>> = {
 /** The versions of a key as they are now, newest first. */
 export function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse, 'versions' | 'newestUsable'>) {
   const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
+
   return (
     <table class="cards">
       <caption class="hidden">Versions of the key, newest first</caption>
@@ -41,6 +42,7 @@ export function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse,
 
 function VersionRow({ of, isNewest }: { readonly of: Version; readonly isNewest: boolean }) {
   const { version, state, revokedOn, updatedOn, createdOn, activeFrom, expiresOn, users } = of;
+
   return (
     <tr>
       <th scope="row" class="mono" title={version}>
