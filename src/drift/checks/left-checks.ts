@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import type { Account } from '../../fleet/account.ts';
 import type { KeyUse } from '../../fleet/key-use.ts';
-import { findVersion, usability } from '../../keys/key-versions.ts';
+import { findVersion, type KeyVersion, usability } from '../../keys/key-versions.ts';
 import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
@@ -37,7 +37,8 @@ export function pinnedBack(subject: AccountSubject, now: Date): FoundCause | und
 /** Whether the account could use its newer version of before. No one can move it to a version that is disabled. */
 function isBackOnOlder({ use, key, before }: AccountSubject, now: Date): boolean {
   if (before === undefined || !isReverted(use, key, before)) return false;
-  const newer = findVersion(known(key?.versions) ?? [], before);
+
+  const newer = findVersion(readableVersions(key), before);
   return newer !== undefined && usability(newer, now) === 'Usable';
 }
 
@@ -61,9 +62,16 @@ export function contestedChange({ account, use, contest }: AccountSubject): Foun
 
 /** Whether an account is pinned to an older version than before. */
 export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined, before: string): boolean {
-  const versions = known(key?.versions) ?? [];
-  const [is, was] = [use?.pinned, before].map((version) => version && findVersion(versions, version));
-  return Boolean(is && was && is.createdOn < was.createdOn);
+  if (use?.pinned === undefined) return false;
+
+  const versions = readableVersions(key);
+  const present = findVersion(versions, use.pinned);
+  const former = findVersion(versions, before);
+  return present !== undefined && former !== undefined && present.createdOn < former.createdOn;
+}
+
+function readableVersions(key: KeySubject | undefined): readonly KeyVersion[] {
+  return known(key?.versions) ?? [];
 }
 
 export function noLongerCustomerManaged({ account, use, left }: AccountSubject, rules: Rules): Found | undefined {
