@@ -102,7 +102,6 @@ describe('the bundle', () => {
     expect(stderr).toBe('');
 
     const registered = (JSON.parse(stdout) as string[]).sort();
-
     expect(registered).toEqual((await namesInSource()).sort());
     expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey']));
   });
@@ -111,7 +110,6 @@ describe('the bundle', () => {
     const [main, telemetry] = await Promise.all(
       ['main.cjs', 'telemetry.cjs'].map((name) => readFile(join(made.folder, name), 'utf8')),
     );
-
     expect(main).toContain('import("./telemetry.cjs")');
     expect(main).not.toContain('BatchSpanProcessor');
     expect(telemetry).toContain('BatchSpanProcessor');
@@ -156,7 +154,6 @@ describe('the page', () => {
     expect(made.pageSize).toBeLessThanOrEqual(200 * 1024);
 
     const files = (await filesIn(made.folder)).filter((name) => name.startsWith('page/'));
-
     expect(files.map((name) => name.replace(/-[A-Z0-9]{8}\./, '.'))).toEqual([
       'page/icon.svg',
       'page/index.html',

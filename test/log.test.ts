@@ -24,7 +24,6 @@ it('a record that the log would cut off is still one that alert rules can read',
   } as const;
 
   const line = lineOf({ ...record, findings: planted });
-
   expect(line.length).toBeLessThan(32_768);
   expect(JSON.parse(line)).toMatchObject({ ...record, findings: expect.stringMatching(/^\[\{"file":"0.*…$/s) });
   expect(JSON.parse(lineOf({ ...record, message: 'x'.repeat(100_000) }))).toMatchObject({ reason: 'AuditTrailBroken' });

@@ -38,7 +38,6 @@ describe('a release', () => {
     );
 
     const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').trim().split('\n');
-
     expect(sums.map((line) => line.slice(66)).sort()).toEqual(files.filter((name) => name !== 'SHA256SUMS').sort());
 
     for (const line of sums) {
@@ -71,11 +70,9 @@ describe('a release', () => {
 
   it('has templates that fetch its own package, and are those of the repository in all else', () => {
     const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
-
     expect(files).toContain(packageUri.slice(packageUri.lastIndexOf('/') + 1));
 
     const template = JSON.parse(readFileSync(file(/^azuredeploy\.json$/), 'utf8'));
-
     expect(template.parameters.packageUri.defaultValue).toBe(packageUri);
 
     const form = JSON.parse(readFileSync(file(/^createUiDefinition\.json$/), 'utf8'));
@@ -148,7 +145,6 @@ describe('a release', () => {
 
   it('has a bill of materials of what is shipped, in the versions of the lock file', () => {
     const bill = JSON.parse(readFileSync(file(/\.cdx\.json$/), 'utf8')) as BillOfMaterials;
-
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'cmk-autopilot' } } });
     expect(bill.serialNumber).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
 

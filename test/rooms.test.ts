@@ -46,7 +46,6 @@ describe('imports', () => {
       value: "import { A } from '@azure/arm-storage';\n",
       type: "import type { B } from '@azure/identity';\n",
     };
-
     expect(files({ 'src/fleet/plan.ts': sdk.value + sdk.type })).toEqual([
       'src/fleet/plan.ts imports @azure/arm-storage: that is for *-client.ts, src/azure and src/services.ts',
       'src/fleet/plan.ts imports @azure/identity: that is for *-client.ts, src/azure and src/services.ts',

@@ -22,7 +22,6 @@ it('what could not be written to the audit trail is in the log, with why', async
   await audit(entry, 1_000);
 
   const record = await eventually('the record', () => records.find(({ reason }) => reason === 'AuditFailed'), 25_000);
-
   expect(record.message).toMatch(/^The app could not write an action to the audit trail.* ECONNREFUSED/);
   expect(record).toMatchObject({ level: 'error', entry });
 });

@@ -45,7 +45,6 @@ describe('the workflows', () => {
       const job = text(name)
         .split(/^ {2}(?=\w+:$)/m)
         .find((one) => one.startsWith('build:'));
-
       expect(job, name).toMatch(new RegExp(`^ +node-version: ${devDependencies.node.replaceAll('.', '\\.')}$`, 'm'));
 
       // The package `node` fetches an executable that no lockfile holds, by its install script.

@@ -53,7 +53,6 @@ it('a call that hangs, or waits for others of its caller, is answered before the
   vi.advanceTimersByTime(CALL_LIMIT_MS);
 
   const ended = await Promise.all(answers);
-
   expect(ended.map(({ status }) => status)).toEqual(answers.map(() => 503));
   expect(ended[0]?.body).toContain('ServiceUnavailable');
 

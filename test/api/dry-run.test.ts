@@ -13,7 +13,6 @@ it('a restore rejects dryRun=true, a parameter that it does not have, and the ke
   const body = { reason: 'Only a look', revocation: revocation?.id };
 
   const answer = await call('restoreKey', { vault: 'kv-files', key: key.name, query: '?dryRun=true', body });
-
   expect(answer).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
   expect(enabledOf(key)).toEqual([false, false]);
   expect(recordsOf(key)).toEqual(records);

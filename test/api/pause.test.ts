@@ -11,7 +11,6 @@ it.each(['pause', 'resume'])(
     const call = routeCalls(wire, 'operator');
 
     const { status, body } = await call(id, { body: { reason: 'INC-1', key: 'kv-files/filse-key' } });
-
     expect(status).toBe(200);
     expect(body.warnings).toEqual([expect.stringContaining('kv-files/filse-key')]);
   },
@@ -36,7 +35,6 @@ it.each([
   wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net' }, ...fault }]);
 
   const { status, body } = await call('pause', { body: { reason: 'INC-1', key: `kv-files/${key.name}` } });
-
   expect(status).toBe(200);
   expect(body.pauses).toContainEqual(expect.objectContaining({ key: key.id() }));
   expect(body.warnings).toEqual([]);

@@ -28,7 +28,6 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
     const context = { functionName: route.id, invocationId: 'call' } as InvocationContext;
 
     const { status, body } = (await answer(request, context)) as HttpResponseInit;
-
     expect(status).toBe(400);
     expect(JSON.parse(String(body))).toMatchObject({ reason: 'QueryInvalid' });
     expect(isHandled).toBe(false);

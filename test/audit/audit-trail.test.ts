@@ -24,7 +24,6 @@ describe('the audit trail', () => {
     });
 
     const { blobType, contentType } = await container.getBlobClient('2026-11-24.jsonl').getProperties();
-
     expect({ blobType, contentType }).toEqual({
       blobType: 'AppendBlob',
       contentType: 'application/jsonl; charset=utf-8',
@@ -43,14 +42,12 @@ describe('the audit trail', () => {
     );
 
     const receipts = outcomes.flat().map((outcome) => ('written' in outcome ? outcome.written : undefined));
-
     expect(new Set(receipts.map((receipt) => receipt?.seq))).toEqual(
       new Set(Array.from({ length: 200 }, (_, n) => n + 1)),
     );
     expect(await check(container)).toEqual({ findings: [], records: 200, files: 1 });
 
     const written = await resources(container);
-
     expect(new Set(written).size).toBe(200);
 
     for (const { writer } of writers) {
@@ -60,7 +57,6 @@ describe('the audit trail', () => {
     }
 
     const report = await verifyTrail(auditFiles(container), { receipts: receipts.flatMap((receipt) => receipt ?? []) });
-
     expect(brief(report)).toEqual([]);
   });
 
@@ -116,7 +112,6 @@ describe('the audit trail', () => {
     );
 
     const { findings } = await check(container);
-
     expect(findings).toEqual([]);
     expect(new Set(await resources(container)).size).toBe(24);
 

@@ -75,7 +75,6 @@ describe('an answer that is lost', () => {
     expect(outcomes.flat().filter((outcome) => 'failed' in outcome)).toEqual([]);
 
     const written = await resources(direct);
-
     expect(written).toHaveLength(60);
     expect(new Set(written).size).toBe(60);
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
@@ -106,7 +105,6 @@ describe('an instance that is killed', () => {
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
 
     const now = () => new Date('2026-11-27T12:00:00Z');
-
     expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({
       written: { file: '2026-11-27.jsonl' },
     });
@@ -124,7 +122,6 @@ describe('recording never throws and never takes longer than it may', () => {
     appends('hang');
 
     const outcome = await record(entry('second'), 100);
-
     expect(outcome).toEqual({
       failed: 'The audit trail did not answer within 100 ms; the app still tries to write the entry.',
     });

@@ -189,7 +189,6 @@ describe('one record', () => {
       const record = parseRecord(bytes);
       return record ? [{ ...record, file }] : [];
     });
-
     expect(records.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, n) => n + 1));
 
     for (const { seq, hash, file, id } of records) {

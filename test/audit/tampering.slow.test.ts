@@ -82,11 +82,9 @@ describe('what somebody with every right on the container does to the trail is f
 
     // What the command line writes has its receipt from the command line.
     const receipts = [forged.end];
-
     expect(await trail.verify('log', { receipts })).toEqual([]);
 
     const other = [{ ...forged.end, hash: '0'.repeat(64) }];
-
     expect(await trail.verify('log', { receipts: other })).toEqual([`${THIRD}.jsonl:5 ReceiptDiffers`]);
   });
 
@@ -147,7 +145,6 @@ describe('the trail goes on, and verification finds what was put in', () => {
     trail.now = new Date('2026-11-27T03:00:00Z');
 
     const after = newTrail(trail.container, { now: () => trail.now });
-
     expect(await after(entry('the next day'), LIMIT)).toMatchObject({ written: { file: '2026-11-27.jsonl' } });
     expect(await resources(trail.container)).toEqual(expect.arrayContaining(['goes on', 'the next day']));
     expect(await trail.verify('chain')).not.toEqual([]);

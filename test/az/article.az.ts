@@ -124,13 +124,11 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
     await user.text('login --use-device-code');
 
     const me = await user.text('ad signed-in-user show --query id -o tsv');
-
     expect(me).toBe(procedures.world.principals.get(CLIENT_IDS.ownerUser)?.objectId);
 
     const assignment = await user.json(
       `role assignment create --assignee-object-id ${me} --assignee-principal-type User --role "Key Vault Crypto Officer" --scope ${vaultId}`,
     );
-
     expect(assignment).toMatchObject({ principalId: me, principalType: 'User', scope: vaultId });
   });
 });
@@ -162,16 +160,13 @@ describe('Step 2: create or import an encryption key', () => {
     const command = `keyvault key import --vault-name ${VAULT} --name imported-key --pem-file ${file}`;
 
     const wrong = await az.run(`${command} --password ${passphrase}`);
-
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('unrecognized arguments: --password');
 
     const key = await az.json<{ key: { n: string; kty: string } }>(`${command} --pem-password ${passphrase}`);
-
     expect(key.key.kty).toBe('RSA');
 
     const { n = '' } = privateKey.export({ format: 'jwk' });
-
     expect(Buffer.from(key.key.n, 'base64')).toEqual(Buffer.from(n, 'base64url'));
   });
 });
@@ -209,7 +204,6 @@ describe('Step 4: configure customer-managed keys', () => {
     const account = await az.json<ShownAccount>(
       `storage account update --name ${ofAz} --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId} --identity-type UserAssigned --user-identity-id ${identityId}`,
     );
-
     expect(account.encryption).toMatchObject({
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { keyName: KEY, keyVaultUri: vaultUri, keyVersion: null },
@@ -263,7 +257,6 @@ describe('Step 4: configure customer-managed keys', () => {
 
     const withoutPrincipal = async (name: string) =>
       JSON.stringify(await shown(name)).replace(/"principalId":"[^"]+"/g, '');
-
     expect(await withoutPrincipal(ours)).toBe(await withoutPrincipal(ofAz));
   });
 
@@ -306,7 +299,6 @@ describe('Step 4: configure customer-managed keys', () => {
     }
 
     const cutOff = 'KeyVaultEncryptionKeyNotFound';
-
     expect(await readAll()).toEqual([
       { blob: cutOff, file: cutOff, queue: 'open', table: 'open' },
       { blob: cutOff, file: cutOff, queue: cutOff, table: cutOff },
@@ -328,7 +320,6 @@ describe('Step 4: configure customer-managed keys', () => {
     const { code, stderr } = await az.run(
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-vault https://kv-article-bare.vault.azure.net --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault`,
     );
-
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/KeyVaultPolicyError|Keyvault policy recoverable is not set/);
   });
@@ -405,7 +396,6 @@ describe('Revoke access by disabling the key', () => {
     expect(versions.length).toBeGreaterThan(2);
 
     const enabled = await az.json<{ attributes: { enabled: boolean } }>(`${disable} --enabled true`);
-
     expect(enabled.attributes.enabled).toBe(true);
   });
 });

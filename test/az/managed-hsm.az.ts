@@ -41,7 +41,6 @@ interface Shown {
 describe('the Managed HSM itself', () => {
   it('has roles of its own', async () => {
     const roles = await az.json<{ roleName: string }[]>(`keyvault role definition list --hsm-name ${HSM}`);
-
     expect(roles.map(({ roleName }) => roleName)).toEqual(
       expect.arrayContaining([
         'Managed HSM Crypto User',
@@ -60,7 +59,6 @@ describe('the Managed HSM itself', () => {
     const made = await az.json<{ roleName: string }>(
       `keyvault role definition create --hsm-name ${HSM} --role-definition ${file}`,
     );
-
     expect(made.roleName).toBe('Mine');
 
     const identity = await az.json<{ principalId: string }>(
@@ -73,7 +71,6 @@ describe('the Managed HSM itself', () => {
     expect(assigned).toMatchObject({ principalId: identity.principalId, scope: `/keys/${KEY}` });
 
     const all = await az.json<unknown[]>(`keyvault role assignment list --hsm-name ${HSM} --scope /keys/${KEY}`);
-
     expect(all).toHaveLength(1);
 
     await az.text(
@@ -91,11 +88,9 @@ describe('Step 2: create an encryption key', () => {
     const key = await az.json<Shown>(
       `keyvault key create --hsm-name ${HSM} --name article-key --kty RSA-HSM --size 2048`,
     );
-
     expect(key.key.kty).toBe('RSA-HSM');
 
     const without = await az.run(`keyvault key rotate --hsm-name ${HSM} --name article-key`);
-
     expect(without.code).not.toBe(0);
 
     const file = path.join(folder, 'policy.json');
@@ -114,7 +109,6 @@ describe('Step 2: create an encryption key', () => {
     expect(await az.json<unknown[]>(`keyvault key list-versions --hsm-name ${HSM} --name article-key`)).toHaveLength(2);
 
     const keys = await az.json<{ name: string }[]>(`keyvault key list --hsm-name ${HSM}`);
-
     expect(keys.map(({ name }) => name)).toEqual(['article-key', KEY]);
   });
 });
@@ -131,7 +125,6 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
     const encryption = await az.json(
       `storage account show --name stvaultaz --resource-group rg-vault --query encryption`,
     );
-
     expect(encryption).toMatchObject({
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { keyName: KEY, keyVaultUri: URI },
@@ -203,7 +196,6 @@ describe('A local role that was taken away', () => {
 
     try {
       const commands = [...page.matchAll(/^az (keyvault role .*<hsm>.*)$/gm)].map(([, command = '']) => command);
-
       expect(commands).toHaveLength(2 * APP_LOCAL_ROLES.length);
 
       for (const command of commands) {
@@ -221,7 +213,6 @@ describe('A local role that was taken away', () => {
       const all = await az.json<{ roleName: string; scope: string }[]>(
         `keyvault role assignment list --hsm-name ${HSM} --assignee-object-id ${identity.principalId}`,
       );
-
       expect(all.map(({ roleName, scope }) => `${roleName} ${scope}`).sort()).toEqual([
         'CMK Autopilot /keys',
         'CMK Autopilot roles reader /',

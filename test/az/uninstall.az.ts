@@ -94,7 +94,6 @@ describe('the first step of uninstalling', () => {
     );
 
     const pasted = look.replace('kv-revoked', vault.name);
-
     expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
 
     // A version that somebody makes after a revocation has no record: what is revoked is one before it.

@@ -170,7 +170,6 @@ describe('a token that does not come', () => {
     vi.useRealTimers();
 
     const failed = await called;
-
     expect(failed).toMatchObject({ name: 'TimeoutError', message: 'No token arrived within 5 s.' });
     expect(describeFailure(failed).kind).toBe('unavailable');
   });
@@ -215,7 +214,6 @@ describe('the clients', () => {
     const unlimited = made.filter(
       ([, all]) => !/armOptions|callOptions|options\)|pipeline\)|ONCE\)|tryTimeoutInMs/.test(all),
     );
-
     expect(unlimited).toEqual([]);
   });
 

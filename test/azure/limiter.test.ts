@@ -89,7 +89,6 @@ describe('Limiter', () => {
     expect(first.length).toBeLessThanOrEqual(65);
 
     const later = takeUntil(limiter, reopened + 80_000, MOVE, reopened + 70_000);
-
     expect(later.length).toBeGreaterThanOrEqual(95);
   });
 

@@ -121,7 +121,6 @@ it.skipIf(process.platform !== 'linux')(
 
     // The revocations are changes of their keys; no event is one.
     const changes = await wire.services().changes.recent();
-
     expect(changes.filter(({ changedBy }) => changedBy.operation !== 'revoke')).toEqual([]);
 
     // The app lists accounts by itself in that time.

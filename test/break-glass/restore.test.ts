@@ -67,12 +67,10 @@ describe('a restore', () => {
     addVersion(key);
 
     const second = await revoke(key, services, 'bob');
-
     expect(second.revocation?.id).not.toBe(first.revocation?.id);
     expect((await refusalOf(restore(key, services, 'bob'))).status).toBe(403);
 
     const other = await refusalOf(restore(key, services, 'carol', first.revocation?.id));
-
     expect(other).toMatchObject({ status: 409, reason: 'OtherRevocation' });
     expect(enabledOf(key)).toEqual([false, false]);
     expect(await restore(key, services, 'carol', second.revocation?.id)).toMatchObject({ complete: true });
@@ -183,7 +181,6 @@ describe('a restore of a soft-deleted key', () => {
     softDelete(key);
 
     const refused = await refusalOf(restore(key, services, 'alice'));
-
     expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded', extensions: { recovered: false } });
     expect(key.vault.deletedKeys.has(key.name)).toBe(true);
     expect((await refusalOf(restore(key, services, 'bob', 'another'))).reason).toBe('OtherRevocation');
@@ -210,7 +207,6 @@ describe('a restore of a soft-deleted key', () => {
       softDelete(key);
 
       const refused = await refusalOf(restore(key, services, 'bob', id));
-
       expect(refused).toMatchObject({ status: 404, reason: 'KeyNotFound' });
       expect(refused.message).toContain('soft-deleted');
       expect(key.vault.deletedKeys.has(key.name)).toBe(true);
@@ -269,7 +265,6 @@ describe('the preflight of a restore', () => {
     const since = wire.azure.requests.last;
 
     const { accounts, warnings } = await restore(key, services);
-
     expect(accounts).toHaveLength(2);
     expect(accounts).toContainEqual({ account: id, ready: true, missing: [] });
     expect(warnings).toEqual([]);
@@ -313,12 +308,10 @@ it('the effect in a key’s status is not what was seen before the key was revok
   }));
 
   const before = await keyStatus(managed(key, services), services);
-
   expect(before.effect).toEqual([seen]);
 
   await revoke(key, services);
 
   const after = await keyStatus(managed(key, services), services);
-
   expect(after.effect).toEqual([]);
 });

@@ -80,7 +80,6 @@ describe('the looks after a revocation and a restore', () => {
     }
 
     const { attempt: _, cause: __, ...fields } = looks[0] ?? {};
-
     expect(Object.keys(fields).sort()).toEqual(['claimed', 'delaySeconds', 'due', 'key', 'kind']);
   });
 
@@ -192,7 +191,6 @@ describe('an ordinary look, and the drift check’s', () => {
     wire.azure.faults.clear();
 
     const { revocation } = await keyStatus(managed(key, services), services);
-
     expect(revocation?.restoringBy).toBe(objectId('bob'));
 
     await wire.azure.world.clock.advance(15_000);
@@ -219,11 +217,9 @@ it('a record from the future, which the app cannot have written, revokes nothing
   ]);
 
   const unbelieved = { status: 409, reason: 'RevocationUnbelieved' };
-
   await expect(restore(key, services, 'bob', 'fake')).rejects.toMatchObject(unbelieved);
 
   const { revocation } = await revoke(key, services);
-
   expect(revocation?.id).not.toBe('fake');
   expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
   expect(enabledOf(key)).toEqual([true, true]);
@@ -244,7 +240,6 @@ it('versions that were off before are not called revoked by the status, even whe
   await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
 
   const { versions, revocation } = await keyStatus(managed(key, services), services);
-
   expect(revocation).toMatchObject({ id: revocationOn(key), revokedBy: objectId('alice') });
   expect(versions.map(({ state, revoked }) => [state, revoked])).toEqual([
     ['Disabled', true],

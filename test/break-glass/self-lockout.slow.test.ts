@@ -40,7 +40,6 @@ it.each([
     expect(enabledOf(key)).toEqual([true, true]);
 
     const revoked = await breakGlass(wire).revoke(key, services());
-
     expect(revoked.complete).toBe(true);
     expect(told(revoked.warnings)).toEqual(expected);
     expect(enabledOf(key)).toEqual([false, false]);

@@ -38,7 +38,6 @@ describe('while a key is revoked', () => {
     expect(reasons().filter((reason) => reason === 'KeptRevoked')).toHaveLength(2);
 
     const recorded = audited.map(({ reason, details }) => [reason, details?.version, details?.recorded]);
-
     expect(recorded).toHaveLength(2);
 
     expect(recorded).toEqual(
@@ -81,7 +80,6 @@ it('a key that is deleted while it is revoked is not said to be revoked: it may 
   };
 
   const refused = await refusalOf(revoke(key, { ...own, urgentKeys: deletedMeanwhile }));
-
   expect(refused).toMatchObject({ reason: 'RevocationIncomplete', extensions: { complete: false } });
   expect(refused.message).toContain('was deleted');
   expect(refused.nextStep).toMatch(/recovered.*revoke it again/);

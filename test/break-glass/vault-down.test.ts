@@ -26,11 +26,9 @@ it.each([
 
     for (const [id, given, command] of calls) {
       const answer = await call(id, { vault: 'kv-files', key: name, ...given });
-
       expect(answer, command).toMatchObject({ status: 502, body: { reason } });
 
       const commands = String(answer.body.nextStep).match(/`cmk [^`]*`/g);
-
       expect(commands).toEqual([`\`${command}\``]);
     }
   },

@@ -114,7 +114,6 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await page.getByRole('button', { name: 'Download CSV' }).click();
 
     const lines = (await readFile(await (await downloading).path(), 'utf8')).trimEnd().split('\r\n');
-
     expect(lines[0]).toBe('account,health,since,cause,key,version,group,region,subscription,id');
     expect(lines).toHaveLength(ACCOUNTS + 1);
     expect(lines[1]).toMatch(/^stmany04999,/);

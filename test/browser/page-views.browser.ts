@@ -236,7 +236,6 @@ describe('what is served', () => {
     expect((await fetch(`${app.url}/page/..%2fhost.json`)).status).toBe(404);
 
     const again = await fetch(`${app.url}/`, { headers: { 'if-none-match': document.headers.get('etag') ?? '' } });
-
     expect(again.status).toBe(304);
   });
 });

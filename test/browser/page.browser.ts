@@ -135,7 +135,6 @@ describe('break-glass through the page alone', () => {
     await operator.getByRole('region', { name: 'Open revocations' }).getByText(`“${NASTY}”`).waitFor();
 
     const sections = await operator.getByRole('heading', { level: 2 }).allInnerTexts();
-
     expect(sections.slice(0, 2)).toEqual(['Open revocations', 'What is wrong']);
 
     await operator.getByRole('link', { name: /^1 key is revoked/ }).click();
@@ -171,7 +170,6 @@ describe('break-glass through the page alone', () => {
     await auditor.getByRole('button', { name: 'Download CSV' }).click();
 
     const lines = (await readFile(await (await downloading).path(), 'utf8')).trimEnd().split('\r\n');
-
     expect(lines[0]).toMatch(/^time,action,resource,by,why/);
     expect(lines.slice(1).every((line) => line.includes(',key.revoke,'))).toBe(true);
     expect(lines.length).toBeGreaterThan(1);
@@ -297,7 +295,6 @@ describe('what is not known of a key', () => {
     await log.getByText(/^5 gaps in the log, the latest from /).waitFor();
 
     const rows = await log.getByRole('row').allInnerTexts();
-
     expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
     expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);
     expect(rows.some((row) => row.match(/not seen/g)?.length === 3)).toBe(true);
@@ -335,7 +332,6 @@ describe('what is under way', () => {
     await section.getByText('No rotation is under way.').waitFor({ timeout: 45_000 });
 
     const status = await (await app.call('operator', 'GET', '/rotations/kv-records/records-key')).json();
-
     expect(status).toMatchObject({ state: 'finished', moved: 2, waiting: 0 });
 
     await page.goto(`${app.url}/#/audit?key=kv-records/records-key`);

@@ -162,7 +162,6 @@ describe('the pictures', () => {
     await withTrend(visit);
 
     const speed = visit.page.getByRole('figure', { name: 'From the new version to the last account' });
-
     expect(await speed.getByRole('list').textContent()).toMatch(
       /p50 .*p95 .*promise for 500 accounts in one region 1 min/s,
     );

@@ -22,11 +22,9 @@ describe('what the command line changes', () => {
     expect(await cmk(['key', 'ensure', 'second', '--vault', site.vault.name])).toMatchObject({ code: 0 });
 
     const { code, out } = await cmk(['audit', 'list', '--account', account.name, '-o', 'json']);
-
     expect(code).toBe(0);
 
     const records = JSON.parse(out).result;
-
     expect(records).toHaveLength(1);
 
     const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
@@ -44,11 +42,9 @@ describe('what the command line changes', () => {
     });
 
     const shown = await cmk(['audit', 'show', records[0].id]);
-
     expect(shown).toMatchObject({ code: 0, out: expect.stringContaining('"why": "Held for an audit"') });
 
     const history = await cmk(['audit', 'list', '--account', account.name]);
-
     expect(history.out).toMatch(/^\S+\taccount\.setKey\t\S+\t\S+\tHeld for an audit\n$/);
 
     const csv = await cmk(['audit', 'list', '--key', `${site.vault.name}/second`, '-o', 'csv', '--wide']);

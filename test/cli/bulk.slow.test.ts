@@ -82,7 +82,6 @@ describe('account onboard --from', () => {
     busy(`${second?.name}\\?`);
 
     const first = await cmk([...args, '--yes', '-o', 'json']);
-
     expect(first.code).toBe(1);
     expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 } });
     expect(document(first.out).accounts[1]).toMatchObject({ outcome: 'failed', error: { reason: 'Refused' } });
@@ -116,7 +115,6 @@ describe('account onboard --from', () => {
     await lines(accounts[0]?.name, 'stnowhere', 'stneither');
 
     const stopped = await cmk([...args, '--max-failures', '2']);
-
     expect({ code: stopped.code, asked: stopped.err.includes('Add --yes.') }).toEqual({ code: 1, asked: false });
     expect(stopped.out).toContain('Nothing was started: 2 would fail, and --max-failures is 2.');
     expect(encrypted(accounts)).toEqual([false, false, false]);
@@ -124,7 +122,6 @@ describe('account onboard --from', () => {
     await lines(accounts[0]?.name, 'stnowhere');
 
     const { code, out, err } = await cmk([...args, '--yes']);
-
     expect(code).toBe(1);
     expect(err).toMatch(/stnowhere\tREFUSED: AccountNotFound/);
     expect(out).toContain('2 accounts: 1 done, 1 refused.');
@@ -149,7 +146,6 @@ describe('a list of accounts', () => {
     await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
 
     const pinned = await cmk(['account', 'pin', '--from', file, '--yes', '-o', 'json']);
-
     expect(document(pinned.out)).toMatchObject({ counts: { done: 2 } });
 
     for (const { encryption } of accounts) {
@@ -157,7 +153,6 @@ describe('a list of accounts', () => {
     }
 
     const verified = await cmk(['account', 'verify', '--from', file]);
-
     expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 ok.') });
     expect(verified.out).toContain(`${accounts[0]?.name}\tok\tok\n`);
   });
@@ -186,11 +181,9 @@ describe('a list of accounts', () => {
     expect(writes.filter((write) => write.includes('/roleAssignments/'))).toHaveLength(1);
 
     const missing = await cmk(['account', 'enable', '--from', file, '--vault', site.vault.name, '--yes']);
-
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('line 2: neither the row nor') });
 
     const both = await cmk(['account', 'unpin', 'st1', '--from', file]);
-
     expect(both).toMatchObject({ code: 2, err: expect.stringContaining('exclude each other') });
   });
 });

@@ -84,7 +84,6 @@ describe('an error in the middle', () => {
 
   it('is in one document with what was done until then', async () => {
     const { code, out } = await cmk([...refused(), '--json']);
-
     expect(code).toBe(3);
 
     const text = expect.stringContaining('/new-key created');
@@ -223,7 +222,6 @@ describe('doctor', () => {
     }
 
     const unknown = { CMK_API_CLIENT_ID: '99999999-0000-4000-8000-000000000001' };
-
     expect((await cmk(['doctor'], { env: unknown })).out).toMatch(line('unknown', '.*404'));
   });
 
@@ -258,7 +256,6 @@ describe('bin/cmk.js', () => {
     };
 
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [bin, '--help'], { env });
-
     expect(stdout).toContain('cmk account onboard');
     expect(stderr).toBe('');
   });

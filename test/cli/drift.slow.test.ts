@@ -49,7 +49,6 @@ describe('cmk drift', () => {
     expect(wordsOf(shown)).toHaveLength(3);
 
     const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
-
     expect(csv[0]).toMatch(/,fix,command$/);
     expect(csv[1]).toMatch(/first of 2 commands: --expand shows all.*,cmk account pin \S+$/);
   });
@@ -61,18 +60,15 @@ describe('cmk drift', () => {
     expect(mine.code).toBe(1);
 
     const { findings } = JSON.parse(mine.out).result;
-
     expect(findings).toContainEqual(expect.objectContaining({ reason: 'StaleKeyVersion', resource: account.id }));
 
     const about = findings.map((one: { resource: string; cause: { about: string[] } }) => [
       one.resource,
       ...one.cause.about,
     ]);
-
     expect(about.every((of: string[]) => of.some((id) => id.includes(key.name)))).toBe(true);
 
     const args = ['drift', '--key', key.name, '--health', 'Revoked', '-g', 'rg-files', '--cause', 'KeyDeleted'];
-
     expect(await cmk(args, { env: settings() })).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^0 errors, 0 w/),

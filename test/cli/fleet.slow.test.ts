@@ -67,7 +67,6 @@ describe('cmk account list', () => {
     });
 
     const named = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
-
     expect(rows.toSorted(named)).toMatchObject(value.map(shown).toSorted(named));
     expect(rows[0]?.health).toBe('NoAccess');
     expect(rows.find(({ account }: { account: string }) => account === lost.id)).toMatchObject({ health: 'NoAccess' });

@@ -59,7 +59,6 @@ describe('help', () => {
     );
 
     const named = new Set(sources.join('\n').match(/\b(?:CMK_[A-Z_]+|NO_COLOR|AZURE_[A-Z_]+)\b/g));
-
     expect([...named].filter((name) => !out.includes(name))).toEqual([]);
   });
 });

@@ -47,11 +47,9 @@ describe('cmk key list', () => {
     });
 
     const { result } = JSON.parse((await cmk(['key', 'ls', '-o', 'json'], { env })).out);
-
     expect(result.keys).toMatchObject([{ name: site.key, users: { accounts: 1 } }]);
 
     const shown = await cmk(['key', 'show', `${site.vault.name}/${site.key}`], { env });
-
     expect(shown.out).toMatch(new RegExp(`^${site.version.version}\\tUsable\\t.*\\t${account.name}$`, 'm'));
     expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });

@@ -72,7 +72,6 @@ it('every `cmk` command that a message, the page or a document names is one that
     const what = trouble(line, isHabitRead);
     return what === undefined ? [] : [`${file}: ${line}: ${what}`];
   });
-
   expect(wrong).toEqual([]);
 });
 

@@ -75,7 +75,6 @@ describe('the package', () => {
       ({ stderr }) => ({ code: 0, stderr }),
       (error: { code: number; stderr: string }) => error,
     );
-
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringMatching(/^error: .* needs Node 22[^\n]*\.\nhint: [^\n]*\.\n$/),

@@ -37,7 +37,6 @@ describe('cmk rekey', () => {
     expect((await cmk('rekey', 'list')).out).toBe('No re-key has been started.\n');
 
     const unfit = await cmk('rekey', 'start', from, to, '--reason', 'It has leaked');
-
     expect(unfit.code).toBe(3);
     expect(unfit.out).toContain(account);
     expect(unfit.out).toContain(`az role assignment create --assignee-object-id ${identity.principalId}`);
@@ -48,15 +47,12 @@ describe('cmk rekey', () => {
     expect(unmanaged).toMatchObject({ code: 3, err: expect.stringContaining('KeyNotManaged') });
 
     const both = { env: { ...env(), CMK_SUBSCRIPTIONS: `${SECOND_SUBSCRIPTION_ID};${SUBSCRIPTION_ID}` } };
-
     expect((await runCmk(procedures, ['rekey', 'start', from, to, '--dry-run'], both)).out).toContain(account);
 
     const tried = await cmk('rekey', 'start', from, to, '--grant', '--dry-run');
-
     expect(tried.out).toContain('planned');
 
     const started = await cmk('rekey', 'start', from, to, '--grant', '--reason', 'It has leaked');
-
     expect(started).toMatchObject({ code: 0, err: '' });
 
     const id = /Started as (\S+)\./.exec(started.out)?.[1] ?? '';
@@ -70,16 +66,13 @@ describe('cmk rekey', () => {
     expect((await cmk('rekey', 'resume', id, '--reason', 'It was short')).code).toBe(0);
 
     const back = /^(\S+): https:/m.exec((await cmk('rekey', 'cancel', id, '--reason', 'A false alarm')).out)?.[1] ?? '';
-
     expect((await cmk('rekey', 'cancel', back, '--keep', '--reason', 'Good enough')).out).toContain('ended');
 
     const refused = await cmk('rekey', 'pause', id, '--reason', 'Lunch');
-
     expect(refused.code).toBe(3);
     expect(refused.err).toContain('so pause is not possible');
 
     const all = JSON.parse((await cmk('rekey', 'list', '--json')).out);
-
     expect(all.result).toMatchObject([
       { order: { id: back, only: id, state: 'ended' }, progress: { moved: 0 } },
       { order: { id, state: 'ended' }, progress: { moved: 0 } },

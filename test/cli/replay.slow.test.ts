@@ -49,7 +49,6 @@ describe('cmk admin replay', () => {
     await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
 
     const { code, out } = await cmk(['admin', 'replay', 'fleet-work']);
-
     expect(code).toBe(1);
 
     expect(out.split('\n')).toEqual([

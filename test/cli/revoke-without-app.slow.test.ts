@@ -31,7 +31,6 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   const target = ['--vault', key.vault.name, '--reason', 'A laptop was stolen', '--ticket', 'INC-1'];
 
   const unconfirmed = await cmk(wire.azure, ['key', 'revoke', key.name, ...target, '--reason', 'A test'], { as, env });
-
   expect(unconfirmed).toMatchObject({ code: 2, output: expect.stringContaining('Add --yes.') });
   expect(newest.enabled).toBe(true);
 
@@ -44,7 +43,6 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(revoked.code).toBe(0);
 
   const { result } = JSON.parse(revoked.output);
-
   expect(result).toMatchObject({ complete: true, audit: 'written', revocation: { revokedBy: as.objectId } });
   expect([key.first, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
 
@@ -61,12 +59,10 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(same).toMatchObject({ status: 403, body: { reason: 'SecondPersonNeeded' } });
 
   const second = await app.call(`${path}/restore`, { method: 'POST', as: 'restorer', body });
-
   expect(second).toMatchObject({ status: 200, body: { complete: true, revocation: { id: result.revocation.id } } });
   expect([key.first, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
 
   const trail = await cmk(wire.azure, ['audit', 'verify'], { env });
-
   expect(trail).toMatchObject({ code: 0, output: expect.stringContaining('nothing found') });
 });
 

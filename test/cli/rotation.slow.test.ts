@@ -55,12 +55,10 @@ describe('cmk rotation', () => {
 
     const of = async (subscriptions: string) =>
       (await cmk(show, { env: { ...known(), CMK_SUBSCRIPTIONS: subscriptions } })).out;
-
     expect(await of(' , ')).toContain('\tfinished\t1\t');
     expect(await of(SECOND_SUBSCRIPTION_ID)).toContain('\tfinished\t0\t');
 
     const all = await cmk(['rotation', 'list', '--json']);
-
     expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
     expect((await cmk([...show, '--watch'])).code).toBe(0);
   });
@@ -76,11 +74,9 @@ describe('cmk rotation', () => {
     expect((await cmk(['key', 'show', ...of])).out).toMatch(/^Paused since \S+ until \S+: a change window$/m);
 
     const { result } = JSON.parse((await cmk(['key', 'show', ...of, '--json'])).out);
-
     expect(result.paused).toMatchObject({ reason: 'a change window', until: expect.any(String) });
 
     const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
-
     expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
     expect(resumed.out).toContain(`The app retries failed accounts of ${site.vault.name}/files-key now.`);
     expect((await cmk(['key', 'show', ...of])).out).not.toMatch(/paused/i);
@@ -96,13 +92,11 @@ describe('cmk rotation', () => {
     await cmk(['rotation', 'pause', '--reason', 'the whole fleet rests']);
 
     const still = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
-
     expect(still.out).not.toContain('retries');
 
     await cmk(['rotation', 'pause', ...of, '--reason', 'a change window']);
 
     const { out } = await cmk(['rotation', 'list']);
-
     expect(out).toContain(`${site.vault.name}/files-key\tfinished`);
     expect(out).toMatch(new RegExp(`^Paused: ${key} since .*: a change window$`, 'm'));
     expect(out).toMatch(/^Paused: all keys since .*: the whole fleet rests$/m);

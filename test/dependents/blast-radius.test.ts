@@ -77,7 +77,6 @@ describe('the blast radius of a key', () => {
     ]);
 
     const queries = local.azure.requests.since(since).filter(({ path }) => path.includes('ResourceGraph'));
-
     expect(queries).toHaveLength(1);
   });
 
@@ -133,7 +132,6 @@ describe('the blast radius of a key', () => {
     ]);
 
     const radius = await read('kv-files', key.name);
-
     expect(radius).toMatchObject({ complete: true, unread: [] });
     expect(radius.accounts.map(({ name }) => name).sort()).toEqual([blobs.name, other.name].sort());
   });
@@ -288,7 +286,6 @@ describe('what cannot be read', () => {
     const radius = await read('kv-files', key.name);
 
     const refused = local.azure.requests.since(since).filter(({ status }) => status === 429);
-
     expect(refused.length).toBeLessThanOrEqual(CONCURRENCY);
     expect(radius.complete).toBe(false);
     expect(radius.unread.map(({ reason }) => reason).sort()).toEqual([

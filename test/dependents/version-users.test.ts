@@ -54,7 +54,6 @@ describe('who uses which version of a key', () => {
     new TestKey(world()).account('pinned');
 
     const { uses, gaps } = await read(key);
-
     expect(gaps).toEqual([]);
     expect(uses).toHaveLength(5);
 
@@ -147,7 +146,6 @@ describe('who uses which version of a key', () => {
     expect(uses).toEqual([]);
 
     const ofAccounts = gaps.filter((gap) => gap.startsWith('/subscriptions/'));
-
     expect(ofAccounts).toHaveLength(accounts.length);
 
     for (const { id } of accounts) expect(gaps.join('\n')).toContain(`${id}: The read exceeded its deadline`);

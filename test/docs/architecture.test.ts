@@ -28,7 +28,6 @@ describe('docs/explanation/architecture.md', () => {
     expect([woken.length, kept.length]).toEqual([11, 14]);
 
     const missing = [...woken, ...kept].map(([, name]) => name).filter((name) => !text.includes(`\`${name}\``));
-
     expect(missing).toEqual([]);
   });
 });

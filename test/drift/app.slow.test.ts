@@ -51,19 +51,16 @@ it('without any event, a rotated key reaches every pinned account, and nothing f
 describe('the drift calls', () => {
   it('show the newest report, one by its id, and the history', async () => {
     const newest = await app.call('revoker', 'GET', '/drift');
-
     expect(newest.status).toBe(200);
     expect(newest.headers.get('cache-control')).toBe('no-store');
 
     const report = (await newest.json()) as DriftReport;
-
     expect(report).toMatchObject({ version: 2, by: 'timer', coverage: { accounts: 14, dependents: 13 } });
     expect(await (await app.call('revoker', 'GET', `/drift/${report.id}`)).json()).toEqual(report);
 
     const { reports } = (await (await app.call('revoker', 'GET', '/drift/history')).json()) as {
       reports: { id: string }[];
     };
-
     expect(reports.map(({ id }) => id)).toContain(report.id);
   });
 

@@ -42,7 +42,6 @@ describe('a check that takes longer than its caller waits', () => {
       const shown = await showReport('slow', services);
       return shown.status === 200 && shown;
     });
-
     expect(JSON.parse(String(done.body))).toMatchObject({ id: 'slow', by: 'operator', caller: 'operator' });
 
     await eventually('nothing is left of it but its report', async () => {
@@ -67,7 +66,6 @@ describe('a check that takes longer than its caller waits', () => {
     const answers = await Promise.all(
       ['first', 'second'].map((id) => startDriftCheck({ id, caller: 'operator' }, counted, wire.log, 10 * MINUTE_MS)),
     );
-
     expect(answers.map(bodyOf)).toMatchObject([{ id: 'first' }, { id: 'first' }]);
     expect(ids).toEqual(['first']);
   });
@@ -87,7 +85,6 @@ describe('a check that takes longer than its caller waits', () => {
     wire.azure.clock.advance(LONGEST_MINUTES.operator * MINUTE_MS + 1);
 
     const lost = { status: 410, reason: 'DriftCheckLost', nextStep: expect.stringContaining('POST /api/drift') };
-
     expect(await asked('killed')).toEqual(lost);
 
     // A check after it does not make it unknown, not for a day.

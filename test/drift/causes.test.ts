@@ -17,7 +17,6 @@ const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 describe('the causes of findings', () => {
   it('are what one act each would mend, with the number of resources and the first of them', () => {
     const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }));
-
     expect(others).toEqual([]);
 
     expect(cause).toMatchObject({

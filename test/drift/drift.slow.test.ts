@@ -514,12 +514,10 @@ describe('the drift check finds', () => {
     expect(found.length).toBeGreaterThan(0);
 
     const { id, reason: behind } = found[0]?.cause ?? {};
-
     expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
 
     const command = found[0] && commandOf(found[0]);
-
     expect(command && kindOf(command)).toBe(prints);
 
     if (prints && !notRun) await followCommands(one, resource, report);

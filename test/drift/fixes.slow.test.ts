@@ -156,7 +156,6 @@ describe('an encryption scope that was created after the scopes of its account w
     await work();
 
     const known = await Array.fromAsync(services.useRows.of(key.id()));
-
     expect(known.map(({ scope }) => scope)).toContain('late');
   });
 });
@@ -187,7 +186,6 @@ describe('event subscriptions', () => {
     );
 
     const second = await check();
-
     expect(reasons(second)).not.toContain('EventSubscriptionMissing');
     expect(second.fixes).toEqual([]);
   });
@@ -209,7 +207,6 @@ describe('event subscriptions', () => {
     });
 
     const report = await check();
-
     expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([
       ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry was created.'],
       ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired was repaired.'],
@@ -223,7 +220,6 @@ describe('event subscriptions', () => {
     ]);
 
     const other = await eventSubscriptions.get(vault, 'cmk-keyNearExpiry');
-
     expect(JSON.stringify(other.destination)).toContain('func-other');
     expect(reasons(await check())).not.toContain('EventSubscriptionMisaimed');
   });
@@ -243,7 +239,6 @@ it('a key near its expiry whose event was lost is put to work, even where nothin
   key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
 
   const fixes = (report: DriftReport) => report.fixes.filter(({ resource }) => resource === key.id());
-
   expect(fixes(await check(null))).toMatchObject([{ reason: 'NearExpiry', outcome: 'enqueued' }]);
 
   // The check itself writes nothing.
@@ -280,11 +275,9 @@ it('two checks at the same time do no harm', async () => {
   ]);
 
   const last = await check();
-
   expect(last.fixes).toEqual([]);
 
   const { driftStorage } = wire.services();
-
   expect((await driftStorage.newest())?.id).toBe(last.id);
   expect((await driftStorage.history()).length).toBeGreaterThanOrEqual(4);
 });

@@ -210,14 +210,12 @@ describe('an event subscription that Azure does not let the app make', () => {
       'LinkedAuthorizationFailed',
       `The client has permission …; however, it does not have permission to perform action 'Microsoft.Web/sites/functions/write' on the linked scope(s) '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func' or the linked scope(s) are invalid.`,
     );
-
     expect(linked.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
 
     const plain = await refusedWith(
       'AuthorizationFailed',
       `The client 'c' does not have authorization to perform action 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write' over scope '/topic' or the scope is invalid.`,
     );
-
     expect(plain.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
   });
 

@@ -50,17 +50,14 @@ const listOf = (subscription: string) =>
 describe('an identity that was deleted', () => {
   it('is an error of the account that still names it, and of no other', async () => {
     const { identity, account } = accountWithIdentity();
-
     expect(reasonsAbout(await check(), account)).toEqual([]);
 
     await remove(identity);
 
     const report = await check();
-
     expect(reasonsAbout(report, account)).toEqual(['IdentityDeleted']);
 
     const found = deletedOf(report, account);
-
     expect(report.findings.filter(({ reason }) => reason === 'IdentityDeleted')).toEqual(found);
     expect(found).toMatchObject([
       { resource: account.id, severity: 'error', canFix: false, is: expect.stringContaining(identity.name) },
@@ -140,13 +137,11 @@ describe('an identity in a vault with access policies', () => {
     ];
 
     const report = await check({ CMK_VAULTS: key.vault.id });
-
     expect(reasonsAbout(report, account)).toEqual(reasons);
 
     const unread = report.findings.filter(
       ({ reason, resource }) => reason === 'Unreadable' && resource === key.vault.id,
     );
-
     expect([unread.length, report.complete]).toEqual([complete ? 0 : 1, complete]);
 
     if (!complete) expect(unread[0]?.is).toContain('may have one through a group');
@@ -160,12 +155,10 @@ describe('an identity that cannot be read', () => {
     refuse('userAssignedIdentities');
 
     const report = await check();
-
     expect(reasonsAbout(report, account)).toEqual([]);
     expect(report.complete).toBe(false);
 
     const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
-
     expect(report.findings.filter(({ severity }) => severity === 'error')).toMatchObject([
       {
         reason: 'MissingPermission',

@@ -33,7 +33,6 @@ it("The app asks Storage once to refresh an automatic account, and then leaves i
   }
 
   const fixes = () => wire.records.filter(({ reason, because }) => reason === 'DriftFixed' && because === REASON);
-
   expect(fixes()).toHaveLength(1);
   expect(await services.changes.pending()).toEqual([]);
 
@@ -42,7 +41,6 @@ it("The app asks Storage once to refresh an automatic account, and then leaves i
   expect(fixes()).toHaveLength(1);
 
   const finding = (await services.driftStorage.newest())?.findings.find(({ reason }) => reason === REASON);
-
   expect(finding).toMatchObject({ resource: account, canFix: false });
   expect(finding?.is).toContain('The app made Storage check');
 });

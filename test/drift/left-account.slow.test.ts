@@ -30,7 +30,6 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
     await them().update('rg-files', 'stfiles03', MICROSOFT);
 
     const report = await check();
-
     expect(left(report)).toEqual(['stfiles03']);
 
     expect(report.findings.find(({ reason }) => reason === 'NoLongerCustomerManaged')).toMatchObject({
@@ -74,7 +73,6 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       ...services,
       driftStorage: { ...services.driftStorage, rememberAccounts: down },
     }));
-
     expect(left(unwritten)).toContain(account.name);
     expect(wire.records.map(({ message }) => message).join()).toContain(
       'could not store which accounts use a managed key',
@@ -108,7 +106,6 @@ describe('cmk account disable', () => {
     const no = async (): Promise<never> => {
       throw new Error('No.');
     };
-
     await expect(disable(plain.name, { yes: false, confirm: no })).rejects.toThrow('No.');
 
     for (const { encryption } of [tagged, plain]) expect(encryption.keySource).toBe('Microsoft.Keyvault');

@@ -124,7 +124,6 @@ describe('an identity that loses its local role', () => {
     hsm().local.roleAssignments.set(given.name, { ...given, scope: '/keys/vault-key' });
 
     const report = await check();
-
     expect([about(report, user), about(report, other)]).toEqual([['IdentityWithoutRole'], []]);
   });
 });
@@ -137,12 +136,10 @@ it('roles that cannot be read make the health unknown, with the right that the a
   wire.azure.faults.add([{ match: { host: 'hsm-local.*', path: ROLES }, answer: { status: 403, body } }]);
 
   const report = await check();
-
   expect(about(report, account())).toEqual([]);
   expect(report.complete).toBe(false);
 
   const lacking = aboutHsm(report);
-
   expect(lacking.map(({ reason }) => reason).sort()).toEqual(['MissingPermission', 'Unreadable']);
   expect(JSON.stringify(lacking)).toContain('Microsoft.KeyVault/managedHsm/roleAssignments/read/action');
   expect(await healthOf()).toBe('Unknown');

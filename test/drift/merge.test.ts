@@ -50,7 +50,6 @@ describe('what the checks find on a few subjects', () => {
     ];
 
     const { report: merged, changes } = merge({ findings: [gone, other, ofKey] }, [finding({ id: 'new' })]);
-
     expect(merged.findings.map(({ id }) => id).sort()).toEqual(['key', 'new', 'other']);
     expect(merged.counts).toMatchObject({ error: 3, new: 4, gone: 1 });
     expect(changes).toMatchObject([{ id: 'a', found: [{ id: 'new' }], gone: [{ id: 'gone' }], fixed: false }]);

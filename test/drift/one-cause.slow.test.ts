@@ -66,11 +66,9 @@ beforeAll(async () => {
 describe(`a role that ${FLEET} accounts need is deleted`, () => {
   it('is one cause, about the identity and the vault, with the command that mends it', () => {
     const causes = withoutRole(report);
-
     expect(causes).toHaveLength(1);
 
     const { principalId } = storageIdentity(wire.azure.world);
-
     expect(causes[0]).toMatchObject({
       severity: 'error',
       affected: FLEET,
@@ -106,11 +104,9 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     await reconcileAll(services(), wire.log);
 
     const page = await fleetPage('health=NoAccess&top=1000');
-
     expect(page).toMatchObject({ summary: { text, states: { NoAccess: FLEET } } });
 
     const [cause] = withoutRole(report);
-
     expect(page.value[0]?.health).toEqual({
       state: 'NoAccess',
       cause: expect.objectContaining({ id: cause?.id, label: 'id-storage on kv-files' }),

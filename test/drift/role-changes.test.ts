@@ -18,7 +18,6 @@ it('a change at a vault has its roles read again, however recently they were rea
   };
 
   const list = () => services.authorization.grantsAt(vault.id);
-
   expect(await rolesReadBy(list)).toBeGreaterThan(0);
   expect(await rolesReadBy(list)).toBe(0);
 

@@ -67,7 +67,6 @@ describe('the trend', () => {
     await revoke('r3');
 
     const days = await trend();
-
     expect(days).toHaveLength(30);
     expect(days.slice(0, -2).filter(({ findings }) => findings)).toEqual([]);
 

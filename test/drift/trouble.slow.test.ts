@@ -32,7 +32,6 @@ describe('what cannot be read', () => {
     refuse(listOf(SUBSCRIPTION_ID), 403);
 
     const report = await check();
-
     expect(report.complete).toBe(false);
     expect(reasonsOf(report)).toEqual([
       ['MissingPermission', `/subscriptions/${SUBSCRIPTION_ID}`],
@@ -79,7 +78,6 @@ describe('what cannot be read', () => {
 
     // It may pass; when it does not, it is an error.
     const next = await check();
-
     expect(reasonsOf(next)).toEqual(told);
     expect(next.findings[0]?.since).toBe(report.startedOn);
   });
@@ -123,7 +121,6 @@ describe('what a subscription that cannot be read hides', () => {
     refuse(listOf(SUBSCRIPTION_ID), 403);
 
     const hidden = await check();
-
     expect(since(hidden)).toBeUndefined();
     expect(hidden.unseen.map(({ since: at }) => at)).toContain(since(before));
     expect(hidden.counts.gone).toBe(0);
@@ -132,7 +129,6 @@ describe('what a subscription that cannot be read hides', () => {
     wire.azure.faults.clear();
 
     const after = await check();
-
     expect(since(after)).toBe(since(before));
     expect(after).toMatchObject({ complete: true, unseen: [], counts: { new: 0 } });
   });
@@ -157,7 +153,6 @@ it.each([
   prepare();
 
   const report = await check({}, wire.services({ CMK_AUTOFIX: 'none', CMK_VAULTS }));
-
   expect(reasonsOf(report)).toEqual(unread.map((reason) => [reason, CMK_VAULTS]));
   expect(reasonsOf(report, 'warning')).toContainEqual(['VaultNotFound', CMK_VAULTS]);
   expect(report.findings.flatMap(({ command = '' }) => command).join()).not.toContain('recover');

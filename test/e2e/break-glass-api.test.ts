@@ -102,7 +102,6 @@ describe('a key that is not looked after', () => {
     }
 
     const hosts = new Set(wire.azure.requests.since(seen).map(({ host }) => host));
-
     expect(
       [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
     ).toEqual([]);

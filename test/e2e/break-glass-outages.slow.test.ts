@@ -83,7 +83,6 @@ describe.each([
     const seen = wire.azure.requests.last;
 
     const answer = await revoke(app, key);
-
     expect(answer.status, answer.text).toBe(200);
     expect(enabledOf(key)).toEqual(Array(12).fill(false));
     expect(answer.body).toMatchObject({ reason: 'Revoked', complete: true });
@@ -93,7 +92,6 @@ describe.each([
     expect(answer.body.auditReceipt).toBeUndefined();
 
     const warnings = answer.body.warnings.join('\n');
-
     expect(warnings).toMatch(/Not in the audit trail/);
     expect(warnings).toMatch(/does not probe the effect on the file shares/);
 
@@ -157,12 +155,10 @@ describe('with a Key Vault request that hangs', () => {
     await eventually('the others are disabled', () => enabledOf(key).filter(Boolean).length === 1);
 
     const answer = await answering;
-
     expect(answer).toMatchObject({ status: 502, body: { reason: 'RevocationIncomplete', complete: false } });
     expect(answer.body.detail).toContain(key.first.version);
 
     const open = answer.body.versions.filter(({ after }: { after: string }) => after !== 'Disabled');
-
     expect(open).toMatchObject([{ version: key.first.version, after: 'Usable', error: expect.any(String) }]);
 
     // What hangs is given up after three seconds, twice.

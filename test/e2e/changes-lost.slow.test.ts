@@ -75,11 +75,9 @@ describe('a change whose event', () => {
       const report = await reported();
       return report.findings.every(({ resource }) => resource !== account) && report;
     });
-
     expect(findings.filter(({ resource }) => resource === account)).toEqual([]);
 
     const told = app.records().filter((one) => one.reason === 'VersionReverted' && one.account === account);
-
     expect(told.length).toBeLessThanOrEqual(1);
     expect(changes.filter((one) => one.found.some(({ resource }) => resource === account)).length).toBeLessThanOrEqual(
       1,
@@ -159,7 +157,6 @@ describe('an account that is changed once more after two repairs within an hour'
     expect(pinnedTo(account)).toBe(files.first.version);
 
     const rotation = await app.call('operator', 'GET', `/rotations/${files.vault.name}/${files.name}`);
-
     expect(await rotation.json()).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1 });
 
     signIn(app.azure, 'owner').appRoles.push('Cmk.Operate');

@@ -72,7 +72,6 @@ describe('a new version of a key', () => {
     const { from, to, audit } = (await (await app.call('operator', 'POST', path, { reason })).json()) as z.output<
       typeof ROTATE_RESPONSE
     >;
-
     expect({ from, audit }).toEqual({ from: files.first.version, audit: 'written' });
 
     await moved([account], to ?? '');
@@ -80,7 +79,6 @@ describe('a new version of a key', () => {
     expect(await (await app.call('operator', 'POST', path, { reason })).json()).toEqual({ from: to, to });
 
     const records = await auditEntries(app.connectionString);
-
     expect(records.filter(({ action, resource }) => action === 'key.rotate' && resource === files.id())).toMatchObject([
       { reason: 'RotationBegun', caller: { name: expect.stringContaining('operator') }, details: { why: reason } },
       {
@@ -112,7 +110,6 @@ describe('a new version of a key', () => {
 
     // One that says it comes from a managed vault, and names a key elsewhere.
     const lie = { ...event, source: vaultNamed(app.azure.world, 'kv-files').id };
-
     expect(await app.deliver('keyNewVersionCreated', lie)).toBe(202);
 
     await eventually('two records of a refusal', () => {
@@ -163,13 +160,11 @@ it('an expired version is reported, and accounts that are still on it move to a 
   if (stored) watchLifetime(app.azure.world, files.vault, stored, rotateKey);
 
   const principals = Object.values(account.identity?.userAssignedIdentities ?? {});
-
   expect(principals).toHaveLength(1);
 
   const record = await eventually('the expiry is reported', () =>
     recordsAbout(files).find(({ reason }) => reason === 'KeyExpired'),
   );
-
   expect(record).toMatchObject({ level: 'error', version: files.first.version });
 
   await eventually('it is said that no other version can be used', () =>

@@ -142,6 +142,5 @@ it('no request, whatever it holds, is answered 500, shows a stack, or reaches wh
   expect(served.size).toBeGreaterThan(15);
 
   const answer = await app.call('/keys/kv-files/files-key', { as: 'second-operator' });
-
   expect([200, 429]).toContain(answer.status);
 });

@@ -98,7 +98,6 @@ it('a revocation in a Managed HSM is made, kept to for a version that comes late
   });
 
   const order = { reason: 'A test', confirm: `hsm-local/${key.name}` };
-
   expect(await call('POST', `${path}/revoke`, 'revoker', order)).toMatchObject({
     status: 200,
     body: { complete: true },
@@ -120,7 +119,6 @@ it('a revocation in a Managed HSM is made, kept to for a version that comes late
     reason: 'Over',
     revocation: revocationOn(key),
   });
-
   expect(restored).toMatchObject({ status: 200, body: { complete: true } });
   expect([key.first.enabled, late.enabled]).toEqual([true, true]);
 

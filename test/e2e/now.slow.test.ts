@@ -87,7 +87,6 @@ describe('the command line', () => {
     await askUntil('the fleet is healthy', app, ({ body }) => body.line === 'Healthy.');
 
     const told = await cmk();
-
     expect(told).toMatchObject({
       code: 0,
       out: expect.stringMatching(
@@ -103,13 +102,11 @@ describe('the command line', () => {
     );
 
     const bad = await cmk('-o', 'csv');
-
     expect(bad.code).toBe(1);
     expect(bad.out).toMatch(/^line,[^,\n]*,bad,/m);
     expect(bad.out).toMatch(new RegExp(`^keys,kv-records/${key.name},revoked,since `, 'm'));
 
     const document = JSON.parse((await cmk('-o', 'jsonl')).out);
-
     expect(document).toMatchObject({ version: 1, operation: 'now', result: { tone: 'bad' } });
     expect(bad.err).toBe('');
   });
@@ -136,7 +133,6 @@ describe('how things stand now', () => {
     expect((await revoke(app, key)).status).toBe(200);
 
     const pause = { reason: 'A freeze', key: 'kv-files/archive-key' };
-
     expect((await app.call('/pause', { as: 'operator', method: 'POST', body: pause })).status).toBe(200);
 
     const answer = await askUntil('it shows all of it', app, (one) => {
@@ -148,7 +144,6 @@ describe('how things stand now', () => {
     expectDocumented(answer, 'now', document);
 
     const now = nowOf(answer);
-
     expect(now).toMatchObject({ tone: 'bad', line: expect.stringMatching(/^2 keys are revoked/) });
 
     expect(now.keys.value).toMatchObject({
@@ -164,7 +159,6 @@ describe('how things stand now', () => {
     expect(now.pauses.value).toMatchObject([{ key: expect.stringContaining('/keys/archive-key'), reason: 'A freeze' }]);
 
     const { id } = (await app.call('/drift', { as: 'revoker' })).body;
-
     expect(now.drift.value?.report).toMatchObject({ id });
     expect(summaryOf(await app.call('/fleet?top=1', { as: 'revoker' }))).toMatchObject(now.fleet.value ?? {});
 
@@ -177,13 +171,11 @@ describe('how things stand now', () => {
     gate.hang('Table');
 
     const first = await ask(one);
-
     expect(nowOf(first)).toMatchObject({ fleet: { reading: true }, rotations: { reading: true } });
 
     await askUntil('what does not hang is there', one, (some) => nowOf(some).drift.value);
 
     const key = keyOf(wire.azure, 1);
-
     expect((await revoke(one, key)).body).toMatchObject({ complete: true });
 
     gate.open();

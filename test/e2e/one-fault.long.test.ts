@@ -171,7 +171,6 @@ describe.each(FLOWS)('$name', (flow) => {
     if (process.env.ONE_FAULT_SHOW) console.log(steps.map(titleOf).join('\n'));
 
     const entries = await readEntries();
-
     expect(flow.broken(subject, entries), 'in a quiet run').toEqual([]);
 
     forget(subject);
@@ -218,7 +217,6 @@ describe.each(FLOWS)('$name', (flow) => {
 
       // How often the same is asked differs a little from run to run; that it is asked does not.
       const absent = never.filter((step) => step.nth === 0 && !isOnceADay(step));
-
       expect(absent.map(title), `which did not come in ${RUNS} runs`).toEqual([]);
     },
     20 * 60_000,

@@ -175,7 +175,6 @@ describe('the keys of the managed vaults', () => {
     expect(of(gone.name)).toMatchObject({ state: 'missing', users: { accounts: 1 } });
 
     const { objectId } = signIn(wire.azure, 'operator');
-
     expect(of(revoked.name)).toMatchObject({
       state: 'revoked',
       revocation: { id: revocationOn(revoked), revokedBy: objectId },
@@ -221,6 +220,5 @@ it('the audit trail shows one record whole', async () => {
   expectDocumented(beside, 'audit', document);
 
   const tag = beside.headers.get('etag') ?? '';
-
   expect((await get('/audit', 'revoker', { 'if-none-match': tag })).status).toBe(304);
 });

@@ -57,7 +57,6 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   );
 
   const order = { reason: 'it is known, and mended tomorrow', key: `${files.vault.name}/${files.name}` };
-
   expect(await call('/resume', order)).toMatchObject({ status: 200, body: { audit: 'written', warnings: [] } });
 
   await app.inTime('the others are moved', () => onVersion(others, next.version) === 3);
@@ -96,7 +95,6 @@ it('while moves are paused nothing moves, and when they are resumed everything d
     const { body } = await call('/rotations');
     return (body.pauses as object[]).length === 1 && { value: body.pauses };
   });
-
   expect(value).toMatchObject([{ reason: 'a change window', until }]);
 
   const since = app.azure.requests.last;
@@ -109,16 +107,13 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   expect(await rotationOf(files)).toMatchObject({ state: 'paused', moved: 0, waiting: 3, reason: 'Paused' });
 
   const asked = app.arm(since, new RegExp(accounts.map(({ name }) => name).join('|')));
-
   expect(asked.filter(({ method }) => method !== 'GET')).toEqual([]);
 
   const status = await call(`/keys/${files.vault.name}/${files.name}`, undefined, 'revoker');
-
   expect(status.body.paused).toMatchObject({ reason: 'a change window' });
 
   // Break-glass is not paused.
   const confirm = { reason: 'a drill', confirm: `${files.vault.name}/${files.name}` };
-
   expect(await call(`/keys/${files.vault.name}/${files.name}/revoke?dryRun=true`, confirm)).toMatchObject({
     status: 200,
   });

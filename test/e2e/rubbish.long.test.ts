@@ -157,6 +157,5 @@ it('1,000 events and messages of rubbish: the process lives, each is refused wit
   ];
 
   const hosts = app.azure.requests.since(since).map(({ host: asked }) => asked);
-
   expect(hosts.filter((asked) => !allowed.includes(asked))).toEqual([]);
 });

@@ -34,7 +34,6 @@ it('work waits for settings to be corrected, with one record that names them', a
   expect(await app.deliver('keyNewVersionCreated', {})).toBe(500);
 
   const records = app.records().filter(({ level }) => level === 'error');
-
   expect(records).toMatchObject([
     {
       reason: 'SettingsInvalid',

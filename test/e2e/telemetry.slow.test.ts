@@ -103,7 +103,6 @@ it('the drift check gives findings by code, open revocations and the age of ever
   expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
 
   const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
-
   expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
 });
 

@@ -202,7 +202,6 @@ describe('the figures of the times', () => {
       { measured: 3, notSeen: 0, accounts: 2, changes: 2, p50Seconds: 8, p95Seconds: 40, longestSeconds: 40 },
       { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 },
     ];
-
     expect(sumTimes(times)).toEqual([
       { expect: 'blocked', service: 'file', ...blocked, since: at(0), until: at(86_400) },
       { expect: 'open', service: 'file', ...open, since: at(600), until: at(600) },

@@ -46,7 +46,6 @@ describe('the status of a key', () => {
     };
 
     const status = await keyStatus(managed(key, services), away);
-
     expect(status.versions).toHaveLength(1);
     expect(status.effectTimes).toBeUndefined();
     expect(status.warnings.join()).toContain('The app cannot read the probe results');

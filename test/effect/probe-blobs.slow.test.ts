@@ -56,13 +56,11 @@ const shown = (effect: Pick<KeyEffect, 'accounts'> | undefined): string[] =>
 describe('the blob services of accounts', () => {
   it('are followed beside their file services, with times of their own', async () => {
     const { account, managed, services, change, round } = site({ minutes: 2 });
-
     expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked', 'file share1 blocked']);
 
     wire.azure.clock.advance(60_000);
 
     const effect = await round(change('open'));
-
     expect(shown(effect)).toEqual(['blob minutes open', 'file share1 open']);
 
     expect(
@@ -79,7 +77,6 @@ describe('the blob services of accounts', () => {
 
     // And the status of the key shows what is on record.
     const status = await readEffect(managed, undefined, services);
-
     expect(shown({ accounts: status.effect })).toEqual(['blob minutes open', 'file share1 open']);
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
@@ -114,18 +111,15 @@ describe('the blob services of accounts', () => {
     wire.azure.clock.advance(15_000);
 
     const work = change('open');
-
     expect(shown(await round(work))).toEqual(['blob b blocked', 'file share1 blocked']);
 
     wire.azure.clock.advance(15_000);
 
     const second = await round(work);
-
     expect(shown(second)).toEqual(['blob none unknown', 'file share1 open']);
     expect(second?.complete).toBe(false);
 
     const third = await round(work);
-
     expect(shown(third)).toEqual(['blob c open', 'file share1 open']);
     expect(third?.complete).toBe(true);
   });
@@ -178,7 +172,6 @@ describe('the blob services of accounts', () => {
       for (const [id] of readers) roleAssignments.delete(id);
 
       const work = change('blocked');
-
       expect(shown(await round(work))).toEqual([...blobs, 'file share1 unknown']);
       expect(wire.sent.splice(0)).toHaveLength(1); // it may have been given just now
 

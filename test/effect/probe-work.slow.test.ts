@@ -105,7 +105,6 @@ describe('following the effect of a change', () => {
     expect(await follow(app, work)).toEqual([]);
 
     const effect = await app.services.effects.read(app.key);
-
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
     expect(effect).toMatchObject({ complete: true, change: { expect: 'blocked' } });
     expect(Math.abs(Date.parse(effect?.change.since ?? '') - Date.parse(since))).toBeLessThan(5_000);
@@ -135,7 +134,6 @@ describe('following the effect of a change', () => {
     }
 
     const lists = local.azure.requests.since(since).filter(({ path }) => /Storage\/storageAccounts\?/.test(path));
-
     expect(lists).toHaveLength(2); // one for each subscription
   });
 
@@ -150,7 +148,6 @@ describe('following the effect of a change', () => {
     await follow(app, probeMessage(app.key, cause));
 
     const [dark, light] = sumTimes((await app.services.effects.read(app.key))?.times.slice(-4) ?? []);
-
     expect(dark).toMatchObject({ expect: 'blocked', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
     expect(light).toMatchObject({ expect: 'open', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
 
@@ -160,7 +157,6 @@ describe('following the effect of a change', () => {
     expect(light?.p95Seconds).toBeLessThan(35);
 
     const said = app.records.filter(({ times }) => times !== undefined);
-
     expect(said).toMatchObject([{ times: { expect: 'blocked' } }, { times: { expect: 'open' } }]);
   });
 
@@ -178,7 +174,6 @@ describe('following the effect of a change', () => {
     expect(await follow(app, revoked)).toEqual([]);
 
     const effect = await app.services.effects.read(app.key);
-
     expect(effect?.change.expect).toBe('open');
 
     // One that has followed the revocation leaves it to the restore's own.
@@ -203,7 +198,6 @@ describe('following the effect of a change', () => {
       ...app.services,
       keys: { ...keys, listVersions: (key) => keys.listVersions(key).finally(meanwhile) },
     };
-
     expect(await probeKey(revoked, services, app.log)).toEqual({ outcome: 'done' });
     expect(app.records).toMatchObject([{ reason: 'ProbeSuperseded' }]);
     expect(app.sent).toEqual([]);
@@ -226,7 +220,6 @@ describe('following the effect of a change', () => {
     await follow(app, { ...revoke(app.key), expect: 'open', since } as ProbeWork);
 
     const effect = await effects.read(app.key);
-
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
     expect(Date.parse(effect?.change.since ?? '')).toBeLessThanOrEqual(local.azure.clock.nowMs());
 
@@ -252,19 +245,16 @@ describe('following the effect of a change', () => {
     expect(delays.slice(0, 6)).toEqual([5, 10, 20, 40, 60, 60]);
 
     const seconds = delays.reduce((sum, delay) => sum + delay, 0);
-
     expect(seconds).toBeGreaterThanOrEqual(30 * 60);
     expect(seconds).toBeLessThan(32 * 60);
 
     const [record, ...others] = app.records.filter(({ level }) => level === 'error');
-
     expect(others).toEqual([]);
     expect(record).toMatchObject({ reason: 'EffectNotSeen', message: expect.stringContaining('starchive01 (open)') });
     expect(app.poisoned).toEqual([]);
 
     // It counts, as what it is.
     const times = (await app.services.effects.read(app.key))?.times.slice(-2) ?? [];
-
     expect(sumTimes(times)).toMatchObject([{ expect: 'blocked', measured: 0, notSeen: 2 }]);
 
     for (const { notWithin } of times) expect(notWithin).toBeGreaterThanOrEqual(29 * 60);
@@ -282,17 +272,14 @@ describe('following the effect of a change', () => {
     await probeKey(revoke(app.key), app.services, app.log);
 
     const [put] = app.sent.splice(0);
-
     expect(put?.delaySeconds).toBe(5);
 
     const partly = await app.services.effects.read(app.key);
-
     expect(partly?.complete).toBe(false);
     expect(statesOf(partly)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
     expect(await follow(app, put?.work as ProbeWork)).toEqual([]);
 
     const effect = await app.services.effects.read(app.key);
-
     expect(effect?.complete).toBe(true);
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
   });
@@ -307,17 +294,14 @@ describe('following the effect of a change', () => {
     local.azure.world.settings.fileServiceDelayMs = 12_000;
 
     const work = revoke(app.key);
-
     expect(await probeKey(work, app.services, app.log)).toEqual({ outcome: 'done' });
 
     account.fileShares.delete('share1');
 
     const [put] = app.sent.splice(0);
-
     expect(await follow(app, put?.work as ProbeWork)).toContain(10);
 
     const effect = await app.services.effects.read(app.key);
-
     expect(effect?.accounts.find(({ account: id }) => id === account.id)).toMatchObject({
       share: 'share2',
       state: 'blocked',

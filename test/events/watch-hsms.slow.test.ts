@@ -113,7 +113,6 @@ describe('keys of a Managed HSM', () => {
     access.roleAssignments.clear();
 
     const { look, records } = watching();
-
     expect(await look()).toEqual([]);
     expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
     expect(records[0]?.message).toContain('403 AccessDenied');

@@ -146,15 +146,12 @@ describe('A rollout', () => {
 
     for (const uses of [[use('st1', 2)], [use('st1', 2), use('st2', 1)]]) {
       const first = decide(uses, { canaries }, { proof: unwell });
-
       expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...unwell } });
 
       const again = decide(uses, first.row, { proof: unwell });
-
       expect(again).toMatchObject({ news: undefined, row: { lastNews: 'CanaryFailed' } });
 
       const proven = decide(uses, again.row, { proof: 'proven' }).row;
-
       expect(proven).toMatchObject({ stage: 'rest', proven: true });
       expect(proven.unwell).toBeUndefined();
     }

@@ -109,7 +109,6 @@ describe('The table', () => {
     expect((await index().account(account('st1')))?.scopeKeys).toEqual(many);
 
     const [, large, other] = await all(index().accounts(SUBSCRIPTION));
-
     expect([large?.scopeKeys.length, large?.scopesReadOn, other]).toEqual([10_000, NOW, known('st10')]);
 
     await index().write([{ account: account('st1'), scopeKeys: few, formerScopeKeys: many }]);

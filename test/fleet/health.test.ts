@@ -82,14 +82,12 @@ describe('The health of an account', () => {
     expect(of({ encryptedBy: 'microsoft' })).toEqual({ state: 'NotManaged' });
 
     const findings = [found('Unreadable'), found('NoLongerCustomerManaged')];
-
     expect(of({ encryptedBy: 'microsoft', findings })).toMatchObject({
       state: 'NotManaged',
       cause: { reason: 'NoLongerCustomerManaged' },
     });
 
     const other = [found('UnmanagedVault', { severity: 'advice' })];
-
     expect(of({ encryptedBy: 'otherVault', findings: other })).toMatchObject({ cause: { reason: 'UnmanagedVault' } });
     expect(of({ encryptedBy: 'otherVault', findings: [found('Unreadable')] })).toEqual({ state: 'NotManaged' });
 
@@ -110,13 +108,11 @@ describe('The health of an account', () => {
     expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
 
     const perimeter = found('VaultUnreachable', { severity: 'warning' });
-
     expect(of({ probe: probe('open'), findings: [perimeter] }).state).toBe('Serving');
     expect(of({ findings: [perimeter, found('StaleKeyVersion')] }).state).toBe('Stale');
     expect(of({ findings: [found('VaultUnreachable', { exemption: {} })] }).state).toBe('NoAccess');
 
     const moved = found('VaultNotFound', { severity: 'warning' });
-
     expect(of({ findings: [moved] }).state).toBe('Unknown');
     expect(of({ probe: probe('open'), findings: [moved] }).state).toBe('Serving');
     expect(of({ probe: probe('open'), checkedOn: undefined }).state).toBe('Serving');
@@ -169,7 +165,6 @@ describe('The summary of a fleet', () => {
     ];
 
     const { text, causes, moreCauses } = summarizeFleet(all);
-
     expect(text).toBe('28 accounts: 27 no access (kv-files, and 25 more), 1 unknown');
     expect(causes[0]).toMatchObject({ label: 'kv-files', accounts: 2, since: ago(9).toISOString() });
     expect([causes.length, moreCauses]).toEqual([20, 6]);

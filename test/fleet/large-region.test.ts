@@ -131,7 +131,6 @@ it('700 scopes created one after the other are in the index within two minutes, 
   }
 
   const done = await region.until(() => region.items.all.length === 0, HOUR);
-
   expect(done).toBeLessThan(2 * MINUTE);
   expect(region.uses()).toHaveLength(701);
   expect(region.calls.filter((call) => call.startsWith('list scopes')).length).toBeLessThan(15);

@@ -225,7 +225,6 @@ it('A pass that loses its lease releases it once its calls have ended: no worker
   await fleet.pass('list', '', { leases: { acquire }, accounts: { ...accounts, list } });
 
   const next = await leases.acquire(`subscription/${SUBSCRIPTION}`);
-
   expect(next?.held()).toBe(true);
 });
 
@@ -256,7 +255,6 @@ describe('Scopes', () => {
     await fleet.pass('list', '', { accounts: { ...accounts, listScopes } });
 
     const names = fleet.calls.filter((call) => call.startsWith('list scopes'));
-
     expect(names.length).toBeGreaterThan(30);
     expect(new Set(names).size).toBe(names.length);
   });
@@ -336,7 +334,6 @@ describe('reconcileKey', () => {
     await reconcileKey(KEY, drift, ports);
 
     const found = fleet.items.all.filter(({ kind }) => kind === 'key');
-
     expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
   });
 
@@ -458,7 +455,6 @@ describe('reconcileKey', () => {
     await reconcileKey(KEY, cause, ports);
 
     const own = fleet.items.all.find(({ subscription }) => subscription === NO_SUBSCRIPTION);
-
     expect(own).toMatchObject({ reason: 'Paused', due: new Date(fleet.clock + 120_000) });
 
     await ports.orders.change((orders) => ({ ...orders, pauses: [] }));
@@ -530,7 +526,6 @@ it('A use that the drift check must not move is skipped without a read, with the
   expect(fleet.calls).toEqual([]);
 
   const rows = fleet.table.all.flatMap((row) => toUseRow(row) ?? []);
-
   expect(rows).toMatchObject([{ state: 'skipped', reason: 'LeftByCheck', target: keyVersion(2).id }]);
 });
 

@@ -74,7 +74,6 @@ it('An order names twenty of its gaps, and the number of the others', async () =
   expect(await verifyRekey(open, decision, CAUSE, ports)).toBe(false);
 
   const [{ verified } = rekey] = (await ports.orders.read()).rekeys;
-
   expect(verified?.gaps).toHaveLength(21);
   expect(verified?.gaps.at(-1)).toBe('80 gaps more, which the order does not name.');
 });

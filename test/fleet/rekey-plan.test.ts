@@ -42,7 +42,6 @@ describe('A use that a standing order moves to another key', () => {
     });
 
     const unusable = [keyVersion(51), keyVersion(52, { enabled: false })];
-
     expect(blocker([keyVersion(1)], unusable)).toEqual({ reason: 'NewestVersionUnusable', key: OTHER });
     expect(plan(undefined, [keyVersion(1)], unusable)).toBeUndefined();
     expect(plan('x', [keyVersion(1)], unusable)).toBeUndefined();

@@ -76,7 +76,6 @@ it('A rollout row that cannot be parsed is left out, and the next decision repla
   for await (const one of store.all()) throw new Error(`It is listed: ${one.name}`);
 
   const read = await store.read(name);
-
   expect(read?.row).toMatchObject({ target: undefined, stage: 'canary' });
   expect(await store.put(name, ROW, read?.etag)).toBe(true);
 });
@@ -91,11 +90,9 @@ it('A rollout whose hundred canaries all fail is stored', async () => {
   );
 
   const unwell = canaries.map((id) => `${id.slice(-24)} (The file service refuses the request.)`).join(', ');
-
   expect(await store.put(name, { ...ROW, canaries, unwell: unwell.repeat(4) }, undefined)).toBe(true);
 
   const { row } = (await store.read(name)) ?? {};
-
   expect(row?.canaries).toEqual(canaries);
   expect(unwell.startsWith(row?.unwell?.slice(0, 1_000) ?? '')).toBe(true);
 });

@@ -62,7 +62,6 @@ it('A re-key onto a key that the operator spells otherwise records each move, an
   expect(region.orders.orders.rekeys[0]).toMatchObject({ state: 'done', to: OTHER });
 
   const moves = region.logs.filter(({ reason }) => reason === 'Rekeyed');
-
   expect(moves).toHaveLength(3);
 
   region.want('list');

@@ -65,7 +65,6 @@ describe('The sweep', () => {
     ]);
 
     const late = sent.map(({ visibleAfter }, n) => visibleAfter - (n === 0 ? 68 : 100));
-
     expect(late.every((seconds) => seconds >= 0 && seconds < 10)).toBe(true);
   });
 

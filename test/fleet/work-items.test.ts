@@ -66,7 +66,6 @@ describe.each([
     for await (const item of items.all()) read.push(item);
 
     const plain = read.map(({ etag, ...item }) => item);
-
     expect(plain).toHaveLength(5);
 
     for (const item of all) expect(plain).toContainEqual({ attempts: 0, ...item });

@@ -89,7 +89,6 @@ describe('a JSON body', () => {
     }
 
     const headers = new Headers({ 'content-type': 'application/json' });
-
     expect(await refusal({ headers, body: endless() })).toMatchObject({ status: 413 });
     expect(sent).toBeLessThanOrEqual(MAX_BODY_BYTES + 1024);
   });

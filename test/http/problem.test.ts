@@ -23,7 +23,6 @@ describe('an error answer', () => {
     });
 
     const { status, headers, problem, unexpected } = answer(refusal);
-
     expect(status).toBe(403);
 
     expect(headers).toEqual({

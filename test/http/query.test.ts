@@ -51,12 +51,10 @@ describe('an answer with an ETag', () => {
 
   it('is sent whole to whoever has another one, and not at all to whoever has it', () => {
     const first = answer({ a: 1 });
-
     expect(first).toMatchObject({ status: 200, body: '{"a":1}', headers: { 'cache-control': 'no-store' } });
 
     for (const sent of [etagOf(first), `"x", ${etagOf(first)}`, '*']) {
       const again = answer({ a: 1 }, sent);
-
       expect(again.status).toBe(304);
       expect(again.body).toBeUndefined();
       expect(again.headers).not.toHaveProperty('content-type');

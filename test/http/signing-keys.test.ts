@@ -63,7 +63,6 @@ describe('signing keys', () => {
 
   it('are asked for once on made-up key ids, then not again before the cooldown is over', async () => {
     const { call } = start();
-
     expect(await call(await tenant.issue())).toBe('ok');
 
     pass(31 * SECOND);

@@ -36,11 +36,9 @@ describe('app settings', () => {
 
   it('satisfy the app: every required one is set, every value is right', () => {
     const { storage, drift, subscriptions } = readSettings(settings);
-
     expect(storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
 
     const { accountName } = { accountName: '', ...storage?.work };
-
     expect(['', settings.AzureWebJobsStorage__accountName]).not.toContain(accountName);
     expect(drift.problems).toEqual([]);
     expect(Object.keys(drift.systemTopics)).toEqual([VAULT, OTHER_VAULT].map((id) => id.toLowerCase()));
@@ -79,7 +77,6 @@ describe('app settings', () => {
     };
 
     const there = (await dryRun('main', MAIN_PARAMETERS, { cloud })).azure.settings();
-
     expect(there).toMatchObject({ AZURE_CLOUD: 'AzureUSGovernment', CMK_OTHER_DEPENDENTS: 'all' });
 
     const storage = (of: object) => Object.keys(of).filter((name) => name.startsWith('AzureWebJobsStorage__'));
@@ -131,7 +128,6 @@ describe('the function app', () => {
     expect(azure.values('Microsoft.Web/sites/basicPublishingCredentialsPolicies', 'allow')).toEqual([false, false]);
 
     const identity = azure.ofType('Microsoft.ManagedIdentity/userAssignedIdentities')[0]?.id;
-
     expect(azure.values(SITE, 'functionAppConfig', 'deployment', 'storage')).toMatchObject([
       {
         type: 'blobContainer',

@@ -69,11 +69,9 @@ describe.each([
     const there = Object.fromEntries(
       without.azure.ofType('Microsoft.EventGrid/systemTopics').map(({ id, body }) => [id, identified(id, body)]),
     );
-
     expect(Object.keys(there)).toHaveLength(2);
 
     const given = await dryRun('rights', rightsParameters(without.outputs, asked), { there });
-
     expect(others(given.azure)).toEqual([]);
     expect(byId(rightsIn(given.azure))).toEqual(byId([...rightsIn(itself.azure), ...rightsIn(itsEvents)]));
     expect(rightsIn(given.azure).length).toBeGreaterThan(15);
@@ -91,7 +89,6 @@ it('gives the rights for dead letters that Azure has named, on the storage of th
   const given = azure
     .ofType('Microsoft.Authorization/roleAssignments')
     .filter(({ body }) => at(body, 'properties', 'roleDefinitionId') === role?.id);
-
   expect(given.map(({ id }) => id)).toEqual([expect.stringMatching(/\/storageAccounts\/stcmk\w+\/providers\//)]);
 
   // Nothing that is not one of them, and no wildcard.

@@ -67,7 +67,6 @@ describe('the bank profile', () => {
 
   it('keeps app, storage, vaults and telemetry on the network, with one way out', () => {
     const [app, endpoints] = asArray(bank.values(NETWORK, 'subnets')[0], 'subnets');
-
     expect(at(app, 'properties', 'natGateway', 'id')).toMatch(/\/natGateways\//);
     expect(at(endpoints, 'properties', 'natGateway') ?? null).toBeNull();
     expect(bank.ofType('Microsoft.Network/publicIPAddresses')).toHaveLength(1);
@@ -81,7 +80,6 @@ describe('the bank profile', () => {
     expect(groups.sort()).toEqual(['azuremonitor', 'vault', ...storage].sort());
 
     const access = { ingestionAccessMode: 'PrivateOnly', queryAccessMode: 'Open' };
-
     expect(bank.values('microsoft.insights/privateLinkScopes', 'accessModeSettings')).toEqual([access]);
     expect(bank.resources.filter(({ type }) => /scopedResources$/i.test(type))).toHaveLength(2);
 

@@ -72,7 +72,6 @@ describe('the main template', () => {
       expect(String(at(body, 'properties', 'groupShortName')).length).toBeLessThanOrEqual(12);
 
     const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
-
     expect(() => readSettings(asObject(settings?.body.properties, 'settings') as Record<string, string>)).not.toThrow();
   });
 });

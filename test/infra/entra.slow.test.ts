@@ -98,7 +98,6 @@ describe('infra/entra.sh', () => {
     expect(done()).toContain('CMK_API_CLIENT_ID=client-1');
 
     const [app] = state().apps;
-
     expect(app?.appRoles.map(({ value }) => value)).toEqual([...ROLES]);
     expect(app?.appRoles[0]?.allowedMemberTypes).toEqual(['User', 'Application']);
     expect(app?.identifierUris).toEqual(['api://client-1']);
@@ -255,7 +254,6 @@ describe('infra/entra.sh', () => {
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
 
     const members = () => state().apps[0]?.appRoles.map(({ value, allowedMemberTypes }) => [value, allowedMemberTypes]);
-
     expect(members()).toContainEqual(['CmkKey.Restore', ['User', 'Application']]);
     expect(done()).toContain('set the roles CmkKey.Restore');
 
@@ -373,7 +371,6 @@ describe('infra/entra.sh', () => {
       ]);
 
       const [group] = state().groups ?? [];
-
       expect(group).toMatchObject({
         displayName: 'CMK Autopilot (test) CmkKey.Restore',
         isAssignableToRole: true,
@@ -397,7 +394,6 @@ describe('infra/entra.sh', () => {
       ]);
 
       const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Restore')?.id;
-
       expect(state().assignments).toEqual([{ principalId: 'group-1', resourceId: 'principal-1', appRoleId: role }]);
       expect(done(pim('person-1', 'person-2'))).toContain('person-1 is eligible for CmkKey.Restore already');
       expect([state().groups?.length, state().eligible?.length, state().assignments.length]).toEqual([1, 2, 1]);

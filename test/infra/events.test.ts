@@ -151,7 +151,6 @@ describe('parameters of the event subscriptions', () => {
     ]);
 
     const { azure: over } = await dryRun('events', eventValues(main, topics));
-
     expect(over.ofType(TOPICS)[0]?.body).toMatchObject({
       tags: { owner: 'them' },
       identity: { type, userAssignedIdentities: { '/their/identity': {} } },

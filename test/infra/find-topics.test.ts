@@ -63,11 +63,9 @@ describe('the search for system topics before a deployment', () => {
     expect([stderr, status]).toEqual(['', 0]);
 
     const found = { [VAULT.toLowerCase()]: mine.id, [OTHER_VAULT.toLowerCase()]: theirs.id };
-
     expect(said(stdout)).toEqual(found);
 
     const [, , , name, value, , environment] = commands.read('azd-called').split('\n');
-
     expect([name, JSON.parse(value ?? ''), environment]).toEqual(['CMK_SYSTEM_TOPICS', found, 'prod']);
 
     // Only what no list showed is asked of Resource Graph, which lags.
@@ -75,7 +73,6 @@ describe('the search for system topics before a deployment', () => {
       .read('calls')
       .split('\n')
       .find((call) => call.includes('ResourceGraph'));
-
     expect(query).toContain(OTHER_VAULT.toLowerCase());
     expect(query).not.toContain(VAULT.toLowerCase());
   });

@@ -188,7 +188,6 @@ describe('alert rules and workbook', () => {
         /\(AppExceptions \| where tostring\(Properties\.EventName\) == "(\w+)" \| extend ran = extract\(@"([^"]+)", 1, tostring\(Properties\.functionName\)\)\)/.exec(
           query,
         ) ?? [];
-
       expect(event, rule).toBe('FunctionCompleted');
       expect(new RegExp(ending).exec('Functions.reconcileKey')?.[1]).toBe('reconcileKey');
     }
@@ -272,7 +271,6 @@ describe('diagnostics', () => {
       ).toEqual([]);
 
       const sent = [...part('logs'), ...part('metrics')].filter((one) => at(one, 'enabled') === true);
-
       expect(sent.length, id).toBeGreaterThan(0);
     }
   });

@@ -379,7 +379,6 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
     const unused = definitions.filter(
       ({ id }) => !assignments.some(({ role }) => role.toLowerCase() === id.toLowerCase()),
     );
-
     expect(unused.map(({ body }) => at(body, 'properties', 'roleName'))).toEqual([]);
   });
 

@@ -131,12 +131,10 @@ describe('custom roles', () => {
     expect(assigned.map(scopeOf)).toEqual([`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`]);
 
     const { condition = '', conditionVersion } = asObject(assigned[0]?.body.properties, 'assignment');
-
     expect(conditionVersion).toBe('2.0');
     expect(runs.main.ofType(DEFINITIONS).filter(isLister)).toEqual([]);
 
     const said = [runs.main, runs.everything].map((azure) => azure.settings().CMK_PROBE_BLOBS);
-
     expect(said).toEqual([undefined, 'on']);
 
     // As Azure evaluates it.

@@ -168,15 +168,12 @@ describe('the templates, deployed to the local Azure', () => {
 
     // In the control zone, neither queues nor leases nor the index were made.
     const queues = QueueServiceClient.fromConnectionString(azurite.connectionString).listQueues();
-
     expect((await queues.next()).done).toBe(true);
 
     const control = BlobServiceClient.fromConnectionString(azurite.connectionString);
-
     expect(await control.getContainerClient('cmk-leases').exists()).toBe(false);
 
     const leases = BlobServiceClient.fromConnectionString(work.connectionString).getContainerClient('cmk-leases');
-
     expect((await leases.listBlobsFlat().next()).done).toBe(false);
   });
 
@@ -196,7 +193,6 @@ describe('the templates, deployed to the local Azure', () => {
     if (!vault) throw new Error('the settings do not name the vault');
 
     const radius = await readBlastRadius(managedKey(vault, 'files-key'), services);
-
     expect(radius.accounts.flatMap(({ shares }) => shares.map(({ name }) => name))).toEqual(['demo', 'demo']);
     expect(radius).toMatchObject({ complete: true, unread: [] });
   });
@@ -264,7 +260,6 @@ describe('the templates, deployed to the local Azure', () => {
     );
 
     const { read, verdicts } = await subscriptionsSeen(deployed.settings(), vaultId);
-
     expect([read.topic?.resourceGroup, ...verdicts.map(({ is }) => is)]).toEqual([
       'rg-theirs',
       ...Array(3).fill('right'),

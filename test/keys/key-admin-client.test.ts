@@ -14,7 +14,6 @@ it('the size of an RSA key is the same whether or not its modulus is written wit
   procedures.local.faults.add([{ match: { path: `^/keys/${key.name}/` }, answer: { status: 200, body } }]);
 
   const same = { type: 'RSA', size: 2048, modulus: known?.modulus };
-
   expect(await keyAdmin.describe(key)).toMatchObject(same);
   expect(await keyAdmin.material(key, site.version.version)).toMatchObject(same);
 });

@@ -174,7 +174,6 @@ describe('rotate, update, policy, recover', () => {
     expect(await services.keys.recover(managed(key, services))).toBe(true);
 
     const versions = await services.keys.listVersions(managed(key, services));
-
     expect(versions.map(({ version, enabled }) => [version, enabled])).toEqual([
       [key.first.version, true],
       [off.version, false],

@@ -92,13 +92,11 @@ describe('who may do what', () => {
     };
 
     const owner = signIn(local.azure, 'owner');
-
     expect(await ask(local.azure.tokens.issue(owner, 'https://vault.azure.net').token)).toBe(
       'InvalidAuthenticationTokenAudience',
     );
 
     const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com');
-
     expect(await ask(`${token.slice(0, -8)}AAAAAAAA`)).toBe('InvalidAuthenticationToken');
   });
 
@@ -128,7 +126,6 @@ describe('role assignments', () => {
     );
 
     const read = async (path: string) => (await arm(local.azure, 'GET', path, { as: reader })).status;
-
     expect(await read(`${vaults}/kv-files`)).toBe(403);
 
     local.azure.clock.advance(60_000);

@@ -170,7 +170,6 @@ describe('the control API', () => {
     });
 
     const { body } = await control('GET', `/requests?since=${since}`);
-
     expect(body).toEqual([
       {
         seq: since + 1,

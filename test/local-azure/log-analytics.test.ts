@@ -52,6 +52,5 @@ it('has what Storage and people did, with who and when, once the delay has gone 
   expect(used.trackedUntil?.getTime()).toBeLessThanOrEqual(local.azure.clock.nowMs() - 300_000);
 
   const since = used.uses[0]?.lastOn.getTime() ?? 0;
-
   expect(since).toBeGreaterThan(local.azure.clock.nowMs() - 2 * HOUR_MS);
 });

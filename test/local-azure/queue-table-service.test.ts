@@ -13,7 +13,6 @@ it('serves a queue and a table of an account whose key is disabled, unless they 
   if (!account || !version) throw new Error('no stfiles01');
 
   const read = () => readData(world, account);
-
   expect(await read()).toMatchObject({
     queue: 'AuthorizationPermissionMismatch',
     table: 'AuthorizationPermissionMismatch',

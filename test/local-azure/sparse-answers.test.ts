@@ -61,7 +61,6 @@ it('the app reads the sparse form of an answer as it reads the full one', async 
   });
 
   const full = await readAll(key, id);
-
   expect(full).toMatchObject({ locked: true, logged: true, writes: [expect.any(Object)] });
 
   for (const list of [full.accounts, full.shares, full.identities, full.grants, full.events, full.policies])
@@ -95,6 +94,5 @@ it('the SDK waits for the end of a DELETE of Event Grid by its Location alone', 
   expect(world.eventSubscriptions.has(subscription.id.toLowerCase())).toBe(false);
 
   const polled = requests.since().filter(({ path }) => path.includes('/operationResults/'));
-
   expect(polled.at(-1)).toMatchObject({ method: 'GET', status: 204 });
 });

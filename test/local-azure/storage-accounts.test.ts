@@ -70,7 +70,6 @@ describe('an automatic account', () => {
     local.azure.clock.advance(60_000);
 
     const key = await keyOf(account);
-
     expect(key?.currentVersionedKeyIdentifier).toContain(second.version);
     expect(key?.keyversion).toBe(mode === 'automatic' ? undefined : '');
   });
@@ -101,7 +100,6 @@ describe('an automatic account', () => {
     });
 
     const current = body.properties?.encryption?.keyvaultproperties?.currentVersionedKeyIdentifier;
-
     expect(current).toContain(refresh ? second.version : first.version);
   });
 });
@@ -116,7 +114,6 @@ describe('a PATCH of a pinned account', () => {
     expect(kept.body.properties?.encryption?.keyvaultproperties?.keyversion).toBe(first.version);
 
     const cleared = await patchKey(account, { ...names, keyversion: '' });
-
     expect(cleared.body.properties?.encryption?.keyvaultproperties).toMatchObject({
       keyversion: '',
       currentVersionedKeyIdentifier: expect.stringContaining(second.version),
@@ -156,11 +153,9 @@ describe('an identity that is deleted', () => {
     expect((await patchKey(account, { ...(await keyOf(account)), keyversion: '' })).status).toBe(400);
 
     const again = await arm(local.azure, 'PUT', `${identity.id}${apiVersion}`, { body: { location: 'westeurope' } });
-
     expect(again.status).toBe(201);
 
     const principalId = String(again.body.properties?.principalId);
-
     expect(principalId).not.toBe(identity.principalId);
 
     allowStorage(world, vault, principalId);
@@ -291,7 +286,6 @@ describe('encrypting an account with a key', () => {
     for (const [id, assignment] of owners) local.azure.world.roleAssignments.set(id, assignment);
 
     const { status, body } = await enable();
-
     expect({ status, ...body.error }).toEqual({
       status: refusal.status,
       code: refusal.code,
@@ -386,7 +380,6 @@ describe('an account that lacks a service', () => {
     local.azure.world.storageAccounts.set(account.name, account);
 
     const { status, body } = await arm(local.azure, 'GET', `${account.id}/${path}`);
-
     expect([status, body.error]).toEqual([400, { code: 'FeatureNotSupportedForAccount', message }]);
   });
 });

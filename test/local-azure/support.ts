@@ -38,7 +38,6 @@ export async function writeAccount(azure: LocalAzure, account: string, body: unk
     const answer = await arm(azure, 'PATCH', account, { body });
     return answer.body.error?.code !== 'StorageAccountOperationInProgress' && answer;
   });
-
   expect(status).toBe(200);
 }
 

@@ -39,7 +39,6 @@ describe('POST /app', () => {
     expect([await servedBy(), await servedBy()].sort()).toEqual([first.pid, second.pid].sort());
 
     const killed = await order({ do: 'kill', instances: 1 });
-
     expect(killed).toMatchObject({ status: 200, instances: [first] });
     expect([lives(first.pid), lives(second.pid)]).toEqual([true, false]);
     expect([await servedBy(), await servedBy()]).toEqual([first.pid, first.pid]);
@@ -49,16 +48,13 @@ describe('POST /app', () => {
     expect((await fetch(`${app.url}/api/openapi.json`)).status).toBe(503);
 
     const again = await order({ do: 'start' });
-
     expect(again.instances).toHaveLength(2);
     expect(again.instances.map(({ pid }) => lives(pid))).toEqual([true, true]);
 
     const three = await order({ do: 'start', instances: 3 });
-
     expect(three.instances.slice(0, 2)).toEqual(again.instances);
 
     const anew = await order({ do: 'restart', instances: 2 });
-
     expect(anew.instances).toHaveLength(2);
     expect(three.instances.map(({ pid }) => lives(pid))).toEqual([false, false, false]);
     expect(app.alive()).toBe(true);

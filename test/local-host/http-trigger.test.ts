@@ -90,7 +90,6 @@ describe('replies', () => {
     };
 
     const reply = await fetch(`${fixture.url}/api/plain`);
-
     expect(reply.status).toBe(500);
     expect(await reply.text()).toBe('');
     expect(fixture.logs.find(({ level }) => level === 'error')).toMatchObject({

@@ -46,7 +46,6 @@ describe('the environment file', () => {
     );
 
     const child = startChild(script);
-
     expect(await child.exit).toBe(0);
     expect(child.output()).toBe("a b;$HOME`|it's 'x'\\");
   });

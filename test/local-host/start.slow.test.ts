@@ -54,7 +54,6 @@ async function token(...args: string[]): Promise<{ code: unknown; output: string
 describe('npm start', () => {
   it('brings everything up, tells other clients how to join, hands out tokens, and leaves nothing on SIGTERM', async () => {
     const up = await start();
-
     expect(up.env).toMatchObject({
       CMK_API: `${up.url}/api`,
       LOCAL_AZURE_CONTROL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
@@ -72,19 +71,15 @@ describe('npm start', () => {
     expect((await stat(join(folder, 'env'))).mode & 0o777).toBe(0o600);
 
     const functions = (await (await fetch(`${up.url}/admin/functions`)).json()) as { name: string }[];
-
     expect(functions.map(({ name }) => name)).toContain('reconcileKey');
 
     const granted = await token('revoker');
-
     expect(granted).toEqual({ code: 0, output: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/) });
 
     const unknown = await token('nobody');
-
     expect(unknown).toEqual({ code: 1, output: expect.stringContaining("no sign-in 'nobody'") });
 
     const second = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
-
     expect(await second.exit).toBe(1);
     expect(second.output()).toContain(`A local run is up already in ${folder} (process ${up.child.process.pid}).`);
     expect(parseEnv(await readFile(join(folder, 'env'), 'utf8'))).toEqual(up.env);

@@ -16,17 +16,14 @@ const of = (...findings: ReturnType<typeof finding>[]) => report({ findings });
 describe('new causes', () => {
   it('are told once until they are gone, and anew when they come back', () => {
     const first = fromReport(of(cause('a'), cause('b')), []);
-
     expect(first.notifications).toMatchObject([
       { kind: 'newCauses', title: '2 new causes of drift', severity: 'error' },
     ]);
 
     const second = fromReport(of(cause('a'), cause('b')), first.known);
-
     expect(second.notifications).toEqual([]);
 
     const third = fromReport(of(cause('b')), second.known);
-
     expect(third.notifications).toEqual([]);
 
     const back = { since: '2026-12-01T00:00:00.000Z' };

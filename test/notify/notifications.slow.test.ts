@@ -88,7 +88,6 @@ describe('a notification', () => {
     await work();
 
     const [event] = received('siem');
-
     expect(event?.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
 
     expect(JSON.parse(event?.body ?? '')).toMatchObject({
@@ -181,7 +180,6 @@ describe('a notification', () => {
     wire.azure.faults.add([asks('^/siem', '120'), asks('^/ops', date, 503), asks('^/chat', '999999')]);
 
     const delays = (await work()).sort((a, b) => a - b);
-
     expect(delays[0]).toBe(120);
     expect(delays[1]).toBeGreaterThan(590);
     expect(delays[1]).toBeLessThanOrEqual(600);
@@ -218,7 +216,6 @@ describe('a notification', () => {
     expect(waited).toBeLessThan(14 * 3_600);
 
     const poisoned = wire.records.filter(({ reason }) => reason === 'Poisoned');
-
     expect(poisoned).toHaveLength(3);
     expect(poisoned[0]).toMatchObject({ level: 'error', queue: NOTIFY_WORK, because: 'NotificationNotTaken' });
 

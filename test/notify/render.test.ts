@@ -96,7 +96,6 @@ function complaintsOf(content: object): readonly string[] {
 
 it('a webhook is signed with each secret, as Standard Webhooks says, anew at each try', () => {
   const { headers, body } = bodyFor('webhook', 'revoked');
-
   expect(headers).toMatchObject({
     'content-type': 'application/cloudevents+json; charset=utf-8',
     'webhook-id': SAMPLES.revoked?.id,
@@ -106,7 +105,6 @@ it('a webhook is signed with each secret, as Standard Webhooks says, anew at eac
   const expected = SECRETS.map((secret) =>
     createHmac('sha256', secret).update(`${SAMPLES.revoked?.id}.1795600805.${body}`).digest('base64'),
   );
-
   expect(headers['webhook-signature']).toBe(`v1,${expected[0]} v1,${expected[1]}`);
 });
 

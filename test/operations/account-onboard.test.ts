@@ -56,7 +56,6 @@ describe('account onboard', () => {
     expect(writes).toEqual([]);
 
     const report = await procedures.run(onboard(site, { account: account.name, replaceIdentity: true }));
-
     expect(report.result.verification?.ok).toBe(true);
   });
 });

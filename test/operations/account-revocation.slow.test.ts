@@ -69,7 +69,6 @@ describe('account revoke and account restore', () => {
     expect([rolesOf(site), recordsOf(account)]).toEqual([before, []]);
 
     const revoked = await procedures.run(revoking(account), { as });
-
     expect(revoked.result).toMatchObject({ complete: true, audit: 'written', removed: [{ kind: 'role' }] });
     expect(texts(revoked, 'done')).toEqual([`${role} removed`]);
     expect(texts(revoked, 'note').join()).toMatch(/Not permanent.*cmk account restore/);
@@ -77,14 +76,12 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toEqual([]);
 
     const again = await procedures.run(revoking(account), { as });
-
     expect([again.changed, again.result.complete]).toEqual([false, true]);
 
     expect((await procedures.run(restoring(account), { as, dryRun: true })).changed).toBe(true);
     expect(rolesOf(site)).toEqual([]);
 
     const restored = await procedures.run(restoring(account), { as });
-
     expect(texts(restored, 'done')).toEqual([`${role} restored`]);
     expect(rolesOf(site).map(({ id, scope }) => [id, scope])).toEqual(before.map(({ id, scope }) => [id, scope]));
     expect((await procedures.run(restoring(account), { as })).changed).toBe(false);
@@ -115,7 +112,6 @@ describe('account revoke and account restore', () => {
     expect([rolesOf(site), rolesOf(moved)]).toMatchObject([[], [{ scope: moved.vault.id }]]);
 
     const note = `role of ${site.identity.principalId} on ${site.vault.name} NOT restored`;
-
     expect(texts(restored, 'note').join()).toContain(note);
     expect(texts(restored, 'note').join()).toContain('cmk admin grant-role --assignee');
     expect(restored.result.restored).toHaveLength(1);
@@ -163,7 +159,6 @@ describe('account revoke and account restore', () => {
     expect([refused.reason, refused.message]).toEqual(['IdentityShared', expect.stringContaining(other.name)]);
 
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
-
     expect(revoked.result).toMatchObject({ complete: true, others: [other.id] });
     expect(texts(revoked, 'note').join()).toContain(
       `Other resources with the same identity lose access too: ${other.name}`,
@@ -187,11 +182,9 @@ describe('account revoke and account restore', () => {
     const scoped = addAccount(procedures.world, site.group, { name: unique('st'), identity, key, scopes });
 
     const revoked = await procedures.run(revoking(account, { shared: true }), { as: admin(site) });
-
     expect(revoked.result.others).toEqual([scoped.id]);
 
     const recorded = trail.entries.findLast(({ resource }) => resource === account.id);
-
     expect(recorded?.details).toMatchObject({ others: [scoped.id] });
   });
 
@@ -217,7 +210,6 @@ describe('account revoke and account restore', () => {
     expect(refused).toMatchObject({ reason: 'IdentityShared', message: expect.stringContaining(lastName(server.id)) });
 
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
-
     expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });
   });
 
@@ -253,15 +245,12 @@ describe('account revoke and account restore', () => {
     const disable = `cmk scope disable ${account.name} elsewhere`;
 
     const planned = await procedures.run(revoking(account), { as, dryRun: true });
-
     expect(texts(planned, 'note').join('\n')).toContain(disable);
 
     const revoked = await procedures.run(revoking(account), { as });
-
     expect(revoked.result.complete).toBe(false);
 
     const notes = texts(revoked, 'note').join('\n');
-
     expect(notes).toContain(disable);
     expect(notes).not.toMatch(/scope disable \S+ (beside|own)/);
 
@@ -348,7 +337,6 @@ describe('account revoke and account restore', () => {
     const above = addRoleAssignment(procedures.world, { scope, principalId, role: USER, settled: true });
 
     const refused = await procedures.refusal(revoking(account), { as: admin(site) });
-
     expect(refused.reason).toBe('AccountNotRevocable');
     expect(refused.message).toContain(`assigned above the vault, at ${scope}.`);
     expect(refused.nextStep).toContain(`User Access Administrator of ${scope}`);
@@ -441,21 +429,17 @@ describe('on the command line', () => {
     for (const args of unconfirmed) expect((await runCmk(procedures, args)).code, args.join(' ')).toBe(2);
 
     const revoked = await runCmk(procedures, [...(unconfirmed[0] ?? []), '--yes', '--json']);
-
     expect(revoked.code, revoked.err).toBe(0);
     expect(JSON.parse(revoked.out)).toMatchObject({ result: { complete: true, others: [] } });
 
     const disabled = await runCmk(procedures, [...(unconfirmed[1] ?? []), '--yes', '--json']);
-
     expect(JSON.parse(disabled.out)).toMatchObject({ result: { scope: 'scope1', state: 'Disabled' } });
 
     const bad = await runCmk(procedures, ['scope', 'disable', account.name, '../x', '--yes']);
-
     expect(bad.code).toBe(2);
 
     // The audit trail says what to restore.
     const restored = await runCmk(procedures, ['account', 'restore', account.name, '--reason', 'test', '--yes']);
-
     expect([restored.code, restored.err]).toEqual([2, expect.stringContaining('AzureWebJobsStorage')]);
   });
 });

@@ -109,12 +109,10 @@ describe('account verify', () => {
     break_(site);
 
     const found = await verify(account);
-
     expect(found.ok).toBe(false);
     expect(found.states).toEqual({ ...ALL_OK, ...states });
 
     const fixes = Object.values(found.fixes).join('\n');
-
     expect(fixes).toMatch(fix);
 
     // They can be run as they stand there.
@@ -214,7 +212,6 @@ describe('account verify', () => {
     await arm(procedures.local, 'DELETE', `${site.identity.id}?api-version=2024-11-30`);
 
     const { ok, states, fixes } = await verify(account);
-
     expect(ok).toBe(false);
     expect(states).toEqual({ ...ALL_OK, identity: 'failed', 'role on the key': 'unknown', 'file service': 'failed' });
     expect(fixes.identity).toContain(`cmk account enable ${account.name}`);

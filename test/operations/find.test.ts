@@ -25,6 +25,5 @@ it('a name that there is twice is refused with the ARM ids to choose from, and o
   expect(await findIdentity(second.id, azure)).toMatchObject({ principalId: second.principalId });
 
   const inFirst = await findIdentity(name, azure, { resourceGroup: groups[0]?.name.toUpperCase() });
-
   expect(inFirst).toMatchObject({ principalId: first.principalId });
 });

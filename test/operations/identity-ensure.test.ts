@@ -32,7 +32,6 @@ describe('identity ensure', () => {
     const assigned = [...procedures.world.roleAssignments.values()].filter(
       ({ principalId }) => principalId === first.result.principalId,
     );
-
     expect(assigned).toMatchObject([
       {
         scope: site.vault.id,
@@ -84,7 +83,6 @@ describe("the operator's own role", () => {
     expect(texts(first, 'done')).toEqual([expect.stringContaining(`Key Vault Crypto Officer assigned to`)]);
 
     const waits = first.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for '));
-
     expect(waits.length).toBeGreaterThan(3);
     expect(waits.at(-1)?.text).toMatch(/for the role of .* to reach kv-.*: \d+ of at most 600 s/);
     expect(second.changed).toBe(false);

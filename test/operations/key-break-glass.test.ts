@@ -34,7 +34,6 @@ describe('key revoke and key restore', () => {
     const [first, second] = [officer(site), officer(site)];
 
     const revoked = await procedures.run(revoking(site), { as: first });
-
     expect(revoked.result).toMatchObject({
       complete: true,
       audit: 'written',
@@ -47,32 +46,26 @@ describe('key revoke and key restore', () => {
     expect(texts(revoked, 'done')).toHaveLength(2);
 
     const { id } = revoked.result.revocation ?? { id: '' };
-
     expect(id).not.toBe('');
 
     const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id} --reason '<why>'`;
-
     expect(texts(revoked, 'note')).toContain(`To restore access, a second person runs: ${restoreIt}`);
 
     const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });
-
     expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `To restore that revocation: ${restoreIt}` });
 
     const same = await procedures.refusal(restoring(site), { as: first });
-
     expect(same).toMatchObject({
       reason: 'SecondPersonNeeded',
       nextStep: `Ask a second person to run it: ${restoreIt}`,
     });
 
     const restored = await procedures.run(restoring(site), { as: second });
-
     expect(restored.result).toMatchObject({ complete: true, audit: 'written', auditReceipt: '1:h' });
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(newest.tags?.['cmk-revocation']).toBeUndefined();
 
     const repeated = await procedures.run(restoring(site, { revocation: id }), { as: second });
-
     expect(repeated).toMatchObject({ changed: false, result: { complete: true } });
     expect(texts(repeated, 'found')).toEqual([`revocation ${id} is restored already`]);
 
@@ -82,7 +75,6 @@ describe('key revoke and key restore', () => {
     expect(texts(tried, 'found')).toEqual([`revocation ${id.toUpperCase()} is restored already`]);
 
     const nothing = await procedures.run(restoring(site, { revocation: 'cafe' }), { as: second });
-
     expect(nothing.changed).toBe(false);
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
   });
@@ -107,7 +99,6 @@ describe('key revoke and key restore', () => {
       const report = await procedures.run((operation) => previewRevocation(keyOf(site), {}, operation), {
         dryRun: true,
       });
-
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
 
       expect(texts(report, 'found')).toEqual([

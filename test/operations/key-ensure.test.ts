@@ -21,7 +21,6 @@ describe('key ensure', () => {
     ]);
 
     const made = vault.keys.get('new-key');
-
     expect(made?.versions).toHaveLength(1);
     expect(made?.versions[0]).toMatchObject({ kty: 'RSA', keySize: 3072, exp: Math.floor(expiresOn.getTime() / 1000) });
 
@@ -56,11 +55,9 @@ describe('key ensure', () => {
     });
 
     const { key: bare } = await made('bare', { expiresOn: 'never', policy: 'none' });
-
     expect([bare?.versions[0]?.exp, bare?.rotationPolicy]).toEqual([undefined, undefined]);
 
     const { key: lifetime } = await made('lifetime', { policy: { expiresIn: 'P1Y' } });
-
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
@@ -71,7 +68,6 @@ describe('key ensure', () => {
     await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
 
     const again = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
-
     expect(texts(await again(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
     expect((await again()).changed).toBe(false);
 
@@ -93,7 +89,6 @@ describe('key ensure', () => {
     ]);
 
     const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: 'plain' }), {}, operation));
-
     expect(texts(report, 'note')).toEqual([expect.stringContaining('may not set the rotation policy')]);
     expect(vault.keys.has('plain')).toBe(true);
   });

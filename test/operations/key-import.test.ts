@@ -99,7 +99,6 @@ describe('key import', () => {
     expect(texts(first, 'done')).toEqual([`key ${vault.name}/byok imported (RSA 2048)`]);
 
     const [version] = vault.keys.get('byok')?.versions ?? [];
-
     expect(version).toMatchObject({ imported: true, keySize: 2048, tags: { 'cmk-origin': 'imported' } });
     expect(version?.privateKey.export({ format: 'jwk' }).n).toBe(material.jwk.n);
     expect(second.changed).toBe(false);

@@ -56,19 +56,16 @@ describe('key retire', () => {
     procedures.local.clock.advance(25 * HOUR);
 
     const first = await procedures.run(retire(site));
-
     expect(first.result.retired).toEqual([unused.version]);
     expect([site.version, unused, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(unused.tags?.['cmk-retired']).toContain(newest.version);
     expect(texts(first, 'done')).toEqual([`version ${unused.version} of ${site.vault.name}/${site.key} disabled`]);
 
     const found = texts(first, 'found').join('\n');
-
     expect(found).toContain(`version ${site.version.version} stays: It is used by ${account.name}.`);
     expect(found).toContain(`version ${newest.version} stays: No newer version is usable.`);
 
     const second = await procedures.run(retire(site));
-
     expect(second.changed).toBe(false);
   });
 
@@ -94,7 +91,6 @@ describe('key retire', () => {
     expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
 
     const [note] = texts(report, 'note');
-
     expect(note).toMatch(/may repair RetirableVersion/);
     expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
@@ -155,15 +151,12 @@ describe('key unretire', () => {
     expect(old).toMatchObject({ enabled: false, tags: { 'cmk-retired': expect.not.stringContaining('unsettled') } });
 
     const dry = await procedures.run(rollBack(site, old.version), { dryRun: true });
-
     expect([texts(dry, 'planned'), old.enabled]).toEqual([[`version ${old.version} enabled`], false]);
 
     const report = await procedures.run(rollBack(site, old.version));
-
     expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('no setting names') });
 
     const { objectId } = await procedures.azure().operator();
-
     expect(old).toMatchObject({ enabled: true, tags: { 'cmk-kept': expect.stringContaining(objectId) } });
     expect(old.tags).not.toHaveProperty('cmk-retired');
     expect((await procedures.run(rollBack(site, old.version))).changed).toBe(false);

@@ -17,7 +17,6 @@ describe('key rotate', () => {
     const second = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
 
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
-
     expect(versions).toHaveLength(2);
     expect(versions[1]?.tags).toEqual({ owner: 'files' });
     expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
@@ -86,11 +85,9 @@ describe('key rotate', () => {
     else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
 
     const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
-
     expect(asked).toHaveLength(1);
 
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
-
     expect(versions).toHaveLength(count);
     expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
   });

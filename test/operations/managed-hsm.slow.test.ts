@@ -98,7 +98,6 @@ describe('a Managed HSM', () => {
     expect(rolesOf(site, principalId)).toEqual([]);
 
     const given = await procedures.run(ensure('vault-key'));
-
     expect(given.entries).toMatchObject([
       { kind: 'done', action: 'role.assign', resource: `${site.vault.id}/keys/vault-key`, to: principalId },
     ]);
@@ -168,7 +167,6 @@ describe('a Managed HSM', () => {
     }
 
     const given = await procedures.run(ensure, { as });
-
     expect(texts(given, 'done')).toEqual([expect.stringMatching(/^Managed HSM Crypto User assigned to /)]);
     expect(rolesOf(site, as.objectId)).toEqual(['/', '/keys']);
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
@@ -185,11 +183,9 @@ describe('a Managed HSM', () => {
     expect(site.vault.keys.has('onboarded')).toBe(false);
 
     const report = await procedures.run(onboard);
-
     expect(report.result.verification?.ok).toBe(true);
 
     const identity = [...procedures.world.identities.values()].find(({ name }) => name === names.identity);
-
     expect(rolesOf(site, identity?.principalId ?? '')).toEqual(['/keys']);
     expect((await procedures.run(onboard)).changed).toBe(false);
   });
@@ -202,7 +198,6 @@ describe('cmk', () => {
     addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);
 
     const status = await runCmk(procedures, ['key', 'show', site.key, '--hsm', site.vault.name]);
-
     expect(status.code).toBe(0);
     expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
 
@@ -217,7 +212,6 @@ describe('cmk', () => {
     expect(rolesOf(site, other.principalId)).toEqual([`/keys/${site.key}`, '/keys']);
 
     const both = await runCmk(procedures, ['key', 'show', site.key, '--vault', 'kv', '--hsm', 'h']);
-
     expect([both.code, both.err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
   });
 });

@@ -48,7 +48,6 @@ describe('vault ensure', () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
 
     const report = await procedures.run((operation) => ensureVault({ name: vault.name }, operation));
-
     expect(texts(report, 'done')).toEqual([
       `purge protection of ${vault.name} turned on; it cannot be turned off again`,
     ]);
@@ -92,7 +91,6 @@ describe('vault ensure', () => {
     const wanted = { name: vault.name, resourceGroup: group.name, location: 'westeurope' };
 
     const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
-
     expect(refusal.reason).toBe('NameTaken');
     expect(refusal.nextStep).toContain(`az keyvault recover --name ${vault.name}`);
   });

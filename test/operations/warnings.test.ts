@@ -64,7 +64,6 @@ describe('account enable without an identity', () => {
     await enable();
 
     const used = () => site.account.encryption.identity?.userAssignedIdentity ?? '';
-
     expect(used().toLowerCase()).toBe(site.identity.id.toLowerCase());
 
     await enable('system');

@@ -49,7 +49,6 @@ const inState = async (state: Rekey['state']) => {
 describe('A re-key', () => {
   it('starts active, is recorded, and has both keys reconciled', async () => {
     const rekey = await start();
-
     expect(rekey).toMatchObject({ id: 'r1', state: 'active', by: { objectId: 'alice', appId: 'az' } });
     expect(store.orders).toMatchObject({ rekeys: [rekey], unrecorded: [] });
 

@@ -13,7 +13,6 @@ it('audit records are CSV with the columns of the command line, and no text of a
   };
 
   const [head, row] = auditCsv([{ ...record, entry }]).split('\r\n');
-
   expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,found_in,intact');
   expect(row).toBe(
     `${record.time},key.revoke,${entry.resource},o,"'=HYPERLINK(""https://evil.example"")",,"{""n"":1}",Revoked,"A, ""B""",7,o,person,,true`,

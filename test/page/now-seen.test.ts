@@ -22,7 +22,6 @@ describe('what is known after an answer', () => {
     expect(same).toMatchObject({ line: 'Healthy.', parts: { pauses: { value: [], readOn: later } } });
 
     const partly = mergeNow(known, { line: '…', tone: 'bad', drift: { problem } }, later);
-
     expect(partly).toMatchObject({ line: '…', tone: 'bad' });
     expect(partly.parts.pauses).toMatchObject({ value: [], readOn: later });
 
@@ -31,7 +30,6 @@ describe('what is known after an answer', () => {
     expect(mergeNow(partly, undefined, later).parts.drift).toEqual(partly.parts.drift);
 
     const recovered = mergeNow(partly, { ...first, ...REPORT }, later).parts.drift;
-
     expect(recovered).toMatchObject({ value: {}, problem: undefined });
   });
 

@@ -60,7 +60,6 @@ describe('a document', () => {
 
   it('is asked for anew each time, and sent once', () => {
     const first = serveDocument(document('{{config}}'), config, headers());
-
     expect(header(first, 'cache-control')).toBe('no-cache');
 
     const etag = header(first, 'etag');
@@ -92,11 +91,9 @@ it('a file is kept for good, and sent compressed to who takes that', () => {
   expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
 
   const refused = serveFile(file, headers({ 'accept-encoding': 'gzip;q=0, identity' }));
-
   expect(refused.body).toBe(file.bytes);
 
   const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
-
   expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
     file.gzipped,
     'gzip',

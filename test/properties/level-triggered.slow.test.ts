@@ -77,7 +77,6 @@ it('whatever happens to the key and whichever messages arrive, every account end
         await reconcileAll(services, wire.log);
 
         const is = versions().findIndex(({ version }) => version === held(account));
-
         expect(is).toBeGreaterThanOrEqual(was); // never backwards
 
         if (is !== was) expect(versions()[is]).toBe(target); // and only to the newest usable one

@@ -68,7 +68,6 @@ it('a version that may be retired has been superseded for long enough, and nobod
         expect(compareAge(successor, candidate)).toBeGreaterThan(0);
 
         const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
-
         expect(NOW.getTime() - active).toBeGreaterThanOrEqual(24 * HOUR_MS);
         expect(openRevocation(all, NOW)).toBeUndefined();
         expect(who.gaps).toEqual([]);

@@ -232,7 +232,6 @@ export class History {
 
     // One that nobody disturbs is on record alone: what it joined is no longer there.
     const records = new Set(after.flatMap((version) => revocationOf(version, this.#appNow())?.id ?? []));
-
     expect([...records], 'revocations').toEqual(this.#open ? [results[0]?.stamp.id] : []);
   }
 
@@ -303,7 +302,6 @@ export class History {
       if (meanwhile === 'deliver' && !version.enabled && otherTags(version) >= 15) continue;
 
       const expected = this.#owed.has(version.version) || (was?.enabled ?? true);
-
       expect(version.enabled, `${version.version} after a restore`).toBe(expected);
       expect(revocationOf(version, this.#appNow()), `record of ${version.version}`).toBeUndefined();
 

@@ -85,7 +85,6 @@ describe('The check of a re-key', () => {
     };
 
     const { accounts: found, unread } = await findAccounts(KEY, services);
-
     expect(found).toHaveLength(20);
     expect(unread).toEqual([expect.stringContaining('no answer')]);
   });

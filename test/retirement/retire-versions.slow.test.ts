@@ -101,7 +101,6 @@ describe('retirement', () => {
     world().deletedAccounts.push({ account: deleted, deletedMs: wire.azure.clock.nowMs() });
 
     const { outcome } = await retire(key);
-
     expect(outcome).toMatchObject([{ detail: expect.stringContaining('is deleted, and needs its key') }]);
 
     world().deletedAccounts.splice(0);
@@ -260,7 +259,6 @@ describe('retirement by the log', () => {
     expect([stateOf(key), tagOf(key)]).toEqual([[false, true], expect.stringMatching(/[0-9a-f]{32}$/)]);
 
     const resource = key.id(key.first);
-
     expect(fixes).toContainEqual(expect.objectContaining({ resource, outcome: 'done' }));
     expect(wire.records.filter((one) => one.reason === 'VersionRetired' && one.resource === resource)).toHaveLength(1);
   });

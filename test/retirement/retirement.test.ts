@@ -119,16 +119,13 @@ describe('the tag of a retired version', () => {
     expect(retired).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version} unsettled` });
 
     const settled = settledTags(retired ?? {});
-
     expect(settled).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` });
 
     const off = (of: Record<string, string> | undefined) => retiredRecord({ ...kept, enabled: false, tags: of ?? {} });
-
     expect(off(retired)).toEqual({ on: NOW, isConfirmed: false });
     expect(off(settled)).toEqual({ on: NOW, isConfirmed: true });
 
     const restored = retiredTags(kept, NEW, NOW, 'rev-1');
-
     expect(off(restored)).toEqual({ on: NOW, isConfirmed: false, restored: 'rev-1' });
     expect(settledTags(restored ?? {})).toEqual(settled);
 

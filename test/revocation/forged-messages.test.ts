@@ -106,7 +106,6 @@ describe('a writer of the queue key-work', () => {
     await site.deliver(message);
 
     const [entry] = site.trail.entries;
-
     expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
     expect(entry?.details?.why).toBeUndefined();
   });
@@ -131,7 +130,6 @@ describe('a writer of the queue key-work', () => {
     await site.deliver({ ...message, attempt: 0 });
 
     const [entry] = site.trail.entries;
-
     expect(entry).toMatchObject({ action: 'key.revoke', caller: { objectId: ALICE } });
     expect(JSON.stringify(entry)).not.toContain(why.slice(0, 12));
   });
@@ -158,11 +156,9 @@ describe('a writer of the queue key-work', () => {
     await site.deliver({ kind: 'revocation', key: KEY.id, claimed, cause: { ...cause, since }, attempt: 0 });
 
     const [entry] = site.trail.entries;
-
     expect(entry).toMatchObject({ caller: { objectId: ALICE }, details: { claimed: { caller: named } } });
 
     const { details, ...rest } = entry ?? {};
-
     expect(JSON.stringify(rest)).not.toContain('forged');
 
     // Nor is it about another key by what the message says, which would hide it from those who may read this one alone.

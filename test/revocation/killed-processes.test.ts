@@ -38,7 +38,6 @@ describe('a version that appears while the key is revoked', () => {
     await site.deliver(look);
 
     const details = { version, revocation: id, foundIn: 'key-work' };
-
     expect(kept(site)).toMatchObject([{ id: `key.keepRevoked/${id}/${version}`, reason: 'KeptRevoked', details }]);
   });
 

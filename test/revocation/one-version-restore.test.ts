@@ -40,7 +40,6 @@ describe('a restore of a key with one version', () => {
     await site.deliver({ kind: 'revocation', key: KEY.id, cause: { by: 'drift', ref: '', since: '' }, attempt: 0 });
 
     const restores = site.trail.entries.filter(({ action }) => action === 'key.restore');
-
     expect(restores).toMatchObject([
       { reason: 'RestoreBegun', caller: { objectId: BOB }, details: { why: 'a test', revocation: { id } } },
       { id: `key.restore/${id}/${BOB}`, reason: 'Restored', caller: { objectId: BOB } },

@@ -74,13 +74,11 @@ it('is logged, recorded and looked at again with who it was, and what kind of ca
   );
 
   const who = { caller: caller.objectId, kind: 'application', client: 'app', correlationId: 'c' };
-
   expect(records).toMatchObject([{ level: 'warning', reason: 'Revoked', revocation: REVOKER.id, ...who }]);
   expect(entries).toMatchObject([{ action: 'key.revoke', caller, details: { why: 'w', ticket: 'T' } }]);
 
   // Soon, after a write that came late, and after clocks that differ; the last one of those that a kill leaves records it.
   const looks = sent.filter((work) => work.kind === 'revocation');
-
   expect(looks).toHaveLength(4);
 
   for (const look of looks) expect(look).toMatchObject({ claimed: { caller, why: 'w', ticket: 'T' } });

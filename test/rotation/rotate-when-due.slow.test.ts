@@ -41,7 +41,6 @@ describe('a key that nears its expiry', () => {
     expect(await look(key, { ...services, audit })).toEqual({ outcome: 'done' });
 
     const [, next] = versions(key);
-
     expect(next).toMatchObject({ enabled: true, tags: { owner: 'files', ...AUTO } });
     expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
     expect(wire.records).toMatchObject([{ level: 'info', reason: 'Rotated', key: key.id(), to: key.id(next) }]);
@@ -196,7 +195,6 @@ describe('when Key Vault does not answer as wished', () => {
     await look(key, { ...services, keys: { ...services.keys, updateVersion } });
 
     const [, made] = versions(key);
-
     expect(made).toMatchObject({ enabled: false, tags: { owner: 'files' } });
     expect(made?.tags?.['cmk-revocation']).toMatch(new RegExp(`^${REVOKER.id} .* ${made?.version}$`));
   });

@@ -16,7 +16,6 @@ const problem = (...targets: unknown[]) => read({ targets }).problems.join();
 describe('CMK_NOTIFY', () => {
   it('names targets, and what each is told: everything unless it says what', () => {
     const { problems, targets, digestHour } = read({ targets: [hook, teams] });
-
     expect(problems).toEqual([]);
     expect(digestHour).toBe(6);
 

@@ -52,7 +52,6 @@ describe('spans', () => {
       const found = [...named('outer'), ...named('inner'), ...named('elsewhere')];
       return found.length === 3 && found;
     });
-
     expect(outer).toMatchObject({ parentSpanId: 'b7ad6b7169203331', kind: 1, attributes: { 'cmk.key': 'a' } });
     expect(inner).toMatchObject({ parentSpanId: outer?.spanId, kind: 3 });
     expect(elsewhere).toMatchObject({ parentSpanId: inner?.spanId, links: 1 });
@@ -69,7 +68,6 @@ describe('spans', () => {
     );
 
     const broken = telemetry.span('broken', {}, () => Promise.reject(new Error('no')));
-
     await expect(broken).rejects.toThrow('no');
 
     await eventually('both', () => named('done').length + named('broken').length === 2);
@@ -88,7 +86,6 @@ it('metrics are counters, histograms and gauges, and the age of the queues is as
   await telemetry.flush();
 
   const point = (name: string) => receiver.points.find((one) => one.name === name);
-
   expect(point('cmk.accounts.moved')).toMatchObject({ value: 2, attributes: { key: 'a' } });
   expect(point('cmk.rotation.duration')).toMatchObject({ value: 12.5 });
   expect(point('cmk.drift.findings')).toMatchObject({ value: 3, attributes: { code: 'StaleKeyVersion' } });

@@ -86,7 +86,6 @@ beforeEach(async () => {
 describe('GET /api/fleet', () => {
   it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
     const { value, summary, freshness, warnings } = await fleet();
-
     expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
     expect([warnings, value.length]).toEqual([[], 13]);
     expect(freshness).toMatchObject({ check: { complete: true } });
@@ -108,11 +107,9 @@ describe('GET /api/fleet', () => {
 
   it('goes page by page, by any filter, and refuses a parameter that it does not know', async () => {
     const first = await fleet('vault=kv-files&top=4');
-
     expect(names(first)).toEqual(['starchive01', 'starchive02', 'stfiles01', 'stfiles02']);
 
     const second = await fleet(first.nextLink?.split('?')[1]);
-
     expect(names(second)).toEqual(['stfiles03', 'stfiles04', 'stfiles05', 'stfiles06']);
     expect(second).toMatchObject({ summary: { accounts: 10 } });
     expect(await fleet(second.nextLink?.split('?')[1])).not.toHaveProperty('nextLink');
@@ -139,7 +136,6 @@ describe('GET /api/fleet', () => {
     rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-files'), 'archive-key');
 
     const changed = await fleet('', { etag: headers.etag ?? '' });
-
     expect(changed.status).toBe(200);
     expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-files/archive-key)');
   });
@@ -161,7 +157,6 @@ describe('GET /api/fleet', () => {
     expect(summary.text).toBe(`2 accounts: 2 revoked (${key.vault.name}/${key.name})`);
 
     const cause = expect.objectContaining({ reason: 'RevocationOpen', about: [key.id()] });
-
     expect(value.map(({ health }) => health)).toEqual(Array(2).fill({ state: 'Revoked', cause, since }));
     expect(names(await fleet('tag=cmk-wave&tag=nothing'))).toEqual([old.name]);
     expect(names(await fleet(`tag=env=prod&cause=RevocationOpen&key=${key.vault.name}/${key.name}`))).toEqual([
@@ -176,7 +171,6 @@ describe('GET /api/fleet', () => {
     expect((await fleet(`key=${other.name}`)).summary.text).toBe('1 account: 1 unknown');
 
     const { findings, scopeUses } = await account('stfiles06');
-
     expect([findings, scopeUses]).toMatchObject([[], [{ vault: 'kv-files' }]]);
   });
 
@@ -202,7 +196,6 @@ describe('GET /api/fleet', () => {
     expect(unchecked.freshness).not.toHaveProperty('check');
 
     const unversioned = await answer({ keys: { ...keys, listVersions: down }, effects: { ...effects, read: down } });
-
     expect(unversioned.summary.states.Serving).toBe(0);
     expect(unversioned.warnings).toContainEqual(
       expect.stringMatching(/^The app could not read the versions of \S+files-key: /),
@@ -212,7 +205,6 @@ describe('GET /api/fleet', () => {
     );
 
     const gone = answer({ fleet: { ...index, listings: down } });
-
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
   });
 

@@ -39,7 +39,6 @@ describe('readKeyUsers', () => {
     ];
 
     const { users, rotation } = await read(uses);
-
     expect(users).toEqual({
       accounts: 4,
       scopes: 1,

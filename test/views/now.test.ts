@@ -48,7 +48,6 @@ it('The keys are the unusual ones, and incomplete when some were not read in tim
   };
 
   const forbidden = key('forbidden', 'unknown', 'MissingPermission');
-
   expect(await keysOf(key('usual', 'usable', 'TimeUp'), forbidden)).toEqual([['forbidden'], true]);
   expect(await keysOf(key('late', 'unknown', 'TimeUp'), forbidden)).toEqual([['forbidden'], false]);
 });

@@ -147,14 +147,12 @@ describe('A rotation', () => {
     expect(held.detail).toContain('canary: 0 moved, 0 waiting, 1 failed.');
 
     const wave = rotationOf(uses, { rollout: { stage: 'wave 2', proven: true } });
-
     expect(wave).toMatchObject({
       state: 'underWay',
       stage: { name: 'wave 2', state: 'underWay' },
     });
 
     const failedWave = rotationOf(uses, { rollout: { stage: 'wave 2', lastNews: 'WaveFailed' } });
-
     expect(failedWave).toMatchObject({ state: 'held', reason: 'WaveFailed', stage: { state: 'failed' } });
     expect(rotationOf(uses, { rollout: {} }).stage).toBeUndefined();
   });

@@ -81,7 +81,6 @@ it('The listings are read once for all rotations of a page, and a rotation that 
   });
 
   const { value } = await list();
-
   expect(value).toMatchObject([
     { state: 'finished', unlisted: 1 },
     { state: 'finished', unlisted: 1 },

@@ -46,7 +46,6 @@ describe('a lease', () => {
 
   it('hands what was saved to the next holder, until it is cleared', async () => {
     const first = await taken(instance(), 'state');
-
     expect(first.state).toBeUndefined();
 
     await first.save({ moves: [{ from: 'v1', to: 'v2', cause: 'Schlüssel' }] });
@@ -56,7 +55,6 @@ describe('a lease', () => {
     await first.release();
 
     const second = await taken(instance(), 'state');
-
     expect(second.state).toEqual(first.state);
 
     await second.save(undefined);

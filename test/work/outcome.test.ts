@@ -39,7 +39,6 @@ describe('outcomeOfFailure', () => {
 
     for (const perform of ['action', 'action(s)']) {
       const outcome = outcomeOfFailure(refused(perform));
-
       expect(outcome).toMatchObject({ outcome: 'retry', reason: 'IdentityAssignmentDenied', counts: true });
       expect(outcome).toMatchObject({ detail: expect.stringContaining(`${right} on ${identity}`) });
       expect(outcome).toMatchObject({ detail: expect.stringContaining('CMK_ALLOW_IDENTITY_ASSIGNMENT=true') });

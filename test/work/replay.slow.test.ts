@@ -51,7 +51,6 @@ describe('replay', () => {
     const work = (await texts(FLEET_WORK))
       .map((text) => JSON.parse(text))
       .sort((a, b) => (a.subscriptions[0] < b.subscriptions[0] ? -1 : 1));
-
     expect(work).toEqual([
       { ...fleetWork(1), attempt: 0 },
       { ...fleetWork(2), attempt: 0 },

@@ -346,7 +346,6 @@ describe('account checks', () => {
     expect(severitiesOf(subject(behind))).toEqual([`StaleKeyVersion ${severity}`]);
 
     const scopes = [scope(behind.use, { key: behind.key })];
-
     expect(severitiesOf(subject({ use: undefined, key: undefined, scopes }))) //
       .toEqual([`ScopeStaleKeyVersion ${severity}`]);
 

@@ -206,7 +206,6 @@ describe('a dead letter', () => {
     await until(() => expect(grid.events[0]?.outcome).toBe('dead-lettered'));
 
     const container = `${deadLetterDestination.properties.resourceId}/blobServices/default/containers/cmk-deadletter`;
-
     expect(grid.events[0]).toMatchObject({ reason: 'NotRetried: 400', deadLetterContainer: container });
     expect(letters[0]).toMatchObject({
       container,

@@ -71,7 +71,6 @@ it('obeys the faults and the clock of the control, and shows its attempts there'
   await eventually('the delivery', () => record('records-key')?.outcome === 'delivered');
 
   const events = (await (await control('GET', '/events')).json()) as EventRecord[];
-
   expect(events.find(({ subject }) => subject === 'records-key')).toMatchObject({
     function: 'keyNewVersionCreated',
     outcome: 'delivered',

@@ -60,7 +60,6 @@ it('token buckets refuse the 21st key of ten seconds, and let one more through w
   for (let made = 0; made < 20; made++) expect((await ask('PUT', `/keys/k${made}`, { key })).status).toBe(200);
 
   const refused = await ask('PUT', '/keys/k20', { key });
-
   expect(refused).toMatchObject({ status: 429, body: { error: { code: 'Throttled' } } });
 
   world.clock.advance(600);

@@ -55,7 +55,6 @@ describe('the keys of a Managed HSM', () => {
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
 
     const rotate = (days: number) => [{ action: 'Rotate' as const, timeAfterCreate: `P${days}D` }];
-
     await expect(keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(27) })).rejects.toMatchObject({
       statusCode: 400,
     });
@@ -66,7 +65,6 @@ describe('the keys of a Managed HSM', () => {
     await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(28), expiresIn: 'P90D' });
 
     const rotated = await keys().rotateKey('rotated');
-
     expect(rotated.properties.expiresOn).toBeInstanceOf(Date);
 
     // A blank policy is none.
@@ -110,7 +108,6 @@ describe("a Managed HSM's own access control", () => {
       const found = (await ask('GET', `${path(scope)}${filter}`)).body.value as { name: string }[];
       return [...names].filter(([, name]) => found.some((one) => one.name === name)).map(([at]) => at);
     };
-
     expect(await shown('/')).toEqual(['/', '/keys']);
     expect(await shown('/keys')).toEqual(['/keys']);
     expect(await shown('/keys/vault-key')).toEqual(['/keys/vault-key']);
@@ -123,7 +120,6 @@ describe("a Managed HSM's own access control", () => {
     }
 
     const first = await ask('GET', path('/keys/many-roles'));
-
     expect(first.body.value).toHaveLength(25);
 
     const next = new URL(String(first.body.nextLink));

@@ -66,7 +66,6 @@ describe('a rotation policy', () => {
     expect(versions()).toHaveLength(3);
 
     const newest = versions().at(-1);
-
     expect((newest?.exp ?? 0) - (newest?.created ?? 0)).toBe(30 * 86_400);
   });
 });
