@@ -110,6 +110,7 @@ describe('key revoke and key restore', () => {
       ]);
 
       expect(texts(report, 'note')).toEqual([
+        expect.stringContaining("Whether the app's own storage is encrypted with this key is not known"),
         'The list may be incomplete: Azure silently omits resources that this sign-in may not read.',
       ]);
       expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
