@@ -32,13 +32,14 @@ it("The app asks Storage once to refresh an automatic account, and then leaves i
     wire.azure.clock.advance(5_000);
   }
 
-  const fixes = () => wire.records.filter(({ reason, because }) => reason === 'DriftFixed' && because === REASON);
-  expect(fixes()).toHaveLength(1);
+  const writes = () => wire.arm(0, new RegExp(`^${account}`, 'i')).filter(({ method }) => method === 'PATCH');
+  expect(writes()).toHaveLength(1);
   expect(await services.changes.pending()).toEqual([]);
 
   await runDriftCheck({ id: 'hourly', by: 'timer' }, services, wire.log);
+  await reconcileAll(services, wire.log);
 
-  expect(fixes()).toHaveLength(1);
+  expect(writes()).toHaveLength(1);
 
   const finding = (await services.driftStorage.newest())?.findings.find(({ reason }) => reason === REASON);
   expect(finding).toMatchObject({ resource: account, canFix: false });
