@@ -95,7 +95,7 @@ export const REASONS = {
   StaleKeyVersion: 'The account is pinned to an older version than the newest usable one.',
   PinNotInUse:
     'The resource is pinned to the newest usable version, but Azure still uses another. The app writes the pin again.',
-  Refreshed: 'The resource is automatic: the app made Storage check for a new version, and Storage uses it now.',
+  Refreshed: 'The resource is automatic: the app asked Storage to check for a new version, and Storage uses it now.',
   LaggingAutomaticVersion:
     'The account is automatic and still on an older version. Storage checks for a new version once a day.',
   NeverBackwards:

@@ -70,7 +70,7 @@ export async function fix(
   const { autofix } = services.settings.drift;
   const fixable = findings.filter((finding) => isFixed(finding, autofix));
   const isRetirement = ({ action }: Finding): boolean => action?.kind === 'retire';
-  const retirements = takeTurn(fixable.filter(isRetirement), round);
+  const retirements = selectRetirements(fixable.filter(isRetirement), round);
   const due = [...fixable.filter((finding) => !isRetirement(finding)), ...retirements];
   const moving = moveAll(due, correlationId, services);
 
@@ -93,8 +93,8 @@ export async function fix(
   return fixes;
 }
 
-/** The retirements of this check. It goes round, so that versions which stay in use keep no other from its turn. */
-function takeTurn(retirements: readonly Finding[], round: number): Finding[] {
+/** Returns the retirements of this check. Each check continues after those of the one before, so that all are tried in turn. */
+function selectRetirements(retirements: readonly Finding[], round: number): Finding[] {
   const from = retirements.length > 0 ? (round * MOST_RETIREMENTS) % retirements.length : 0;
   return [...retirements.slice(from), ...retirements.slice(0, from)].slice(0, MOST_RETIREMENTS);
 }

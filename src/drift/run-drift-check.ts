@@ -87,7 +87,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
 
     // After the fixes: the workers list the accounts at once, and both take memory for a large fleet.
     await putIndexWork(gathered, cause, services, log);
-    await dropUnused(gathered, id, services, log);
+    await dropUnusedRollouts(gathered, id, services, log);
     failure = await publishReport(report, services, log);
     await checkLateChanges(report, services, log);
     await keepTrend(report, services, log);
@@ -160,7 +160,12 @@ async function putIndexWork(
 }
 
 /** Drops rollouts of keys that do not exist. Logs a failure, and the next check retries. */
-async function dropUnused({ vaults }: Gathered, report: string, services: DriftServices, log: Log): Promise<void> {
+async function dropUnusedRollouts(
+  { vaults }: Gathered,
+  report: string,
+  services: DriftServices,
+  log: Log,
+): Promise<void> {
   await dropRollouts(vaults, services).catch((error: unknown) => {
     const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describe(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report });

@@ -75,12 +75,12 @@ export class Pass {
   readonly #lanes = new Map<string, Lane>();
   /** A second listing of scopes waits for the first, and then finds only the accounts left. */
   readonly #scopeListings = pLimit(1);
-  /** By vault. */
+  /** The limit of concurrent lists of versions, for each vault. */
   readonly #vaultLists = new Map<string, LimitFunction>();
   readonly #unverified: Announcement | undefined;
   /** Whether a `verify` item exists. */
   #isVerifying = false;
-  /** Announced version by key, and with those that the next announcement saves. */
+  /** The announced version of each key, including those that the next announcement saves. */
   #targets: Targets = {};
   #wantedTargets: Targets = {};
   /** The last announcement: the pass saves one at a time. */
@@ -126,7 +126,7 @@ export class Pass {
    * @throws an error of the app's own storage, after all calls in flight ended
    */
   async run(): Promise<readonly ManagedKey[]> {
-    // Before all work: a worker that dies in a list counts, too.
+    // This is saved before all work, so that a worker that dies in a list counts, too.
     await this.#save({ isRunning: true });
 
     for (;;) {
@@ -147,7 +147,7 @@ export class Pass {
       else await this.#wait();
     }
 
-    // The worker lives: its failed pass does not count as a dead worker.
+    // A failed pass of a living worker does not count as a dead worker.
     if (this.#failure !== undefined && this.lease.held()) await this.#save({ isRunning: false }).catch(() => {});
 
     const nextDue = this.lease.held() ? await this.#finishItems() : undefined;
@@ -209,7 +209,7 @@ export class Pass {
 
     this.#itemsReadAt = now.getTime();
 
-    // Due or not: until then, a read may show a dead worker's move.
+    // Whether the item is due or not: until it is done, a read may show a dead worker's move.
     this.#isVerifying = items.some(({ kind }) => kind === 'verify');
 
     const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));

@@ -53,11 +53,11 @@ export async function readKeyGrants(
   { vaults, authorization, principals }: GrantServices,
 ): Promise<KeyGrants> {
   const { accessModel, policies } = await vaults.get(key.vault);
-  if (accessModel === 'local') return { removable: [], standing: [localAccess(key)] };
+  if (accessModel === 'local') return { removable: [], standing: [describeLocalAccess(key)] };
 
   if (accessModel === 'accessPolicies') {
     const access = await policyAccessReader(key.vault, policies, { principals }, undefined)(principalId);
-    return { removable: [], standing: policyAccess(principalId, key, access) };
+    return { removable: [], standing: findPolicyAccess(principalId, key, access) };
   }
 
   const keyId = `${key.vault.id}/keys/${key.name}`;
@@ -87,14 +87,14 @@ export async function readKeyGrants(
 }
 
 /** Access to a Managed HSM, whose local roles the command does not read. */
-function localAccess({ vault }: ManagedKey): StandingAccess {
+function describeLocalAccess({ vault }: ManagedKey): StandingAccess {
   const remedy = `An administrator of ${vault.name} removes the role, if the identity has one.`;
   return { how: 'perhaps by a local role of the Managed HSM', remedy };
 }
 
 /** Empty if neither a policy of the principal nor one that may be of a group lets it use keys. */
-function policyAccess(principalId: string, { vault, name }: ManagedKey, access: PolicyAccess): StandingAccess[] {
-  if (access.policies.some((policy) => isOf(policy, principalId) && permitsUse(policy))) {
+function findPolicyAccess(principalId: string, { vault, name }: ManagedKey, access: PolicyAccess): StandingAccess[] {
+  if (access.policies.some((policy) => isOfPrincipal(policy, principalId) && permitsUse(policy))) {
     const command = shellCommand('az keyvault delete-policy', [
       ['--name', vault.name],
       ['--object-id', principalId],
@@ -111,7 +111,7 @@ function policyAccess(principalId: string, { vault, name }: ManagedKey, access: 
   return [{ how: 'perhaps by an access policy of a group', remedy }];
 }
 
-function isOf({ objectId }: KeyPolicy, principalId: string): boolean {
+function isOfPrincipal({ objectId }: KeyPolicy, principalId: string): boolean {
   return objectId.toLowerCase() === principalId.toLowerCase();
 }
 

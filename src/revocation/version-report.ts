@@ -12,7 +12,6 @@ export const SHOWN_REVOCATION = z.object({
 });
 /** After another restore closed a revocation, the tags no longer name its caller. */
 export const RESTORED_REVOCATION = SHOWN_REVOCATION.partial({ revokedBy: true });
-export type RestoredRevocation = z.output<typeof RESTORED_REVOCATION>;
 
 export function revocationState<R extends RevocationName & Partial<RevocationStamp>>({ id, revokedOn, revokedBy }: R) {
   return { id, revokedOn: revokedOn.toISOString(), revokedBy: revokedBy as R['revokedBy'] };

@@ -43,7 +43,7 @@ it("The app asks Storage once to refresh an automatic account, and then leaves i
 
   const finding = (await services.driftStorage.newest())?.findings.find(({ reason }) => reason === REASON);
   expect(finding).toMatchObject({ resource: account, canFix: false });
-  expect(finding?.is).toContain('The app made Storage check');
+  expect(finding?.is).toContain('The app asked Storage to check');
 });
 
 function changeOf(account: string, now: Date): ChangeRow {

@@ -33,7 +33,7 @@ export function ExpiryLines({ keys }: { readonly keys: readonly KeySummary[] }) 
             {row.vault}/{row.name}
           </a>
           <Track scale={scale} now={now} bars={barsOf(row, now)} marks={marksOf(row)} />
-          <DueWords {...{ row, now }} />
+          <DueWords row={row} now={now} />
         </div>
       ))}
       <MarkLegend kinds={['rotation', 'period']}>

@@ -39,7 +39,7 @@ export function TrendPicture({ chart, days }: TrendChartProps) {
         )}
       </ul>
       {known.length > 0 ? (
-        <Plot {...{ chart, days, wordsOf }} />
+        <Plot chart={chart} days={days} wordsOf={wordsOf} />
       ) : (
         <p class="muted">There are no data for these days.</p>
       )}

@@ -38,7 +38,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
       <p>
         <span class="label">Next step</span> <Prose text={withNames(nextStep(cause))} />
       </p>
-      <Remedy {...{ cause, changed }} />
+      <Remedy cause={cause} changed={changed} />
       {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the report.</p>}
       <p class="muted small-text">
         Since <Since at={cause.since} />
@@ -111,7 +111,7 @@ function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyP
   const [command = ''] = commands;
 
   if (has(usePerson(), 'Cmk.Operate')) {
-    if (reason === 'ContestedChange' && account) return <Release {...{ account, changed }} />;
+    if (reason === 'ContestedChange' && account) return <Release account={account} changed={changed} />;
     const isRotation = commands.length === 1 && /^cmk key rotate \S+$/.test(command);
     if (isRotation && keyNames(about[0] ?? '')) return <Rotate label={keyLabel(about[0] ?? '')} changed={changed} />;
   }

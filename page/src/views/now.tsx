@@ -36,7 +36,7 @@ export function NowView() {
   const revoked = partOf(standing, 'keys').data?.revoked ?? [];
   const target = targetOf(standing.data);
   const isServing = isFleetServing(fleet.data?.states);
-  const revocations = <Revocations {...{ standing, isQuiet }} />;
+  const revocations = <Revocations standing={standing} isQuiet={isQuiet} />;
 
   return (
     <>
@@ -52,7 +52,7 @@ export function NowView() {
       {revoked.length > 0 && revocations}
       <div class="columns">
         <Section title="What is wrong" of={drift} isQuiet={isQuiet} isPart>
-          {drift.data && <Causes of={drift.data} {...{ revoked, isServing }} changed={standing.refresh} />}
+          {drift.data && <Causes of={drift.data} revoked={revoked} isServing={isServing} changed={standing.refresh} />}
           <CheckAgain isFirst={drift.data !== undefined && !drift.data.report} changed={standing.refresh} />
         </Section>
         <div>
@@ -66,8 +66,8 @@ export function NowView() {
             ))}
           </Section>
           {revoked.length === 0 && revocations}
-          <Rotations {...{ standing, isQuiet }} />
-          <Pauses {...{ standing, isQuiet }} />
+          <Rotations standing={standing} isQuiet={isQuiet} />
+          <Pauses standing={standing} isQuiet={isQuiet} />
         </div>
       </div>
     </>
@@ -195,7 +195,7 @@ function Causes({ of, revoked, isServing, changed }: CausesProps) {
       {wrong.length === 0 && <p>The last check found nothing {revoked.length > 0 ? 'else' : 'that is wrong'}.</p>}
       <ul class="items">
         {wrong.map((cause) => (
-          <CauseItem key={cause.id} {...{ cause, isServing, changed }} />
+          <CauseItem key={cause.id} cause={cause} isServing={isServing} changed={changed} />
         ))}
       </ul>
       {advice.length > 0 && (
@@ -203,7 +203,7 @@ function Causes({ of, revoked, isServing, changed }: CausesProps) {
           <summary>{count(advice.length, 'recommendation')}</summary>
           <ul class="items">
             {advice.map((cause) => (
-              <CauseItem key={cause.id} {...{ cause, isServing, changed }} />
+              <CauseItem key={cause.id} cause={cause} isServing={isServing} changed={changed} />
             ))}
           </ul>
         </details>

@@ -87,7 +87,13 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
       </p>
       {changed && failed > 0 && isHeld(rotation) && state !== 'paused' && <p>Retry tries at once.</p>}
       {changed && isHeld(rotation) && (
-        <Resume label={keyLabel(key)} isPaused={state === 'paused'} {...{ waiting, failed, changed }} />
+        <Resume
+          label={keyLabel(key)}
+          isPaused={state === 'paused'}
+          waiting={waiting}
+          failed={failed}
+          changed={changed}
+        />
       )}
     </li>
   );

@@ -78,7 +78,7 @@ function laggingUse(
   if (asked === undefined || !sameKeyName(asked, plan.target.id)) return [found];
 
   const { action: _, ...rest } = found;
-  const done = `${is} The app made Storage check for the newer version, and Storage did not change to it.`;
+  const done = `${is} The app asked Storage to check for the newer version, and Storage did not change to it.`;
 
   return [{ ...rest, is: done, fix: ASKED }];
 }

@@ -34,7 +34,7 @@ export function pinnedBack(subject: AccountSubject, now: Date): FoundCause | und
   return isBackOnOlder(subject, now) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
 }
 
-/** Whether the account could use its newer version of before. No one can move it to a version that is disabled. */
+/** Whether the account could go back to its former, newer version. An account cannot move to a version that is disabled. */
 function isBackOnOlder({ use, key, before }: AccountSubject, now: Date): boolean {
   if (before === undefined || !isReverted(use, key, before)) return false;
 

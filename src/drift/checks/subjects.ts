@@ -71,7 +71,7 @@ export interface UseSubject {
   readonly access: KeyAccess | undefined;
   /** Whether the key lacks the version in use, according to a list after the account was read. */
   readonly lost?: boolean;
-  /** Version for which the app already made Storage check, although Storage still uses another: the app asks once. */
+  /** Version for which the app already asked Storage to check, although Storage still uses another: the app asks once. */
   readonly asked?: string | undefined;
 }
 

@@ -282,7 +282,7 @@ class SubscriptionScan {
     }
   }
 
-  /** Returns the version for which the app made Storage check. Reads the index only for an automatic use that lags. */
+  /** Returns the version for which the app asked Storage to check. Reads the index only for an automatic use that lags. */
   async #askedFor(account: Account, { resource, use, key }: UseSubject): Promise<string | undefined> {
     if (!use || use.pinned !== undefined || !key) return undefined;
     const newest = newestUsableVersion(known(key.versions) ?? [], this.#context.rules.now);
@@ -291,7 +291,7 @@ class SubscriptionScan {
     const name = splitScope(resource).scope?.toLowerCase();
     const rows = await this.#rowsOf(account, key);
     const row = rows.find(({ scope }) => scope?.toLowerCase() === name);
-    return row && isAsked(row) ? row.target : undefined;
+    return row && hasRefreshBeenRequested(row) ? row.target : undefined;
   }
 
   /** The rows of an account and its scopes with the account's key. */
@@ -305,7 +305,7 @@ class SubscriptionScan {
     try {
       if (result.indexUnread !== undefined) return new Map();
       for await (const row of this.#context.services.useRows?.of(key, result.id) ?? [])
-        if (row.scope !== undefined || row.state === 'failed' || isAsked(row)) rows.push(row);
+        if (row.scope !== undefined || row.state === 'failed' || hasRefreshBeenRequested(row)) rows.push(row);
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }
@@ -314,8 +314,8 @@ class SubscriptionScan {
   }
 }
 
-/** Whether the app made Storage check for the row's target, and Storage's answer showed another version. */
-function isAsked({ state, reason }: UseRow): boolean {
+/** Whether the app asked Storage to check for the row's target, and Storage's answer showed another version. */
+function hasRefreshBeenRequested({ state, reason }: UseRow): boolean {
   return state === 'skipped' && reason === 'LaggingAutomaticVersion';
 }
 

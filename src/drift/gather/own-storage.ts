@@ -5,7 +5,7 @@ import type { SubscriptionResult } from './gather-subscription.ts';
 import { PARTS } from './parts.ts';
 
 /**
- * What is known of the keys on the app's own storage. Its accounts may lie outside of the subscriptions that the app
+ * Returns what is known of the keys on the app's own storage. Its accounts may lie outside of the subscriptions that the app
  * reads, where only Resource Graph can show that one uses a managed key.
  *
  * @param own names of the app's own storage accounts
@@ -28,11 +28,11 @@ export function judgeOwnStorage(
       ...subscriptions.flatMap(({ lockedOutBy }) => lockedOutBy),
       ...elsewhere.map(({ account, key }) => ({ account, key })),
     ],
-    unread: own.filter((name) => !seen.has(name)).map(unseen),
+    unread: own.filter((name) => !seen.has(name)).map(describeUnread),
   };
 }
 
-function unseen(name: string): UnreadPart {
+function describeUnread(name: string): UnreadPart {
   const detail =
     'No subscription that the app reads contains it, so the check does not know whether it uses a managed key (SelfLockout). Check it yourself, or add its subscription to CMK_SUBSCRIPTIONS and let the app read it.';
   return { ...PARTS.ownStorage(name), kind: 'notFound', detail };

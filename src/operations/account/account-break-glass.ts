@@ -21,7 +21,7 @@ import type { Change } from '../journal.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, findVault, managed, type Where } from '../resolve.ts';
-import { othersWithIdentity, principalOf, readableWithout } from './revocation-reach.ts';
+import { listSharingResources, principalOf, readWhatStaysReadable } from './revocation-reach.ts';
 
 interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
@@ -55,7 +55,7 @@ export async function revokeAccount(
   if (standing.length > 0) throw notRevocable(key, standing);
   if (removed.length > 0) await refuseLocked(key, azure);
 
-  const others = await othersWithIdentity(account, key, shared, { azure, journal });
+  const others = await listSharingResources(account, key, shared, { azure, journal });
   const names = others.map((id) => lastName(id)).join(', ');
 
   if (others.length > 0 && !shared) {
@@ -68,7 +68,7 @@ export async function revokeAccount(
 
   if (others.length > 0) journal.note(`Other resources with the same identity lose access too: ${names}`);
 
-  const readable = await readableWithout(removed, account, { key, principalId }, azure);
+  const readable = await readWhatStaysReadable(removed, account, { key, principalId }, azure);
 
   for (const note of readable.notes) journal.note(note);
 

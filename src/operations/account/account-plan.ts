@@ -200,7 +200,7 @@ export async function applyPlan(
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, part));
   const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, async () => {
     if (!changesIdentityAndKey(account.encryption, encryption)) return write(change);
-    // Azure refuses both in one request. The identity comes first, since the one of before may have lost its access.
+    // Azure refuses both in one request. The identity comes first, since the former identity may have lost its access.
     const { encryptionIdentity } = encryption;
     const first = { ...account.encryption, ...(encryptionIdentity ? { encryptionIdentity } : {}) };
     await write({ ...change, encryption: first });

@@ -34,7 +34,7 @@ export function principalOf(account: Account): string | undefined {
  * @throws {@link CmkError} `SubscriptionUnreadable` if they cannot be listed, unless the operator accepts that the
  *   identity is shared
  */
-export async function othersWithIdentity(
+export async function listSharingResources(
   account: Account,
   key: ManagedKey,
   shared: boolean,
@@ -126,7 +126,7 @@ export interface Readable {
  * Reads what stays readable once these grants are removed: scopes with another key, and what a key of Microsoft
  * encrypts.
  */
-export async function readableWithout(
+export async function readWhatStaysReadable(
   removed: readonly KeyGrant[],
   account: Account,
   { key, principalId }: { readonly key: ManagedKey; readonly principalId: string },

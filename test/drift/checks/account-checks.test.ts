@@ -357,12 +357,16 @@ describe('account checks', () => {
     if (severity === 'advice') expect(finding?.is).toMatch(new RegExp(`usable ${minutes} minutes? ago`));
   });
 
-  it('an automatic use for which the app made Storage check gets no second repair for that version', () => {
+  it('an automatic use for which the app asked Storage to check gets no second repair for that version', () => {
     const asked = (version: string) =>
       found(subject({ use: LAGGING, asked: version, scopes: [scope(LAGGING, { asked: version })] }));
     expect(asked(NEW.id)).toMatchObject([
-      { reason: 'LaggingAutomaticVersion', canFix: false, is: expect.stringContaining('The app made Storage check') },
-      { reason: 'ScopeStaleKeyVersion', canFix: false, is: expect.stringContaining('The app made Storage check') },
+      {
+        reason: 'LaggingAutomaticVersion',
+        canFix: false,
+        is: expect.stringContaining('The app asked Storage to check'),
+      },
+      { reason: 'ScopeStaleKeyVersion', canFix: false, is: expect.stringContaining('The app asked Storage to check') },
     ]);
     expect(asked(OLD.id)).toMatchObject([{ canFix: true }, { canFix: true }]);
   });

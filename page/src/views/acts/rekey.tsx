@@ -92,7 +92,8 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
       <Act
         title={`${isHeld ? 'Resume' : 'Pause'} ${subject}`}
         send={change(isHeld ? 'resume' : 'pause')}
-        {...{ changed, isWithoutTicket: true }}
+        changed={changed}
+        isWithoutTicket
         done={isHeld ? 'Resumed.' : 'Paused.'}
       >
         {isHeld
@@ -102,7 +103,8 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
       <Act
         title={`Take back ${subject}`}
         send={rollBack}
-        {...{ changed, isWithoutTicket: true }}
+        changed={changed}
+        isWithoutTicket
         done="The app moves everything back."
       >
         {`${count(moved, 'account or scope', 'accounts and scopes')} that moved return to ${keyLabel(order.from)}.`}

@@ -99,9 +99,11 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <a href={href(['break-glass'])}>Another key</a>
         <a href={href(['keys', vault, name])}>About this key</a>
       </p>
-      {data && revocation && <Standing {...{ data, records }} label={`${vault}/${name}`} />}
+      {data && revocation && <Standing data={data} records={records} label={`${vault}/${name}`} />}
       <Answers
-        {...{ revoke, restore, status }}
+        revoke={revoke}
+        restore={restore}
+        status={status}
         isRevoked={revocation !== undefined}
         revoked={(answer, isUndone) => <Revoked answer={answer} isUndone={isUndone} />}
         restored={(answer, isUndone) => <RestoreAnswered answer={answer} isUndone={isUndone} />}
@@ -168,7 +170,7 @@ function Standing({ data, records, label }: StandingProps) {
       <div>
         {/* Not the line below it: how long ago it was would be read out every few seconds. */}
         <p role="status">{words}</p>
-        <RevocationLine {...{ revocation, records }} />
+        <RevocationLine revocation={revocation} records={records} />
         {revocation && (
           <small>
             Id <span class="mono">{revocation.id}</span>

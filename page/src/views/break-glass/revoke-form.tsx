@@ -95,7 +95,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
       {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
       {!dryRun.isRunning && <LookAgain look={look} answeredOn={dryRun.answeredOn} />}
       <h3>2. Revoke it</h3>
-      <Confirm {...{ vault, name, revoke }} isRunning={call.isRunning} />
+      <Confirm vault={vault} name={name} revoke={revoke} isRunning={call.isRunning} />
     </>
   );
 }
