@@ -190,7 +190,7 @@ describe.each(FLOWS)('$name', (flow) => {
         const entries = await readEntries();
 
         for (const { step, subject } of cases) {
-          const found = flow.broken(subject, entries);
+          const found = flow.broken(subject, entries, fault.kill);
           if (found.length > 0) broken.push(`${title(step)}: ${found.join('; ')}`);
           forget(subject);
         }

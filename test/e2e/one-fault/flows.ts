@@ -28,7 +28,7 @@ export interface Flow {
   /** Sets it going for all of them at once. Resolves when every caller has been answered or has given up. */
   begin(app: App, subjects: readonly Subject[]): Promise<void>;
   /** What is wrong when everything is at rest. */
-  broken(subject: Subject, entries: readonly AuditEntry[]): string[];
+  broken(subject: Subject, entries: readonly AuditEntry[], isKilled?: boolean): string[];
 }
 
 function subjectOf(app: App, versions: readonly object[], use: number): Subject {
@@ -96,11 +96,15 @@ function count(what: string, found: number, wanted: number): string[] {
   return found === wanted ? [] : [`${what}: ${found} records, not ${wanted}`];
 }
 
-const moves = ({ accounts }: Subject, entries: readonly AuditEntry[]) =>
+/** The records of moves. A killed worker leaves one that the next worker records as observed, as it did not send it. */
+const moves = ({ accounts }: Subject, entries: readonly AuditEntry[], isKilled = false) =>
   entries.filter(
     ({ action, reason, resource }) =>
-      action === 'account.move' && reason === 'Moved' && accounts.some(({ id }) => id === resource),
+      action === 'account.move' &&
+      (reason === 'Moved' || (isKilled && reason === 'MoveObserved')) &&
+      accounts.some(({ id }) => id === resource),
   );
+
 const about = ({ key }: Subject, entries: readonly AuditEntry[], action: string, reason: string) =>
   entries.filter((entry) => entry.action === action && entry.reason === reason && entry.resource === key.id());
 
@@ -114,10 +118,10 @@ export const FLOWS: readonly Flow[] = [
       return subjectOf(app, [nearing], 0);
     },
     begin: (app) => app.advance(700_000),
-    broken(subject, entries) {
+    broken(subject, entries, isKilled) {
       const versions = versionsOf(subject);
       const [from, to] = versions;
-      const moved = moves(subject, entries);
+      const moved = moves(subject, entries, isKilled);
       const once = subject.accounts.flatMap(({ id, encryptionScopes }, index) =>
         [undefined, ...encryptionScopes.values()].flatMap((scope) => {
           const own = moved.filter(({ resource, details }) => resource === id && details?.scope === scope?.name);
@@ -160,7 +164,7 @@ export const FLOWS: readonly Flow[] = [
         ...[...ids].flatMap((id) =>
           count(`revocation ${id}`, records.filter((record) => idOf(record) === id).length, 1),
         ),
-        ...count('moves', moves(subject, entries).length, 0),
+        ...count('moves', moves(subject, entries, true).length, 0),
       ];
     },
   },
@@ -186,7 +190,7 @@ export const FLOWS: readonly Flow[] = [
         ...notOn(subject, versionsOf(subject)[2]?.version),
         ...count('restore', about(subject, entries, 'key.restore', 'Restored').length, 1),
         ...count('revocation', about(subject, entries, 'key.revoke', 'Revoked').length, 1),
-        ...count('moves', moves(subject, entries).length, 0),
+        ...count('moves', moves(subject, entries, true).length, 0),
       ];
     },
   },
