@@ -23,7 +23,9 @@ export default defineConfig({
   test: {
     include: UNIT_TESTS,
     environment: 'node',
-    testTimeout: 30_000,
+    // Against a test that never ends, and no promise: many simulate hours, on a machine that may be slow.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 3,
     allowOnly: false,
     isolate: false,
