@@ -33,6 +33,7 @@ function readBySemicolon(line: string): string[] {
 describe('read by a program that separates by semicolons', () => {
   const spaces = [' ', '\u00a0', '\u2003', '\u3000', '\u200b', '\ufeff', '\u2028', '\t', '\u0000', '\u0085'];
   const lead = ['', ';', ';"', ';""', ";'", '"', '""', '\n', '\r\n"', ...spaces, ...spaces.map((space) => `;${space}`)];
+
   it.each(lead)('no cell begins a formula behind %j', (before) => {
     for (const sign of ['=', '+', '-', '@', '＝']) {
       for (const cells of [

@@ -107,6 +107,7 @@ describe('verification of a chain', () => {
         { id: old.id, time },
       ).line.trimEnd();
     });
+
     expect(brief(verify(forged))).toEqual([`${A}:3 ChainBroken`]);
   });
 

@@ -12,6 +12,7 @@ export class Az {
   constructor(environment: Readonly<Record<string, string>>) {
     this.#folder = mkdtempSync(path.join(tmpdir(), 'cmk-az-'));
     const { PATH = '', HOME = '', CMK_AZ_HOME, XDG_CACHE_HOME } = process.env;
+
     this.#environment = {
       PATH,
       HOME,

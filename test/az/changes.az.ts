@@ -222,6 +222,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
       const { back, other, plain, scoped, denied } = accounts;
       const printed = (reason: string, resource: string) =>
         [() => runPrinted(reason, resource), () => shown('gone', reason, resource)] as const;
+
       await each([
         printed('StaleKeyVersion', created()),
         printed('VersionReverted', back),

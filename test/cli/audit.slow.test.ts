@@ -99,10 +99,12 @@ describe('a filter of the trail', () => {
   const caller = { objectId: '11111111-aaaa', appId: 'cmk', name: 'Ada' };
   const account = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
   const key = 'https://kv-files.vault.azure.net/keys/files-key';
+
   const record = {
     time: '2026-11-24T12:00:00.000Z',
     entry: { action: 'account.move', reason: 'Moved', resource: account, caller, details: { key } },
   };
+
   it.each([
     [{}, true],
     [{ account: 'st1' }, true],

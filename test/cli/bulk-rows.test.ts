@@ -45,6 +45,7 @@ describe('the rows of a bulk command', () => {
   it('have what the row says, and for the rest what the command line says', () => {
     const text = 'account,vault,pin,premium,kty,subscription\nst1,kv-1,yes,yes,RSA-HSM,sub-1\nst2,,cafe,no,,\n';
     const rows = readBulkRows(text, command('--from', 'x', '--vault', 'kv', '--kty', 'RSA'), ['vault']);
+
     expect(rows).toEqual([
       {
         account: 'st1',

@@ -180,6 +180,7 @@ it('checks stand in line below each other, whatever their names', () => {
     { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
     { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },
   ] as const;
+
   expect(terminal((output) => output.checks(checks)).split('\n')).toEqual([
     '✓ vault kv-of-a-long-name there',
     '✗ role                    none',

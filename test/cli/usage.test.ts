@@ -66,6 +66,7 @@ describe('options that are not right', () => {
   const ensure = (...args: string[]) => ['key', 'ensure', 'k', '--vault', 'kv-files', ...args];
   const breakGlass = (verb: string, ...args: string[]) => ['key', verb, 'k', '--vault', 'kv-files', '--yes', ...args];
   const restore = (...args: string[]) => breakGlass('restore', '--revocation', 'cafe', ...args);
+
   it.each([
     [ensure('--expires', '2028-02-31'), /"2028-02-31" is neither a date nor a duration/],
     [ensure('--expires', '30.06.2028'), /"30\.06\.2028" is neither a date nor a duration/],

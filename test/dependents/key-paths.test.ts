@@ -35,6 +35,7 @@ describe('the uses of a key that a resource names', () => {
   const otherLetters = `https://KV-Files.vault.azure.net/keys/Files-Key/${version.toUpperCase()}`;
   const kusto = (change: Record<string, unknown> = {}) => ({ keyVaultProperties: pair(change) });
   const bus = (...keys: object[]) => ({ encryption: { keyVaultProperties: keys } });
+
   it.each<[sentence: string, type: string, properties: unknown, versions: (string | undefined)[]]>([
     ['an identifier with a trailing slash', 'Microsoft.Sql/servers', { keyId: `${id}/` }, [undefined]],
     ['a property in other letters', 'Microsoft.Sql/servers', { keyID: otherLetters }, [version]],
@@ -96,6 +97,7 @@ describe('a resource that names a key', () => {
     const properties = {
       encryption: { keyVaultProperties: [pair({ keyVersion: version })], previous: `${id}/${older}` },
     };
+
     expect(row('microsoft.eventhub/namespaces', properties)).toMatchObject({
       known: true,
       uses: [

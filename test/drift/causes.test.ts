@@ -56,6 +56,7 @@ describe('the causes of findings', () => {
       finding({ id: 'f2', since: '2026-05-01T00:00:00.000Z' }),
       finding({ id: 'f3', canFix: false }),
     ];
+
     expect(causesOf(findings)).toMatchObject([
       {
         severity: 'error',

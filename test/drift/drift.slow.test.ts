@@ -91,6 +91,7 @@ function when(
     const of = await drift();
     return typeof of === 'string' ? { resource: of } : of;
   };
+
   return { reason, by, ...(prints ? { prints } : {}), ...more, drift: made };
 }
 

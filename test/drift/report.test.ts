@@ -48,6 +48,7 @@ describe('the findings of a report', () => {
   it('are counted without the exempt ones, and compared with the check before', () => {
     const before = report({ findings: [finding(), finding({ id: 'gone' })] });
     const now = [finding(), finding({ id: 'f2', exemption: { reason: 'x', until: '2026-07-01' } })];
+
     expect(countFindings(now, [], before)).toEqual({
       error: 1,
       warning: 0,

@@ -88,9 +88,11 @@ describe('parseKeyEvent', () => {
       fc.string(),
       fc.constantFrom(VAULT_ID, other, DATA.Id, KEY.id, TYPE, 'https://kv-other.vault.azure.net/keys/k/0'),
     );
+
     const value = fc.oneof(text, fc.jsonValue());
     const names = fc.constantFrom(...'id source topic type eventType data Id ObjectType time'.split(' '), ' TYPE ');
     const event = fc.dictionary(names, fc.oneof(value, fc.dictionary(names, value)));
+
     fc.assert(
       fc.property(fc.oneof(event, fc.anything()), (input) => {
         const parsed = parseKeyEvent(input, TYPE, VAULTS);

@@ -70,6 +70,7 @@ it('withKeyVersion changes only the key fields', () => {
     encryptionIdentity: { encryptionUserAssignedIdentity: 'id' },
     keyVaultProperties: { keyName: KEY.name, keyVaultUri: `${VAULT.uri}/`, keyVersion: versionName(1) },
   };
+
   expect(withKeyVersion(encryption, versionName(51), OTHER)).toEqual({
     ...encryption,
     keyVaultProperties: { keyName: 'new-key', keyVaultUri: VAULT.uri, keyVersion: versionName(51) },

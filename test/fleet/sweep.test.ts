@@ -25,6 +25,7 @@ let ports: FleetServices;
 beforeEach(() => {
   fleet = new Fleet();
   [sent, sentKeys] = [[], []];
+
   ports = {
     ...fleet.ports(),
     inSight: async () => Array.from({ length: 25 }, (_, n) => subscriptionOf(n)),

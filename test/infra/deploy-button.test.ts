@@ -159,6 +159,7 @@ describe('the form of the deploy button', () => {
     );
     const topics = JSON.stringify({ [VAULT]: newTopic(VAULT), [OTHER_VAULT]: newTopic(OTHER_VAULT) });
     const list = (text: string, more: readonly string[], wrong: readonly string[]) => ({ text, more, wrong });
+
     for (const { text, more, wrong } of [
       // Split at commas, two on lines of their own would be one id.
       list(

@@ -90,6 +90,7 @@ describe('custom roles', () => {
   it('write nothing but storage accounts, encryption scopes, and what events need, and delete nothing', () => {
     const changes = roles().flatMap(actionsOf);
     const written = new Set(changes.filter((action) => /\/(write|action|delete)(?:\/|$)/i.test(action)));
+
     expect([...written].sort()).toEqual([
       'Microsoft.EventGrid/eventSubscriptions/write',
       'Microsoft.EventGrid/systemTopics/eventSubscriptions/write',

@@ -63,6 +63,7 @@ describe('parseKeyIdentifier', () => {
       fc.string(),
       fc.constantFrom('https://', 'kv1', '.vault.azure.net', '/keys/', 'k', '@', ':', '..', '%2e'),
     );
+
     fc.assert(
       fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
         const parsed = parseKeyIdentifier(parts.join(''));

@@ -59,6 +59,7 @@ describe('what is not there', () => {
     const response = await fetch(`https://management.azure.com${subscription}`, {
       headers: { authorization: `Bearer ${token}` },
     });
+
     expect([response.status, await response.json()]).toEqual([
       400,
       {

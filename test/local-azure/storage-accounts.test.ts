@@ -323,6 +323,7 @@ describe('encrypting an account with a key', () => {
         },
       },
     );
+
     expect({ status, code: body.error?.code }).toEqual({ status: 400, code: 'MissingMsiHeaders' });
     expect(local.azure.world.storageAccounts.has('stnew')).toBe(false);
   });

@@ -71,6 +71,7 @@ describe('requests', () => {
       request.flushHeaders(); // chunked from here on
       request.end('lost');
     });
+
     expect(JSON.parse(body)).toMatchObject({ method: 'POST', body: '' });
   });
 });

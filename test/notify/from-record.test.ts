@@ -10,6 +10,7 @@ describe('a record of the audit trail', () => {
       revocation: { id: 'rev1' },
       versions: [{ secret: 1 }],
     };
+
     expect(fromRecord(record('key.revoke', 'Revoked', details))).toMatchObject({
       kind: 'revoked',
       severity: 'error',

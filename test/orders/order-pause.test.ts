@@ -133,6 +133,7 @@ describe('An order to resume', () => {
       { ...ports, rollouts: { held: down }, requestKeys: down },
       () => {},
     );
+
     expect(warnings).toEqual([
       `A rotation that a failed canary or wave holds remains held, because the app failed to read the state of ${KEY.id}: Error: no answer`,
       'Pending moves resume within two minutes, not at once (Error: no answer).',

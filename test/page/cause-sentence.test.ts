@@ -13,6 +13,7 @@ describe('the sentence of a cause', () => {
   const contested =
     'stfiles01 was set back to an older key version three times within an hour; the app has stopped repairing it.';
   const locked = 'A lock keeps the app from moving stfiles01 to the newest version of its key.';
+
   it.each([
     ['IdentityWithoutRole', [ID, VAULT], 12, [ACCOUNT], fails('id-storage has', 10)],
     [

@@ -19,6 +19,7 @@ it('the moves of a rotation are one entry, and what is repaired later is another
     move('k/1', 'KeyNewVersionCreated', 'before'),
     move('k/2', 'drift', 'report'),
   ];
+
   expect(
     foldMoves(records).map((one) => ('records' in one ? [one.to, one.records.map(({ seq: n }) => n)] : one.seq)),
   ).toEqual([['k/2', [99, 94]], ['k/2', [98, 96]], 97, 95]);

@@ -65,6 +65,7 @@ describe('the expiry of keys', () => {
       ],
       NOW,
     );
+
     expect(rows.map(({ name, tone, due }) => [name, tone, due && (due.at < NOW ? due.overdue : due.next)])).toEqual([
       ['late', 'bad', 'Rotation was due'],
       ['old', 'bad', 'Crypto-period ended'],
@@ -95,6 +96,7 @@ describe('a rotation by region', () => {
       place('northeurope', { moved: 3, failed: 1 }),
       place('uksouth', { left: 4 }),
     ];
+
     expect(regionsOf({ places, startedOn: inDays(-1) }, NOW)).toEqual([
       {
         region: 'westeurope',
@@ -195,6 +197,7 @@ describe('the fleet in squares', () => {
       ...many(4, 6, 'Blocked', 'y'),
       ...many(6, 7, 'Revoked', 'z'),
     ]);
+
     expect(blocks.map(({ state, cause, rows }) => [state, cause, rows.length])).toEqual([
       ['Revoked', 'z', 1],
       ['Blocked', 'y', 2],

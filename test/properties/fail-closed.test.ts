@@ -49,6 +49,7 @@ it('an event leads to a key version of the managed vault that it comes from, or 
   const source = fc.oneof(fc.constant(VAULT_ID), mutated(VAULT_ID), fc.string());
   const id = fc.oneof(fc.constant(GOOD), mutated(GOOD), fc.anything());
   const type = fc.oneof(fc.constant(TYPE), fc.string(), fc.anything());
+
   fc.assert(
     fc.property(fc.oneof(fc.record({ type, source, data: fc.record({ Id: id }) }), fc.anything()), (event) => {
       const parsed = parseKeyEvent(event, TYPE, VAULTS);

@@ -76,5 +76,6 @@ it('a version that may be retired has been superseded for long enough, and nobod
     }),
     { numRuns: 4_000 },
   );
+
   expect(gone, 'versions that may go, or the property says nothing').toBeGreaterThan(100);
 });

@@ -246,6 +246,7 @@ export class History {
     const services = { keys, now: () => this.#appNow(), sleep: async () => {} };
     const versions = (await this.#bench.isDeleted()) ? await this.#bench.deleted() : await this.#bench.truth();
     let id = openRevocation(versions, this.#appNow())?.id ?? this.#named ?? 'none';
+
     for (let tries = 1; ; tries += 1) {
       const request = { revocation: id, restoredBy: person, dualControl: this.#dualControl };
       const result = await restoreKey(key, request, services);

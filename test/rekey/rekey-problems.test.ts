@@ -47,6 +47,7 @@ describe('The check of a re-key', () => {
         { account: 'st1', ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] },
       ],
     });
+
     expect(all).toEqual([
       'ArgumentInvalid',
       'NoUsableVersion',

@@ -105,6 +105,7 @@ class HistoryWorld {
   deliver(delivered: Pick<RotateWork, 'attempt' | 'tries'>): void {
     const cause = { by: 'KeyNearExpiry', ref: 'e1', since: '' };
     const work: RotateWork = { kind: 'rotate', key: KEY.id, cause, ...delivered };
+
     void rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
       if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
       if (outcome.outcome === 'done') return;

@@ -104,6 +104,7 @@ describe('readSettings', () => {
       AZURE_CLOUD: 'AzureUSGovernment',
       AzureWebJobsStorage__blobServiceUri: 'https://stgov.blob.core.usgovcloudapi.net/',
     });
+
     expect(settings.storage).toEqual({
       accountName: 'stgov',
       blobUri: 'https://stgov.blob.core.usgovcloudapi.net',
@@ -149,6 +150,7 @@ describe('a setting by a name that the app does not have', () => {
       WEBSITE_SITE_NAME: 'func-cmk',
       OTEL_TRACES_SAMPLER: 'x',
     });
+
     expect(drift.problems).toEqual([
       expect.stringMatching(/^CMK_APPROVAL is not a setting .* has no effect/),
       expect.stringMatching(/^cmk_clients is not a setting/),

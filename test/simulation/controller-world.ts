@@ -438,6 +438,7 @@ export class ControllerWorld implements World {
       const id = this.storage.id(name);
       const of = rows.filter((row) => row.account === id && row.scope === name.split('/')[1]);
       const [row] = of;
+
       if (
         of.length !== 1 ||
         row?.current !== current ||

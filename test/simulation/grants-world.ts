@@ -188,6 +188,7 @@ export class GrantsWorld implements World {
     const journal = new Journal({ dryRun: false });
     const azure = this.#azure();
     const options = { account: ACCOUNT.id, shared: true, reason: 'a simulation', audit: azure.audit };
+
     try {
       const { complete } = await revokeAccount(options, { azure: azure as unknown as Azure, journal });
       if (complete) this.#judgeComplete(scopes);

@@ -56,6 +56,7 @@ async function simulate(
 ): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = worldOf(seed, kind)(random);
+
   try {
     await runHistory(make(), randomly(random));
     return undefined;

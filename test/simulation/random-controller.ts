@@ -22,6 +22,7 @@ const RESUME: ControllerDeed = { do: 'resume' };
 
 function uses(random: Random): UseSpec[] {
   if (random() < 0.25) return staged(random);
+
   return Array.from({ length: one(random, [1, 2, 3, 4]) }, () => ({
     subscription: one(random, SUBSCRIPTIONS.slice(0, one(random, [1, 1, 2]))),
     region: one(random, REGIONS),

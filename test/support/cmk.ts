@@ -14,6 +14,7 @@ export function startCmk(
 ): Child {
   const who = options.as ?? azure.world.principals.get(CLIENT_IDS.owner);
   if (!who) throw new Error('The local tenant has no owner.');
+
   return startChild(MAIN, args, {
     ...azure.env,
     NODE_NO_WARNINGS: '1',

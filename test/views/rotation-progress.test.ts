@@ -72,6 +72,7 @@ describe('A use in a rotation', () => {
       attempts: 3,
       notBefore: day(201).toISOString(),
     } as const;
+
     expect(rotationOf([useRow(1, { ...failed, scope: 'scope1' })])).toMatchObject({
       failures: { ScopeLocked: 1 },
       failedUses: [

@@ -130,6 +130,7 @@ it('a lease whose renewal fails is renewed again while it is sure to stand', asy
 it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
   const storage = await faultyStorage(azurite.connectionString);
+
   try {
     const cutOff = await taken(instance(short, storage.connectionString), 'cut off');
 

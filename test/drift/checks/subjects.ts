@@ -106,6 +106,7 @@ export const NEW = version(10);
 export function key(change: Partial<KeySubject> = {}, users: readonly Partial<KeyUse>[] = []): KeySubject {
   const usage = new KeyUsage();
   for (const [index, one] of users.entries()) usage.add(`st${index}`, use(one));
+
   return {
     key: KEY,
     state: 'present',

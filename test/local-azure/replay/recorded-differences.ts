@@ -18,6 +18,7 @@ const snapshot = snapshotHeader();
 function addOtherTopic(world: World): void {
   const group = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/DevExpRg/providers';
   const id = `${group}/Microsoft.EventGrid/systemTopics/testTag123`;
+
   world.systemTopics.set(id.toLowerCase(), {
     id,
     name: 'testTag123',
