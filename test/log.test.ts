@@ -3,7 +3,9 @@ import { contextLog, type LogRecord } from '../src/log.ts';
 
 function lineOf(record: LogRecord): string {
   const lines: string[] = [];
-  const write = (line: string): void => void lines.push(line);
+  const write = (line: string): void => {
+    lines.push(line);
+  };
   contextLog({ info: write, warn: write, error: write })(record);
   return lines.join('\n');
 }

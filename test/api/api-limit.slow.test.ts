@@ -33,7 +33,8 @@ function useCall(headers: Headers, handle: () => Promise<never>, onAuthenticated
 it('a call that hangs, or waits for others of its caller, is answered before the load balancer ends it', async () => {
   const headers = new Headers({ authorization: `Bearer ${tokenOf(wire.azure, 'operator')}` });
   const { atOnce } = CALLER_LIMITS.read;
-  let [begun, authenticated] = [0, 0];
+  let begun = 0;
+  let authenticated = 0;
   const hang = () => {
     begun += 1;
     return new Promise<never>(() => {});

@@ -8,7 +8,8 @@ const wire = useWire();
 it('a restore rejects dryRun=true, a parameter that it does not have, and the key stays revoked', async () => {
   const key = keyOf(wire.azure, 2);
   const { revocation } = await breakGlass(wire).revoke(key, wire.services());
-  const [records, seen] = [recordsOf(key), wire.azure.requests.last];
+  const records = recordsOf(key);
+  const seen = wire.azure.requests.last;
   const call = routeCalls(wire, 'restorer');
   const body = { reason: 'Only a look', revocation: revocation?.id };
 

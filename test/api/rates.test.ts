@@ -19,7 +19,9 @@ const refused = async (call: Promise<unknown>): Promise<string | undefined> =>
 /** How many of so many calls are let through, one after the other at the same moment. */
 async function through(limits: CallerLimits, count: number, caller: string, act: Act): Promise<number> {
   let passed = 0;
-  for (let n = 0; n < count; n += 1) if ((await refused(run(limits, caller, act))) === undefined) passed += 1;
+  for (let n = 0; n < count; n += 1) {
+    if ((await refused(run(limits, caller, act))) === undefined) passed += 1;
+  }
   return passed;
 }
 
@@ -85,7 +87,7 @@ describe('one caller', () => {
   it('revokes a key at once behind 50 calls to another vault, which hang', async () => {
     const limits = new CallerLimits();
     const hang = () => new Promise<never>(() => {});
-    for (let n = 0; n < 50; n += 1) void limits.run({ caller: 'a', act: 'revoke', lane: 'kv-records' }, 0, hang);
+    for (let n = 0; n < 50; n += 1) limits.run({ caller: 'a', act: 'revoke', lane: 'kv-records' }, 0, hang);
     expect(await refused(run(limits, 'a', 'revoke'))).toBeUndefined();
   });
 });

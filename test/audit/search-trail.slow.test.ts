@@ -147,7 +147,8 @@ describe('a search in the trail', () => {
   });
 
   it('matches a vault and a key only if one identifier has both', async () => {
-    const [from, to] = ['https://kv-a.vault.azure.net/keys/x', 'https://kv-b.vault.azure.net/keys/y'];
+    const from = 'https://kv-a.vault.azure.net/keys/x';
+    const to = 'https://kv-b.vault.azure.net/keys/y';
     const version = 'a'.repeat(32);
     const { files } = await trail(1, () => ({ resource: from, details: { from: `${from}/${version}`, to } }));
     const found = async (filter: TrailFilter) => (await searchTrail(files, filter, { most: 10 })).records.length;

@@ -9,8 +9,11 @@ function growing(whileRead: number): AuditFiles {
   let reads = 0;
   const linesOf = (name: string): readonly string[] => {
     const { lines } = files.find((file) => file.name === name) ?? { lines: [] };
+    if (name !== files[0]?.name) return lines;
+
     // The file is made first, and then the one before is closed in favour of it.
-    return name === files[0]?.name && ++reads <= whileRead ? lines.slice(0, -1) : lines;
+    reads += 1;
+    return reads <= whileRead ? lines.slice(0, -1) : lines;
   };
 
   return {

@@ -14,7 +14,8 @@ import { wordsOf } from '../support/pasted.ts';
 import { Az } from './az.ts';
 
 /** A change is on the page within ten seconds, of a machine that does nothing else; a test waits longer. */
-const [SOON_SECONDS, PATIENCE_MS] = [10, 60_000];
+const SOON_SECONDS = 10;
+const PATIENCE_MS = 60_000;
 /** Each command of az takes seconds. Milliseconds. */
 const LONG_MS = 300_000;
 /** No more often than a caller may ask. */
@@ -106,7 +107,8 @@ beforeAll(async () => {
   identities = { denied: own('id-denied'), orphan: own('id-orphan') };
   allowStorage(world(), vaultNamed(world(), 'kv-other'), storageIdentity(world()).principalId);
 
-  const [onNewest, onFirst] = [files.use('pinned', second), files.use('pinned')];
+  const onNewest = files.use('pinned', second);
+  const onFirst = files.use('pinned');
   const make = (key = onNewest, identity = storageIdentity(world())) => files.account('pinned', { key, identity }).id;
 
   accounts = {

@@ -64,7 +64,7 @@ beforeAll(async () => {
 
   ours = await app(SUBSCRIPTION_ID, { allowBlobProbe: true });
 
-  const [made] = [...world.systemTopics.values()];
+  const [made] = world.systemTopics.values();
 
   theirs = await app(OTHER, { systemTopics: { [vault]: made?.id ?? '' } });
 
@@ -84,8 +84,8 @@ afterAll(() => {
 describe('the first step of uninstalling', () => {
   it('prints what is revoked, and nothing else', async () => {
     const { world, owner } = local.azure;
-    const [vault] = [...world.vaults.values()];
-    const [key] = [...(vault?.keys.values() ?? [])];
+    const [vault] = world.vaults.values();
+    const [key] = vault?.keys.values() ?? [];
     const version = key?.versions[0];
     if (!vault || !key || !version) throw new Error('The demo has a key.');
 

@@ -23,7 +23,9 @@ beforeAll(async () => {
   await rm(folder, { recursive: true });
   return () => setDefaultCACertificates(trusted);
 });
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const OPENED = 'HTTP/1.1 200 OK\r\n\r\n';
 
@@ -88,8 +90,8 @@ const HEAD = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encod
 
 it.each([
   ['no more comes', () => {}],
-  ['its connection ends', (socket: Socket) => void socket.end()],
-  ['its connection is reset', (socket: Socket) => void socket.destroy()],
+  ['its connection ends', (socket: Socket) => socket.end()],
+  ['its connection is reset', (socket: Socket) => socket.destroy()],
 ])(
   'a compressed answer fails within its time limit when %s after half of it',
   async (_, then) => {

@@ -14,10 +14,12 @@ import { createServices, type Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const drained = async (list: AsyncIterable<unknown>): Promise<void> => {
-  for await (const _ of list);
+  await Array.fromAsync(list);
 };
 
 function firstAccount(): ResourceId {

@@ -100,7 +100,9 @@ it('without a proxy, connections are kept too, and given up when one of them hun
   });
 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => void server.close().closeAllConnections());
+  onTestFinished(() => {
+    server.close().closeAllConnections();
+  });
 
   const { port } = server.address() as AddressInfo;
   const lookup: LookupFunction = (_, __, found) => found(null, [{ address: '127.0.0.1', family: 4 }]);

@@ -75,7 +75,11 @@ async function storm(url: string): Promise<ReadonlySet<number>> {
   for (let sent = 0; sent < FOREIGN_EVENTS; ) {
     const due = Math.min(FOREIGN_EVENTS, ((performance.now() - startedAt) / STORM_MS) * FOREIGN_EVENTS);
     for (; sent < due; sent += 1)
-      sending.push(deliver(url, foreignEvent(sent)).then((status) => void statuses.add(status)));
+      sending.push(
+        deliver(url, foreignEvent(sent)).then((status) => {
+          statuses.add(status);
+        }),
+      );
     await sleep(20);
   }
 
@@ -103,7 +107,8 @@ it.skipIf(process.platform !== 'linux')(
   async () => {
     const { url, pid } = app as RunningApp;
     const quiet = await timesOfRevocations(7);
-    const [before, mark] = [await cpuSeconds(pid), wire.azure.requests.last];
+    const before = await cpuSeconds(pid);
+    const mark = wire.azure.requests.last;
     const storming = storm(url);
 
     await sleep(STORM_MS / 2);
@@ -166,7 +171,9 @@ it('a revocation takes at most 5 times its quiet time while another caller sends
   const env = { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') };
   const flood = startChild(join(import.meta.dirname, 'flood.ts'), [app?.url ?? '', 'kv-files', ...names], env);
 
-  onTestFinished(() => void flood.process.kill());
+  onTestFinished(() => {
+    flood.process.kill();
+  });
   await flood.says(/^under way$/m);
 
   const loaded = await timesOfRevocations(5);

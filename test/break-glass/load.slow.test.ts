@@ -19,7 +19,9 @@ it('a revocation overtakes the 200 reads and 300 revocations that another caller
   const env = { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') };
   const flood = startChild(join(import.meta.dirname, 'flood.ts'), [app.url, 'kv-files', ...names], env);
 
-  onTestFinished(() => void flood.process.kill());
+  onTestFinished(() => {
+    flood.process.kill();
+  });
   await flood.says(/^under way$/m);
 
   const name = `kv-files/${own.name}`;

@@ -249,7 +249,8 @@ describe('the preflight of a restore', () => {
   });
 
   it('knows accounts that use the key by a scope from the index, and lists no scopes', async () => {
-    const [key, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    const key = keyOf(wire.azure, 1);
+    const other = keyOf(wire.azure, 1);
 
     key.account();
 

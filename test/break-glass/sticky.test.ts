@@ -15,7 +15,8 @@ describe('while a key is revoked', () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
-    const [full, spare] = [addVersion(key), addVersion(key)];
+    const full = addVersion(key);
+    const spare = addVersion(key);
 
     full.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
 

@@ -46,7 +46,9 @@ async function visit(browser: Browser, app: Pick<App, 'url'>, view = '#/', optio
   context.on('response', async (response) => {
     if (!response.url().includes('/oauth2/v2.0/token')) return;
     const body = (await response.json().catch(() => ({}))) as Record<string, string>;
-    for (const name of ['access_token', 'refresh_token', 'id_token']) if (body[name]) tokens.add(body[name]);
+    for (const name of ['access_token', 'refresh_token', 'id_token']) {
+      if (body[name]) tokens.add(body[name]);
+    }
   });
 
   const page = await context.newPage();

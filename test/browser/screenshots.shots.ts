@@ -64,7 +64,9 @@ async function takeAll(app: { readonly url: string }, state: string): Promise<vo
 async function goTo(page: Page, view: string): Promise<void> {
   const underWay = new Set<Request>();
   let last = performance.now();
-  const begun = (request: Request) => void underWay.add(request);
+  const begun = (request: Request) => {
+    underWay.add(request);
+  };
   const ended = (request: Request) => {
     underWay.delete(request);
     last = performance.now();
@@ -137,7 +139,9 @@ describe('with accounts', () => {
 describe('without accounts', () => {
   const app = useApp({
     prepare({ world }) {
-      for (const name of world.storageAccounts.keys()) if (name !== 'stcmkapp') world.storageAccounts.delete(name);
+      for (const name of world.storageAccounts.keys()) {
+        if (name !== 'stcmkapp') world.storageAccounts.delete(name);
+      }
       for (const { keys } of [...world.vaults.values(), ...world.managedHsms.values()]) keys.clear();
     },
   });

@@ -20,7 +20,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function three() {
   const group = procedures.group();
   const accounts = [1, 2, 3].map(() => addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] }));
-  const [vault, identity] = [unique('kv-'), unique('id-')];
+  const vault = unique('kv-');
+  const identity = unique('id-');
   const file = join(folder, `${unique('accounts')}.csv`);
   await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${vault}\n`).join('')}`);
   const args = ['account', 'onboard', '--from', file, '--key', 'files-key', '--identity', identity];

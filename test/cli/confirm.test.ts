@@ -5,7 +5,8 @@ import { Interruption } from '../../src/cli/interruption.ts';
 
 /** A question on a terminal, and what is typed there. */
 function asked(typed: string): Promise<string> {
-  const [input, output] = [new PassThrough(), new PassThrough().resume()];
+  const input = new PassThrough();
+  const output = new PassThrough().resume();
   const answer = askOn(input, output)('Type it: ');
   input.write(typed);
   return answer;

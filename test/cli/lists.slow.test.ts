@@ -106,11 +106,20 @@ it('cmk account show has what the app knows of one account', async () => {
 it('--watch has in a pipe what is new, until it is interrupted, and refuses a document', async () => {
   const site = procedures.site();
   const end = new AbortController();
-  let [out, err] = ['', ''];
+  let out = '';
+  let err = '';
   const code = run(['key', 'show', site.key, '--vault', site.vault.name, '--watch', '1'], {
     environment: {},
-    out: { write: (text) => (out += text) },
-    err: { write: (text) => (err += text) },
+    out: {
+      write: (text) => {
+        out += text;
+      },
+    },
+    err: {
+      write: (text) => {
+        err += text;
+      },
+    },
     ask: undefined,
     azure: procedures.azure(),
     credential: procedures.credential(),
@@ -185,7 +194,11 @@ describe('--query', () => {
     [[], 'value\n'],
   ])('%j as rows', (values: readonly unknown[], csv) => {
     let text = '';
-    const sink = { write: (more: string) => (text += more) };
+    const write = (more: string) => {
+      text += more;
+    };
+    const sink = { write };
+
     new Output('csv', sink, sink, {}).list(fieldColumns(values), values);
     expect(text).toBe(csv);
   });

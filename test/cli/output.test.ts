@@ -11,7 +11,11 @@ function printed(
   { environment = { NO_COLOR: '1' }, isTTY = false, columns = 80, ...options }: Partial<Printing> = {},
 ): string {
   let text = '';
-  const sink = { write: (more: string) => (text += more), isTTY, columns };
+  const write = (more: string) => {
+    text += more;
+  };
+  const sink = { write, isTTY, columns };
+
   show(new Output(format, sink, sink, environment, options));
   return text;
 }

@@ -11,7 +11,8 @@ const procedures = useProcedures();
 function onboarding() {
   const group = procedures.group();
   const account = addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] });
-  const [vault, identity] = [unique('kv-'), unique('id-')];
+  const vault = unique('kv-');
+  const identity = unique('id-');
   const args = ['account', 'onboard', account.name, '--vault', vault, '--key', 'files-key', '--identity', identity];
   return { account, vault, args };
 }

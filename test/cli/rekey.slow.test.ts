@@ -32,7 +32,8 @@ describe('cmk rekey', () => {
 
     addAccount(procedures.world, group, { name: account, identity, key: { vault, keyName: key, mode: 'pinned' } });
 
-    const [from, to] = [`${vault.name}/${key}`, `${other.name}/new-key`];
+    const from = `${vault.name}/${key}`;
+    const to = `${other.name}/new-key`;
 
     expect((await cmk('rekey', 'list')).out).toBe('No re-key has been started.\n');
 

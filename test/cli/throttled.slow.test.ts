@@ -15,14 +15,25 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** With the clients of Azure that the command itself makes. */
 async function cmk(...args: readonly string[]) {
-  let [out, err] = ['', ''];
+  let out = '';
+  let err = '';
+
   const code = await run(args, {
     environment: {},
-    out: { write: (text) => (out += text) },
-    err: { write: (text) => (err += text) },
+    out: {
+      write: (text) => {
+        out += text;
+      },
+    },
+    err: {
+      write: (text) => {
+        err += text;
+      },
+    },
     ask: undefined,
     credential: procedures.credential(),
   });
+
   return { code, out, err };
 }
 const refuse = (method: string, path: string, times = 1, status = 429) => {

@@ -89,7 +89,8 @@ describe('the blast radius of a key', () => {
 
   it('names the services of an account that a revocation does not cut off', async () => {
     const key = new TestKey(local.azure.world);
-    const [under, own] = [key.account('pinned'), key.account('pinned', { ownServiceKeys: true })];
+    const under = key.account('pinned');
+    const own = key.account('pinned', { ownServiceKeys: true });
     const { accounts } = await read('kv-files', key.name);
     expect(Object.fromEntries(accounts.map(({ name, notCutOff }) => [name, notCutOff]))).toEqual({
       [under.name]: [],
@@ -98,7 +99,8 @@ describe('the blast radius of a key', () => {
   });
 
   it('names the enabled encryption scopes with another key, which a revocation does not cut off', async () => {
-    const [key, other] = [new TestKey(local.azure.world), new TestKey(local.azure.world)];
+    const key = new TestKey(local.azure.world);
+    const other = new TestKey(local.azure.world);
     const scopes = [
       { name: 'own', key: key.use() },
       { name: 'other', key: other.use() },
@@ -121,7 +123,8 @@ describe('the blast radius of a key', () => {
 
   it('is complete with an account that has no file service, and with one of a kind without encryption scopes', async () => {
     const key = new TestKey(local.azure.world);
-    const [blobs, other] = [key.account('pinned'), key.account('pinned')];
+    const blobs = key.account('pinned');
+    const other = key.account('pinned');
 
     blobs.kind = 'BlockBlobStorage';
 

@@ -114,7 +114,8 @@ describe('who uses which version of a key', () => {
 
   it('is not known of an account that cannot be read by itself, whatever the list of accounts says', async () => {
     const key = new TestKey(world());
-    const [account, other] = [key.account('pinned'), key.account('pinned')];
+    const account = key.account('pinned');
+    const other = key.account('pinned');
     const answer = { status: 404, body: { error: { code: 'ResourceNotFound', message: 'Gone.' } } };
     local.azure.faults.add([{ match: { path: `/storageAccounts/${account.name}\\?` }, answer }]);
     const { uses, gaps } = await read(key);

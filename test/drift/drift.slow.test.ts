@@ -433,7 +433,9 @@ async function ownVault() {
 async function withVault(properties: object): Promise<string> {
   const vault = vaultNamed(world(), 'kv-files');
   const before = { ...vault.properties };
-  onTestFinished(() => void Object.assign(vault.properties, { networkAcls: undefined }, before));
+  onTestFinished(() => {
+    Object.assign(vault.properties, { networkAcls: undefined }, before);
+  });
   await them().vaults.vaults.update('rg-keys', 'kv-files', { properties });
   return vault.id;
 }
@@ -489,10 +491,15 @@ async function followCommands({ reason, stays }: Case, resource: string, report:
 
 /** What a test leaves would be read by each check after it. */
 afterEach(() => {
-  for (const { keys } of world().vaults.values())
-    for (const name of keys.keys()) if (/^key-/.test(name)) keys.delete(name);
-  for (const [id, { name }] of world().storageAccounts)
+  for (const { keys } of world().vaults.values()) {
+    for (const name of keys.keys()) {
+      if (/^key-/.test(name)) keys.delete(name);
+    }
+  }
+
+  for (const [id, { name }] of world().storageAccounts) {
     if (/^st[0-9a-f]{12}$/.test(name)) world().storageAccounts.delete(id);
+  }
 });
 
 let az: Az;

@@ -121,7 +121,9 @@ describe('an encryption scope that was created after the scopes of its account w
 
     const later = vi.spyOn(storageClock, 'now').mockImplementation(() => new Date(Date.now() + MINUTE_MS));
 
-    onTestFinished(() => void later.mockRestore());
+    onTestFinished(() => {
+      later.mockRestore();
+    });
 
     const keyVaultProperties = { keyUri: key.id(key.first) };
     const scope = { source: 'Microsoft.KeyVault', keyVaultProperties };

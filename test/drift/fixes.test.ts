@@ -49,11 +49,19 @@ async function fixed(
   const services = {
     settings: { vaults: new ManagedVaults([KEY.vault]), drift: { autofix } },
     orderStore: { recent: async () => ({ ...NO_ORDERS, pauses: paused ? [PAUSE] : [] }) },
-    queue: { send: async (_: string, { kind }: Work) => void done.push(kind) },
-    requestKeys: async (keys: readonly string[]) => void done.push(...keys.map((key) => `reconcile ${key}`)),
+    queue: {
+      send: async (_: string, { kind }: Work) => {
+        done.push(kind);
+      },
+    },
+    requestKeys: async (keys: readonly string[]) => {
+      done.push(...keys.map((key) => `reconcile ${key}`));
+    },
     workItems: {
       refresh: async () => true,
-      put: async (items: readonly NewWorkItem[]) => void done.push(...items.map(nameOf)),
+      put: async (items: readonly NewWorkItem[]) => {
+        done.push(...items.map(nameOf));
+      },
       async putNew(items: readonly NewWorkItem[]) {
         await putNew?.();
         done.push(...items.map(nameOf));
@@ -64,7 +72,11 @@ async function fixed(
         for (const scope of indexed) yield { account: account().id, scope };
       },
     },
-    fleetQueue: { send: async ({ subscriptions }: FleetWork) => void done.push(`read items of ${subscriptions}`) },
+    fleetQueue: {
+      send: async ({ subscriptions }: FleetWork) => {
+        done.push(`read items of ${subscriptions}`);
+      },
+    },
     // Nothing is listed of the other key: what would be retired is disabled by now.
     keys: { listVersions: async ({ name }: ManagedKey) => (name === HELD.name ? heldVersions(20) : []) },
     now: () => NOW,

@@ -14,7 +14,8 @@ const wire = useWire();
 
 it('a key that is revoked or restored is checked at once, with the accounts that use it, and no other', async () => {
   const services = wire.services({ CMK_AUTOFIX: 'none' });
-  const [key, other] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+  const key = new TestKey(wire.azure.world);
+  const other = new TestKey(wire.azure.world);
   const { id: account } = key.account('pinned');
   const managed = services.settings.vaults.key(key.id());
   const otherManaged = services.settings.vaults.key(other.id());

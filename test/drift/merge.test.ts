@@ -43,11 +43,9 @@ function merge(
 
 describe('what the checks find on a few subjects', () => {
   it('takes the place of what the report has of them, and of nothing else', () => {
-    const [gone, other, ofKey] = [
-      finding({ id: 'gone' }),
-      finding({ id: 'other', resource: OTHER }),
-      finding({ id: 'key', reason: 'KeyTooOld', resource: 'https://kv/keys/k' }),
-    ];
+    const gone = finding({ id: 'gone' });
+    const other = finding({ id: 'other', resource: OTHER });
+    const ofKey = finding({ id: 'key', reason: 'KeyTooOld', resource: 'https://kv/keys/k' });
 
     const { report: merged, changes } = merge({ findings: [gone, other, ofKey] }, [finding({ id: 'new' })]);
     expect(merged.findings.map(({ id }) => id).sort()).toEqual(['key', 'new', 'other']);

@@ -21,7 +21,9 @@ const FLEET = 500;
 const wire = useWire();
 const services = () => wire.services({ CMK_AUTOFIX: 'none' });
 const check = (): Promise<WholeReport> =>
-  runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => void logged.push(record));
+  runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => {
+    logged.push(record);
+  });
 async function fleetPage(query: string): Promise<FleetListAnswer> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   return JSON.parse(String((await showFleet(queryOf(new URLSearchParams(query), FLEET_QUERY), call, services())).body));

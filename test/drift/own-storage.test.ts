@@ -6,7 +6,8 @@ import { KEY } from '../support/keys.ts';
 const NONE = { ownSeen: [], lockedOutBy: [] };
 
 function outOfSight(name: string, type = 'microsoft.storage/storageaccounts'): OtherDependent {
-  const [region, subscriptionId] = ['westeurope', 's-app'];
+  const region = 'westeurope';
+  const subscriptionId = 's-app';
   return { id: `/subscriptions/s-app/${name}`, name, type, region, subscriptionId, known: true, uses: [] };
 }
 

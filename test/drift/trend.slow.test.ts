@@ -11,7 +11,9 @@ import { finding, report } from './reports.ts';
 const azurite = useAzurite();
 const LIMIT = 20_000;
 const records: LogRecord[] = [];
-const log = (record: LogRecord) => void records.push(record);
+const log = (record: LogRecord) => {
+  records.push(record);
+};
 
 beforeEach(async () => {
   records.length = 0;

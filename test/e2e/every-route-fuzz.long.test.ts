@@ -44,7 +44,8 @@ let app: RunningApp;
 let tokens: readonly string[] = [];
 
 function callerWith(appRoles: string[], kind: Principal['kind']): string {
-  const [clientId, objectId] = [randomUUID(), randomUUID()];
+  const clientId = randomUUID();
+  const objectId = randomUUID();
   const principal: Principal = { displayName: objectId, clientId, objectId, secret: '', kind, appRoles };
   return wire.azure.tokens.issue(principal, 'api://cmk-autopilot').token;
 }

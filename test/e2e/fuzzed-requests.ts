@@ -192,7 +192,8 @@ export class FuzzedRequests {
     const [vault, key] = this.#one(this.#names.keys);
     const [otherVault, otherKey] = this.#one(this.#names.keys);
     const account = this.#one(this.#names.accounts);
-    const [from, to] = [`${vault}/${key}`, `${otherVault}/${otherKey}`];
+    const from = `${vault}/${key}`;
+    const to = `${otherVault}/${otherKey}`;
     return { vault, key, account, name: account, from, to, confirm: path.includes('{name}') ? account : from };
   }
 

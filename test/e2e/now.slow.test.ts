@@ -70,18 +70,19 @@ describe('the command line', () => {
     expect((await checkDrift(app)).status).toBe(200);
 
     const cmk = async (...args: string[]) => {
-      const [out, err]: string[][] = [[], []];
+      const out: string[] = [];
+      const err: string[] = [];
       const code = await run(['now', ...args], {
         environment: { CMK_API: `${app.url}/api`, CMK_API_AUDIENCE },
-        out: { write: (text) => out?.push(text) },
-        err: { write: (text) => err?.push(text) },
+        out: { write: (text) => out.push(text) },
+        err: { write: (text) => err.push(text) },
         ask: undefined,
         credential: {
           getToken: async () => ({ token: tokenOf(wire.azure, 'revoker'), expiresOnTimestamp: Date.now() + 60_000 }),
         },
       });
 
-      return { code, out: out?.join('') ?? '', err: err?.join('') ?? '' };
+      return { code, out: out.join(''), err: err.join('') };
     };
 
     await askUntil('the fleet is healthy', app, ({ body }) => body.line === 'Healthy.');

@@ -176,7 +176,8 @@ it('every call is answered as the table says, whoever makes it', async () => {
         calls += 1;
 
         const about = `${operation.call} (${place}) as ${who?.name ?? 'nobody'}`;
-        const [is, shouldBe] = [outcome(answer), expected(row, who, place)];
+        const is = outcome(answer);
+        const shouldBe = expected(row, who, place);
         if (is !== shouldBe)
           wrong.push(`${about}: ${is ?? `let through (${answer.status})`}, not ${shouldBe ?? 'let through'}`);
         if (answer.headers.get('strict-transport-security') !== 'max-age=31536000') wrong.push(`${about}: no HSTS`);

@@ -198,10 +198,16 @@ describe('the figures of the times', () => {
       time(1, 'open', { seconds: 3 }, at(600)),
     ];
 
-    const [blocked, open] = [
-      { measured: 3, notSeen: 0, accounts: 2, changes: 2, p50Seconds: 8, p95Seconds: 40, longestSeconds: 40 },
-      { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 },
-    ];
+    const blocked = {
+      measured: 3,
+      notSeen: 0,
+      accounts: 2,
+      changes: 2,
+      p50Seconds: 8,
+      p95Seconds: 40,
+      longestSeconds: 40,
+    };
+    const open = { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 };
     expect(sumTimes(times)).toEqual([
       { expect: 'blocked', service: 'file', ...blocked, since: at(0), until: at(86_400) },
       { expect: 'open', service: 'file', ...open, since: at(600), until: at(600) },
@@ -244,7 +250,8 @@ describe('the next probe', () => {
   };
 
   const again = (delaySeconds: number) => ({ next: 'again', delaySeconds });
-  const [done, givenUp] = [{ next: 'done' }, { next: 'givenUp' }];
+  const done = { next: 'done' };
+  const givenUp = { next: 'givenUp' };
 
   it.each<[sentence: string, seen: KeyEffect, attempt: number, minutes: number, next: object]>([
     ['none when every account shows it', effect('blocked blocked'), 0, 0, done],

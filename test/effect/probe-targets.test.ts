@@ -32,7 +32,11 @@ describe('what is asked of an account', () => {
       containers: {
         async *list() {
           if (failure) throw failure;
-          for (;;) yield `c${listed++}`;
+
+          for (let n = 0; ; n += 1) {
+            listed += 1;
+            yield `c${n}`;
+          }
         },
       },
     };

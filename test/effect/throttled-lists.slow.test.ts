@@ -17,7 +17,9 @@ it('the effect is seen on each of 160 dependents in a region that throttles list
 
   const own = wire.services({ CMK_VAULTS: vault.id, CMK_SUBSCRIPTIONS: '' });
   const sent: { work: Work; delaySeconds: number }[] = [];
-  const send = async (_: unknown, work: Work, delaySeconds = 0) => void sent.push({ work, delaySeconds });
+  const send = async (_: unknown, work: Work, delaySeconds = 0) => {
+    sent.push({ work, delaySeconds });
+  };
   const services = { ...own, queue: { ...own.queue, send } };
   const [managed] = services.settings.vaults.all;
   if (!managed) throw new Error('The vault is not managed.');

@@ -78,12 +78,16 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
     },
     effects: {
       read: async () => structuredClone(stored),
-      update: async (_: unknown, change: (current: KeyEffect | undefined) => KeyEffect) =>
-        (stored = change(structuredClone(stored))),
+      update: async (_: unknown, change: (current: KeyEffect | undefined) => KeyEffect) => {
+        stored = change(structuredClone(stored));
+        return stored;
+      },
     },
     keys: { listVersions: async () => [version] },
     queue: {
-      send: async (_: unknown, work: ProbeWork, delaySeconds = 0) => void sent.push({ work, delaySeconds }),
+      send: async (_: unknown, work: ProbeWork, delaySeconds = 0) => {
+        sent.push({ work, delaySeconds });
+      },
     },
     now: () => new Date(nowMs),
   };
@@ -92,7 +96,9 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
   const rounds = async (seen: (counts: Record<EffectState, number>) => void = () => {}): Promise<void> => {
     let work: ProbeWork | undefined = probeMessage(KEY, { by: 'revoke', ref: 'call', since: '' });
     while (work) {
-      await probeKey(work, services as never, (record) => void records.push(record));
+      await probeKey(work, services as never, (record) => {
+        records.push(record);
+      });
 
       const counts = { blocked: 0, open: 0, unknown: 0 };
 

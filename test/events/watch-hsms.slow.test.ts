@@ -21,7 +21,9 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
     keys,
     keyCatalog,
     seenKeys: createSeenKeys(table.port()),
-    requestKey: async (key) => void sent.push(key),
+    requestKey: async (key) => {
+      sent.push(key);
+    },
     now: () => local.azure.clock.now(),
     ...ports,
   };

@@ -21,7 +21,9 @@ function watching(ports: Partial<WatchPorts>) {
     keyCatalog: { names: async () => Array.from({ length: 20 }, (_, n) => `key-${n}`) },
     keys: { listVersions: async () => [keyVersion(1)] },
     seenKeys: { all: async () => new Map(), put: async () => {} },
-    requestKey: async (key) => void sent.push(key),
+    requestKey: async (key) => {
+      sent.push(key);
+    },
     now: () => new Date(),
     ...ports,
   };

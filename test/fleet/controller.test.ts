@@ -24,12 +24,16 @@ let versions: readonly KeyVersion[];
 let lists: number;
 let sent: { readonly queue: WorkQueueName; readonly work: Work }[];
 const logs: LogRecord[] = [];
-const log = (record: LogRecord) => void logs.push(record);
+const log = (record: LogRecord) => {
+  logs.push(record);
+};
 
 beforeEach(async () => {
   fleet = await Fleet.listed(account('st1'));
   fleet.items.clear();
-  [versions, lists, sent] = [[keyVersion(1)], 0, []];
+  versions = [keyVersion(1)];
+  lists = 0;
+  sent = [];
   logs.length = 0;
 });
 
@@ -55,7 +59,9 @@ describe('A flood of equal events', () => {
   const events = 50;
 
   it('makes the instance decide on the key once, and once more for all events that arrive meanwhile', async () => {
-    let [deciding, most, decisions] = [0, 0, 0];
+    let deciding = 0;
+    let most = 0;
+    let decisions = 0;
     const ports = portsOf();
     const rollouts: ControllerPorts['rollouts'] = {
       ...ports.rollouts,
@@ -153,7 +159,7 @@ describe('Passes of an instance', () => {
   it('are at most 24, however many messages about keys arrive', async () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
-    for (const { id } of keys) void controller.handleKeyMessage(id, CAUSE, log);
+    for (const { id } of keys) controller.handleKeyMessage(id, CAUSE, log);
     await vi.waitUntil(() => running() === 24);
     for (let n = 0; n < 100; n += 1) await setImmediate();
     expect(running()).toBe(24);
@@ -163,7 +169,7 @@ describe('Passes of an instance', () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     const [key = KEY, ...others] = keys;
-    for (const { id } of others) void controller.handleKeyMessage(id, CAUSE, log);
+    for (const { id } of others) controller.handleKeyMessage(id, CAUSE, log);
     await vi.waitUntil(() => running() === 24);
     await controller.handleEvent(key, EVENT, log);
     const left = sent.flatMap(({ work }) => (work.kind === 'subscriptions' ? work.subscriptions : []));

@@ -75,7 +75,8 @@ describe('A rollout', () => {
   });
 
   it('is held by a canary that failed, and says so once', () => {
-    const [canaries, uses] = [[use('st1', 1).account], [use('st1', 'failed'), use('st2', 1)]];
+    const canaries = [use('st1', 1).account];
+    const uses = [use('st1', 'failed'), use('st2', 1)];
     expect(decide(uses, { canaries })).toMatchObject({
       row: { stage: 'canary', lastNews: 'CanaryFailed' },
       news: 'CanaryFailed',

@@ -101,7 +101,8 @@ describe('The table', () => {
     const name = (n: number) => `tenant-${'k'.repeat(100)}-${String(n).padStart(5, '0')}`;
     const keysOf = (count: number) =>
       Array.from({ length: count }, (_, n) => `https://kv-files.vault.azure.net/keys/${name(n)}`);
-    const [many, few] = [keysOf(10_000), keysOf(200)];
+    const many = keysOf(10_000);
+    const few = keysOf(200);
     const others = [known('st'), known('st10')];
 
     await index().write([...others, known('st1', { scopesReadOn: NOW, scopeKeys: many })]);

@@ -188,7 +188,9 @@ export class Fleet {
         await setImmediate();
         this.clock += 10;
       },
-      log: (record) => void this.logs.push(record),
+      log: (record) => {
+        this.logs.push(record);
+      },
       inSight: async () => [SUBSCRIPTION],
       orders: new MemoryOrders(),
       moved: createMovedUses(table),

@@ -65,7 +65,9 @@ describe('The health of an account', () => {
   it('is that of the cause of a finding, and of the worst and oldest of several', () => {
     expect(of({ findings: [found('KeyDisabled', { because: 'RevocationOpen' })] }).state).toBe('Revoked');
 
-    const [younger, older, unknown] = [ago(1).toISOString(), ago(9).toISOString(), undefined];
+    const younger = ago(1).toISOString();
+    const older = ago(9).toISOString();
+    const unknown = undefined;
     const findings = [
       found('StaleKeyVersion', { since: older }),
       found('IdentityWithoutRole', { since: unknown }),

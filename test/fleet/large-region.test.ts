@@ -6,7 +6,9 @@ import { KEY, SUBSCRIPTION, VAULT } from '../support/keys.ts';
 import { account, idOf, OTHER, saveState, scopeOf } from './fleet.ts';
 import { failure, HOUR, MINUTE, nameOf, Region, versionOf } from './region.ts';
 
-const [FIRST, SECOND, OTHERS] = [versionOf(KEY.id, 1).id, versionOf(KEY.id, 2).id, versionOf(OTHER, 1).id];
+const FIRST = versionOf(KEY.id, 1).id;
+const SECOND = versionOf(KEY.id, 2).id;
+const OTHERS = versionOf(OTHER, 1).id;
 
 describe('A rotation', { timeout: 60_000 }, () => {
   it('of 1,200 accounts takes the hour that the budget of writes needs, and a few minutes', async () => {
@@ -191,7 +193,9 @@ it.each([undefined, true])(
 
     const cause = { by: 'drift', ref: '', since: new Date(region.clock).toISOString() };
 
-    onTestFinished(() => void vi.restoreAllMocks());
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
     vi.spyOn(storageClock, 'now').mockImplementation(() => new Date(region.clock));
 
     const ports = { workItems: region.items.port(), fleetQueue: { send: async () => {} } };

@@ -68,7 +68,8 @@ describe('A list of a subscription', () => {
 
       fleet.items.clear();
 
-      let [inFlight, most] = [0, 0];
+      let inFlight = 0;
+      let most = 0;
       const { rows, now } = fleet.ports();
       const of: typeof rows.of = async function* (...about) {
         inFlight += 1;
@@ -139,12 +140,14 @@ describe('A list of a subscription', () => {
   });
 
   it('is not delayed by another subscription whose list fails', async () => {
-    const [capacity, other] = [new CallCapacity(), new Fleet()];
+    const capacity = new CallCapacity();
+    const other = new Fleet();
     const list = async function* () {
       yield await Promise.reject(Object.assign(new Error('down'), { statusCode: 503 }));
     };
     const ports = { ...other.ports(), capacity, accounts: { ...other.ports().accounts, list } };
-    const [due, until] = [new Date(other.clock), new Date(other.clock + 240_000)];
+    const due = new Date(other.clock);
+    const until = new Date(other.clock + 240_000);
     for (let n = 0; n < 5; n += 1) {
       other.items.put({ subscription: 'other', kind: 'list', about: '', due, since: due, cause: CAUSE });
       await reconcileSubscription('other', until, ports);
@@ -395,7 +398,9 @@ describe('reconcileKey', () => {
       accounts: {
         ...base.accounts,
         list: async function* (subscription) {
-          for (const one of fleet.accounts.values()) if (one.subscriptionId === subscription) yield one;
+          for (const one of fleet.accounts.values()) {
+            if (one.subscriptionId === subscription) yield one;
+          }
         },
         async updateEncryption({ name }, { keyVaultProperties }) {
           moved.push(`${name} ${keyVaultProperties?.keyVersion === versionName(newest) ? 'newest' : 'older'}`);
@@ -476,7 +481,7 @@ describe('reconcileKey', () => {
     const fleet = await Fleet.listed();
     const ports = { ...fleet.ports(), fleet: { ...fleet.ports().fleet, listings: async () => new Map() } };
     await reconcileKey(KEY, CAUSE, ports);
-    for (let n = 0; n < 4; n += 1) void ports.capacity.subscriptionLists(() => new Promise(() => {}));
+    for (let n = 0; n < 4; n += 1) ports.capacity.subscriptionLists(() => new Promise(() => {}));
     await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 14_000), ports);
     expect(fleet.items.all).toContainEqual(expect.objectContaining({ kind: 'list', attempts: 1, reason: 'Busy' }));
     await reconcileKey(KEY, CAUSE, ports);
@@ -563,7 +568,8 @@ it('records a move to another key that an earlier list has shown, and no read', 
 
   fleet.add(account('st1', { keyName: 'other-key' }));
 
-  const [now, due] = [new Date(fleet.clock), new Date(fleet.clock + 600_000)];
+  const now = new Date(fleet.clock);
+  const due = new Date(fleet.clock + 600_000);
   const targets = { [OTHER]: `${OTHER}/${versionName(1)}` };
 
   fleet.items.put({ subscription: SUBSCRIPTION, kind: 'verify', about: '', due, since: now, cause: CAUSE });

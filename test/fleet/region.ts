@@ -14,7 +14,8 @@ import { MemoryLeases } from '../support/memory-leases.ts';
 import { account, CAUSE, Fleet, scopeOf, WRITTEN } from './fleet.ts';
 
 /** Seconds. */
-export const [MINUTE, HOUR] = [60, 3_600];
+export const MINUTE = 60;
+export const HOUR = 3_600;
 /** Two requests of twelve seconds without an answer. */
 const NO_ANSWER_MS = 24_000;
 export const nameOf = (n: number) => `st${String(n).padStart(5, '0')}`;
@@ -75,7 +76,7 @@ export class Region extends Fleet {
   want(kind: WorkKind, about = '', more: Partial<NewWorkItem> = {}): void {
     const now = this.#now();
     this.items.put({ subscription: SUBSCRIPTION, kind, about, due: now, since: now, cause: CAUSE, ...more });
-    void this.ports().send({ subscriptions: [SUBSCRIPTION], tries: 0, cause: CAUSE });
+    this.ports().send({ subscriptions: [SUBSCRIPTION], tries: 0, cause: CAUSE });
   }
 
   rotate(): void {
@@ -86,7 +87,7 @@ export class Region extends Fleet {
   reconcile(by: string, key = KEY.id): void {
     const cause = { by, ref: '', since: this.#now().toISOString() };
     this.items.put(keyItem(key, cause, this.#now()));
-    void this.ports().sendKey(key, cause);
+    this.ports().sendKey(key, cause);
   }
 
   /** Starts a re-key of the key's uses. @param to identifier of the target key */
@@ -141,8 +142,9 @@ export class Region extends Fleet {
   override ports(): FleetServices {
     const ports = super.ports();
     const { accounts } = ports;
-    const later = (run: () => Promise<void>, at = this.#now()) =>
-      void this.#messages.push({ at: Math.max(this.clock, at.getTime()), run });
+    const later = (run: () => Promise<void>, at = this.#now()) => {
+      this.#messages.push({ at: Math.max(this.clock, at.getTime()), run });
+    };
     const reconcile: FleetServices['sendKey'] = async (id, cause, at) => {
       const key = VAULTS.key(id);
       if (key) later(() => handleKeyWork(id, () => reconcileKey(key, cause, this.ports()), this.ports()), at);

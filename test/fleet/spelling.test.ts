@@ -4,7 +4,8 @@ import { KEY, VAULT } from '../support/keys.ts';
 import { account, Fleet, OTHER, scopeOf } from './fleet.ts';
 import { HOUR, MINUTE, nameOf, Region, versionOf } from './region.ts';
 
-const [FILES, UPPER] = ['Files-Key', 'FILES-KEY'];
+const FILES = 'Files-Key';
+const UPPER = 'FILES-KEY';
 const SECOND = versionOf(KEY.id, 2).id;
 
 describe('The index', () => {

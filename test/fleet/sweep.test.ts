@@ -24,7 +24,8 @@ let ports: FleetServices;
 
 beforeEach(() => {
   fleet = new Fleet();
-  [sent, sentKeys] = [[], []];
+  sent = [];
+  sentKeys = [];
 
   ports = {
     ...fleet.ports(),
@@ -120,7 +121,9 @@ describe('The sweep', () => {
 
 describe('The sweep of an instance', () => {
   const logs: LogRecord[] = [];
-  const log = (record: LogRecord) => void logs.push(record);
+  const log = (record: LogRecord) => {
+    logs.push(record);
+  };
   let queued: string[];
   let isQueueDown: boolean;
 
@@ -138,7 +141,8 @@ describe('The sweep of an instance', () => {
 
   beforeEach(() => {
     logs.length = 0;
-    [queued, isQueueDown] = [[], false];
+    queued = [];
+    isQueueDown = false;
     want(subscriptionOf(1));
   });
 

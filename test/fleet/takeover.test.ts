@@ -48,7 +48,7 @@ async function dieInList(subscription: string, fleet: Fleet, leases: MemoryLease
   const until = new Date(fleet.clock + 240_000);
   const dying = { ...ports, leases, sleep, accounts: { ...ports.accounts, list } };
 
-  void reconcileSubscription(subscription, until, dying);
+  reconcileSubscription(subscription, until, dying);
   for (let n = 0; n < 50; n += 1) await setImmediate();
 
   isDead = true;

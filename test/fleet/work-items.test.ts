@@ -7,7 +7,8 @@ import { MemoryWorkItems } from '../support/memory-work-items.ts';
 import { forgetFleet } from '../support/wire.ts';
 
 const azurite = useAzurite();
-const [ONE, TWO] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002'];
+const ONE = '00000000-0000-4000-8000-000000000001';
+const TWO = '00000000-0000-4000-8000-000000000002';
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
 const ACCOUNT = `/subscriptions/${ONE}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
 const NOON = new Date('2026-06-01T12:00:00.000Z');

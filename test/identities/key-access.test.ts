@@ -146,7 +146,8 @@ describe('accessEnds', () => {
     ['/a', at(10)],
     ['/b', at(20)],
   ]);
-  const [a, b] = [grant({ id: '/A' }), grant({ id: '/b' })];
+  const a = grant({ id: '/A' });
+  const b = grant({ id: '/b' });
 
   it.each<[string, RoleGrant[], Date | undefined]>([
     ['one role for a time', [a], at(10)],

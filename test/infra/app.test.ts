@@ -210,7 +210,8 @@ describe('private network', () => {
   const ENDPOINTS = 'Microsoft.Network/privateEndpoints';
 
   it('takes subnets that are there', async () => {
-    const [appSubnetId, endpointSubnetId] = [`${NETWORK}/subnets/snet-flex`, `${NETWORK}/subnets/snet-endpoints`];
+    const appSubnetId = `${NETWORK}/subnets/snet-flex`;
+    const endpointSubnetId = `${NETWORK}/subnets/snet-endpoints`;
     const given = await mainWith({ privateNetwork: true, appSubnetId, endpointSubnetId });
     expect(given.ofType('Microsoft.Network/virtualNetworks')).toEqual([]);
     expect(given.values(SITE, 'virtualNetworkSubnetId')).toEqual([appSubnetId]);

@@ -17,7 +17,9 @@ async function service(answers: readonly [status: number, body: unknown][]): Pro
       authorization: request.headers.authorization,
       body: await text(request),
     });
-    const [status, body] = answers[Math.min(next++, answers.length - 1)] ?? [500, ''];
+
+    const [status, body] = answers[Math.min(next, answers.length - 1)] ?? [500, ''];
+    next += 1;
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
 

@@ -374,7 +374,9 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
 
     expect(strange.map(({ role, scope }) => `${role} on ${scope}`)).toEqual([]);
 
-    for (const { role, scope, custom } of assignments) if (custom) expect(scope).toContain(role.split('/')[2] ?? '?');
+    for (const { role, scope, custom } of assignments) {
+      if (custom) expect(scope).toContain(role.split('/')[2] ?? '?');
+    }
 
     const unused = definitions.filter(
       ({ id }) => !assignments.some(({ role }) => role.toLowerCase() === id.toLowerCase()),

@@ -64,10 +64,15 @@ describe('faults of requests', () => {
 
     const started = performance.now();
     let ended = '';
-    const ending = tag(wanted).then(
-      () => (ended = 'answered'),
-      () => (ended = 'cut'),
-    );
+    const ending = tag(wanted)
+      .then(
+        () => 'answered',
+        () => 'cut',
+      )
+      .then((how) => {
+        ended = how;
+        return how;
+      });
 
     await eventually('the fault is used', () => local.azure.faults.list().length === 0);
 

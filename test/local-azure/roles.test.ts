@@ -34,7 +34,8 @@ describe('scopeCovers', () => {
   it('holds for a scope and everything below it, and for nothing above', () => {
     fc.assert(
       fc.property(segments, segments, (parent, below) => {
-        const [upper, lower] = [`/${parent.join('/')}`, `/${[...parent, ...below].join('/')}`];
+        const upper = `/${parent.join('/')}`;
+        const lower = `/${[...parent, ...below].join('/')}`;
         expect(scopeCovers(upper, lower)).toBe(true);
         if (below.length > 0) expect(scopeCovers(lower, upper)).toBe(false);
       }),

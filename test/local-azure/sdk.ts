@@ -30,7 +30,8 @@ export function ownersClients(azure: LocalAzure) {
         fileRequestIntent: 'backup',
         retryOptions: { maxTries: 1 },
       });
-      for await (const _ of share.rootDirectoryClient.listFilesAndDirectories());
+
+      await Array.fromAsync(share.rootDirectoryClient.listFilesAndDirectories());
     },
   };
 }

@@ -9,7 +9,9 @@ import { useLocalAzure } from '../support/local-azure.ts';
 import { arm } from './support.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
-afterEach(() => void Object.assign(local.azure.world.settings, { sparseAnswers: false, instantProvisioning: true }));
+afterEach(() => {
+  Object.assign(local.azure.world.settings, { sparseAnswers: false, instantProvisioning: true });
+});
 
 async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
   const items: T[] = [];

@@ -251,12 +251,8 @@ describe('encrypting an account with a key', () => {
 
   const past = () => local.azure.clock.nowSeconds() - 60;
   it.each([
-    ['the vault has no purge protection', () => void delete vault.properties.enablePurgeProtection, vaultPolicy],
-    [
-      'the vault has no soft delete',
-      () => void Object.assign(vault.properties, { enableSoftDelete: false }),
-      vaultPolicy,
-    ],
+    ['the vault has no purge protection', () => delete vault.properties.enablePurgeProtection, vaultPolicy],
+    ['the vault has no soft delete', () => Object.assign(vault.properties, { enableSoftDelete: false }), vaultPolicy],
     ['the identity has no role', () => local.azure.world.roleAssignments.clear(), noAccess],
     [
       'the role was given a moment ago',
@@ -269,16 +265,12 @@ describe('encrypting an account with a key', () => {
       noAccess,
     ],
     ['the identity was deleted', () => local.azure.world.identities.clear(), noIdentity],
-    ['the account has no identity', () => void Object.assign(account, { identity: undefined }), noIdentity],
-    ['the key is disabled', () => void Object.assign(first, { enabled: false }), noAccess],
-    ['the key has expired', () => void Object.assign(first, { exp: past() }), noAccess],
-    ['the key is not active yet', () => void Object.assign(first, { nbf: past() + 3600 }), noAccess],
+    ['the account has no identity', () => Object.assign(account, { identity: undefined }), noIdentity],
+    ['the key is disabled', () => Object.assign(first, { enabled: false }), noAccess],
+    ['the key has expired', () => Object.assign(first, { exp: past() }), noAccess],
+    ['the key is not active yet', () => Object.assign(first, { nbf: past() + 3600 }), noAccess],
     ['the key does not exist', () => vault.keys.clear(), noKey],
-    [
-      'the key is an elliptic curve',
-      () => void addKeyVersion(local.azure.world, vault, 'key', { kty: 'EC' }),
-      wrongKey,
-    ],
+    ['the key is an elliptic curve', () => addKeyVersion(local.azure.world, vault, 'key', { kty: 'EC' }), wrongKey],
   ])('is refused when %s', async (_, arrange, refusal) => {
     const owners = [...local.azure.world.roleAssignments].filter(([, { scope }]) => scope === '/');
 

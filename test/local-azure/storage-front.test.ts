@@ -21,7 +21,8 @@ const held = async (name: string) => {
 
 describe('the app’s storage', () => {
   it('is logged under its name in Azure, apart from the rest', async () => {
-    const [azure, of] = [local.azure.requests.last, local.azure.storageRequests.last];
+    const azure = local.azure.requests.last;
+    const of = local.azure.storageRequests.last;
     await queueOf('logged').create();
     const answer = await fetch(`${local.azure.controlUrl}/requests?of=storage&since=${of}`);
     expect(await answer.json()).toMatchObject([

@@ -11,7 +11,9 @@ beforeEach(() => {
   site = addSite(local.azure);
   clients = ownersClients(local.azure);
 });
-afterEach(() => void Object.assign(local.azure.world.settings, DEFAULT_SETTINGS, { instantProvisioning: true }));
+afterEach(() => {
+  Object.assign(local.azure.world.settings, DEFAULT_SETTINGS, { instantProvisioning: true });
+});
 
 function close(properties: Record<string, unknown>): void {
   Object.assign(site.vault.properties, properties);

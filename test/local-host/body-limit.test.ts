@@ -53,7 +53,12 @@ const hex = ({ length }: Buffer) => Buffer.from(`${length.toString(16)}\r\n`);
 
 it.each(['length', 'chunked'] as const)('a body of 95 MiB (%s) is answered 413 before it is read', async (framing) => {
   let calls = 0;
-  fixture.handlers = { echo: () => ({ body: String(++calls) }) };
+  const echo = () => {
+    calls += 1;
+    return { body: String(calls) };
+  };
+  fixture.handlers = { echo };
+
   const { status, sent } = await post(fixture.url, '/api/echo', framing);
   expect(status).toBe('413');
   expect(sent).toBeLessThan(IN_FLIGHT);

@@ -60,7 +60,11 @@ describe('notifications', () => {
 
   it('wraps a single object, such as a CloudEvent, into an array', async () => {
     const seen: unknown[] = [];
-    fixture.handlers = { onEvent: (input: unknown) => void seen.push(input) };
+    fixture.handlers = {
+      onEvent: (input: unknown) => {
+        seen.push(input);
+      },
+    };
     expect((await post({ specversion: '1.0', id: 'c' }, NOTIFICATION)).status).toBe(202);
     expect(seen).toEqual([{ specversion: '1.0', id: 'c' }]);
   });

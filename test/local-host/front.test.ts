@@ -25,7 +25,7 @@ async function front(urls: readonly string[]): Promise<Front> {
   return started;
 }
 
-const named = (name: string) => instance((_, response) => void response.end(name));
+const named = (name: string) => instance((_, response) => response.end(name));
 
 describe('what stands before the instances', () => {
   it('hands each request to the next one, whatever connection it comes by', async () => {
@@ -63,7 +63,7 @@ describe('what stands before the instances', () => {
     const urls: string[] = [];
     const { url } = await front(urls);
     expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(503);
-    urls.push((await instance((asked) => void asked.socket.destroy())).url);
+    urls.push((await instance((asked) => asked.socket.destroy())).url);
     expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(502);
   });
 });

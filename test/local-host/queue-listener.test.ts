@@ -38,7 +38,9 @@ function listen(options: Partial<QueueListenerOptions> = {}): string[] {
     queue,
     poisonQueue,
     settings: SETTINGS,
-    run: async (_message, text) => void seen.push(text),
+    run: async (_message, text) => {
+      seen.push(text);
+    },
     write: () => undefined,
     ...options,
   });

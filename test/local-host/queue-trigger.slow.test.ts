@@ -51,7 +51,9 @@ const onQueue = (run: (input: unknown, context: InvocationContext) => unknown) =
 describe('a message', () => {
   it('reaches the function parsed, with its metadata, and is deleted afterwards', async () => {
     const seen: [unknown, Record<string, unknown> | undefined][] = [];
-    onQueue((input, context) => void seen.push([input, context.triggerMetadata]));
+    onQueue((input, context) => {
+      seen.push([input, context.triggerMetadata]);
+    });
 
     const { messageId } = await work.sendMessage('{"kind":"test"}');
 
@@ -111,7 +113,10 @@ it('a batch is taken whole, and the next one when the threshold is reached', asy
   const releases: (() => void)[] = [];
   const release = () => releases.shift()?.();
 
-  onTestFinished(() => releases.forEach((end) => void end())); // or the host would take nothing for the tests after it
+  // Without it the host would take nothing for the tests that follow.
+  onTestFinished(() => {
+    for (const release of releases) release();
+  });
 
   onQueue(async () => {
     running += 1;

@@ -9,9 +9,12 @@ function start(options: Partial<TimerListenerOptions> = {}): { runs: TypedData[]
   const runs: TypedData[] = [];
   const listener = new TimerListener({
     schedule: '0 */5 * * * *',
-    run: async (data) => void runs.push(data),
+    run: async (data) => {
+      runs.push(data);
+    },
     ...options,
   });
+
   listener.start();
   return { runs, listener };
 }

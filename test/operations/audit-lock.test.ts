@@ -19,7 +19,9 @@ function site(immutability?: BlobContainer['immutability']) {
   account.blobContainers.set(container.name, container);
 
   const asked: unknown[] = [];
-  const confirm = async (...what: unknown[]) => void asked.push(what);
+  const confirm = async (...what: unknown[]) => {
+    asked.push(what);
+  };
   const lock = (confirmed = confirm, dryRun = false) =>
     procedures.run((operation) => lockAudit({ account: account.name, confirm: confirmed }, operation), { dryRun });
 

@@ -48,21 +48,21 @@ describe('account verify', () => {
     [
       'a newer version that a pinned account is not at',
       'pinned' as const,
-      (site: Site): void => void procedures.nextVersion(site),
+      (site: Site) => procedures.nextVersion(site),
       { 'version newest': 'failed' },
       /cmk account pin/,
     ],
     [
       'purge protection that is off',
       'automatic' as const,
-      (site: Site): void => void Object.assign(site.vault.properties, { enablePurgeProtection: false }),
+      (site: Site) => Object.assign(site.vault.properties, { enablePurgeProtection: false }),
       { 'purge protection': 'failed' },
       /az keyvault update --enable-purge-protection true/,
     ],
     [
       'a version that expired: data is still served',
       'pinned' as const,
-      (site: Site): void => void Object.assign(site.version, { exp: 1_600_000_000 }),
+      (site: Site) => Object.assign(site.version, { exp: 1_600_000_000 }),
       { 'version usable': 'failed' },
       /cmk key rotate/,
       // The app moves it then; without the app, a person does.
@@ -71,7 +71,7 @@ describe('account verify', () => {
     [
       'a key that was deleted',
       'pinned' as const,
-      (site: Site): void => void site.vault.keys.delete(site.key),
+      (site: Site) => site.vault.keys.delete(site.key),
       { key: 'failed', 'version usable': 'unknown', 'version newest': 'unknown', 'file service': 'failed' },
       /az keyvault key recover/,
     ],
@@ -90,7 +90,7 @@ describe('account verify', () => {
     [
       'a vault that is gone',
       'pinned' as const,
-      (site: Site): void => void procedures.world.vaults.delete(site.vault.name),
+      (site: Site) => procedures.world.vaults.delete(site.vault.name),
       {
         key: 'failed',
         'version usable': 'unknown',
@@ -132,7 +132,7 @@ describe('account verify', () => {
   it.each([
     [
       'the operations of Storage that the key lacks',
-      ({ version }: Site): void => void Object.assign(version, { keyOps: ['sign', 'verify'] }),
+      ({ version }: Site) => Object.assign(version, { keyOps: ['sign', 'verify'] }),
       { key: 'failed' },
       /az keyvault key set-attributes/,
     ],
@@ -147,7 +147,7 @@ describe('account verify', () => {
     ],
     [
       'a vault that trusts another tenant',
-      ({ vault }: Site): void => void Object.assign(vault.properties, { tenantId: randomUUID() }),
+      ({ vault }: Site) => Object.assign(vault.properties, { tenantId: randomUUID() }),
       { identity: 'failed' },
       /Give the vault the tenant/,
     ],

@@ -31,7 +31,8 @@ describe('key revoke and key restore', () => {
 
     const off = procedures.nextVersion(site, { enabled: false });
     const newest = procedures.nextVersion(site);
-    const [first, second] = [officer(site), officer(site)];
+    const first = officer(site);
+    const second = officer(site);
 
     const revoked = await procedures.run(revoking(site), { as: first });
     expect(revoked.result).toMatchObject({

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Journal } from '../../src/operations/journal.ts';
 import { checkName } from '../../src/operations/names.ts';
 import type { Azure } from '../../src/operations/operator-azure.ts';
@@ -23,11 +23,11 @@ describe('Journal', () => {
   const change = { text: 'a', action: 'key.create', resource: 'k' } as const;
 
   it('makes no change in a dry run, whatever the change', async () => {
-    let ran = 0;
+    const apply = vi.fn(async () => 1);
     const journal = new Journal({ dryRun: true });
 
-    expect(await journal.change(change, async () => ++ran)).toBeUndefined();
-    expect(ran).toBe(0);
+    expect(await journal.change(change, apply)).toBeUndefined();
+    expect(apply).not.toHaveBeenCalled();
 
     expect(journal.report('op', 1)).toEqual({
       operation: 'op',
@@ -87,12 +87,17 @@ describe('patiently', () => {
   });
 
   it('waits as long as the service asks', async () => {
-    let tries = 0;
     const throttled = Object.assign(new Error('x'), {
       statusCode: 429,
       response: { headers: { 'retry-after': '7' } },
     });
-    const { sleeps, result } = waitingFor(60, () => (++tries < 3 ? Promise.reject(throttled) : Promise.resolve('ok')));
+    const act = vi
+      .fn(async () => 'ok')
+      .mockRejectedValueOnce(throttled)
+      .mockRejectedValueOnce(throttled);
+
+    const { sleeps, result } = waitingFor(60, act);
+
     expect(await result).toBe('ok');
     expect(sleeps).toEqual([7, 7]);
   });

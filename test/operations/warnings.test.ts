@@ -40,7 +40,9 @@ describe('before anything is changed', () => {
     Object.assign(site.vault.properties, network);
     // The operator comes by a private endpoint.
     procedures.world.settings.callerAddress = '10.0.0.4';
-    onTestFinished(() => void Object.assign(procedures.world.settings, { callerAddress: '203.0.113.10' }));
+    onTestFinished(() => {
+      Object.assign(procedures.world.settings, { callerAddress: '203.0.113.10' });
+    });
     const report = await procedures.run((operation) => onboardAccount(onboarding(site), operation), { dryRun: true });
     expect(texts(report, 'note')).toEqual(message ? [expect.stringMatching(message)] : []);
   });

@@ -20,7 +20,9 @@ let ports: ControlPorts;
 
 beforeEach(() => {
   store = new MemoryOrders();
-  [audited, requested, nowMs] = [[], [], day(199).getTime()];
+  audited = [];
+  requested = [];
+  nowMs = day(199).getTime();
   held = new Map();
 
   const now = () => new Date(nowMs);

@@ -5,7 +5,8 @@ import type { Rekey } from '../../src/orders/standing-orders.ts';
 import { day, KEY } from '../support/keys.ts';
 import { MemoryOrders } from './memory-orders.ts';
 
-const [OTHER, THIRD] = [`${KEY.vault.uri}/keys/other-key`, `${KEY.vault.uri}/keys/third-key`];
+const OTHER = `${KEY.vault.uri}/keys/other-key`;
+const THIRD = `${KEY.vault.uri}/keys/third-key`;
 const call = { caller: { objectId: 'alice', appId: 'az', kind: 'person' } as const, correlationId: 'call-1' };
 const request = { from: KEY.id, to: OTHER, maxFailures: 3 };
 
@@ -17,7 +18,9 @@ let ports: RekeyOrderPorts;
 
 beforeEach(() => {
   store = new MemoryOrders();
-  [audited, requested, ids] = [[], [], 0];
+  audited = [];
+  requested = [];
+  ids = 0;
 
   const now = () => day(10);
   ports = {

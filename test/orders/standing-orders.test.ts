@@ -16,7 +16,8 @@ import {
 } from '../../src/orders/standing-orders.ts';
 import { day, KEY } from '../support/keys.ts';
 
-const [OTHER, THIRD] = [`${KEY.vault.uri}/keys/other-key`, `${KEY.vault.uri}/keys/third-key`];
+const OTHER = `${KEY.vault.uri}/keys/other-key`;
+const THIRD = `${KEY.vault.uri}/keys/third-key`;
 const by = { objectId: 'o' };
 const pause = (change: Partial<PauseOrder> = {}): PauseOrder => ({
   id: 'p',

@@ -179,7 +179,9 @@ export class History {
   async #making(make: () => Promise<void>): Promise<void> {
     const known = new Set((await this.#bench.truth()).map(({ version }) => version));
     await make();
-    for (const { version } of await this.#bench.truth()) if (!known.has(version)) this.#unseen.add(version);
+    for (const { version } of await this.#bench.truth()) {
+      if (!known.has(version)) this.#unseen.add(version);
+    }
   }
 
   async #deliver(): Promise<void> {

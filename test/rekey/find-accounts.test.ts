@@ -25,7 +25,10 @@ let services: FindServices;
 
 beforeEach(() => {
   accounts = Array.from({ length: 20 }, (_, n) => accountIn(n));
-  [uses, listings, listed, most] = [[], new Map(), [], 0];
+  uses = [];
+  listings = new Map();
+  listed = [];
+  most = 0;
 
   let inFlight = 0;
   services = {

@@ -157,7 +157,9 @@ describe('retirement', () => {
   it('opens nothing, and has a person do it, when the key cannot be read again', async () => {
     const { key } = movedOn();
     const match = { path: `/keys/${key.name}/versions` };
-    const change = around(async () => void wire.azure.faults.add([{ match, answer: NO }]));
+    const change = around(async () => {
+      wire.azure.faults.add([{ match, answer: NO }]);
+    });
     const { outcome } = await retire(key, { change });
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringContaining(command(key)) }]);
     expect(stateOf(key)).toEqual([false, true]);

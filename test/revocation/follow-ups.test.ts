@@ -15,7 +15,14 @@ it('the messages of a call have its longest texts, and the time at which each co
   const said = { ...own, why: why ?? '', ticket, caller: { ...own.caller, tokenId: token, name: token } };
   const now = () => new Date('2026-11-25T03:00:00Z');
 
-  await requestPasses(KEY, 'restore', said, { queue: { send: async (_, work) => void sent.push(work) }, now });
+  await requestPasses(KEY, 'restore', said, {
+    queue: {
+      send: async (_, work) => {
+        sent.push(work);
+      },
+    },
+    now,
+  });
 
   const read = sent.map((work) => PARSERS['key-work'](JSON.parse(JSON.stringify(work))));
   const due = ['00:15', '01:15', '06:40', '14:35'].map((time) => `2026-11-25T03:${time}.000Z`);

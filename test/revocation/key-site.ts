@@ -38,7 +38,11 @@ export class KeySite {
   }
 
   services(key = KEY) {
-    const queue = { send: async (_queue: string, work: object) => void this.sent.push(work as WorkIn<'key-work'>) };
+    const queue = {
+      send: async (_queue: string, work: object) => {
+        this.sent.push(work as WorkIn<'key-work'>);
+      },
+    };
 
     return {
       settings: { vaults: VAULTS },

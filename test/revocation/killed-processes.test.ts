@@ -29,7 +29,7 @@ describe('a version that appears while the key is revoked', () => {
 
     const { version } = site.vault().create();
 
-    void keepRevoked(KEY, killedAfterPatch(site), () => {});
+    keepRevoked(KEY, killedAfterPatch(site), () => {});
     await vi.waitFor(() => expect(site.enabled()).toEqual([false, false, false]));
 
     expect(kept(site)).toEqual([]);
@@ -57,7 +57,7 @@ it('the pass that finishes the restore of a dead process requests the uses of th
   const site = new KeySite();
   const id = await site.revoke(ALICE);
 
-  void site.restore(BOB, id, KEY, { keys: killedAfterPatch(site).keys });
+  site.restore(BOB, id, KEY, { keys: killedAfterPatch(site).keys });
   await vi.waitFor(() =>
     expect(site.vault().versions.some(({ tags }) => JSON.stringify(tags).includes('restoring'))).toBe(true),
   );

@@ -28,7 +28,7 @@ describe('a restore of a key with one version', () => {
   it('is finished and recorded when its process is killed right after the version is enabled', async () => {
     const { site, id } = await revokedSite();
 
-    void site.restore(BOB, id, KEY, killedAfterPatch(site));
+    site.restore(BOB, id, KEY, killedAfterPatch(site));
     await vi.waitFor(() => expect(site.enabled()).toEqual([true]));
     site.pass(60);
     for (const look of site.sent.splice(0)) await site.deliver(look);

@@ -64,7 +64,11 @@ it('is logged, recorded and looked at again with who it was, and what kind of ca
       sleep: async () => {},
       newId: () => REVOKER.id,
       dependents: async () => undefined,
-      queue: { send: async (_, work) => void sent.push(work) },
+      queue: {
+        send: async (_, work) => {
+          sent.push(work);
+        },
+      },
       audit: async (entry) => {
         entries.push(entry);
         return { failed: 'out of reach' };

@@ -24,7 +24,8 @@ it('A message that finds a rotation of its key under way is dropped after a few 
     now,
   };
 
-  let [tries, seconds] = [0, 0];
+  let tries = 0;
+  let seconds = 0;
   for (let isDone = false; !isDone; ) {
     const work = { kind: 'rotate', key: KEY.id, cause: { by: 'test', ref: '', since: '' }, attempt: 0, tries } as const;
     const outcome = await rotateWhenDue(work, ports, () => {});

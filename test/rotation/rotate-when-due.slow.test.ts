@@ -67,7 +67,8 @@ describe('a key that nears its expiry', () => {
 
 describe('only what the app is meant to rotate', () => {
   it('a key that an account uses, or a scope', async () => {
-    const [byAccount, byScope] = [nearing({ tags: {} }), nearing({ tags: {} })];
+    const byAccount = nearing({ tags: {} });
+    const byScope = nearing({ tags: {} });
     byAccount.account('automatic');
     const other = nearing();
     other.account('pinned', { scopes: [{ name: 'records', key: byScope.use('pinned') }] });

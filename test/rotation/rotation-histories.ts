@@ -106,7 +106,7 @@ class HistoryWorld {
     const cause = { by: 'KeyNearExpiry', ref: 'e1', since: '' };
     const work: RotateWork = { kind: 'rotate', key: KEY.id, cause, ...delivered };
 
-    void rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
+    rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
       if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
       if (outcome.outcome === 'done') return;
       const next = nextTry(delivered.attempt, outcome);
@@ -142,7 +142,9 @@ class HistoryWorld {
 
       if (hit === 'late' || hit === 'killedLate') {
         // What is refused by then is nobody's trouble.
-        this.after(LATE_MS, () => void Promise.resolve(effect()).catch(() => {}));
+        this.after(LATE_MS, () => {
+          Promise.resolve(effect()).catch(() => {});
+        });
         if (hit === 'killedLate') return die();
         throw noAnswer();
       }
@@ -203,7 +205,9 @@ class HistoryWorld {
 
         // A block is appended only where its writer saw the end of the trail: one that is late is refused.
         const end = this.#trail.length;
-        const write = () => void (this.#trail.length === end && this.#trail.push(entry));
+        const write = () => {
+          if (this.#trail.length === end) this.#trail.push(entry);
+        };
         try {
           await call(write);
           return written;

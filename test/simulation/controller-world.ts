@@ -100,7 +100,8 @@ const PATCH_MS = 60_000;
 const CALL_MS = 20_000;
 const PASS_MS = 240_000;
 /** Work of an event: no call is begun later, and no PATCH is waited for longer. */
-const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
+const EVENT_MS = 14_000;
+const EVENT_PATCH_MS = 18_000;
 /** Invariant 2: what faults left is right again within. */
 const RIGHT_AGAIN_MS = 300_000;
 /** A history that takes more never ends. */
@@ -678,7 +679,7 @@ export class ControllerWorld implements World {
         return;
       case 'driftCheck':
         this.#isForged = this.#wasForged && this.#deeds.some((later) => later.do === 'driftCheck');
-        void this.#checkDrift();
+        this.#checkDrift();
         return;
     }
   }
@@ -739,7 +740,7 @@ export class ControllerWorld implements World {
     const actor = new Actor(name);
     this.#actors += 1;
     instance.actors.add(actor);
-    void work(actor).finally(() => {
+    work(actor).finally(() => {
       actor.done = true;
       instance.actors.delete(actor);
     });
@@ -1015,4 +1016,5 @@ function short(version: string): string {
   return `v${Number.parseInt(version, 16)}`;
 }
 
-export const [FIRST_KEY, SECOND_KEY] = [KEY.name, 'other-key'];
+export const FIRST_KEY = KEY.name;
+export const SECOND_KEY = 'other-key';

@@ -199,13 +199,13 @@ export async function shrink(make: () => World, broken: BrokenHistory): Promise<
   let best = broken;
   let tries = 0;
   const again = async (choices: readonly number[]): Promise<boolean> => {
-    let step = 0;
-
     tries += 1;
     if (tries > MOST_TRIES) return false;
 
+    const left = choices.values();
+
     try {
-      await runHistory(make(), () => choices[step++] ?? 0);
+      await runHistory(make(), () => left.next().value ?? 0);
       return false;
     } catch (error) {
       if (!(error instanceof BrokenHistory) || error.choices.length > best.choices.length) return false;

@@ -72,7 +72,9 @@ const OTHER_KEY = KEY.id.replace(KEY.name, 'other-key');
 export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
   const objectId = one(PEOPLE);
   const call = { caller: { objectId, appId: 'forged', kind: 'person' }, correlationId: 'forged', why: 'forged' };
-  const [revokedOn, since, did] = [one(TIMES), one(TIMES), one(['revoke', 'restore', 'drift', 'operator'])];
+  const revokedOn = one(TIMES);
+  const since = one(TIMES);
+  const did = one(['revoke', 'restore', 'drift', 'operator']);
   const revocation = { id: one(['id-1', 'id-2', 'forged']), revokedOn, revokedBy: objectId };
 
   return {

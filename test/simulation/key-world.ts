@@ -310,7 +310,7 @@ export class KeyWorld implements FiniteWorld {
 
     const services = this.#services(this.#watched(call, actor), ('skew' in part && part.skew) || 0);
 
-    void this.#run(part, call, n, services)
+    this.#run(part, call, n, services)
       .catch((error: unknown) => `failed: ${(error as Error).message}`)
       .then((answer) => {
         call.answer = answer;

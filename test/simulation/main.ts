@@ -102,7 +102,8 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
 
-  const [first, histories] = [Number(values.seed), Number(values.histories)];
+  const first = Number(values.seed);
+  const histories = Number(values.histories);
   const kind = KINDS.find((one) => one === values.worlds);
   if (values.help || !kind || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
     console.log(USAGE);

@@ -89,7 +89,9 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     file: 'src/fleet/pass.ts',
     from: '          await items.finish(item);\n          return;',
     to: `          if (!(await items.finish(item)))
-            for (const one of await items.of(this.subscription)) if (workRow(one) === workRow(item)) await items.finish(one);
+            for (const one of await items.of(this.subscription)) {
+              if (workRow(one) === workRow(item)) await items.finish(one);
+            }
           return;`,
   },
   {
@@ -397,7 +399,8 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
 
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: OPTIONS });
-  const [seed, histories] = [Number(values.seed), Number(values.histories)];
+  const seed = Number(values.seed);
+  const histories = Number(values.histories);
   const mutants = MUTANTS.filter(({ name }) => name.includes(values.only));
   if (values.help || !Number.isInteger(seed) || !(histories >= 1) || mutants.length === 0) {
     console.log(USAGE);

@@ -28,7 +28,9 @@ export class VirtualTimers {
     };
     Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
 
-    return () => void Object.assign(globalThis, { setTimeout, clearTimeout });
+    return () => {
+      Object.assign(globalThis, { setTimeout, clearTimeout });
+    };
   }
 
   /** When the next one comes due. */

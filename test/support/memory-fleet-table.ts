@@ -64,7 +64,9 @@ export class MemoryFleetTable {
             .slice(0, 1_000),
         ),
       write: async (changes) => {
-        const apply = () => changes.forEach((change) => void this.apply(change));
+        const apply = () => {
+          for (const change of changes) this.apply(change);
+        };
         if (changes.length > 0) await way(`${name} writes ${changes.length}`, apply, true);
       },
       writeIf: (change, etag) => {

@@ -25,7 +25,8 @@ export async function runCmk(
   args: readonly string[],
   { tty, columns, as, answer, env = {} }: CmkOptions = {},
 ): Promise<Ran> {
-  let [out, err] = ['', ''];
+  let out = '';
+  let err = '';
   const sink = (write: (text: string) => void) => ({ write, isTTY: tty, columns });
   const code = await run(args, {
     environment: env,

@@ -66,7 +66,9 @@ export function useStorageGate(storage: { readonly connectionString: string }): 
     get connectionString() {
       return connectionString;
     },
-    hang: (service) => void hanging.add(service),
+    hang: (service) => {
+      hanging.add(service);
+    },
     open,
   };
 }

@@ -67,7 +67,9 @@ export function useWire({ keepsStorage = false, ...options }: WireOptions = {}) 
     records,
     /** Everything that went into the work queues in this test, in order. */
     sent,
-    log: (record: LogRecord) => void records.push(record),
+    log: (record: LogRecord) => {
+      records.push(record);
+    },
     /** With the app's managed identity, on the local Azure's clock; `env` changes the app settings. */
     services(env: Readonly<Record<string, string>> = {}): Services {
       const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });

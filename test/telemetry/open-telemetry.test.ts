@@ -22,7 +22,9 @@ beforeAll(() => {
     },
     credential: undefined,
     queueAges: async () => new Map([['key-work', 7]]),
-    failed: (message) => void failures.push(message),
+    failed: (message) => {
+      failures.push(message);
+    },
   });
 });
 afterAll(() => {

@@ -44,10 +44,14 @@ describe('telemetry', () => {
     const failures: unknown[] = [];
     const lazy = lazyTelemetry(
       () => Promise.reject(new Error('no file')),
-      (error) => void failures.push(error),
+      (error) => {
+        failures.push(error);
+      },
     );
+
     await lazy.ready();
     await lazy.ready();
+
     expect(failures).toEqual([new Error('no file')]);
     expect(await lazy.span('any', {}, async () => 7)).toBe(7);
   });
@@ -98,9 +102,20 @@ describe('a record of the log', () => {
 
   it('is written as it is, before it is measured', () => {
     const written: unknown[] = [];
-    const log = measured((said) => void written.push(said), { measure: (one) => void written.push(one.name) });
+    const log = measured(
+      (said) => {
+        written.push(said);
+      },
+      {
+        measure: (one) => {
+          written.push(one.name);
+        },
+      },
+    );
+
     const moved = record({ reason: 'Moved', key: 'k' });
     log(moved);
+
     expect(written).toEqual([moved, 'cmk.accounts.moved']);
   });
 });

@@ -71,7 +71,8 @@ it('An account is Blocked when its key was created again and lacks its version',
 });
 
 it('An account is not Blocked by what a revocation was seen to do once its key is restored', async () => {
-  const [since, checkedOn] = [day(20).toISOString(), NOW.toISOString()];
+  const since = day(20).toISOString();
+  const checkedOn = NOW.toISOString();
   const accounts = [{ account: id, service: 'file', state: 'blocked', since, checkedOn }] as const;
   const effect = { key: KEY.id, complete: true, accounts: [...accounts], times: [] };
   expect(await health({ effect: { ...effect, change: { expect: 'blocked', since } } })).toEqual({ state: 'Serving' });

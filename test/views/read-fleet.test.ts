@@ -35,7 +35,9 @@ it('readFleet counts subscriptions in sight that were never listed', async () =>
 
 it('The fleet is read once for concurrent calls, and for the pages that follow', async () => {
   vi.useFakeTimers();
-  onTestFinished(() => void vi.useRealTimers());
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
 
   let readings = 0;
   const ports = portsOf(async () => {
@@ -46,14 +48,14 @@ it('The fleet is read once for concurrent calls, and for the pages that follow',
 
   const snapshots = new FleetSnapshots();
   for (let ms = 0; ms < 20_000; ms += 10_000) {
-    void snapshots.get(ports);
+    snapshots.get(ports);
     await vi.advanceTimersByTimeAsync(10_000);
   }
 
   expect(readings).toBe(1);
 
   await vi.advanceTimersByTimeAsync(10_000);
-  void snapshots.get(ports);
+  snapshots.get(ports);
 
   expect(readings).toBe(2);
 });

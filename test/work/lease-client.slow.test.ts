@@ -34,7 +34,8 @@ const blobOf = (name: string) =>
 
 describe('a lease', () => {
   it('has one holder, over all instances, and makes its container and its blob', async () => {
-    const [one, other] = [instance(), instance()];
+    const one = instance();
+    const other = instance();
     const asked = await Promise.all([1, 2, 3].flatMap(() => [one.acquire('account/a'), other.acquire('account/a')]));
     const granted = asked.filter((lease) => lease !== undefined);
     expect(granted).toHaveLength(1);

@@ -19,8 +19,12 @@ function memory() {
   const poisoned: string[] = [];
   const records: LogRecord[] = [];
   const queue: Pick<WorkQueue, 'send' | 'poison'> = {
-    send: async (name, work, delaySeconds) => void sent.push({ queue: name, work, delaySeconds }),
-    poison: async (_, text) => void poisoned.push(text),
+    send: async (name, work, delaySeconds) => {
+      sent.push({ queue: name, work, delaySeconds });
+    },
+    poison: async (_, text) => {
+      poisoned.push(text);
+    },
   };
   const run = (outcome: Outcome | Error, entry: unknown = WORK, dequeueCount = 1) =>
     processWork({
@@ -31,7 +35,9 @@ function memory() {
         return outcome;
       },
       queue,
-      log: (record) => void records.push(record),
+      log: (record) => {
+        records.push(record);
+      },
     });
 
   return { sent, poisoned, records, run, queue };

@@ -150,7 +150,9 @@ async function putResource(resource: JsonObject, around: CliContext, target: Tar
 
   const body: JsonObject = {};
 
-  for (const [key, value] of Object.entries(resource)) if (!NOT_IN_BODY.has(key)) body[key] = evaluate(value, around);
+  for (const [key, value] of Object.entries(resource)) {
+    if (!NOT_IN_BODY.has(key)) body[key] = evaluate(value, around);
+  }
 
   return { id, name: name.split('/').at(-1) ?? name, type, ...(await target.put({ id, type, apiVersion, body })) };
 }

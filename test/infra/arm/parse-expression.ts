@@ -21,7 +21,9 @@ export function parseExpression(text: string): Expression {
   const peek = (): string | undefined => tokens[next];
 
   const take = (expected?: string): string => {
-    const token = tokens[next++];
+    const token = tokens[next];
+    next += 1;
+
     if (token === undefined || (expected !== undefined && token !== expected)) {
       throw new SyntaxError(`Expected ${expected ?? 'more'} at token ${next} of ${text}`);
     }

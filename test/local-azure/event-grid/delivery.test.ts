@@ -191,7 +191,9 @@ describe('a dead letter', () => {
 
   it('is written five minutes after the last attempt, with the reason', async () => {
     const letters: DeadLetter[] = [];
-    const writeDeadLetter = async (letter: DeadLetter) => void letters.push(letter);
+    const writeDeadLetter = async (letter: DeadLetter) => {
+      letters.push(letter);
+    };
     const { create, grid, replies, subscribe, world } = await eventGridFixture({ writeDeadLetter });
 
     subscribe({ deadLetterDestination });

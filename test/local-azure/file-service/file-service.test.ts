@@ -61,7 +61,7 @@ describe('an account whose key', () => {
     ],
     [
       'has a newer version that is disabled is open',
-      ({ vault, world }) => void createKeyVersion(world, vault, 'k1', { enabled: false }),
+      ({ vault, world }) => createKeyVersion(world, vault, 'k1', { enabled: false }),
       null,
     ],
     [

@@ -102,8 +102,11 @@ export function learn(recorded: unknown, local: unknown, names: Map<string, stri
     ];
 
     for (const pattern of patterns) {
-      const [theirs, ours] = [recorded.match(pattern) ?? [], local.match(pattern) ?? []];
-      if (theirs.length === ours.length) theirs.forEach((id, index) => void names.set(id, ours[index] ?? id));
+      const theirs = recorded.match(pattern) ?? [];
+      const ours = local.match(pattern) ?? [];
+      if (theirs.length !== ours.length) continue;
+
+      for (const [index, id] of theirs.entries()) names.set(id, ours[index] ?? id);
     }
   } else if (typeof recorded === 'object' && recorded !== null && typeof local === 'object' && local !== null) {
     for (const [name, value] of Object.entries(recorded)) learn(value, (local as Record<string, unknown>)[name], names);

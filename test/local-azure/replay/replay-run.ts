@@ -129,7 +129,8 @@ function isEmptied(response: unknown): boolean {
 function learnToken(recorded: unknown, local: unknown, names: Map<string, string>): void {
   if (!isObject(recorded) || !isObject(local)) return;
   const token = (link: unknown) => /skiptoken=([^&]+)/i.exec(String(link))?.[1];
-  const [theirs, ours] = [token(recorded.nextLink), token(local.nextLink)];
+  const theirs = token(recorded.nextLink);
+  const ours = token(local.nextLink);
   if (theirs && ours) names.set(theirs, ours);
   if (typeof recorded.value === 'string' && typeof local.value === 'string') names.set(recorded.value, local.value);
 }

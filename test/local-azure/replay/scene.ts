@@ -29,7 +29,9 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
     map.clear();
 
   addSubscription(world, { subscriptionId: subscription });
-  for (const [id, { scope }] of world.roleAssignments) if (scope !== '/') world.roleAssignments.delete(id);
+  for (const [id, { scope }] of world.roleAssignments) {
+    if (scope !== '/') world.roleAssignments.delete(id);
+  }
 
   const text = JSON.stringify(recording);
 
