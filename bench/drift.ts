@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { benchFleet } from '../local/azure/bench-fleet.ts';
 import { rotateKey } from '../local/azure/key-vault/keys.ts';
-import type { DriftReport } from '../src/drift/report.ts';
+import type { DriftReport } from '../src/drift/report/report.ts';
 import type { Requests } from './requests.ts';
 import { withRig } from './rig.ts';
 

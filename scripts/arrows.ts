@@ -7,31 +7,20 @@ import { pathToFileURL } from 'node:url';
  * and never from further down. Rooms on one line do not know each other.
  */
 export const ROOMS: readonly (readonly string[])[] = [
-  ['refusals.ts'],
-  ['reasons.ts'],
-  ['errors.ts', 'log.ts', 'csv.ts', 'text.ts'],
-  ['time'],
-  ['azure'],
-  ['keys', 'telemetry'],
-  ['http'],
-  ['settings'],
-  ['vaults', 'work', 'audit'],
-  ['events', 'revocation', 'orders'],
-  ['fleet'],
+  ['errors'],
+  ['azure', 'formats', 'telemetry'],
+  ['http', 'keys'],
+  ['settings', 'vaults'],
+  ['audit', 'work'],
+  ['events', 'index', 'orders', 'revocation'],
   ['accounts'],
-  ['identities', 'dependents'],
-  ['rotation', 'retirement', 'effect'],
-  ['rekey'],
-  ['sweep'],
-  ['drift'],
-  ['notify'],
-  ['operations'],
-  ['views'],
+  ['identities', 'key-users', 'rotation'],
+  ['controller', 'retirement'],
+  ['drift', 'probe'],
+  ['notify', 'status'],
   ['services.ts'],
-  ['page'],
   ['api'],
-  ['functions', 'cli'],
-  ['main.ts'],
+  ['cli', 'functions'],
 ];
 
 /** Relative imports, as Biome formats them; `import type`, `export … from` and `import()` count. */
@@ -72,7 +61,7 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
     }
   }
 
-  return [...wrong, ...circles(imports), ...namedTwice(files)];
+  return [...wrong, ...circles(imports), ...circles(foldersOf(imports)), ...namedTwice(files)];
 }
 
 /** Whatever an export declares; `export { one as other }` is not used in `src/`. */
@@ -106,6 +95,21 @@ function sdksOf(text: string): string[] {
 function roomOf(file: string, floors: ReadonlyMap<string, number>): string | undefined {
   for (let path = file; path !== '.'; path = posix.dirname(path)) if (floors.has(path)) return path;
   return undefined;
+}
+
+/** The folders of `src/` instead of its files, each with the folders that its own files import. */
+function foldersOf(imports: ReadonlyMap<string, readonly string[]>): Map<string, string[]> {
+  const folders = new Map<string, string[]>();
+
+  for (const [file, targets] of imports) {
+    if (!file.startsWith('src/')) continue;
+
+    const folder = posix.dirname(file);
+    const others = targets.map((target) => posix.dirname(target)).filter((other) => other !== folder);
+    folders.set(folder, [...(folders.get(folder) ?? []), ...others]);
+  }
+
+  return folders;
 }
 
 /** One line for each import that closes a circle. */

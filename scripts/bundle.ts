@@ -40,7 +40,7 @@ interface Manifest {
 }
 
 export interface BundleOptions {
-  /** The module that registers every function. Default: the app's `src/main.ts`. */
+  /** The module that registers every function. Default: the app's `src/functions/main.ts`. */
   readonly entry?: string;
   /** Emptied first. Default: `dist/app`. */
   readonly outDir?: string;
@@ -80,7 +80,7 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
   await mkdir(outDir, { recursive: true });
 
   const metafile = await buildFile(outDir, {
-    entryPoints: [options.entry ?? join(PROJECT, 'src/main.ts')],
+    entryPoints: [options.entry ?? join(PROJECT, 'src/functions/main.ts')],
     // Where the paths in the source map start, wherever the files are written: the same sources make the same bytes.
     outfile: join(PROJECT, 'dist/app/main.cjs'),
     plugins: [apart(TELEMETRY, './telemetry.cjs'), leaveOut(PROJECT)],

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { driftReportSchema } from '../src/drift/report.ts';
+import { driftReportSchema } from '../src/drift/report/report.ts';
 import { apiReference, httpFile } from './reference/api.ts';
 import { commandLineReference } from './reference/command-line.ts';
 import { localAzureReference } from './reference/local-azure.ts';

@@ -8,7 +8,7 @@ describe('imports', () => {
   it('run down', () => {
     expect(
       files({
-        'src/drift/report.ts': "import { known } from '../azure/read-or-why.ts';\n",
+        'src/drift/gather.ts': "import { known } from '../azure/read-or-why.ts';\n",
         'src/azure/read-or-why.ts': "import { describe } from './failure.ts';\n",
         'src/azure/failure.ts': '',
       }),
@@ -41,26 +41,35 @@ describe('imports', () => {
     expect(circle).toEqual(['a circle: local/a.ts -> local/b.ts -> local/deep/c.ts -> local/a.ts']);
   });
 
+  it('make no circle between the folders of a room', () => {
+    const circle = files({
+      'src/drift/run.ts': "import './checks/check.ts';\n",
+      'src/drift/checks/check.ts': "import '../report.ts';\n",
+      'src/drift/report.ts': '',
+    });
+    expect(circle).toEqual(['a circle: src/drift -> src/drift/checks -> src/drift']);
+  });
+
   it('of Azure are for clients, types included, and those of the host for everybody', () => {
     const sdk = {
       value: "import { A } from '@azure/arm-storage';\n",
       type: "import type { B } from '@azure/identity';\n",
     };
-    expect(files({ 'src/fleet/plan.ts': sdk.value + sdk.type })).toEqual([
-      'src/fleet/plan.ts imports @azure/arm-storage: that is for *-client.ts, src/azure and src/services.ts',
-      'src/fleet/plan.ts imports @azure/identity: that is for *-client.ts, src/azure and src/services.ts',
+    expect(files({ 'src/controller/plan.ts': sdk.value + sdk.type })).toEqual([
+      'src/controller/plan.ts imports @azure/arm-storage: that is for *-client.ts, src/azure and src/services.ts',
+      'src/controller/plan.ts imports @azure/identity: that is for *-client.ts, src/azure and src/services.ts',
     ]);
 
-    for (const file of ['src/fleet/storage-client.ts', 'src/azure/cloud.ts', 'src/services.ts', 'test/a.ts']) {
+    for (const file of ['src/accounts/storage-client.ts', 'src/azure/cloud.ts', 'src/services.ts', 'test/a.ts']) {
       expect(files({ [file]: sdk.value })).toEqual([]);
     }
 
-    expect(files({ 'src/log.ts': "import type { C } from '@azure/functions';\n" })).toEqual([]);
+    expect(files({ 'src/errors/log.ts': "import type { C } from '@azure/functions';\n" })).toEqual([]);
   });
 
   it('are refused of what is beside src/', () => {
-    expect(files({ 'src/log.ts': "import { World } from '../local/azure/world.ts';\n" })).toEqual([
-      'src/log.ts imports local/azure/world.ts: src/ knows nothing of what is beside it',
+    expect(files({ 'src/errors/log.ts': "import { World } from '../local/azure/world.ts';\n" })).toEqual([
+      'src/errors/log.ts imports local/azure/world.ts: src/ knows nothing of what is beside it',
     ]);
   });
 
@@ -73,8 +82,8 @@ describe('exports', () => {
   it('have no name of another one', () => {
     const one = 'export interface Pause {}\nconst hidden = 1;\n';
     const other = 'export async function Pause() {}\nexport const hidden = 2;\n';
-    expect(files({ 'src/log.ts': one, 'src/csv.ts': other, 'test/a.ts': one })).toEqual([
-      'src/csv.ts exports Pause, and so does src/log.ts',
+    expect(files({ 'src/errors/log.ts': one, 'src/formats/csv.ts': other, 'test/a.ts': one })).toEqual([
+      'src/formats/csv.ts exports Pause, and so does src/errors/log.ts',
     ]);
   });
 

@@ -1,7 +1,7 @@
 import { ManagedIdentityCredential } from '@azure/identity';
 import { expect, it } from 'vitest';
 import { appSettings } from '../local/run/app-environment.ts';
-import type { LogRecord } from '../src/log.ts';
+import type { LogRecord } from '../src/errors/log.ts';
 import { createServices } from '../src/services.ts';
 import { eventually } from './support/eventually.ts';
 

@@ -1,7 +1,7 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { RestoreResponse } from '../src/api/restore.ts';
 import type { RevokeResponse } from '../src/api/revoke.ts';
-import type { KeyStatus } from '../src/views/key-schemas.ts';
+import type { KeyStatus } from '../src/status/key-schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';

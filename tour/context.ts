@@ -3,7 +3,7 @@ import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../local/azure/constants.ts';
-import { accountKeyUse, type KeyUse } from '../src/fleet/key-use.ts';
+import { accountKeyUse, type KeyUse } from '../src/accounts/key-use.ts';
 import { TourError } from './expect.ts';
 import type { Screen } from './screen.ts';
 

@@ -4,7 +4,7 @@ import { EventGridManagementClient } from '@azure/arm-eventgrid';
 import { KeyVaultManagementClient } from '@azure/arm-keyvault';
 import type { Encryption } from '@azure/arm-storage';
 import { SUBSCRIPTION_ID, TENANT_ID } from '../local/azure/constants.ts';
-import type { DriftChange, DriftReport, Finding } from '../src/drift/report.ts';
+import type { DriftChange, DriftReport, Finding } from '../src/drift/report/report.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';

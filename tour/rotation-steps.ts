@@ -1,4 +1,4 @@
-import type { KeyUse } from '../src/fleet/key-use.ts';
+import type { KeyUse } from '../src/accounts/key-use.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short, usersOf, watchMoves } from './moves.ts';

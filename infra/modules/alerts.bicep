@@ -1,4 +1,4 @@
-// Alert rules over the app's structured records. Every record is one line of JSON with a reason code (src/reasons.ts),
+// Alert rules over the app's structured records. Every record is one line of JSON with a reason code (src/errors/reasons.ts),
 // and a test keeps the codes named here and there in step.
 
 import { containerNames, tagSet } from '../names.bicep'

@@ -1,4 +1,4 @@
-import type { PageConfig } from '../../src/page/page-config.ts';
+import type { PageConfig } from '../../src/api/page/page-config.ts';
 
 /** Undefined when the app's settings allow no caller. */
 export function readConfig(): PageConfig | undefined {

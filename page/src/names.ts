@@ -1,4 +1,4 @@
-import { REASONS } from '../../src/reasons.ts';
+import { REASONS } from '../../src/errors/reasons.ts';
 import type { KeySummary } from './api/types.ts';
 
 /** As `src/audit/record.ts` has it, which brings zod with it. */

@@ -4,7 +4,7 @@ import {
   type IPublicClientApplication,
   PublicClientApplication,
 } from '@azure/msal-browser';
-import type { PageConfig } from '../../src/page/page-config.ts';
+import type { PageConfig } from '../../src/api/page/page-config.ts';
 
 export interface Person {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { tourContext } from '../../local/run/tour-context.ts';
-import type { DriftReport } from '../../src/drift/report.ts';
+import type { DriftReport } from '../../src/drift/report/report.ts';
 import { TourContext } from '../../tour/context.ts';
 import { pinBack } from '../../tour/drift-steps.ts';
 import { Screen } from '../../tour/screen.ts';

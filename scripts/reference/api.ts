@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { openApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
-import { refusalOf } from '../../src/refusals.ts';
+import { refusalOf } from '../../src/errors/refusals.ts';
 import { code, plain, table } from './markdown.ts';
 
 interface Operation {

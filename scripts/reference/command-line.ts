@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { Cli } from '../../src/cli/cli.ts';
 import { topics } from '../../src/cli/help.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import { Cli } from '../../src/cli/terminal/cli.ts';
 
 /** The help of every command. */
 export function commandLineReference(): string {

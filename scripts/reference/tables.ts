@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
-import { REASONS } from '../../src/reasons.ts';
-import { refusalOf } from '../../src/refusals.ts';
+import { REASONS } from '../../src/errors/reasons.ts';
+import { refusalOf } from '../../src/errors/refusals.ts';
 import { FIXABLE } from '../../src/settings/exemption.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import { code, plain, table } from './markdown.ts';
@@ -23,9 +23,9 @@ ${table(['code', 'severity', 'promise', 'what to do'], rows)}
 `;
 }
 
-/** Every reason code: refusals and failures first, then the others under the headings of `src/reasons.ts`. */
+/** Every reason code: refusals and failures first, then the others under the headings of `src/errors/reasons.ts`. */
 export function reasonsReference(): string {
-  const refusals = groupsOf('src/refusals.ts').map(([title, codes]) => {
+  const refusals = groupsOf('src/errors/refusals.ts').map(([title, codes]) => {
     const rows = codes.flatMap((one) => {
       const texts = refusalOf(one);
       return texts
@@ -36,7 +36,7 @@ export function reasonsReference(): string {
   });
 
   const texts: Readonly<Record<string, string>> = REASONS;
-  const others = groupsOf('src/reasons.ts').map(([title, codes]) => {
+  const others = groupsOf('src/errors/reasons.ts').map(([title, codes]) => {
     const rows = codes.map((one) => [code(one), plain(texts[one] ?? '')]);
     return `### ${title}\n\n${table(['code', 'meaning'], rows)}\n`;
   });

@@ -1,7 +1,7 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
+import { count } from '../formats/text.ts';
 import type { Settings } from '../settings/settings.ts';
-import { count } from '../text.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 /** Time to live of the list of subscriptions, which a pass over many keys reads once. Milliseconds. */

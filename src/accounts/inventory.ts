@@ -1,15 +1,15 @@
 import pMap from 'p-map';
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import type { Account } from '../fleet/account.ts';
-import { type FleetIndex, keysOfAccount } from '../fleet/fleet-index.ts';
-import { accountRow } from '../fleet/fleet-keys.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from '../fleet/key-use.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
-import { hasUses, type UseRows } from '../fleet/use-row.ts';
+import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
+import { type FleetIndex, keysOfAccount } from '../index/fleet-index.ts';
+import { accountRow } from '../index/fleet-keys.ts';
+import { hasUses, type UseRows } from '../index/use-row.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { DAY_MS, hasBeenSince } from '../time/spans.ts';
+import type { Account } from './account.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
+import type { StorageAccounts } from './storage-client.ts';
 
 import { ThrottledRegions } from './throttled-regions.ts';
 

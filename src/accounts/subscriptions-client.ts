@@ -4,8 +4,8 @@ import type { Cloud } from '../azure/cloud.ts';
 import { withDeadline } from '../azure/deadline.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { DAY_MS } from '../formats/spans.ts';
+import type { FleetIndex } from '../index/fleet-index.ts';
 
 export interface Subscriptions {
   /** Lists the ids of the enabled subscriptions that the identity can read, in lower case. */

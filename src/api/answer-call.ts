@@ -1,14 +1,14 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
-import { CmkError } from '../errors.ts';
+import { CmkError } from '../errors/errors.ts';
+import { consoleLog, type Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { type AnswerContext, HttpProblem, problemResponse } from '../http/problem.ts';
 import { queryOf } from '../http/query.ts';
 import { describeCaller } from '../http/token-claims.ts';
-import { consoleLog, type Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { CallerLimits } from './rates.ts';
 import { RefusalLog } from './refusal-log.ts';

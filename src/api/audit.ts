@@ -6,10 +6,10 @@ import { AUDIT_RECORD, type AuditEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
 import { keysNamed } from '../audit/trail-filter.ts';
 import { abortAfter } from '../azure/deadline.ts';
+import { momentAgo } from '../formats/duration.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { type QueryOf, queryInvalid } from '../http/query.ts';
-import { momentAgo } from '../time/duration.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
 
 const filter = (description: string) =>

@@ -2,19 +2,19 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { shorten } from '../drift/causes.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
-import { lostBecause, type RunningCheck } from '../drift/drift-run.ts';
-import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport, type WholeReport } from '../drift/report.ts';
+import { shorten } from '../drift/report/causes.ts';
+import { lostBecause, type RunningCheck } from '../drift/report/drift-run.ts';
+import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport, type WholeReport } from '../drift/report/report.ts';
+import { TREND, TrendReader } from '../drift/report/trend.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import { TREND, TrendReader } from '../drift/trend.ts';
+import type { Log } from '../errors/log.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
-import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
-import { fromDriftStorage } from '../views/read-now.ts';
+import { fromDriftStorage } from '../status/read-now.ts';
 import { OPERATE, ok, READ, type Route, route } from './route.ts';
 
 /** Reader of this instance. */

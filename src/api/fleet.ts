@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { reachesVault } from '../http/access.ts';
-import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../views/fleet-api.ts';
-import { FLEET_ACCOUNT, FLEET_LIST } from '../views/fleet-schemas.ts';
-import { showNow } from '../views/now.ts';
-import { NOW } from '../views/now-schemas.ts';
+import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../status/fleet-api.ts';
+import { FLEET_ACCOUNT, FLEET_LIST } from '../status/fleet-schemas.ts';
+import { showNow } from '../status/now.ts';
+import { NOW } from '../status/now-schemas.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
 
 /** Routes of the health and the fleet. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { REFUSALS, type Refusal } from '../errors/refusals.ts';
 import { PROBLEM } from '../http/problem.ts';
 import type { Parameter, ParameterTable } from '../http/query.ts';
 import { ROLES, sufficientRoles } from '../http/roles.ts';
-import { REFUSALS, type Refusal } from '../refusals.ts';
 import type { Named, Route } from './route.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;

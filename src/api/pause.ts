@@ -1,11 +1,11 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { withDeadline } from '../azure/deadline.ts';
-import { hasUses } from '../fleet/use-row.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { auditedCaller } from '../http/token-claims.ts';
+import { hasUses } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { PAUSE } from '../orders/standing-orders.ts';

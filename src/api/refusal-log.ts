@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 
 /** Log fields of a rejected call; without a valid token it has no `caller`. */
 export interface RefusedCall {

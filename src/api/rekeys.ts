@@ -1,5 +1,8 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
+import { checkRekey, requireRollback } from '../controller/check-rekey.ts';
+import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../controller/order-rekey.ts';
+import { REKEY_CHECK } from '../controller/rekey-problems.ts';
 import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
@@ -7,11 +10,8 @@ import { HttpProblem, orUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../orders/order-rekey.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
-import { checkRekey, requireRollback } from '../rekey/check-rekey.ts';
-import { REKEY_CHECK } from '../rekey/rekey-problems.ts';
-import { REKEY_STATUS, rekeyStatus } from '../views/rekey.ts';
+import { REKEY_STATUS, rekeyStatus } from '../status/rekey.ts';
 import { KEY_FIELD, keyNamed } from './named-key.ts';
 import { type Call, OPERATE, ok, READ, type Route, route } from './route.ts';
 

@@ -1,13 +1,13 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { REASONS } from '../errors/reasons.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { TEXT_LENGTHS } from '../http/readable.ts';
 import { restoreReadiness } from '../identities/restore-readiness.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { REASONS } from '../reasons.ts';
 import { auditWarning } from '../revocation/record-revocation.ts';
 import { ACCOUNT_READINESS, type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import { Journal } from '../audit/journal.ts';
 import { jsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem, orUnavailable } from '../http/problem.ts';
@@ -7,8 +8,7 @@ import { FLAG } from '../http/query.ts';
 import { auditedCaller } from '../http/token-claims.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { Journal } from '../operations/journal.ts';
-import { rotateKey } from '../operations/key/key-rotate.ts';
+import { rotateKey } from '../rotation/rotate-key.ts';
 import { acquireRotation, msToLand, readIntent } from '../rotation/rotation-lease.ts';
 import type { Services } from '../services.ts';
 import { KEY_PARAMS, keyOfCall } from './named-key.ts';

@@ -1,12 +1,12 @@
 import type { HttpRequest, HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
+import type { Log } from '../errors/log.ts';
+import type { Refusal } from '../errors/refusals.ts';
 import type { Act, RouteKey } from '../http/access.ts';
 import type { AnswerContext } from '../http/problem.ts';
 import type { ParameterTable, QueryOf } from '../http/query.ts';
 import type { Role } from '../http/roles.ts';
 import type { Caller } from '../http/token-claims.ts';
-import type { Log } from '../log.ts';
-import type { Refusal } from '../refusals.ts';
 import type { Services } from '../services.ts';
 
 /** An admitted call, as passed to its handler. */

@@ -1,7 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import { messageOf } from '../errors/errors.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import type { AuditFiles } from './audit-client.ts';
 import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';

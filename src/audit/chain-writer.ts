@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dayOf } from '../time/duration.ts';
+import { dayOf } from '../formats/duration.ts';
 import type { AuditFiles } from './audit-client.ts';
 import { compareFileNames, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
 import { fileBackwards, LINE_FEED } from './lines.ts';

@@ -1,6 +1,6 @@
-import { compareText } from '../text.ts';
-import { dayOf } from '../time/duration.ts';
-import { HOUR_MS } from '../time/spans.ts';
+import { dayOf } from '../formats/duration.ts';
+import { HOUR_MS } from '../formats/spans.ts';
+import { compareText } from '../formats/text.ts';
 
 /** A file of the trail: its day in UTC, and its number within the day. */
 interface FileName {

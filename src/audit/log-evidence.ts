@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseJson } from '../text.ts';
+import { parseJson } from '../azure/parse-json.ts';
 import type { AuditReceipt } from './record.ts';
 
 const RECEIPT = /^([1-9]\d{0,14}):([0-9a-f]{64})$/;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { percentile } from '../time/percentile.ts';
+import { percentile } from '../formats/percentile.ts';
 import type { AuditFiles } from './audit-client.ts';
 import { recordsSince } from './lines.ts';
 import type { AuditEntry } from './record.ts';

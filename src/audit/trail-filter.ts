@@ -1,6 +1,6 @@
+import { dayOf } from '../formats/duration.ts';
 import type { RouteKey } from '../http/access.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { dayOf } from '../time/duration.ts';
 import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
 import type { AuditEntry, RecordedEntry } from './record.ts';
 

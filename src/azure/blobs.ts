@@ -2,9 +2,9 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { BlobClient, BlobItem, BlockBlobParallelUploadOptions, ContainerClient } from '@azure/storage-blob';
 import type { z } from 'zod';
-import { parseJson } from '../text.ts';
 import { withinTime } from './deadline.ts';
 import { describeFailure, unlessMissing } from './failure.ts';
+import { parseJson } from './parse-json.ts';
 
 // Small blobs of the app's own storage, and JSON documents in them. Each call has a deadline. Errors are the SDK's.
 

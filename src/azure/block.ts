@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Reason } from '../reasons.ts';
-import { parseJson } from '../text.ts';
+import type { Reason } from '../errors/reasons.ts';
+import { parseJson } from './parse-json.ts';
 import { commandOr, NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
 
 /** Obstacle for a request in Azure until an administrator removes it. */

@@ -1,4 +1,4 @@
-import { CmkError } from '../errors.ts';
+import { CmkError } from '../errors/errors.ts';
 import { type Block, blockOf } from './block.ts';
 
 /** Kind of a failed Azure call: it decides whether and when the app retries. */

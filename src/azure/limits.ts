@@ -1,7 +1,7 @@
 import type { HttpClient, PipelinePolicy, PipelineRequest, PipelineResponse } from '@azure/core-rest-pipeline';
-import { parseJson } from '../text.ts';
 import { abortAfter, asSignal, DeadlineError, deadlineHttp, untilAborted } from './deadline.ts';
 import { describeFailure } from './failure.ts';
+import { parseJson } from './parse-json.ts';
 
 /** Time limits and retries of calls to Azure. */
 export interface CallLimits {

@@ -1,5 +1,5 @@
 import { Argument, type Command, type Option } from 'commander';
-import type { CmkCommand } from './command.ts';
+import type { CmkCommand } from './terminal/command.ts';
 
 /**
  * Returns completions of the last word: subcommands, options after a dash, or values of the previous option. Returns

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import type { CmkCommand } from './command.ts';
-import { choice } from './options.ts';
 import { renamed } from './other-names.ts';
-import { OUTPUTS } from './output.ts';
+import type { CmkCommand } from './terminal/command.ts';
+import { choice } from './terminal/options.ts';
+import { OUTPUTS } from './terminal/output.ts';
 
 const AFTER = `
   -o table|json|jsonl|csv    --query <jmespath>    --wide    --quiet    --watch

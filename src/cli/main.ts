@@ -1,8 +1,8 @@
-import { flushed, lasting } from './broken-pipe.ts';
-import { terminalAsk } from './confirm.ts';
-import { EXIT } from './exit-codes.ts';
-import { interruptions } from './interruption.ts';
 import { run } from './run.ts';
+import { flushed, lasting } from './terminal/broken-pipe.ts';
+import { terminalAsk } from './terminal/confirm.ts';
+import { EXIT } from './terminal/exit-codes.ts';
+import { interruptions } from './terminal/interruption.ts';
 
 const out = lasting(process.stdout);
 lasting(process.stderr);

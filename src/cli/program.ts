@@ -1,7 +1,5 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Cli, GlobalOptions } from './cli.ts';
-import { CmkCommand } from './command.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAdminCommands } from './commands/admin.ts';
 import { addAuditCommands } from './commands/audit.ts';
@@ -16,8 +14,10 @@ import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
-import { columnsOf } from './output.ts';
-import { checkQuery } from './query.ts';
+import type { Cli, GlobalOptions } from './terminal/cli.ts';
+import { CmkCommand } from './terminal/command.ts';
+import { columnsOf } from './terminal/output.ts';
+import { checkQuery } from './terminal/query.ts';
 
 /** Set by `scripts/bundle-cli.ts`, because a single file has no package.json beside it. */
 declare const BUNDLED_VERSION: string | undefined;

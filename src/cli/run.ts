@@ -1,11 +1,11 @@
 import { type Command, CommanderError } from 'commander';
-import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { follow } from './completion.ts';
-import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { type Explanation, explain } from './explain.ts';
-import { Interruption, unlessInterrupted } from './interruption.ts';
 import { renamed } from './other-names.ts';
 import { createProgram } from './program.ts';
+import { Cli, type CliContext, type GlobalOptions } from './terminal/cli.ts';
+import { EXIT, exitCodeOf } from './terminal/exit-codes.ts';
+import { type Explanation, explain } from './terminal/explain.ts';
+import { Interruption, unlessInterrupted } from './terminal/interruption.ts';
 
 /** Runs a command line, given without the program's name. Returns the exit code. */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { sameResource } from '../azure/resource-id.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Cause } from '../work/messages.ts';
 import type { EVENT_FUNCTIONS } from './subscription.ts';

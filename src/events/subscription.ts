@@ -1,5 +1,5 @@
 import { comparableId, parseResourceId, sameResource } from '../azure/resource-id.ts';
-import { compareText } from '../text.ts';
+import { compareText } from '../formats/text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
 /** Functions of this app by Key Vault event. */

@@ -1,12 +1,12 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import type { KeyCatalog, Keys } from '../keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import { nearsExpiry } from '../keys/near-expiry.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 
 export interface WatchPorts {

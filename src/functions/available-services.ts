@@ -1,6 +1,6 @@
 import type { InvocationContext } from '@azure/functions';
-import { SettingsError } from '../errors.ts';
-import { contextLog, type Log } from '../log.ts';
+import { SettingsError } from '../errors/errors.ts';
+import { contextLog, type Log } from '../errors/log.ts';
 import { createServices, type Services } from '../services.ts';
 import { measured } from '../telemetry/measurements.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';

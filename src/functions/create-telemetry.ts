@@ -1,10 +1,10 @@
 import { app } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
 import { triedFor } from '../azure/deadline.ts';
-import { REASONS } from '../reasons.ts';
+import { REASONS } from '../errors/reasons.ts';
+import { HOUR_MS } from '../formats/spans.ts';
 import type { Environment } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
-import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
 /** Interval between reports of an unreachable exporter endpoint, in milliseconds. */

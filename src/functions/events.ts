@@ -1,9 +1,9 @@
 import { app } from '@azure/functions';
 import { requestChanges } from '../drift/changes/change-rows.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import { type AcceptedEvent, acceptEvent, type KeyEventType } from '../events/key-vault-event.ts';
 import { parseResourceEvent } from '../events/resource-event.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import { availableServices, logOf } from './available-services.ts';

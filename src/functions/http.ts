@@ -1,9 +1,9 @@
 import { app, type HttpResponseInit } from '@azure/functions';
 import { answerCalls, refusalLog } from '../api/answer-call.ts';
 import { openApiDocument } from '../api/openapi.ts';
+import { servePage } from '../api/page/serve-page.ts';
 import { ROUTES } from '../api/routes.ts';
 import { jsonResponse } from '../http/answers.ts';
-import { servePage } from '../page/serve-page.ts';
 import type { Settings } from '../settings/settings.ts';
 import { availableServices, logOf, services } from './available-services.ts';
 

@@ -1,4 +1,4 @@
-import { REFUSALS, type Refusal } from '../refusals.ts';
+import { REFUSALS, type Refusal } from '../errors/refusals.ts';
 import { challenge, HttpProblem } from './problem.ts';
 import { type Role, sufficientRoles } from './roles.ts';
 import type { Caller } from './token-claims.ts';

@@ -1,6 +1,6 @@
 import { errors, jwtVerify } from 'jose';
-import { messageOf } from '../errors.ts';
-import { REFUSALS, type Refusal } from '../refusals.ts';
+import { messageOf } from '../errors/errors.ts';
+import { REFUSALS, type Refusal } from '../errors/refusals.ts';
 import type { HeaderReader } from './answers.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
 import { challenge, HttpProblem } from './problem.ts';

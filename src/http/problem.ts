@@ -1,8 +1,8 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { CmkError, SettingsError } from '../errors.ts';
-import { REFUSALS, type Refusal, refusalOf } from '../refusals.ts';
+import { CmkError, SettingsError } from '../errors/errors.ts';
+import { REFUSALS, type Refusal, refusalOf } from '../errors/refusals.ts';
 
 /** Namespace of the `type` of every problem, before the reason code. */
 const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose';
-import { messageOf } from '../errors.ts';
-import { DAY_MS, HOUR_MS } from '../time/spans.ts';
+import { messageOf } from '../errors/errors.ts';
+import { DAY_MS, HOUR_MS } from '../formats/spans.ts';
 
 /** The app could not fetch the tenant's signing keys, so it cannot validate any token. */
 export class SigningKeysError extends Error {

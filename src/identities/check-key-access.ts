@@ -1,9 +1,9 @@
 import pMap from 'p-map';
+import type { Account } from '../accounts/account.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import type { Account } from '../fleet/account.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { VaultProperties, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';

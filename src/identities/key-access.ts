@@ -1,6 +1,6 @@
+import type { Account } from '../accounts/account.ts';
 import type { UnreadPart } from '../azure/read-or-why.ts';
-import type { Account } from '../fleet/account.ts';
-import { nameFirst } from '../text.ts';
+import { nameFirst } from '../formats/text.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
 import { ENCRYPTION_USER, type KeyRole, STORAGE_PERMISSIONS } from './key-roles.ts';
 import { allows, covers, lackingActions, type RoleGrant } from './role-grant.ts';

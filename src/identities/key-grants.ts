@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { sameResource } from '../azure/resource-id.ts';
 import { commandOr, shellCommand } from '../azure/shell-command.ts';
-import { CmkError } from '../errors.ts';
+import { CmkError } from '../errors/errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyPolicy, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization, RoleAssignments } from './authorization-client.ts';

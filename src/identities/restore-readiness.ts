@@ -1,11 +1,11 @@
+import type { Account } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { Account } from '../fleet/account.ts';
-import { accountRow } from '../fleet/fleet-keys.ts';
-import type { StorageAccounts } from '../fleet/storage-client.ts';
-import type { UseRows } from '../fleet/use-row.ts';
+import { accountRow } from '../index/fleet-keys.ts';
+import type { UseRows } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
 import type { SearchSettings } from '../settings/settings.ts';

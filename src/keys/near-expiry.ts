@@ -1,5 +1,5 @@
-import { shift } from '../time/duration.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
+import { shift } from '../formats/duration.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import type { RotationPolicy } from './key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { callOptions, LIMITS } from '../azure/limits.ts';
-import { CmkError } from '../errors.ts';
+import { CmkError } from '../errors/errors.ts';
 import type { ManagedKey } from './managed-vaults.ts';
 
 /** The last request of one kind for one version. */

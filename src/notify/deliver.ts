@@ -1,5 +1,5 @@
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
 import type { NotifySettings } from '../settings/settings.ts';
 import type { NotifyWork } from '../work/messages.ts';

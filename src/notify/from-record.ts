@@ -1,7 +1,7 @@
 import type { RecordedEntry } from '../audit/record.ts';
 import { accountNameOf } from '../azure/resource-id.ts';
+import { REASONS } from '../errors/reasons.ts';
 import { nameOfIdentifier } from '../keys/key-identifier.ts';
-import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import { makeNotification, type Notification } from './notification.ts';

@@ -1,7 +1,7 @@
-import type { DriftCause, DriftReport } from '../drift/report.ts';
-import { causeLabel, shortResource } from '../fleet/fleet-summary.ts';
+import type { DriftCause, DriftReport } from '../drift/report/report.ts';
+import { many } from '../formats/text.ts';
+import { causeLabel, shortResource } from '../keys/resource-label.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import { many } from '../text.ts';
 import { makeNotification, NOTIFICATION_LENGTHS, type Notification, shortened } from './notification.ts';
 
 /** Maximum number of new causes for which the text includes a command. */

@@ -1,8 +1,8 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { triedFor } from '../azure/deadline.ts';
-import { CmkError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
+import { CmkError } from '../errors/errors.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import { type StandingOrders, type UnrecordedOrder, withUnrecorded } from './standing-orders.ts';
 import { CONTROL_CONTAINER, type OrdersStore } from './standing-orders-client.ts';
 

@@ -1,6 +1,6 @@
 import { EVERY_KEY } from '../audit/record.ts';
 import { errorText } from '../azure/failure.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../errors/log.ts';
 import type { Cause } from '../work/messages.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
 import {

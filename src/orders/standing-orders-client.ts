@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
 import { blobDocuments } from '../azure/blobs.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { CmkError } from '../errors.ts';
-import { REASONS } from '../reasons.ts';
+import { CmkError } from '../errors/errors.ts';
+import { REASONS } from '../errors/reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_ORDERS, STANDING_ORDERS, type StandingOrders } from './standing-orders.ts';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
 import { comparableId } from '../azure/resource-id.ts';
-import { CmkError } from '../errors.ts';
-import type { Reason } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
+import { CmkError } from '../errors/errors.ts';
+import type { Reason } from '../errors/reasons.ts';
+import { DAY_MS } from '../formats/spans.ts';
 
 /** Maximum number of entries; new orders replace ended orders. */
 const MOST_ENTRIES = 200;

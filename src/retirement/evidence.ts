@@ -1,11 +1,11 @@
 import { abortAfter } from '../azure/deadline.ts';
 import { errorText } from '../azure/failure.ts';
-import type { VersionUsersServices } from '../dependents/version-users.ts';
+import { HOUR_MS } from '../formats/spans.ts';
+import type { VersionUsersServices } from '../key-users/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
-import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 
 export type RetireServices = VersionUsersServices & {

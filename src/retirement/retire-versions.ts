@@ -2,13 +2,13 @@ import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { abortAfter } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { retryOnce } from '../azure/retry-once.ts';
-import { readVersionUsers, type VersionUse, type VersionUsers } from '../dependents/version-users.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
+import { LATE_WRITE_MS } from '../formats/spans.ts';
+import { readVersionUsers, type VersionUse, type VersionUsers } from '../key-users/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
-import { LATE_WRITE_MS } from '../time/spans.ts';
 import {
   type Evidence,
   type RetireServices,

@@ -1,11 +1,11 @@
 import { accountNameOf } from '../azure/resource-id.ts';
-import type { VersionUsers } from '../dependents/version-users.ts';
+import { HOUR_MS } from '../formats/spans.ts';
+import { count, nameFirst } from '../formats/text.ts';
+import type { VersionUsers } from '../key-users/version-users.ts';
 import { compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
-import { count, nameFirst } from '../text.ts';
-import { HOUR_MS } from '../time/spans.ts';
 
 /**
  * Tag of a retired version: time and successor. Until its verification also `unsettled` and the last restored

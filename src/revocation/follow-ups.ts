@@ -1,8 +1,8 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { withDeadline } from '../azure/deadline.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf } from '../errors/errors.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
 import { type Cause, KEY_WORK, type Work } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 

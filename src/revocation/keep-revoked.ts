@@ -1,9 +1,9 @@
 import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe } from '../azure/failure.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { finishRestore, type KeyRestoration } from './restore-key.ts';
 import {

@@ -1,7 +1,7 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
 import type { KeyTrail, RevocationEvent } from './key-trail.ts';
 import type { KeyRestoration, RestoreOrder } from './restore-key.ts';
 import { isNamed, isNewer, type RevocationName, readRevocation } from './revocation.ts';

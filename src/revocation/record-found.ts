@@ -1,8 +1,8 @@
 import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
 import { type KeptTrail, keptRevokedId, type RevocationEvent } from './key-trail.ts';

@@ -1,7 +1,7 @@
 import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
-import type { Log } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
 import type { FollowUpServices, RevocationCall } from './follow-ups.ts';
 import type { RevocationName } from './revocation.ts';
 

@@ -1,9 +1,9 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import type { Reason } from '../errors/reasons.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import type { Reason } from '../reasons.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import type { KeyTrail } from './key-trail.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';

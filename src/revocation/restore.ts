@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import type { Log } from '../errors/log.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
 import { type ComparedRestoration, compareWithTrail, describeLeftDisabled } from './left-disabled.ts';

@@ -1,5 +1,5 @@
+import { CLOCKS_MS, LATE_WRITE_MS } from '../formats/spans.ts';
 import { compareAge, type KeyVersion } from '../keys/key-versions.ts';
-import { CLOCKS_MS, LATE_WRITE_MS } from '../time/spans.ts';
 import {
   formatRevocation,
   isNewer,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { CLOCKS_MS } from '../formats/spans.ts';
 import { GUID } from '../http/auth-config.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
 import { formatRevokers, hasRevoked, joinRevokers, parseRevokers, type Revokers } from './revokers.ts';
 
 /**

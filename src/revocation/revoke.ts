@@ -1,7 +1,7 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
+import type { Log } from '../errors/log.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { type RevocationCall, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';

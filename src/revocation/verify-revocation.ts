@@ -1,9 +1,9 @@
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
+import { DAY_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { Log } from '../log.ts';
-import { REASONS } from '../reasons.ts';
-import { DAY_MS } from '../time/spans.ts';
 import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';

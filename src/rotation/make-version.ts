@@ -1,10 +1,10 @@
 import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../azure/failure.ts';
+import { CLOCKS_MS, GIVEN_UP_MS } from '../formats/spans.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { compareAge, findVersion, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readRevocation, revocationOf } from '../revocation/revocation.ts';
 import { withRecord } from '../revocation/revocation-plans.ts';
-import { CLOCKS_MS, GIVEN_UP_MS } from '../time/spans.ts';
 import { completeRotation } from './rotation.ts';
 
 /** After an indeterminate rotate call, the version appears within this time or never. Seconds. */

@@ -1,15 +1,15 @@
 import type { Dependence } from '../accounts/inventory.ts';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Log, LogLevel } from '../errors/log.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
+import { DAY_MS } from '../formats/spans.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { compareAge, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import type { Log, LogLevel } from '../log.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
-import { REASONS, type Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { DAY_MS } from '../time/spans.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';

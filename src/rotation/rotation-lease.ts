@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { LIMITS } from '../azure/limits.ts';
+import { GIVEN_UP_MS } from '../formats/spans.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { GIVEN_UP_MS } from '../time/spans.ts';
 import { HELD_MS, type Lease, type Leases } from '../work/lease-client.ts';
 
 /** After this time, an announced request has taken effect or never will: the lease limits its start. Milliseconds. */

@@ -1,10 +1,10 @@
+import type { Reason } from '../errors/reasons.ts';
+import { shift } from '../formats/duration.ts';
+import { DAY_MS } from '../formats/spans.ts';
 import type { RotationPolicy } from '../keys/key-client.ts';
 import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
-import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
-import { shift } from '../time/duration.ts';
-import { DAY_MS } from '../time/spans.ts';
 
 /** Tag on a key version. `manual`: the app does not rotate it. `auto`: the app rotates a key without dependents. */
 export const ROTATION_TAG = 'cmk-rotation';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { scopeResource } from '../azure/resource-id.ts';
-import { REASONS, type Reason } from '../reasons.ts';
-import { dayOf } from '../time/duration.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
+import { dayOf } from '../formats/duration.ts';
 import { globMatches } from './glob.ts';
 import { json } from './setting.ts';
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { SettingsError } from '../errors.ts';
+import { SettingsError } from '../errors/errors.ts';
 import { SETTINGS, type SettingName } from './settings-table.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,5 +1,5 @@
-import { dayOf } from '../time/duration.ts';
-import { CLOCKS_MS } from '../time/spans.ts';
+import { dayOf } from '../formats/duration.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
 
 /** Rule that requires accounts to use a customer-managed key. A single matching rule is sufficient. */
 export type Requirement =

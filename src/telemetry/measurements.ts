@@ -1,4 +1,4 @@
-import type { Log, LogRecord } from '../log.ts';
+import type { Log, LogRecord } from '../errors/log.ts';
 import type { Measurement, MetricName, Telemetry } from './telemetry.ts';
 
 /** A log that also derives metrics from its records, so a number has a single source. */

@@ -4,8 +4,8 @@ import { ONE_RETRY, workContainer } from '../azure/app-storage.ts';
 import { JSON_FILE, orInNewContainer, readBlobText } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unless } from '../azure/failure.ts';
+import { parseJson } from '../azure/parse-json.ts';
 import type { Settings } from '../settings/settings.ts';
-import { parseJson } from '../text.ts';
 
 /** Container of leases in the app's own storage. */
 export const LEASE_CONTAINER = 'cmk-leases';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { parseJson } from '../azure/parse-json.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { TRACEPARENT } from '../telemetry/telemetry.ts';
-import { parseJson } from '../text.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';

@@ -1,5 +1,5 @@
 import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
 
 /** Result of processing a message. */
 export type Outcome =

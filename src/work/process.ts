@@ -1,6 +1,6 @@
-import { messageOf } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { messageOf } from '../errors/errors.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
 import { PARSERS, type WorkIn, type WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
 import type { WorkQueue } from './work-queue-client.ts';

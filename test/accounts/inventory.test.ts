@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Account, Scope } from '../../src/accounts/account.ts';
 import { hasDependents } from '../../src/accounts/inventory.ts';
-import type { Account, Scope } from '../../src/fleet/account.ts';
-import type { FleetAccount, FleetIndex } from '../../src/fleet/fleet-index.ts';
-import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
-import type { UseRow, UseRows } from '../../src/fleet/use-row.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
+import type { FleetAccount, FleetIndex } from '../../src/index/fleet-index.ts';
+import type { UseRow, UseRows } from '../../src/index/use-row.ts';
 import { day, KEY, SUBSCRIPTION } from '../support/keys.ts';
 
 const NOW = day(20);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { RECORDED_A_MINUTE, RefusalLog, type RefusedCall } from '../../src/api/refusal-log.ts';
-import type { LogRecord } from '../../src/log.ts';
+import type { LogRecord } from '../../src/errors/log.ts';
 
 const ANONYMOUS: RefusedCall = { call: 'keyStatus', because: 'TokenInvalid', status: 401, message: 'No token.' };
 const CALLER: RefusedCall = { ...ANONYMOUS, because: 'RoleMissing', status: 403, caller: 'carol', kind: 'person' };

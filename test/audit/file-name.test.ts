@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareFileNames, fileAfter, fileName, parseFileName } from '../../src/audit/file-name.ts';
-import { dayOf } from '../../src/time/duration.ts';
+import { dayOf } from '../../src/formats/duration.ts';
 
 describe('file names of the audit trail', () => {
   it.each([

@@ -4,7 +4,7 @@ import { auditFiles } from '../../src/audit/audit-client.ts';
 import { auditTrail } from '../../src/audit/audit-trail.ts';
 import type { ChainWriterOptions } from '../../src/audit/chain-writer.ts';
 import { type AuditEntry, parseRecord } from '../../src/audit/record.ts';
-import type { Log } from '../../src/log.ts';
+import type { Log } from '../../src/errors/log.ts';
 
 export const NIGHT = new Date('2026-11-24T03:00:00Z');
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, sameResource } from '../../src/azure/resource-id.ts';
-import { checkName } from '../../src/operations/names.ts';
+import { checkName } from '../../src/cli/procedures/names.ts';
 
 const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
 const idIn = (group: string, name = 'stfiles01'): string =>

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Page, Request } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import type { RevokeResponse } from '../../src/api/revoke.ts';
-import type { NowAnswer } from '../../src/views/now-schemas.ts';
+import type { NowAnswer } from '../../src/status/now-schemas.ts';
 import { type SignIn, useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { useChromium } from './chromium.ts';

@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
 import { parseCsv, readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
-import type { Cli } from '../../src/cli/cli.ts';
-import { CmkCommand } from '../../src/cli/command.ts';
+import type { Cli } from '../../src/cli/terminal/cli.ts';
+import { CmkCommand } from '../../src/cli/terminal/command.ts';
 
 describe('CSV', () => {
   it('takes quotes, commas and line feeds in them, CRLF, a byte order mark, empty lines, and space around cells', () => {

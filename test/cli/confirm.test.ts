@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askOn, confirmName } from '../../src/cli/confirm.ts';
-import { Interruption } from '../../src/cli/interruption.ts';
+import { askOn, confirmName } from '../../src/cli/terminal/confirm.ts';
+import { Interruption } from '../../src/cli/terminal/interruption.ts';
 
 /** A question on a terminal, and what is typed there. */
 function asked(typed: string): Promise<string> {

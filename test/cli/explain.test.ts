@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { exitCodeOf } from '../../src/cli/exit-codes.ts';
-import { explain } from '../../src/cli/explain.ts';
-import { CmkError } from '../../src/errors.ts';
+import { exitCodeOf } from '../../src/cli/terminal/exit-codes.ts';
+import { explain } from '../../src/cli/terminal/explain.ts';
+import { CmkError } from '../../src/errors/errors.ts';
 import { POLICY_DENIAL, SCOPE_LOCKED } from '../support/blocked.ts';
 
 /** An error as the SDKs throw them. */

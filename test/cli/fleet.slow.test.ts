@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
 import { useApp } from '../support/app.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { Procedures, unique } from '../support/procedures.ts';

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import type { Cli } from '../../src/cli/cli.ts';
-import { EXIT } from '../../src/cli/exit-codes.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import type { Cli } from '../../src/cli/terminal/cli.ts';
+import { EXIT } from '../../src/cli/terminal/exit-codes.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
@@ -52,7 +52,7 @@ describe('help', () => {
 
     const { out } = await cmk(['help', 'environment']);
 
-    const sources = ['src/cli', 'src/operations'].flatMap((folder) =>
+    const sources = ['src/cli'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.ts'))
         .map((name) => readFileSync(join(ROOT, folder, name), 'utf8')),

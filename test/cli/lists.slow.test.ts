@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Interruption } from '../../src/cli/interruption.ts';
-import { Output } from '../../src/cli/output.ts';
-import { fieldColumns } from '../../src/cli/query.ts';
 import { run } from '../../src/cli/run.ts';
+import { Interruption } from '../../src/cli/terminal/interruption.ts';
+import { Output } from '../../src/cli/terminal/output.ts';
+import { fieldColumns } from '../../src/cli/terminal/query.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
 import { indexed } from '../support/indexed.ts';

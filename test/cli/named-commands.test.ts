@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
-import type { Cli } from '../../src/cli/cli.ts';
 import { renamed } from '../../src/cli/other-names.ts';
 import { createProgram } from '../../src/cli/program.ts';
+import type { Cli } from '../../src/cli/terminal/cli.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const PROGRAM = createProgram({

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Output, redirected } from '../../src/cli/output.ts';
+import { Output, redirected } from '../../src/cli/terminal/output.ts';
 
 type Show = (output: Output) => void;
 

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { flushed, lasting } from '../../src/cli/broken-pipe.ts';
+import { flushed, lasting } from '../../src/cli/terminal/broken-pipe.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
 import { unique, useProcedures } from '../support/procedures.ts';

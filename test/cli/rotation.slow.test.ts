@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { createControlTable, createFleetTable } from '../../src/fleet/fleet-table-client.ts';
-import { createRolloutStore } from '../../src/fleet/rollout-row.ts';
-import { createUseRows } from '../../src/fleet/use-row.ts';
+import { createControlTable, createFleetTable } from '../../src/index/fleet-table-client.ts';
+import { createRolloutStore } from '../../src/index/rollout-row.ts';
+import { createUseRows } from '../../src/index/use-row.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Site, useProcedures } from '../support/procedures.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { visible } from '../../src/cli/visible.ts';
+import { visible } from '../../src/cli/terminal/visible.ts';
 
 it.each([
   ['an escape', 0x1b, '\\u001b'],

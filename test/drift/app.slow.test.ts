@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
-import type { DriftReport } from '../../src/drift/report.ts';
-import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import type { DriftReport } from '../../src/drift/report/report.ts';
+import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { outsider } from './outsider.ts';

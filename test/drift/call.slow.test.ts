@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DRIFT_STARTED, showReport, startDriftCheck } from '../../src/api/drift.ts';
-import { LONGEST_MINUTES, type RunningCheck } from '../../src/drift/drift-run.ts';
+import { LONGEST_MINUTES, type RunningCheck } from '../../src/drift/report/drift-run.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { causeKey, causesOf, shorten } from '../../src/drift/causes.ts';
-import type { Finding } from '../../src/drift/report.ts';
+import { causeKey, causesOf, shorten } from '../../src/drift/report/causes.ts';
+import type { Finding } from '../../src/drift/report/report.ts';
 import { account } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 

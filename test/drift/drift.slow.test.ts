@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } 
 import { deployCode } from '../../local/azure/app-setup.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID, WORKSPACE_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
-import type { DriftReport, Finding } from '../../src/drift/report.ts';
+import type { DriftReport, Finding } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { withContest } from '../../src/orders/standing-orders.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { dropRollouts } from '../../src/drift/drop-rollouts.ts';
-import { createRolloutStore, NO_ROLLOUT, type RolloutStore } from '../../src/fleet/rollout-row.ts';
-import { createUseRows, type UseRow } from '../../src/fleet/use-row.ts';
-import { idOf } from '../fleet/fleet.ts';
+import { dropRollouts } from '../../src/drift/apply/drop-rollouts.ts';
+import { createRolloutStore, NO_ROLLOUT, type RolloutStore } from '../../src/index/rollout-row.ts';
+import { createUseRows, type UseRow } from '../../src/index/use-row.ts';
+import { idOf } from '../controller/fleet.ts';
 import { day, KEY, VAULT } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 

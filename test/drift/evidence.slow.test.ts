@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { DriftReport } from '../../src/drift/report.ts';
+import type { DriftReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { breakGlass, keyOf } from '../break-glass/break-glass-fixture.ts';
 import { useWire } from '../support/wire.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { filterReport } from '../../src/operations/drift-check.ts';
+import { filterReport } from '../../src/cli/procedures/app/drift-check.ts';
 import { account, KEY } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 

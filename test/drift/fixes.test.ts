@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { scopeResource } from '../../src/azure/resource-id.ts';
-import { type FixServices, fix } from '../../src/drift/fixes.ts';
-import type { Finding } from '../../src/drift/report.ts';
-import type { NewWorkItem } from '../../src/fleet/work-items.ts';
-import type { FleetWork } from '../../src/fleet/worker-ports.ts';
+import type { FleetWork } from '../../src/controller/worker-ports.ts';
+import { type FixServices, fix } from '../../src/drift/apply/fixes.ts';
+import type { Finding } from '../../src/drift/report/report.ts';
+import type { NewWorkItem } from '../../src/index/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedKey, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';

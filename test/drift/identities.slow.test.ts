@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import type { DriftReport, Finding } from '../../src/drift/report.ts';
+import type { DriftReport, Finding } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { findOpenRevocations, type KeyEvent, keyEventOf } from '../../src/drift/known-revocations.ts';
-import type { KnownRevocation } from '../../src/drift/report.ts';
+import { findOpenRevocations, type KeyEvent, keyEventOf } from '../../src/drift/gather/known-revocations.ts';
+import type { KnownRevocation } from '../../src/drift/report/report.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import {
   formatRevocation,

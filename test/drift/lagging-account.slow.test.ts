@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
 import { checkChanges } from '../../src/drift/changes/check-changes.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { HOUR_MS } from '../../src/time/spans.ts';
+import { HOUR_MS } from '../../src/formats/spans.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll } from '../support/work-items.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { WholeReport } from '../../src/drift/report.ts';
+import { disableAccount } from '../../src/cli/procedures/account/account-change.ts';
+import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { disableAccount } from '../../src/operations/account/account-change.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { Procedures } from '../support/procedures.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AccountMemory, formerUses, MANAGED_MEMORY } from '../../src/drift/managed-accounts.ts';
+import { AccountMemory, formerUses, MANAGED_MEMORY } from '../../src/drift/report/managed-accounts.ts';
 import { formatOptOut, isOptedOut } from '../../src/settings/requirement.ts';
 import { DAYS, KEY, NOW } from './checks/subjects.ts';
 

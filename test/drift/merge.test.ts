@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { Focus, Subject } from '../../src/drift/changes/focus.ts';
 import { mergeResult } from '../../src/drift/changes/merge.ts';
-import type { Finding } from '../../src/drift/report.ts';
+import type { Finding } from '../../src/drift/report/report.ts';
 import type { ResourceChange } from '../../src/events/resource-event.ts';
 import { account, NOW, rules, UNREAD, type unreadPart, VAULT } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
+import type { DriftReport, WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import type { LogRecord } from '../../src/errors/log.ts';
 import { queryOf } from '../../src/http/query.ts';
-import type { LogRecord } from '../../src/log.ts';
-import { FleetSnapshots } from '../../src/views/fleet.ts';
-import { FLEET_QUERY, showFleet } from '../../src/views/fleet-api.ts';
-import type { FleetListAnswer } from '../../src/views/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/status/fleet.ts';
+import { FLEET_QUERY, showFleet } from '../../src/status/fleet-api.ts';
+import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { pasteRoleAssignment } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { OtherDependent } from '../../src/dependents/dependent.ts';
 import { judgeOwnStorage } from '../../src/drift/gather/own-storage.ts';
+import type { OtherDependent } from '../../src/key-users/dependent.ts';
 import { KEY } from '../support/keys.ts';
 
 const NONE = { ownSeen: [], lockedOutBy: [] };

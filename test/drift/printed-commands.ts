@@ -1,4 +1,4 @@
-import type { Finding } from '../../src/drift/report.ts';
+import type { Finding } from '../../src/drift/report/report.ts';
 
 /**
  * The commands that findings of each reason print. Each is run on the situation that it is for: by a case of

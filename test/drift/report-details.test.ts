@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { DriftDetails } from '../../src/drift/report.ts';
+import type { DriftDetails } from '../../src/drift/report/report.ts';
 import { joinDetails, packDetails, unpackDetails } from '../../src/drift/store/report-details.ts';
 import { finding } from './reports.ts';
 

@@ -1,6 +1,6 @@
-import { causesOf } from '../../src/drift/causes.ts';
 import { countFindings } from '../../src/drift/checks/evaluate.ts';
-import type { Finding, WholeReport } from '../../src/drift/report.ts';
+import { causesOf } from '../../src/drift/report/causes.ts';
+import type { Finding, WholeReport } from '../../src/drift/report/report.ts';
 import { account, KEY, NOW } from './checks/subjects.ts';
 
 export function finding(change: Partial<Finding> = {}): Finding {

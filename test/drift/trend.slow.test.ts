@@ -1,9 +1,9 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
+import { keepTrend, type TrendPorts, TrendReader } from '../../src/drift/report/trend.ts';
 import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
-import { keepTrend, type TrendPorts, TrendReader } from '../../src/drift/trend.ts';
-import type { LogRecord } from '../../src/log.ts';
+import type { LogRecord } from '../../src/errors/log.ts';
 import { entry, newContainer, newTrail } from '../audit/trails.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { finding, report } from './reports.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import type { DriftRun } from '../../src/drift/drift-run.ts';
-import type { WholeReport } from '../../src/drift/report.ts';
+import type { DriftRun } from '../../src/drift/report/drift-run.ts';
+import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';

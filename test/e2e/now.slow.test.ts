@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import { run } from '../../src/cli/run.ts';
-import type { NowAnswer, NowParts } from '../../src/views/now-schemas.ts';
+import type { NowAnswer, NowParts } from '../../src/status/now-schemas.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { type Answer, checkDrift, type RunningApp, signIn, tokenOf } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';

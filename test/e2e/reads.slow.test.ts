@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { WorkKind } from '../../src/fleet/work-items.ts';
+import type { WorkKind } from '../../src/index/work-items.ts';
 import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { type Answer, checkDrift, type RunningApp, signIn } from '../break-glass/running-app.ts';
 import { useApps } from '../break-glass/use-running-app.ts';

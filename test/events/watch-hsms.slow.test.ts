@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
-import { createSeenKeys } from '../../src/fleet/fleet-index.ts';
+import { createSeenKeys } from '../../src/index/fleet-index.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';

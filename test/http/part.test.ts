@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { DeadlineError } from '../../src/azure/deadline.ts';
-import { partContent, partView } from '../../src/views/now.ts';
+import { partContent, partView } from '../../src/status/now.ts';
 
 const readOn = new Date('2026-11-27T00:00:00.000Z');
 const onUnexpected = vi.fn();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CmkError, SettingsError } from '../../src/errors.ts';
+import { CmkError, SettingsError } from '../../src/errors/errors.ts';
 import { HttpProblem, type ProblemDetails, problemResponse } from '../../src/http/problem.ts';
 
 const ID = '7b0c8c1e-0000-4000-8000-000000000001';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Account } from '../../src/accounts/account.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
-import type { Account } from '../../src/fleet/account.ts';
 import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
 import { vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROUTES } from '../../src/api/routes.ts';
-import { EFFECT_TIMES } from '../../src/effect/effect.ts';
-import { REASONS } from '../../src/reasons.ts';
+import { REASONS } from '../../src/errors/reasons.ts';
+import { EFFECT_TIMES } from '../../src/probe/effect.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asArray, asString, at } from './arm/json.ts';

@@ -153,7 +153,7 @@ function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
 
   // It has some of them made together.
-  const more = ['identities/create-identity-clients.ts', 'effect/data-services-client.ts'].flatMap((maker) =>
+  const more = ['identities/create-identity-clients.ts', 'probe/data-services-client.ts'].flatMap((maker) =>
     [...source(maker).matchAll(/from '(\.[\w./-]+-client\.ts)'/g)].map(([, path = '']) =>
       posix.join(posix.dirname(maker), path),
     ),

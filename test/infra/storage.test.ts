@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/audit-client.ts';
-import { CONTROL_TABLE, FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
+import { CONTROL_TABLE, FLEET_TABLE } from '../../src/index/fleet-table-client.ts';
 import { CONTROL_CONTAINER } from '../../src/orders/standing-orders-client.ts';
 import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';

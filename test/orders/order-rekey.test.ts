@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { changeRekey, type RekeyOrderPorts, startRekey } from '../../src/orders/order-rekey.ts';
+import { changeRekey, type RekeyOrderPorts, startRekey } from '../../src/controller/order-rekey.ts';
 import type { Rekey } from '../../src/orders/standing-orders.ts';
 import { day, KEY } from '../support/keys.ts';
 import { MemoryOrders } from './memory-orders.ts';

@@ -6,7 +6,7 @@ import { bandsToUses, bandsToVersions, flowOf } from '../../page/src/pictures/fl
 import { rateWords, regionsOf } from '../../page/src/pictures/region-progress.ts';
 import { distance, timeScale } from '../../page/src/pictures/time-scale.ts';
 import { TREND_CHARTS, trendData, valueAxis } from '../../page/src/pictures/trend-series.ts';
-import type { HealthState } from '../../src/fleet/health-states.ts';
+import type { HealthState } from '../../src/status/health-states.ts';
 
 const NOW = Date.parse('2026-11-27T12:00:00Z');
 const DAY_MS = 86_400_000;

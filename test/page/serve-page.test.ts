@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { pageConfig } from '../../src/page/page-config.ts';
-import { type PageFile, serveDocument, serveFile } from '../../src/page/serve-page.ts';
+import { pageConfig } from '../../src/api/page/page-config.ts';
+import { type PageFile, serveDocument, serveFile } from '../../src/api/page/serve-page.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
 

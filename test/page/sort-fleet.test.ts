@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetRow } from '../../page/src/api/types.ts';
 import { fleetCsv, parseSort, sortFleet } from '../../page/src/views/sort-fleet.ts';
-import type { HealthState } from '../../src/fleet/health-states.ts';
+import type { HealthState } from '../../src/status/health-states.ts';
 
 const row = (name: string, state: HealthState, region = 'westeurope', since?: string): FleetRow => ({
   name,

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { KeyVersion, StorageAccount } from '../../local/azure/world.ts';
-import { putWork } from '../../src/drift/put-work.ts';
+import { putWork } from '../../src/drift/apply/put-work.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll } from '../support/work-items.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { VersionUsers } from '../../src/dependents/version-users.ts';
+import type { VersionUsers } from '../../src/key-users/version-users.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { reasonsToKeep } from '../../src/retirement/retirement.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { KeyUse } from '../../src/fleet/key-use.ts';
-import { planKeyUse } from '../../src/fleet/plan.ts';
+import type { KeyUse } from '../../src/accounts/key-use.ts';
+import { planKeyUse } from '../../src/controller/plan.ts';
 import { findVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { type KeyRestoration, restoreKey } from '../../src/revocation/restore-key.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { WORKSPACE_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
-import type { WholeReport } from '../../src/drift/report.ts';
+import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import {
   finishRetirements,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { VersionUsers } from '../../src/dependents/version-users.ts';
+import type { VersionUsers } from '../../src/key-users/version-users.ts';
 import { halfRetired } from '../../src/retirement/retire-versions.ts';
 import {
   keptTags,

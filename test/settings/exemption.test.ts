@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Reason } from '../../src/reasons.ts';
+import type { Reason } from '../../src/errors/reasons.ts';
 import { FIXABLE, isExcluded } from '../../src/settings/exemption.ts';
 
 const NOW = new Date('2026-06-01T12:00:00Z');

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { SettingsError } from '../../src/errors.ts';
+import { SettingsError } from '../../src/errors/errors.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/exemption.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';

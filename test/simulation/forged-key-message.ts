@@ -1,8 +1,8 @@
 import type { AuditEntry } from '../../src/audit/record.ts';
-import type { KeyEffect } from '../../src/effect/effect.ts';
-import { probeKey } from '../../src/effect/probe-work.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
+import type { KeyEffect } from '../../src/probe/effect.ts';
+import { probeKey } from '../../src/probe/probe-work.ts';
 import { type KeepRevokedServices, keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import type { KeptTrail, KeyTrail } from '../../src/revocation/key-trail.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';

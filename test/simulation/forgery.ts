@@ -1,5 +1,5 @@
-import { WORK } from '../../src/fleet/work-items.ts';
-import type { FleetWork } from '../../src/fleet/worker-ports.ts';
+import type { FleetWork } from '../../src/controller/worker-ports.ts';
+import { WORK } from '../../src/index/work-items.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { type Cause, PARSERS } from '../../src/work/messages.ts';
 import { VAULTS } from '../support/keys.ts';

@@ -1,5 +1,5 @@
-import { createMovedUses, type MovedUses, nameOfUse } from '../../src/fleet/moved-uses.ts';
-import { applyAct, type RekeyAct } from '../../src/orders/order-rekey.ts';
+import { createMovedUses, type MovedUses, nameOfUse } from '../../src/controller/moved-uses.ts';
+import { applyAct, type RekeyAct } from '../../src/controller/order-rekey.ts';
 import {
   conflictsOf,
   isMoving,

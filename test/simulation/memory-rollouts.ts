@@ -1,4 +1,4 @@
-import { createRolloutStore, type RolloutRow, type RolloutStore } from '../../src/fleet/rollout-row.ts';
+import { createRolloutStore, type RolloutRow, type RolloutStore } from '../../src/index/rollout-row.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import type { Way } from './memory-vault.ts';
 

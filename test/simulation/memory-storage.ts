@@ -1,6 +1,6 @@
+import type { Account, AccountEncryption, Scope } from '../../src/accounts/account.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import type { ResourceId } from '../../src/azure/resource-id.ts';
-import type { Account, AccountEncryption, Scope } from '../../src/fleet/account.ts';
-import type { StorageAccounts } from '../../src/fleet/storage-client.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import type { Way } from './memory-vault.ts';
 import type { Actor } from './scheduler.ts';

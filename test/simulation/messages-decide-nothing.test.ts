@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { accountRow, keyPartition } from '../../src/fleet/fleet-keys.ts';
+import { accountRow, keyPartition } from '../../src/index/fleet-keys.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { fromRecord } from '../../src/notify/from-record.ts';

@@ -34,13 +34,13 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'the time of a message is believed to be that of the change',
-    file: 'src/effect/probe-work.ts',
+    file: 'src/probe/probe-work.ts',
     from: '? await followChange(key, change, before',
     to: '? await followChange(key, { ...change, since: work.cause.since }, before',
   },
   {
     name: 'an item waits as long as it says',
-    file: 'src/fleet/work-items.ts',
+    file: 'src/index/work-items.ts',
     from: 'now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due',
     to: 'Infinity ? now : due',
   },
@@ -52,13 +52,13 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a record is made of what a row says',
-    file: 'src/fleet/reconcile-use.ts',
+    file: 'src/controller/reconcile-use.ts',
     from: '    const observed = resultOf(observation, ports);',
     to: '    const observed = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
   },
   {
     name: 'the version that a row names is written',
-    file: 'src/fleet/reconcile-use.ts',
+    file: 'src/controller/reconcile-use.ts',
     from: 'answer = await read.write(plan.pin, ',
     to: "answer = await read.write((plan.pin && seen.target?.split('/').at(-1)) || plan.pin, ",
   },
@@ -68,25 +68,25 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
 const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'what a dead worker had in flight is not verified',
-    file: 'src/fleet/reconcile-subscription.ts',
+    file: 'src/controller/reconcile-subscription.ts',
     from: 'if (hasTargets(left)) await items.put(',
     to: 'if (hasTargets(left)) void (',
   },
   {
     name: 'a worker forgets what the one before it announced',
-    file: 'src/fleet/pass.ts',
+    file: 'src/controller/pass.ts',
     from: 'return this.#isVerifying ? this.#unverified : undefined;',
     to: 'return undefined;',
   },
   {
     name: 'a worker takes what it announced itself for what it moved',
-    file: 'src/fleet/pass.ts',
+    file: 'src/controller/pass.ts',
     from: 'announced: () => (this.unverified ? [this.unverified] : []),',
     to: 'announced: () => [this.unverified ?? [], { startedOn: this.#startedOn, targets: this.#targets }].flat(),',
   },
   {
     name: 'an item is deleted although it was put anew',
-    file: 'src/fleet/pass.ts',
+    file: 'src/controller/pass.ts',
     from: '          await items.finish(item);\n          return;',
     to: `          if (!(await items.finish(item)))
             for (const one of await items.of(this.subscription)) {
@@ -96,79 +96,79 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'the items are not read again after the lease is released',
-    file: 'src/fleet/reconcile-subscription.ts',
+    file: 'src/controller/reconcile-subscription.ts',
     from: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });',
     to: '    await pMap(progressed, (key) => ports.reconcileKey(key), { concurrency: CONCURRENCY });\n    if (progressed) return undefined;',
   },
   {
     name: "the id of a move is made without Azure's time stamp",
-    file: 'src/fleet/use-row.ts',
+    file: 'src/index/use-row.ts',
     from: 'version.toLowerCase(), stamp];',
     to: 'version.toLowerCase()];',
   },
   {
     name: 'a record of a move does not know which key it left',
-    file: 'src/fleet/reconcile-use.ts',
+    file: 'src/controller/reconcile-use.ts',
     from: '  const left = parseKeyIdentifier(movedFrom);',
     to: '  const left = parseKeyIdentifier(row.key);',
   },
   {
     name: 'a stage is widened by two',
-    file: 'src/fleet/decide-rollout.ts',
+    file: 'src/controller/decide-rollout.ts',
     from: '      stage = this.#nextStage(stage);',
     to: '      stage = this.#nextStage(this.#nextStage(stage));',
   },
   {
     name: 'a list writes the rows of moves that are not recorded',
-    file: 'src/fleet/listing.ts',
+    file: 'src/controller/listing.ts',
     from: 'this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);',
     to: 'this.#compare(row ? undefined : row, seen, wanted);',
   },
   {
     name: 'accounts that come while scopes are listed are forgotten',
-    file: 'src/fleet/pass-results.ts',
+    file: 'src/controller/pass-results.ts',
     from: "await items.put([this.#itemOf('scopes'",
     to: "await items.putNew([this.#itemOf('scopes'",
   },
   {
     name: 'the scopes of one account are not listed when one of them changed',
-    file: 'src/fleet/pass.ts',
+    file: 'src/controller/pass.ts',
     from: '? listing.accountScopes(wanted)',
     to: '? listing.account(wanted)',
   },
   {
     name: 'an account that is gone keeps its rows',
-    file: 'src/fleet/listing.ts',
+    file: 'src/controller/listing.ts',
     from: 'this.#pass.results.dropAccount(account, rows)',
     to: 'rows.slice(0, 0)',
   },
   {
     name: 'an account moves although its stage has not begun',
-    file: 'src/fleet/rollout-gate.ts',
+    file: 'src/controller/rollout-gate.ts',
     from: 'if (isAdmitted(rollout, row)) return undefined;',
     to: 'if (rollout.target) return undefined;',
   },
   {
     name: 'a pause is not looked for',
-    file: 'src/fleet/rollout-gate.ts',
+    file: 'src/controller/rollout-gate.ts',
     from: '    if (pause) return',
     to: '    if (pause && !pause) return',
   },
   {
     name: 'the list that a plan was made from may be old',
-    file: 'src/fleet/reconcile-use.ts',
+    file: 'src/controller/reconcile-use.ts',
     from: 'if (ports.now().getTime() - listedAt > LIST_MS)',
     to: 'if (ports.now().getTime() - listedAt < 0)',
   },
   {
     name: 'a write that may still land is not waited for',
-    file: 'src/fleet/reconcile-use.ts',
+    file: 'src/controller/reconcile-use.ts',
     from: 'notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString()',
     to: 'notBefore: new Date(now.getTime() - GIVEN_UP_MS - MARGIN_MS).toISOString()',
   },
   {
     name: 'a list of versions is used for a minute',
-    file: 'src/fleet/fresh-reads.ts',
+    file: 'src/controller/fresh-reads.ts',
     from: `export const LIST_MS = 5_000;
 /** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
 const RENEW_MS = 3_000;`,
@@ -176,7 +176,7 @@ const RENEW_MS = 3_000;`,
   },
   {
     name: 'the gate believes what it read before the item',
-    file: 'src/fleet/fresh-reads.ts',
+    file: 'src/controller/fresh-reads.ts',
     from: ' && last.begunAt >= since.getTime()) return',
     to: ') return',
   },
@@ -192,7 +192,7 @@ const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a use waits in its lane for a list of versions',
-    file: 'src/fleet/pass.ts',
+    file: 'src/controller/pass.ts',
     from: '    const { key, wanted } = task;\n    const row = ',
     to: `    const { key, wanted } = task;
     await this.#ports.versions.read(key, this.#ports.now()).catch(() => undefined);
@@ -200,7 +200,7 @@ const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: "the keys of an account's scopes are one property of a table",
-    file: 'src/fleet/fleet-index.ts',
+    file: 'src/index/fleet-index.ts',
     from: 'const MOST_KEYS = MOST / 200;',
     to: 'const MOST_KEYS = MOST;',
   },
@@ -240,13 +240,13 @@ const GRANTS_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a revocation of an account is complete while what it cannot remove stands',
-    file: 'src/operations/account/account-break-glass.ts',
+    file: 'src/cli/procedures/account/account-break-glass.ts',
     from: 'left.removable.length === 0 && left.standing.length === 0;',
     to: 'left.removable.length === 0;',
   },
   {
     name: 'a revocation of an account is complete while a key of a scope can be used',
-    file: 'src/operations/account/revocation-reach.ts',
+    file: 'src/cli/procedures/account/revocation-reach.ts',
     from: "complete: 'value' in read && scopes.length === 0,",
     to: "complete: 'value' in read,",
   },
@@ -266,14 +266,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'backwards: any other version than the target is moved',
     worlds: 'controller',
-    file: 'src/fleet/plan.ts',
+    file: 'src/controller/plan.ts',
     from: "if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))\n    return stay('NeverBackwards', target);",
     to: '',
   },
   {
     name: 'the mode is not kept: an automatic account is pinned',
     worlds: 'controller',
-    file: 'src/fleet/plan.ts',
+    file: 'src/controller/plan.ts',
     from: "target, pin: '' };",
     to: 'target, pin: target.version as never };',
   },
@@ -321,7 +321,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nothing finds a revocation whose record another tool removed',
-    file: 'src/drift/known-revocations.ts',
+    file: 'src/drift/gather/known-revocations.ts',
     from: '  subject.lostRevocation = revoked;\n',
     to: '',
   },

@@ -1,6 +1,6 @@
-import { LISTINGS } from '../../src/fleet/fleet-index.ts';
-import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
-import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/fleet/work-items.ts';
+import { LISTINGS } from '../../src/index/fleet-index.ts';
+import { accountRow, keyPartition, subscriptionPartition } from '../../src/index/fleet-keys.ts';
+import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/index/work-items.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY, UNDISTURBED } from './controller-world.ts';

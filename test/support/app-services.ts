@@ -1,6 +1,6 @@
 import { ManagedIdentityCredential } from '@azure/identity';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import type { LogRecord } from '../../src/log.ts';
+import type { LogRecord } from '../../src/errors/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import type { Environment } from '../../src/settings/settings.ts';
 

@@ -1,11 +1,11 @@
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import type { Account } from '../../src/fleet/account.ts';
-import { type AccountChange, createFleetIndex, type FleetIndex } from '../../src/fleet/fleet-index.ts';
-import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
-import { accountKeyUse } from '../../src/fleet/key-use.ts';
-import { createUseRows, type UseRow, type UseRows } from '../../src/fleet/use-row.ts';
+import type { Account } from '../../src/accounts/account.ts';
+import { accountKeyUse } from '../../src/accounts/key-use.ts';
+import { type AccountChange, createFleetIndex, type FleetIndex } from '../../src/index/fleet-index.ts';
+import { createFleetTable } from '../../src/index/fleet-table-client.ts';
+import { createUseRows, type UseRow, type UseRows } from '../../src/index/use-row.ts';
 import { formatKeyIdentifier } from '../../src/keys/key-identifier.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import type { Procedures, Site } from './procedures.ts';

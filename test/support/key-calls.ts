@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { HttpResponseInit } from '@azure/functions';
 import { handleKeyStatus } from '../../src/api/keys.ts';
 import type { Call } from '../../src/api/route.ts';
+import type { Log } from '../../src/errors/log.ts';
 import type { Caller } from '../../src/http/token-claims.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
-import type { Log } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
-import type { KeyStatus } from '../../src/views/key-schemas.ts';
+import type { KeyStatus } from '../../src/status/key-schemas.ts';
 
 interface CallOfKey {
   readonly services: Services;

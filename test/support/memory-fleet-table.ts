@@ -1,4 +1,4 @@
-import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-table-client.ts';
+import type { FleetTable, Row, RowChange } from '../../src/index/fleet-table-client.ts';
 import { refuseTooLarge } from './table-limits.ts';
 
 /** Makes a request. */

@@ -1,7 +1,7 @@
 import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { type AuditEntry, CHAIN_START, formatRecord } from '../../src/audit/record.ts';
-import { dayOf } from '../../src/time/duration.ts';
+import { dayOf } from '../../src/formats/duration.ts';
 
 /** The audit trail as its readers find it: a hash chain in files by day, kept in memory. */
 export class MemoryTrail {

@@ -6,7 +6,7 @@ import {
   WORK,
   type WorkItem,
   type WorkItems,
-} from '../../src/fleet/work-items.ts';
+} from '../../src/index/work-items.ts';
 import { MemoryFleetTable, type Run } from './memory-fleet-table.ts';
 
 /** Work items in memory, as Table Storage keeps them. */

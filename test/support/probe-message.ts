@@ -1,5 +1,5 @@
-import type { ExpectedEffect } from '../../src/effect/effect.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import type { ExpectedEffect } from '../../src/probe/effect.ts';
 import { formatRevocation, RESTORED_TAG, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Cause, ProbeWork } from '../../src/work/messages.ts';
 import { REVOKER } from './keys.ts';

@@ -26,11 +26,11 @@ import type {
   World,
   WorldSettings,
 } from '../../local/azure/world.ts';
+import { type Entry, Journal, type Report } from '../../src/audit/journal.ts';
 import { findCloud } from '../../src/azure/cloud.ts';
-import { CmkError } from '../../src/errors.ts';
-import { type Entry, Journal, type Report } from '../../src/operations/journal.ts';
-import { type Azure, createAzure, type Operation } from '../../src/operations/operator-azure.ts';
-import { keyByName } from '../../src/operations/resolve.ts';
+import { type Azure, createAzure, type Operation } from '../../src/cli/procedures/operator-azure.ts';
+import { keyByName } from '../../src/cli/procedures/resolve.ts';
+import { CmkError } from '../../src/errors/errors.ts';
 import { useLocalAzure } from './local-azure.ts';
 
 const cloud = findCloud('AzureCloud') as NonNullable<ReturnType<typeof findCloud>>;

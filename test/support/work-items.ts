@@ -1,6 +1,6 @@
 import { storageClock } from '../../src/azure/storage-clock.ts';
-import { NO_SUBSCRIPTION, type WorkItem } from '../../src/fleet/work-items.ts';
-import type { Log } from '../../src/log.ts';
+import type { Log } from '../../src/errors/log.ts';
+import { NO_SUBSCRIPTION, type WorkItem } from '../../src/index/work-items.ts';
 import type { Services } from '../../src/services.ts';
 
 /** Work items do not end in so many rounds: something goes in circles. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { LogRecord } from '../../src/errors/log.ts';
 import { createTelemetry, lazyTelemetry } from '../../src/functions/create-telemetry.ts';
-import type { LogRecord } from '../../src/log.ts';
 import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
 import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
 import { PARSERS } from '../../src/work/messages.ts';

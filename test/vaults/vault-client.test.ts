@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId } from '../../src/azure/resource-id.ts';
-import { managed } from '../../src/operations/resolve.ts';
+import { managed } from '../../src/cli/procedures/resolve.ts';
 import { useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { REASONS } from '../../src/reasons.ts';
+import { REASONS } from '../../src/errors/reasons.ts';
 import { outcomeOfFailure } from '../../src/work/outcome.ts';
 
 const error = (fields: Record<string, unknown>) => Object.assign(new Error(String(fields.message ?? 'no')), fields);

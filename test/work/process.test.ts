@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { LogRecord } from '../../src/log.ts';
+import type { LogRecord } from '../../src/errors/log.ts';
 import { KEY_WORK, type KeyWork, PARSERS, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, nextTry, processWork } from '../../src/work/process.ts';

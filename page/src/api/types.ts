@@ -4,20 +4,20 @@ export type { RestoreResponse } from '../../../src/api/restore.ts';
 export type { RevokeResponse } from '../../../src/api/revoke.ts';
 // What the API answers, by its own schemas: a change there is an error here.
 export type { AuditRecordView } from '../../../src/audit/record.ts';
-export type { DriftCause } from '../../../src/drift/report.ts';
-export type { TrendDay } from '../../../src/drift/trend.ts';
+export type { RekeyCheck } from '../../../src/controller/rekey-problems.ts';
+export type { DriftCause } from '../../../src/drift/report/report.ts';
+export type { TrendDay } from '../../../src/drift/report/trend.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
-export type { RekeyCheck } from '../../../src/rekey/rekey-problems.ts';
-export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/views/key-schemas.ts';
-export type { NowAnswer, NowParts } from '../../../src/views/now-schemas.ts';
-export type { RekeyStatus } from '../../../src/views/rekey.ts';
-export type { RotationSummary } from '../../../src/views/rotation-schemas.ts';
+export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/status/key-schemas.ts';
+export type { NowAnswer, NowParts } from '../../../src/status/now-schemas.ts';
+export type { RekeyStatus } from '../../../src/status/rekey.ts';
+export type { RotationSummary } from '../../../src/status/rotation-schemas.ts';
 
 import type { AUDIT_LIST, AUDIT_RECORD_WHOLE } from '../../../src/api/audit.ts';
 import type { ROTATE_RESPONSE } from '../../../src/api/rotate.ts';
-import type { TREND } from '../../../src/drift/trend.ts';
-import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/views/fleet-schemas.ts';
-import type { KEY_LIST } from '../../../src/views/key-schemas.ts';
+import type { TREND } from '../../../src/drift/report/trend.ts';
+import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/status/fleet-schemas.ts';
+import type { KEY_LIST } from '../../../src/status/key-schemas.ts';
 
 export type RotateResponse = z.output<typeof ROTATE_RESPONSE>;
 export type KeyList = z.output<typeof KEY_LIST>;

@@ -1,4 +1,4 @@
-import { HEALTH_STATES, type HealthState } from '../../../src/fleet/health-states.ts';
+import { HEALTH_STATES, type HealthState } from '../../../src/status/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { causeOf } from '../views/sort-fleet.ts';
 

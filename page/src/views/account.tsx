@@ -1,4 +1,4 @@
-import { HEALTH_MEANINGS } from '../../../src/fleet/health-states.ts';
+import { HEALTH_MEANINGS } from '../../../src/status/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';

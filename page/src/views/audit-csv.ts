@@ -1,5 +1,5 @@
 import { givenText } from '../../../src/audit/given-text.ts';
-import { csvLine } from '../../../src/csv.ts';
+import { csvLine } from '../../../src/formats/csv.ts';
 import type { AuditRecordView } from '../api/types.ts';
 
 const detail =

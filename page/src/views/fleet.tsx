@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
+import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetList, FleetRow } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
 import { count, digits, keyLabel } from '../names.ts';

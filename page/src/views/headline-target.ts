@@ -1,4 +1,4 @@
-import type { HealthState } from '../../../src/fleet/health-states.ts';
+import type { HealthState } from '../../../src/status/health-states.ts';
 import { keyNames } from '../names.ts';
 import type { SeenNow } from './now-seen.ts';
 

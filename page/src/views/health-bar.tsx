@@ -1,4 +1,4 @@
-import { HEALTH_MEANINGS, HEALTH_STATES } from '../../../src/fleet/health-states.ts';
+import { HEALTH_MEANINGS, HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetList } from '../api/types.ts';
 import { digits } from '../names.ts';
 import { href } from '../route.ts';

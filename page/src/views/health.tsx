@@ -1,4 +1,4 @@
-import type { HealthState } from '../../../src/fleet/health-states.ts';
+import type { HealthState } from '../../../src/status/health-states.ts';
 import { Badge } from '../ui/badge.tsx';
 import type { Tone } from '../ui/tone.ts';
 

@@ -1,5 +1,5 @@
-import { csvLine } from '../../../src/csv.ts';
-import { HEALTH_STATES } from '../../../src/fleet/health-states.ts';
+import { csvLine } from '../../../src/formats/csv.ts';
+import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { inWords, keyLabel } from '../names.ts';
 

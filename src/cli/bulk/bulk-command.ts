@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import pMap from 'p-map';
+import { type Entry, Journal } from '../../audit/journal.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import { CmkError } from '../../errors.ts';
-import { type Entry, Journal } from '../../operations/journal.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import { count } from '../../text.ts';
-import type { Cli } from '../cli.ts';
-import type { CmkCommand } from '../command.ts';
-import { type Ask, askBefore } from '../confirm.ts';
-import { type Explanation, explain } from '../explain.ts';
-import { oneTo, readGivenText, UsageError } from '../options.ts';
-import { Output, redirected, type TitledColumn } from '../output.ts';
+import { CmkError } from '../../errors/errors.ts';
+import { count } from '../../formats/text.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import type { Cli } from '../terminal/cli.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { type Ask, askBefore } from '../terminal/confirm.ts';
+import { type Explanation, explain } from '../terminal/explain.ts';
+import { oneTo, readGivenText, UsageError } from '../terminal/options.ts';
+import { Output, redirected, type TitledColumn } from '../terminal/output.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `

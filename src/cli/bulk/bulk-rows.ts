@@ -1,6 +1,6 @@
 import { Command, CommanderError, type Option } from 'commander';
 import { CsvError, parse } from 'csv-parse/sync';
-import { CmkError } from '../../errors.ts';
+import { CmkError } from '../../errors/errors.ts';
 
 /** One account of a bulk command. An empty cell takes the option of the command line. */
 export interface BulkRow {

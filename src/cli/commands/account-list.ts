@@ -1,18 +1,18 @@
 import { lastName } from '../../azure/resource-id.ts';
-import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
+import { inShort } from '../../formats/duration.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import { type AppApi, pagesOf } from '../../operations/app-api.ts';
-import { inShort } from '../../time/duration.ts';
 import {
   FLEET_ACCOUNT,
   FLEET_LIST,
   type FleetAccountAnswer,
   type FleetListAnswer,
   type FleetRowAnswer,
-} from '../../views/fleet-schemas.ts';
-import type { CmkCommand } from '../command.ts';
-import { choice } from '../options.ts';
-import type { Output } from '../output.ts';
+} from '../../status/fleet-schemas.ts';
+import { HEALTH_STATES, type HealthState } from '../../status/health-states.ts';
+import { type AppApi, pagesOf } from '../procedures/app-api.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { choice } from '../terminal/options.ts';
+import type { Output } from '../terminal/output.ts';
 
 /** Options of `account list` with the names of the API's parameters. */
 const FILTERS = ['key', 'vault', 'resourceGroup', 'subscription', 'tag', 'health', 'cause'] as const;

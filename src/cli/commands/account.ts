@@ -1,18 +1,18 @@
 import { Option } from 'commander';
-import type { OnboardOptions } from '../../operations/account/account-onboard.ts';
-import type { Verification } from '../../operations/account/account-verify.ts';
-import type { KeyChoice } from '../../operations/key/key-source.ts';
-import type { Where } from '../../operations/resolve.ts';
-import { count } from '../../text.ts';
+import { count } from '../../formats/text.ts';
 import { oneOrMany } from '../bulk/bulk-command.ts';
-import type { CmkCommand } from '../command.ts';
-import { confirmName } from '../confirm.ts';
-import type { Output } from '../output.ts';
+import type { OnboardOptions } from '../procedures/account/account-onboard.ts';
+import type { Verification } from '../procedures/account/account-verify.ts';
+import type { KeyChoice } from '../procedures/key/key-source.ts';
+import type { Where } from '../procedures/resolve.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { confirmName } from '../terminal/confirm.ts';
+import type { Output } from '../terminal/output.ts';
 import { addAccountViews } from './account-list.ts';
 import { addAccountBreakGlass } from './break-glass.ts';
 
 /** Loaded when a command runs: `--help` needs no operation. */
-const operations = () => import('../../operations/account/account-change.ts');
+const operations = () => import('../procedures/account/account-change.ts');
 
 interface EncryptOptions extends Where, KeyChoice {
   waitSeconds: number;
@@ -67,7 +67,7 @@ function addOnboard(command: CmkCommand): void {
       return [`vault ${kv}`, `key ${kv}/${key.toLowerCase()}`, `identity ${id}`, `role ${id} ${kv}`];
     },
     run: async (account, options, operation) => {
-      const { onboardAccount } = await import('../../operations/account/account-onboard.ts');
+      const { onboardAccount } = await import('../procedures/account/account-onboard.ts');
       return onboardAccount({ ...options, account }, operation);
     },
     trouble: ({ verification }) => verification && troubleOf(verification),
@@ -81,7 +81,7 @@ function addChanges(many: (name: string) => CmkCommand): void {
   oneOrMany(verify, {
     reads: true,
     run: async (account, options: Where, operation) => {
-      const { verifyAccount } = await import('../../operations/account/account-verify.ts');
+      const { verifyAccount } = await import('../procedures/account/account-verify.ts');
       return verifyAccount({ ...options, account }, operation);
     },
     trouble: troubleOf,
@@ -126,7 +126,7 @@ function addEnable(command: CmkCommand): void {
     shares: ({ vault, identity, grant }: EncryptOptions & { replaceIdentity?: boolean }) =>
       grant && identity ? [`role ${identity.toLowerCase()} ${vault.toLowerCase()}`] : [],
     run: async (account, options, operation) => {
-      const { enableAccount } = await import('../../operations/account/account-enable.ts');
+      const { enableAccount } = await import('../procedures/account/account-enable.ts');
       return enableAccount({ identity: undefined, ...options, account, key: options }, operation);
     },
   });
@@ -142,7 +142,7 @@ function addCreate(command: CmkCommand): void {
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
     .changes(async (operation, options: Options, account) => {
-      const { createAccount } = await import('../../operations/account/account-enable.ts');
+      const { createAccount } = await import('../procedures/account/account-enable.ts');
       return createAccount({ identity: undefined, ...options, account, key: options }, operation);
     });
 }

@@ -1,15 +1,15 @@
 import { Argument, Option } from 'commander';
-import { CmkError } from '../../errors.ts';
+import { CmkError } from '../../errors/errors.ts';
+import { count } from '../../formats/text.ts';
 import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import { findIdentity, findVault, keyIn, type Where } from '../../operations/resolve.ts';
-import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
-import type { CmkCommand } from '../command.ts';
-import { confirmName } from '../confirm.ts';
-import { namedOption, parsed, UsageError } from '../options.ts';
-import { visible } from '../visible.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import { findIdentity, findVault, keyIn, type Where } from '../procedures/resolve.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { confirmName } from '../terminal/confirm.ts';
+import { namedOption, parsed, UsageError } from '../terminal/options.ts';
+import { visible } from '../terminal/visible.ts';
 import { STORAGE } from './audit.ts';
 
 export function addAdminCommands(program: CmkCommand): void {
@@ -40,7 +40,7 @@ function addEnsureIdentity(admin: CmkCommand): void {
     )
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, options: Options, name) => {
-      const { ensureIdentity, ensureIdentityRole } = await import('../../operations/identity/identity-ensure.ts');
+      const { ensureIdentity, ensureIdentityRole } = await import('../procedures/identity/identity-ensure.ts');
       const vault = await findVault(options.vault, operation.azure);
       if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
       const ensured = await ensureIdentity({ ...options, name }, operation);
@@ -63,7 +63,7 @@ function addGrantRole(admin: CmkCommand): void {
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .changes(async (operation, { assignee, vault: name, key, waitSeconds }: Options) => {
-      const { ensureOfficer, ensureRole } = await import('../../operations/identity/identity-ensure.ts');
+      const { ensureOfficer, ensureRole } = await import('../procedures/identity/identity-ensure.ts');
       const vault = await findVault(name, operation.azure);
 
       if (assignee === 'me') {
@@ -104,7 +104,7 @@ function addEvents(admin: CmkCommand): void {
 
   const load = async () => {
     const { createEventGrid } = await import('../../events/event-grid-client.ts');
-    const operations = await import('../../operations/vault/events-ensure.ts');
+    const operations = await import('../procedures/vault/events-ensure.ts');
     return { ...operations, eventGrid: createEventGrid(cli.credential(), cli.cloud()) };
   };
 
@@ -137,7 +137,7 @@ const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly Work
 function addReplay(command: CmkCommand): void {
   const { cli } = command;
   const requeue = async (_operation: Operation, _options: unknown, queue: string) =>
-    (await import('../app-storage.ts')).requeuePoison(cli, queue as WorkQueueName);
+    (await import('../terminal/app-storage.ts')).requeuePoison(cli, queue as WorkQueueName);
   command
     .description("requeue the messages of one of the app's poison queues")
     .addArgument(new Argument('<queue>', 'the original queue').choices(QUEUES))
@@ -170,7 +170,7 @@ this machine:
 function addTestNotification(command: CmkCommand): void {
   const send = async (_operation: Operation, _options: unknown, target: string) => {
     const { randomUUID } = await import('node:crypto');
-    const { notifyTest } = await import('../../operations/notify-test.ts');
+    const { notifyTest } = await import('../procedures/app/notify-test.ts');
     const { createPostWebhook } = await import('../../notify/webhook-client.ts');
     const ports = { postWebhook: createPostWebhook(), now: () => new Date(), newId: randomUUID };
     return notifyTest(target, command.cli.environment, ports);
@@ -202,7 +202,7 @@ function addLock(command: CmkCommand): void {
       throw new UsageError('No storage account is named.', "Name the app's storage account with --account.");
     }
 
-    const { lockAudit } = await import('../../operations/audit-lock.ts');
+    const { lockAudit } = await import('../procedures/app/audit-lock.ts');
 
     const confirm = async (name: string, days: number): Promise<void> => {
       const mind = `For ${days} days no principal can delete a record of the audit trail in ${name}, or ${name} itself.`;

@@ -3,14 +3,14 @@ import type { RecordedEntry } from '../../audit/record.ts';
 import type { TrailFilter } from '../../audit/trail-filter.ts';
 import type { TrailReport } from '../../audit/verify-trail.ts';
 import { lastName } from '../../azure/resource-id.ts';
+import { isDay, momentAgo } from '../../formats/duration.ts';
+import { count } from '../../formats/text.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import { count } from '../../text.ts';
-import { isDay, momentAgo } from '../../time/duration.ts';
-import type { CmkCommand } from '../command.ts';
-import { oneTo, parsed, UsageError } from '../options.ts';
-import type { Output } from '../output.ts';
-import { visible } from '../visible.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { oneTo, parsed, UsageError } from '../terminal/options.ts';
+import type { Output } from '../terminal/output.ts';
+import { visible } from '../terminal/visible.ts';
 
 export const STORAGE = `
 Settings of the app name its storage: AzureWebJobsStorage__accountName with your
@@ -20,7 +20,7 @@ CMK_WORK__queueServiceUri.`;
 type Receipt = ReturnType<typeof readReceipt>;
 
 /** Loaded when a command runs: `--help` needs no client. */
-const storage = () => import('../app-storage.ts');
+const storage = () => import('../terminal/app-storage.ts');
 
 export function addAuditCommands(program: CmkCommand): void {
   const audit = program

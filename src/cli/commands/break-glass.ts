@@ -1,12 +1,12 @@
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import type { Where } from '../../operations/resolve.ts';
-import type { Cli } from '../cli.ts';
-import type { CmkCommand } from '../command.ts';
-import { type Ask, confirmName } from '../confirm.ts';
-import { text, UsageError } from '../options.ts';
-import type { Output } from '../output.ts';
-import { visibleLines } from '../visible.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import type { Where } from '../procedures/resolve.ts';
+import type { Cli } from '../terminal/cli.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { type Ask, confirmName } from '../terminal/confirm.ts';
+import { text, UsageError } from '../terminal/options.ts';
+import type { Output } from '../terminal/output.ts';
+import { visibleLines } from '../terminal/visible.ts';
 
 interface BreakGlassOptions extends Where {
   reason?: string;
@@ -32,7 +32,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-break-glass.ts');
+      const { previewRevocation, revokeAsOperator } = await import('../procedures/key/key-break-glass.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('revoke', nameOf(key), options, cli, () => radiusOf(key, cli));
       if (options.dryRun) return previewRevocation(key, environment, operation);
@@ -44,7 +44,7 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
     .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .changes(async (operation, options: BreakGlassOptions, name) => {
-      const { restoreAsOperator } = await import('../../operations/key/key-break-glass.ts');
+      const { restoreAsOperator } = await import('../procedures/key/key-break-glass.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('restore', nameOf(key), options, cli);
@@ -69,7 +69,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description("BREAK GLASS: remove the role of one account's identity on its key; the key does not change")
     .option('--shared', 'also revoke the access of other resources with the same identity')
     .changes(async (operation, options: BreakGlassOptions, account) => {
-      const { revokeAccount } = await import('../../operations/account/account-break-glass.ts');
+      const { revokeAccount } = await import('../procedures/account/account-break-glass.ts');
       const reason = await confirmedReason('revoke', account, options, cli);
       const { audit } = await cli.appRecord();
       return revokeAccount({ shared: false, ticket: undefined, ...options, account, reason, audit }, operation);
@@ -79,7 +79,7 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
       const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
-      const { restoreAccount } = await import('../../operations/account/account-break-glass.ts');
+      const { restoreAccount } = await import('../procedures/account/account-break-glass.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const reason = await confirmedReason('restore', account, options, cli);
       const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), () => cli.credential()));
@@ -103,7 +103,7 @@ export function addScopeCommands(program: CmkCommand): void {
 
   const set =
     (state: State) => async (operation: Operation, options: BreakGlassOptions, account: string, name: string) => {
-      const { setScopeState } = await import('../../operations/account/account-break-glass.ts');
+      const { setScopeState } = await import('../procedures/account/account-break-glass.ts');
       const isSure = state === 'Enabled' || options.yes || options.dryRun || false;
       await confirmName('disable', `${account}/${name}`, isSure, program.cli.context.ask);
       return setScopeState({ ...options, account, scope: name, state }, operation);
@@ -162,8 +162,8 @@ const PREVIEW_MS = 10_000;
 
 /** Reads the blast radius for the confirmation. A failed read does not stop the revocation. */
 async function radiusOf(key: ManagedKey, cli: Cli): Promise<string> {
-  const { blastRadiusOf, describeRadius } = await import('../../operations/key/blast-radius-of.ts');
-  const { Journal } = await import('../../operations/journal.ts');
+  const { blastRadiusOf, describeRadius } = await import('../procedures/key/blast-radius-of.ts');
+  const { Journal } = await import('../../audit/journal.ts');
   const journal = new Journal();
   const radius = await blastRadiusOf(key, await cli.azure(), cli.environment, PREVIEW_MS).catch(() => undefined);
   describeRadius(radius, journal);

@@ -1,8 +1,8 @@
-import { CmkError } from '../../errors.ts';
-import { REASONS, type Reason } from '../../reasons.ts';
-import { compareText } from '../../text.ts';
-import type { CmkCommand } from '../command.ts';
-import type { Output } from '../output.ts';
+import { CmkError } from '../../errors/errors.ts';
+import { REASONS, type Reason } from '../../errors/reasons.ts';
+import { compareText } from '../../formats/text.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import type { Output } from '../terminal/output.ts';
 
 interface ExplainedReason {
   readonly reason: string;
@@ -27,7 +27,7 @@ export function addDiagnosis(program: CmkCommand): void {
     .ofVaults()
     .reads(
       async (operation, { vault }: { vault: string[] }) =>
-        (await import('../../operations/doctor.ts')).examine(vault, program.cli.environment, operation),
+        (await import('../procedures/app/doctor.ts')).examine(vault, program.cli.environment, operation),
       (checks, output) => output.checks(checks),
     );
 }

@@ -1,15 +1,15 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
-import type { DriftReport } from '../../drift/report.ts';
-import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
-import { HEALTH_STATES, type HealthState } from '../../fleet/health-states.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import { findAccount } from '../../operations/resolve.ts';
+import type { DriftReport } from '../../drift/report/report.ts';
+import { count } from '../../formats/text.ts';
+import { causeLabel, shortResource } from '../../keys/resource-label.ts';
 import type { Environment } from '../../settings/settings.ts';
-import { count } from '../../text.ts';
-import type { GlobalOptions } from '../cli.ts';
-import type { CmkCommand } from '../command.ts';
-import { choice } from '../options.ts';
-import type { Column, Output } from '../output.ts';
+import { HEALTH_STATES, type HealthState } from '../../status/health-states.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import { findAccount } from '../procedures/resolve.ts';
+import type { GlobalOptions } from '../terminal/cli.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { choice } from '../terminal/options.ts';
+import type { Column, Output } from '../terminal/output.ts';
 
 interface DriftOptions extends Pick<GlobalOptions, 'subscription'> {
   vault: string[];
@@ -24,9 +24,9 @@ export function addDriftCommand(program: CmkCommand): void {
   const { cli } = program;
   const { environment } = cli;
   const check = async (operation: Operation, options: DriftOptions): Promise<DriftReport> => {
-    const { checkDrift, filterReport } = await import('../../operations/drift-check.ts');
+    const { checkDrift, filterReport } = await import('../procedures/app/drift-check.ts');
     const { createServices } = await import('../../services.ts');
-    const { shorten } = await import('../../drift/causes.ts');
+    const { shorten } = await import('../../drift/report/causes.ts');
     const { vault: vaults, expand, key, resourceGroup, health, cause, subscription } = options;
     const services = (app: Environment) => createServices(app, cli.credential(), () => {});
     const report = await checkDrift({ vaults, environment, services }, operation);
@@ -59,7 +59,7 @@ function addRelease(command: CmkCommand): void {
     .reads(
       async ({ azure }, { reason, ticket }: { reason: string; ticket?: string }, name) => {
         const { z } = await import('zod');
-        const { appOfEnvironment } = await import('../app-of-environment.ts');
+        const { appOfEnvironment } = await import('../terminal/app-of-environment.ts');
         const app = appOfEnvironment(command.cli);
         const account = parseStorageAccountId(name)?.id ?? (await findAccount(name, azure)).id;
         const released = z.object({ account: z.string(), audit: z.string() });

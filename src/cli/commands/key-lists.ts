@@ -1,11 +1,11 @@
-import { CmkError } from '../../errors.ts';
-import { type AppApi, pagesOf } from '../../operations/app-api.ts';
-import { keyByName } from '../../operations/resolve.ts';
+import { CmkError } from '../../errors/errors.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { KEY_LIST, type KeySummary } from '../../views/key-schemas.ts';
-import type { CmkCommand } from '../command.ts';
-import { choice } from '../options.ts';
-import type { Output } from '../output.ts';
+import { KEY_LIST, type KeySummary } from '../../status/key-schemas.ts';
+import { type AppApi, pagesOf } from '../procedures/app-api.ts';
+import { keyByName } from '../procedures/resolve.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { choice } from '../terminal/options.ts';
+import type { Output } from '../terminal/output.ts';
 
 const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
 

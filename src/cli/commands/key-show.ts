@@ -1,8 +1,8 @@
-import type { AppApi } from '../../operations/app-api.ts';
-import { count } from '../../text.ts';
-import type { CmkCommand } from '../command.ts';
-import type { UsedKeyStatus } from '../key-status.ts';
-import type { Column, Output } from '../output.ts';
+import { count } from '../../formats/text.ts';
+import type { AppApi } from '../procedures/app-api.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import type { Column, Output } from '../terminal/output.ts';
+import type { UsedKeyStatus } from './key-status.ts';
 import { sinceOf } from './rotation.ts';
 
 const BY_APP = `
@@ -18,8 +18,8 @@ export function addKeyShow(command: CmkCommand): void {
     .description('its versions with their users, an open revocation and a pause')
     .addHelpText('after', BY_APP)
     .reads(async ({ azure }, _, name) => {
-      const { appIfKnown } = await import('../app-of-environment.ts');
-      const { keyStatusOf } = await import('../key-status.ts');
+      const { appIfKnown } = await import('../terminal/app-of-environment.ts');
+      const { keyStatusOf } = await import('./key-status.ts');
       app ??= appIfKnown(cli);
       return keyStatusOf(await cli.key(name), cli.environment, { azure, app: await app });
     }, showStatus);

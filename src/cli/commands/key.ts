@@ -1,10 +1,10 @@
 import { Option } from 'commander';
-import type { WantedKey } from '../../operations/key/key-ensure.ts';
-import type { KeyRetireOptions } from '../../operations/key/key-retire.ts';
 import { NOT_KNOWN } from '../../retirement/retirement.ts';
-import type { CmkCommand } from '../command.ts';
-import { confirmName } from '../confirm.ts';
-import { duration, number, parsed, readGiven, readGivenText, seconds } from '../options.ts';
+import type { WantedKey } from '../procedures/key/key-ensure.ts';
+import type { KeyRetireOptions } from '../procedures/key/key-retire.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { confirmName } from '../terminal/confirm.ts';
+import { duration, number, parsed, readGiven, readGivenText, seconds } from '../terminal/options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList } from './key-lists.ts';
 import { addKeyShow } from './key-show.ts';
@@ -56,7 +56,7 @@ function addEnsure(command: CmkCommand): void {
     .option('--rotate-after <duration>', 'rotation policy: age at which a version is rotated (P18M)', parsed(duration))
     .addOption(beforeExpiry.argParser(parsed(duration)).conflicts('rotateAfter'))
     .changes(async (operation, { kty, size, expires: expiresOn, rotationPolicy, ...wanted }: Options, name) => {
-      const { ensureKey } = await import('../../operations/key/key-ensure.ts');
+      const { ensureKey } = await import('../procedures/key/key-ensure.ts');
       const { versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
       const isGiven = expiresIn || rotateAfter || rotateBeforeExpiry;
       const none = rotationPolicy ? undefined : ('none' as const);
@@ -77,7 +77,7 @@ function addImport(command: CmkCommand): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'import into hardware, in a premium vault')
     .changes(async (operation, { file, passwordFile, hsm: hardware = false, expires }: Options, name) => {
-      const { importKey, readPrivateKey } = await import('../../operations/key/key-import.ts');
+      const { importKey, readPrivateKey } = await import('../procedures/key/key-import.ts');
       const expiresOn = expires === 'never' ? undefined : expires;
       const password = passwordFile
         ? (await readGivenText(passwordFile)).replace(/\r?\n$/, '')
@@ -101,8 +101,8 @@ function addRotate(command: CmkCommand): void {
     .addOption(wait.argParser(parsed(seconds)).preset('PT30M'))
     .changes(
       async (operation, { ifOlderThan, wait: waitSeconds }: { ifOlderThan: number; wait?: number }, name) => {
-        const { rotateKey } = await import('../../operations/key/key-rotate.ts');
-        const { awaitMoves } = await import('../../operations/key/await-moves.ts');
+        const { rotateKey } = await import('../../rotation/rotate-key.ts');
+        const { awaitMoves } = await import('../procedures/key/await-moves.ts');
         const key = await cli.key(name);
         const rotated = await rotateKey(key, ifOlderThan, operation);
         if (waitSeconds === undefined || rotated.to === undefined) return { ...rotated, moves: undefined };
@@ -139,7 +139,7 @@ function addRetire(command: CmkCommand): void {
     })
     .changes(async (operation, options: Options, name) => {
       const { version, withoutEvidence, usageWorkspace, reason: why, ticket } = options;
-      const { retireVersions } = await import('../../operations/key/key-retire.ts');
+      const { retireVersions } = await import('../procedures/key/key-retire.ts');
       const key = await cli.key(name);
       const what = `disable ${version ?? 'every version without a known use'} of`;
       const mind = withoutEvidence ? NOT_KNOWN : '';
@@ -162,7 +162,7 @@ function addUnretire(command: CmkCommand): void {
     .description('enable a retired version again, and exclude it from retirement')
     .requiredOption('--version <version>', 'the version')
     .changes(async (operation, { version, reason: why, ticket }: RetireOptions & { version: string }, name) => {
-      const { unretireVersion } = await import('../../operations/key/key-retire.ts');
+      const { unretireVersion } = await import('../procedures/key/key-retire.ts');
       return unretireVersion(await cli.key(name), { version, why, ticket, app: await cli.appRecord() }, operation);
     });
 }

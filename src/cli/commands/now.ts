@@ -1,8 +1,8 @@
-import { causeLabel } from '../../fleet/fleet-summary.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { NowAnswer, NowParts } from '../../views/now-schemas.ts';
-import type { CmkCommand } from '../command.ts';
-import type { Output } from '../output.ts';
+import { causeLabel } from '../../keys/resource-label.ts';
+import type { NowAnswer, NowParts } from '../../status/now-schemas.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import type { Output } from '../terminal/output.ts';
 import { byIndexAnd } from './account-list.ts';
 import { sinceOf } from './rotation.ts';
 
@@ -18,7 +18,7 @@ export function addNowCommand(program: CmkCommand): void {
     .description('health of the fleet, and its problems')
     .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or its health is unknown.')
     .readsApp(async ({ app, azure }): Promise<WholeNow> => {
-      const { NOW } = await import('../../views/now-schemas.ts');
+      const { NOW } = await import('../../status/now-schemas.ts');
       const endMs = azure.now().getTime() + LONGEST_MS;
       for (;;) {
         const now = await app.get('/now', NOW);

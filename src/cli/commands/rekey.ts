@@ -1,15 +1,15 @@
 import { lastName } from '../../azure/resource-id.ts';
+import { count } from '../../formats/text.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import type { AppApi } from '../../operations/app-api.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
-import { findVault } from '../../operations/resolve.ts';
-import { count } from '../../text.ts';
-import type { RekeyStatus } from '../../views/rekey.ts';
-import type { Cli } from '../cli.ts';
-import type { CmkCommand } from '../command.ts';
-import { EXIT } from '../exit-codes.ts';
-import { oneTo } from '../options.ts';
-import type { Output } from '../output.ts';
+import type { RekeyStatus } from '../../status/rekey.ts';
+import type { AppApi } from '../procedures/app-api.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import { findVault } from '../procedures/resolve.ts';
+import type { Cli } from '../terminal/cli.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { EXIT } from '../terminal/exit-codes.ts';
+import { oneTo } from '../terminal/options.ts';
+import type { Output } from '../terminal/output.ts';
 import { reasonOf } from './break-glass.ts';
 
 interface OrderOptions {
@@ -48,7 +48,7 @@ export function addRekeyCommands(program: CmkCommand): void {
 }
 
 async function readOne(id: string, app: AppApi): Promise<RekeyStatus> {
-  const { REKEY_STATUS } = await import('../../views/rekey.ts');
+  const { REKEY_STATUS } = await import('../../status/rekey.ts');
   return app.get(pathOf(id), REKEY_STATUS);
 }
 
@@ -59,7 +59,7 @@ function pathOf(id: string): string {
 /** Opens the app's storage for an order, and asks for a missing reason; a dry run needs none. */
 async function prepareOrder(options: OrderOptions, cli: Cli) {
   const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
-  const { appByStorage } = await import('../app-of-environment.ts');
+  const { appByStorage } = await import('../terminal/app-of-environment.ts');
   return { reason, app: await appByStorage(cli) };
 }
 
@@ -68,7 +68,7 @@ function addStart(rekey: CmkCommand): void {
 
   const start = async (operation: Operation, options: Options, from: string, to: string) => {
     const { REKEY_STARTED } = await import('../../api/rekeys.ts');
-    const { REKEY_CHECK } = await import('../../rekey/rekey-problems.ts');
+    const { REKEY_CHECK } = await import('../../controller/rekey-problems.ts');
     const { reason, app } = await prepareOrder(options, rekey.cli);
     const { ticket, maxFailures, grant = false } = options;
     const { journal } = operation;
@@ -118,7 +118,7 @@ function addStart(rekey: CmkCommand): void {
 
 /** The command assigns roles at the operator's request; the app never does. */
 async function grantRoles(principals: readonly string[], to: string, operation: Operation): Promise<void> {
-  const { ensureRole } = await import('../../operations/identity/identity-ensure.ts');
+  const { ensureRole } = await import('../procedures/identity/identity-ensure.ts');
   const { ENCRYPTION_USER } = await import('../../identities/key-roles.ts');
   const [vaultName = '', key] = to.split('/');
   const vault = await findVault(vaultName, operation.azure);
@@ -140,7 +140,7 @@ function addChange(rekey: CmkCommand, act: keyof typeof DONE, description: strin
   if (act === 'cancel') command.option('--keep', 'end it without moving accounts back');
 
   const change = async ({ journal }: Operation, options: OrderOptions & { readonly keep?: boolean }, id: string) => {
-    const { REKEY_STATUS } = await import('../../views/rekey.ts');
+    const { REKEY_STATUS } = await import('../../status/rekey.ts');
     const { reason, app } = await prepareOrder(options, rekey.cli);
     const before = await readOne(id, app);
     const text = `re-key ${id}: ${options.keep ? 'ended as it is' : DONE[act]}`;

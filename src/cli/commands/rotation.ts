@@ -1,13 +1,13 @@
 import { accountsNotListed } from '../../accounts/in-sight.ts';
 import { lastName } from '../../azure/resource-id.ts';
+import { parseMoment } from '../../formats/duration.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import { pagesOf } from '../../operations/app-api.ts';
-import type { Operation } from '../../operations/operator-azure.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
-import { parseMoment } from '../../time/duration.ts';
-import { ROTATION, ROTATION_LIST, type Rotation, type RotationSummary } from '../../views/rotation-schemas.ts';
-import type { CmkCommand } from '../command.ts';
-import type { Output } from '../output.ts';
+import { ROTATION, ROTATION_LIST, type Rotation, type RotationSummary } from '../../status/rotation-schemas.ts';
+import { pagesOf } from '../procedures/app-api.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import type { Output } from '../terminal/output.ts';
 
 export function addRotationCommands(program: CmkCommand): void {
   const { cli } = program;
@@ -103,7 +103,7 @@ function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
 
   const order = async ({ azure }: Operation, { reason, ticket, until }: Options, name?: string) => {
     const { CONTROL_RESPONSE } = await import('../../api/pause.ts');
-    const { appByStorage } = await import('../app-of-environment.ts');
+    const { appByStorage } = await import('../terminal/app-of-environment.ts');
     const found = name === undefined ? undefined : await cli.key(name);
     key = found && `${found.vault.name}/${found.name}`;
     const end = until === undefined ? undefined : parseMoment(until, azure.now()).toISOString();

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import { findVault, type Where } from '../../operations/resolve.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import type { CmkCommand } from '../command.ts';
-import { UsageError } from '../options.ts';
+import { findVault, type Where } from '../procedures/resolve.ts';
+import type { CmkCommand } from '../terminal/command.ts';
+import { UsageError } from '../terminal/options.ts';
 
 export function addVaultCommands(program: CmkCommand): void {
   const vault = program.command('vault').description('key vaults: list, show, ensure');
@@ -43,7 +43,7 @@ export function addVaultCommands(program: CmkCommand): void {
     .description('create a key vault with purge protection, or enable it permanently on an existing vault')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
     .changes(async (operation, options: Where & { location?: string; sku?: 'standard' | 'premium' }, name) => {
-      const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
+      const { ensureVault } = await import('../procedures/vault/vault-ensure.ts');
       return ensureVault({ ...options, name }, operation);
     });
 }

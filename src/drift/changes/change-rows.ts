@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { parseJson } from '../../azure/parse-json.ts';
 import { CHANGED_BY, CONCERNS, type ResourceChange } from '../../events/resource-event.ts';
-import type { FleetTable, RowChange } from '../../fleet/fleet-table-client.ts';
-import { parseJson } from '../../text.ts';
-import { HOUR_MS } from '../../time/spans.ts';
+import { HOUR_MS } from '../../formats/spans.ts';
+import type { FleetTable, RowChange } from '../../index/fleet-table-client.ts';
 import { type Cause, KEY_WORK } from '../../work/messages.ts';
 import type { WorkQueue } from '../../work/work-queue-client.ts';
 

@@ -1,18 +1,23 @@
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import { comparableId, parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../errors/log.ts';
+import { REASONS } from '../../errors/reasons.ts';
+import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
+import type { UseRows } from '../../index/use-row.ts';
 import { type Contest, withContest } from '../../orders/standing-orders.ts';
-import { REASONS } from '../../reasons.ts';
-import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
+import type { OrdersStore } from '../../orders/standing-orders-client.ts';
 import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
+import { type FixServices, fix, isFixed } from '../apply/fixes.ts';
+import { putWork, type WantedWork } from '../apply/put-work.ts';
+import { rulesOf } from '../checks/rules.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { rulesOf } from '../drift-run.ts';
-import { fix, isFixed } from '../fixes.ts';
-import { putWork, type WantedWork } from '../put-work.ts';
-import type { DriftReport, Finding } from '../report.ts';
-import type { DriftServices } from '../run-drift-check.ts';
+import type { GatherServices } from '../gather/parts.ts';
+import type { DriftReport, Finding } from '../report/report.ts';
+import type { DriftStorage } from '../store/drift-storage-client.ts';
+
 import { logCauses } from '../store/publish-report.ts';
-import { type ChangeRow, requestChanges } from './change-rows.ts';
+import { type ChangeRow, type ChangeRows, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
 import { type Focus, type FocusPorts, focusOf, isAbout, resourceOf } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
@@ -28,8 +33,15 @@ const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */
 const MOST_NOTED = 64;
 
-type ChangeServices = DriftServices &
+/** The services of gathering and fixing, and the stores of changes, orders and reports. */
+type ChangeServices = GatherServices &
+  FixServices &
   FocusPorts & {
+    readonly driftStorage: DriftStorage;
+    readonly orderStore: OrdersStore;
+    readonly changes: ChangeRows;
+    readonly activityLog: Pick<ActivityLog, 'writes'>;
+    readonly useRows: Pick<UseRows, 'of'>;
     readonly leases: Leases;
     readonly newId: () => string;
   };

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
 import type { ActivityLog, LoggedWrite } from '../../accounts/activity-log-client.ts';
 import { errorText } from '../../azure/failure.ts';
+import type { Log } from '../../errors/log.ts';
 import type { ChangedBy } from '../../events/resource-event.ts';
-import type { Log } from '../../log.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
 
 /** Maximum number of changes per call. */

@@ -3,14 +3,14 @@ import { CONCURRENCY } from '../../azure/limits.ts';
 import { readOnce } from '../../azure/read-or-why.ts';
 import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
-import type { KnownKeys } from '../../fleet/fleet-index.ts';
-import type { UseRow, UseRows } from '../../fleet/use-row.ts';
+import type { KnownKeys } from '../../index/fleet-index.ts';
+import type { UseRow, UseRows } from '../../index/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { VAULT_CHECKS } from '../checks/vault-checks.ts';
-import type { Finding } from '../report.ts';
+import type { Finding } from '../report/report.ts';
 
 /** Maximum number of keys per vault whose users are read. */
 const MOST_KEYS = 1_000;

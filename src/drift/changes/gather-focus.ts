@@ -1,11 +1,11 @@
 import pMap from 'p-map';
+import type { Account } from '../../accounts/account.ts';
 import { unlessMissing } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
 import { parseStorageAccountId, type ResourceId } from '../../azure/resource-id.ts';
-import type { GraphResource } from '../../dependents/resource-graph-client.ts';
-import { usesOfVault } from '../../dependents/resource-graph-query.ts';
-import type { Account } from '../../fleet/account.ts';
+import type { GraphResource } from '../../key-users/resource-graph-client.ts';
+import { usesOfVault } from '../../key-users/resource-graph-query.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { KEY_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
@@ -14,7 +14,7 @@ import { VAULT_CHECKS } from '../checks/vault-checks.ts';
 import { partsOfKeys } from '../gather/gather-keys.ts';
 import { contextOf, gatherSubscription } from '../gather/gather-subscription.ts';
 import type { GatherServices } from '../gather/parts.ts';
-import type { Finding } from '../report.ts';
+import type { Finding } from '../report/report.ts';
 import { type Focus, isAbout, ofKind, resourceOf } from './focus.ts';
 
 /** Maximum number of accounts to read separately. Above it, the app lists the subscription. */

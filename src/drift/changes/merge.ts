@@ -1,10 +1,10 @@
 import type { ResourceChange } from '../../events/resource-event.ts';
-import { percentile } from '../../time/percentile.ts';
-import { causesOf } from '../causes.ts';
+import { percentile } from '../../formats/percentile.ts';
+import { isFixed } from '../apply/fixes.ts';
 import { compareFindings, countFindings, withHistory } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { isFixed } from '../fixes.ts';
-import type { DriftChange, Finding, WholeReport } from '../report.ts';
+import { causesOf } from '../report/causes.ts';
+import type { DriftChange, Finding, WholeReport } from '../report/report.ts';
 import { type Focus, isAbout, resourceOf } from './focus.ts';
 import type { FocusResult } from './gather-focus.ts';
 

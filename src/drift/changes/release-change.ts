@@ -1,10 +1,10 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
-import type { WorkItems } from '../../fleet/work-items.ts';
-import type { Log } from '../../log.ts';
+import type { Log } from '../../errors/log.ts';
+import type { WorkItems } from '../../index/work-items.ts';
 import { changeOrders, type OrderPorts } from '../../orders/change-orders.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
 import { contestOf, type UnrecordedOrder, withoutContest } from '../../orders/standing-orders.ts';
-import { type PutWorkPorts, putWork } from '../put-work.ts';
+import { type PutWorkPorts, putWork } from '../apply/put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
 
 /** Operation in the row of a release. */

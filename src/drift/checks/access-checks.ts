@@ -1,5 +1,5 @@
+import { DAY_MS } from '../../formats/spans.ts';
 import { grantAccess } from '../../identities/grant-access.ts';
-import { DAY_MS } from '../../time/spans.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
 import { type AccountSubject, type KeySubject, managedUses, type Rules } from './subjects.ts';

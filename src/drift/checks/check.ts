@@ -1,6 +1,6 @@
 import type { ShellCommand } from '../../azure/shell-command.ts';
-import type { Reason } from '../../reasons.ts';
-import type { Finding, FixAction } from '../report.ts';
+import type { Reason } from '../../errors/reasons.ts';
+import type { Finding, FixAction } from '../report/report.ts';
 import type { Rules } from './subjects.ts';
 
 /** A check's finding on one subject. */

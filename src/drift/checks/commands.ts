@@ -1,8 +1,8 @@
+import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { inSequence, type ShellCommand, shellCommand } from '../../azure/shell-command.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
-import type { Account } from '../../fleet/account.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import { azVaultOption } from '../../keys/vault-options.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { NO_COMMAND, type ShellCommand, WHY_NO_COMMAND } from '../../azure/shell-command.ts';
+import { DAY_MS } from '../../formats/spans.ts';
+import { compareText } from '../../formats/text.ts';
 import { exemptionOf } from '../../settings/exemption.ts';
-import { compareText } from '../../text.ts';
-import { DAY_MS } from '../../time/spans.ts';
-import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report.ts';
+import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report/report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 

@@ -1,6 +1,8 @@
+import type { Account } from '../../accounts/account.ts';
 import { known } from '../../azure/read-or-why.ts';
 import type { ShellCommand } from '../../azure/shell-command.ts';
-import type { Account } from '../../fleet/account.ts';
+import { REASONS } from '../../errors/reasons.ts';
+import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
 import {
   compareAge,
   isStorageKind,
@@ -9,7 +11,6 @@ import {
   newestVersion,
 } from '../../keys/key-versions.ts';
 import { MAX_AGE_DAYS } from '../../keys/near-expiry.ts';
-import { REASONS } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
@@ -21,7 +22,6 @@ import {
   rotationDue,
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
-import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Check, Found, FoundCause } from './check.ts';
 import { allowOperations, moveAccount, rotate } from './commands.ts';
 import { isUsedByMySql, stoppedByExpiry } from './other-checks.ts';

@@ -1,4 +1,4 @@
-import type { KeyUse } from '../../fleet/key-use.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
 
 /** Maximum number of examples in a finding. */
 const EXAMPLES = 3;

@@ -1,6 +1,6 @@
+import type { Account } from '../../accounts/account.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
 import { known } from '../../azure/read-or-why.ts';
-import type { Account } from '../../fleet/account.ts';
-import type { KeyUse } from '../../fleet/key-use.ts';
 import { findVersion, type KeyVersion, usability } from '../../keys/key-versions.ts';
 import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';

@@ -1,6 +1,8 @@
 import { known } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
-import type { OtherDependent } from '../../dependents/dependent.ts';
+import { DAY_MS } from '../../formats/spans.ts';
+import { nameFirst } from '../../formats/text.ts';
+import type { OtherDependent } from '../../key-users/dependent.ts';
 import {
   findVersion,
   isKnownOlder,
@@ -9,8 +11,6 @@ import {
   usableSince,
 } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import { nameFirst } from '../../text.ts';
-import { DAY_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 

@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
+import { evenDays } from '../../formats/duration.ts';
 import type { RotationPolicy } from '../../keys/key-client.ts';
-import { evenDays } from '../../time/duration.ts';
 import type { KeyDenial, KeyRule } from '../../vaults/key-policies.ts';
 import type { Found } from './check.ts';
 import { exemptVault, setLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';

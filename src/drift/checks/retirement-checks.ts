@@ -1,6 +1,8 @@
 import { known } from '../../azure/read-or-why.ts';
-import type { OtherDependent } from '../../dependents/dependent.ts';
-import { gapsOf } from '../../dependents/version-users.ts';
+import { HOUR_MS } from '../../formats/spans.ts';
+import { nameFirst } from '../../formats/text.ts';
+import type { OtherDependent } from '../../key-users/dependent.ts';
+import { gapsOf } from '../../key-users/version-users.ts';
 import { compareAge, newestUsableVersion } from '../../keys/key-versions.ts';
 import { reasonsOfLog, sentenceOf, takenOver, usesSince } from '../../retirement/evidence.ts';
 import {
@@ -12,8 +14,6 @@ import {
   retiredRecord,
   unretireCommand,
 } from '../../retirement/retirement.ts';
-import { nameFirst } from '../../text.ts';
-import { HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 

@@ -1,12 +1,12 @@
+import type { Account, PlatformScope } from '../../accounts/account.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
-import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
-import type { Account, PlatformScope } from '../../fleet/account.ts';
-import type { KeyUse } from '../../fleet/key-use.ts';
-import type { RolloutRow } from '../../fleet/rollout-row.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
+import type { RolloutRow } from '../../index/rollout-row.ts';
+import type { OtherDependent } from '../../key-users/dependent.ts';
 import type { KeyKind, RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
@@ -15,7 +15,7 @@ import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import type { KnownRevocation } from '../report.ts';
+import type { KnownRevocation } from '../report/report.ts';
 import type { DeadLetter } from '../store/app-state-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 

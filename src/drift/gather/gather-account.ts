@@ -1,8 +1,8 @@
+import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { scopeResource } from '../../azure/resource-id.ts';
-import type { Account, PlatformScope, Scope } from '../../fleet/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../fleet/key-use.ts';
-import { versionInUse } from '../../fleet/plan.ts';
+import { versionInUse } from '../../controller/plan.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { AccountSubject, KeySubject, UseSubject } from '../checks/subjects.ts';

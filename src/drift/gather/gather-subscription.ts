@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
+import type { Account } from '../../accounts/account.ts';
 import { describeFailure, errorText } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { known, readOnce, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
-import type { Account } from '../../fleet/account.ts';
-import { accountRow } from '../../fleet/fleet-keys.ts';
-import { useOfAccount, useOfScope } from '../../fleet/read-use.ts';
-import { type UseRow, versionOfRow } from '../../fleet/use-row.ts';
+import { useOfAccount, useOfScope } from '../../controller/read-use.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { accountRow } from '../../index/fleet-keys.ts';
+import { type UseRow, versionOfRow } from '../../index/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { newestUsableVersion } from '../../keys/key-versions.ts';
 import { contestOf } from '../../orders/standing-orders.ts';
@@ -25,8 +25,8 @@ import {
   type Rules,
   type UseSubject,
 } from '../checks/subjects.ts';
-import { AccountMemory, type ManagedMemory } from '../managed-accounts.ts';
-import type { Finding, ReportBefore } from '../report.ts';
+import { AccountMemory, type ManagedMemory } from '../report/managed-accounts.ts';
+import type { Finding, ReportBefore } from '../report/report.ts';
 import { gatherAccount, type SeenScope } from './gather-account.ts';
 import { identityReader } from './gather-identities.ts';
 import { gatheredKeys } from './gather-keys.ts';

@@ -11,8 +11,8 @@ import {
 } from '../../azure/read-or-why.ts';
 import { lastName } from '../../azure/resource-id.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
+import { DAY_MS } from '../../formats/spans.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
-import { DAY_MS } from '../../time/spans.ts';
 import { appliesTo, denialsOf, isExempt, type KeyDenial, scopeOfInitiative } from '../../vaults/key-policies.ts';
 import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 import type { Rules, VaultSubject } from '../checks/subjects.ts';

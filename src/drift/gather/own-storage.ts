@@ -1,5 +1,5 @@
 import type { UnreadPart } from '../../azure/read-or-why.ts';
-import { isStorageAccount } from '../../dependents/other-dependents.ts';
+import { isStorageAccount } from '../../key-users/other-dependents.ts';
 import type { AppSubject, KeySubject } from '../checks/subjects.ts';
 import type { SubscriptionResult } from './gather-subscription.ts';
 import { PARTS } from './parts.ts';

@@ -1,14 +1,14 @@
+import type { AccountScopes, StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import type { AuditWatch } from '../../audit/verify-trail.ts';
 import type { What } from '../../azure/read-or-why.ts';
-import type { KeyUserResources, ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
-import type { RolloutStore } from '../../fleet/rollout-row.ts';
-import type { AccountScopes, StorageAccounts } from '../../fleet/storage-client.ts';
-import type { UseRows } from '../../fleet/use-row.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import { GROUP_ROLES_READ, LOCAL_ROLES_READ, type LocalAccessServices } from '../../identities/local-access-reader.ts';
+import type { RolloutStore } from '../../index/rollout-row.ts';
+import type { UseRows } from '../../index/use-row.ts';
+import type { KeyUserResources, ResourceGraph } from '../../key-users/resource-graph-client.ts';
 import type { KeyCatalog, Keys } from '../../keys/key-client.ts';
 import { readKeysRight, readPolicyRight, readVaultRight } from '../../keys/key-rights.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';

@@ -1,5 +1,5 @@
+import type { Account } from '../../accounts/account.ts';
 import { known, type Part, readOnce, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
-import type { Account } from '../../fleet/account.ts';
 import {
   accessEnds,
   type IdentityState,

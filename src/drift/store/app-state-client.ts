@@ -4,9 +4,9 @@ import { controlContainer, workQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs } from '../../azure/blobs.ts';
 import { withinTime } from '../../azure/deadline.ts';
 import { unlessMissing } from '../../azure/failure.ts';
+import { parseJson } from '../../azure/parse-json.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { parseJson } from '../../text.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 
 /** Maximum number of dead letters to read. A failing vault creates thousands. */

@@ -3,11 +3,11 @@ import type { ContainerClient } from '@azure/storage-blob';
 import { controlContainer, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs, readDocument, removeBlob, uploadText } from '../../azure/blobs.ts';
 import { describeFailure } from '../../azure/failure.ts';
+import { parseJson } from '../../azure/parse-json.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { parseJson } from '../../text.ts';
-import { shorten } from '../causes.ts';
-import { RUNNING_CHECK, type RunningCheck } from '../drift-run.ts';
-import { MANAGED_MEMORY, type ManagedMemory } from '../managed-accounts.ts';
+import { shorten } from '../report/causes.ts';
+import { RUNNING_CHECK, type RunningCheck } from '../report/drift-run.ts';
+import { MANAGED_MEMORY, type ManagedMemory } from '../report/managed-accounts.ts';
 import {
   DRIFT_REPORT,
   DRIFT_SUMMARY,
@@ -17,8 +17,8 @@ import {
   type PreviousFinding,
   type ReportBefore,
   type WholeReport,
-} from '../report.ts';
-import { KEPT_DAY, type KeptDay } from '../trend.ts';
+} from '../report/report.ts';
+import { KEPT_DAY, type KeptDay } from '../report/trend.ts';
 import { appState } from './app-state-client.ts';
 import { joinDetails, packDetails, unpackDetails } from './report-details.ts';
 

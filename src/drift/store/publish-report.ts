@@ -1,7 +1,7 @@
 import { describe, describeFailure } from '../../azure/failure.ts';
-import type { Log, LogLevel, LogRecord } from '../../log.ts';
-import { REASONS, type Reason } from '../../reasons.ts';
-import type { DriftCause, WholeReport } from '../report.ts';
+import type { Log, LogLevel, LogRecord } from '../../errors/log.ts';
+import { REASONS, type Reason } from '../../errors/reasons.ts';
+import type { DriftCause, WholeReport } from '../report/report.ts';
 import type { DriftStorage } from './drift-storage-client.ts';
 
 /** Maximum number of causes to log. The report contains every cause. */

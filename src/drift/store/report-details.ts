@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { DRIFT_DETAILS, type DriftDetails } from '../report.ts';
+import { DRIFT_DETAILS, type DriftDetails } from '../report/report.ts';
 
 // Format of a report's details in the store: JSON Lines, gzip, Base64. A line has entries of one list, so that the JSON
 // of ten thousand findings is never in memory at once.

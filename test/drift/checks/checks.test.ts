@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ALL_CHECKS } from '../../../src/drift/checks/checks.ts';
-import { REASONS } from '../../../src/reasons.ts';
+import { REASONS } from '../../../src/errors/reasons.ts';
 
 it('the tables of checks have each reason once, with a sentence that it makes sure of and what to do', () => {
   const reasons = ALL_CHECKS.map(({ reason }) => reason);

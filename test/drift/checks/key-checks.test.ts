@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
-import type { RolloutRow } from '../../../src/fleet/rollout-row.ts';
+import { REASONS } from '../../../src/errors/reasons.ts';
+import type { RolloutRow } from '../../../src/index/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
-import { REASONS } from '../../../src/reasons.ts';
 import { KEY_RULES, type KeyRule } from '../../../src/vaults/key-policies.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {

@@ -1,3 +1,5 @@
+import type { Account } from '../../../src/accounts/account.ts';
+import type { KeyUse } from '../../../src/accounts/key-use.ts';
 import type { Part, UnreadPart } from '../../../src/azure/read-or-why.ts';
 import { KeyUsage } from '../../../src/drift/checks/key-usage.ts';
 import type {
@@ -9,8 +11,6 @@ import type {
   VaultSubject,
 } from '../../../src/drift/checks/subjects.ts';
 import { type EventSubscriptionState, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
-import type { Account } from '../../../src/fleet/account.ts';
-import type { KeyUse } from '../../../src/fleet/key-use.ts';
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type ManagedVault, managedKey } from '../../../src/keys/managed-vaults.ts';

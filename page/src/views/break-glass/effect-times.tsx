@@ -1,4 +1,4 @@
-import { SERVICE_WORDS } from '../../../../src/effect/service-words.ts';
+import { SERVICE_WORDS } from '../../../../src/probe/service-words.ts';
 import type { KeyStatusResponse } from '../../api/types.ts';
 import { count } from '../../names.ts';
 import { Section } from '../../ui/section.tsx';

@@ -1,0 +1,126 @@
+import { errorText } from '../../../azure/failure.ts';
+import { CmkError, SettingsError } from '../../../errors/errors.ts';
+import { count } from '../../../formats/text.ts';
+import { managedVault } from '../../../keys/managed-vaults.ts';
+import { type Environment, readSettings } from '../../../settings/settings.ts';
+import type { ChecklistLine } from '../account/account-verify.ts';
+import type { Operation } from '../operator-azure.ts';
+import { findVault, keyIn } from '../resolve.ts';
+import { signInTrouble } from '../sign-in.ts';
+
+/** Name that no key has: reading it shows only whether the sign-in may read keys. */
+const NO_KEY = 'cmk-doctor-asks';
+
+/**
+ * Checks whether the command line can work: sign-in, subscriptions, rights on the vaults, owners of the app
+ * registration, and settings of the app in the environment. Changes nothing.
+ *
+ * @param vaults names, ARM ids or URIs; empty: the vaults of CMK_VAULTS
+ */
+export async function examine(
+  vaults: readonly string[],
+  environment: Environment,
+  operation: Operation,
+): Promise<ChecklistLine[]> {
+  const { azure } = operation;
+  const signIn = await check('sign-in', '', async () => {
+    const { name, objectId, tenantId, kind } = await azure.operator();
+    return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
+  });
+  if (signIn.state === 'failed') return [signIn, ...settings(environment)];
+
+  const subscriptions = await check(
+    'subscriptions',
+    'Ask for Reader on the subscriptions of your accounts.',
+    async () => {
+      const seen = await azure.subscriptions.list();
+      if (seen.length === 0) throw new CmkError('NotFound', 'The sign-in can read no subscription.', '');
+      return seen.join(', ');
+    },
+  );
+
+  const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
+  const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
+  const fix = 'cmk doctor --vault <vault>';
+  const none: ChecklistLine = { check: 'vaults', state: 'unknown', detail: 'No vault is named.', fix };
+  const owners = await registrationOwners(environment, operation);
+  const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
+
+  return [signIn, subscriptions, ...vaultLines, ...owners, ...settings(environment)];
+}
+
+const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
+
+/** Lists owners of the API's app registration, if the environment names it. An owner can grant all four roles. */
+async function registrationOwners(environment: Environment, { azure }: Operation): Promise<ChecklistLine[]> {
+  const clientId = CLIENT_ID.exec(`${environment.CMK_API_CLIENT_ID ?? ''} ${environment.CMK_API_AUDIENCE ?? ''}`)?.[0];
+  if (clientId === undefined) return [];
+
+  const check = 'owners of the app registration';
+  try {
+    const owners = await azure.registrationOwners(clientId.toLowerCase());
+    if (owners.length === 0) return [{ check, state: 'ok', detail: `${clientId} has no owners` }];
+
+    const names = owners.map(({ name, objectId, of }) => `${name} (${objectId}) owns the ${of}`).join(', ');
+    const detail = `${names}: each can grant CmkKey.Revoke, CmkKey.Restore and the other roles to themselves.`;
+
+    return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];
+  } catch (error) {
+    const fix = 'Run it with a sign-in that may read app registrations in Microsoft Graph.';
+    return [{ check, state: 'unknown', detail: `The owners cannot be read: ${errorText(error)}`, fix }];
+  }
+}
+
+async function vaultChecks(text: string, { azure }: Operation): Promise<ChecklistLine[]> {
+  const name = managedVault(text, azure.cloud)?.name ?? text;
+  const seen = await check(`vault ${name}`, 'Ask for Reader on the vault, or check its name.', async () => {
+    const vault = await findVault(text, azure);
+    return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
+  });
+  if (seen.state === 'failed') return [seen];
+
+  const fix = `cmk admin grant-role --assignee me --vault ${name}; if the firewall blocks you, run this from an allowed network`;
+  const keys = await check(`keys of ${name}`, fix, async () => {
+    const vault = await findVault(text, azure);
+    await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
+    return 'can be read';
+  });
+
+  return [seen, keys];
+}
+
+function settings(environment: Environment): ChecklistLine[] {
+  const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
+  if (!any) return [];
+
+  try {
+    const { vaults } = readSettings(environment);
+    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${count(vaults.all.length, 'vault')}` }];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+
+    const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
+    const wrong = error.problems.filter((problem) => !missing.includes(problem));
+    if (wrong.length > 0) {
+      const fix = 'Correct these settings: docs/reference/settings.md lists all of them.';
+      return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
+    }
+
+    const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
+    const detail = `Missing settings of the app: ${names}.`;
+    const fix = 'Only lists and `cmk now` need them, if the app does not answer.';
+
+    return [{ check: 'settings', state: 'unknown', detail, fix }];
+  }
+}
+
+async function check(name: string, fix: string, run: () => Promise<string>): Promise<ChecklistLine> {
+  try {
+    return { check: name, state: 'ok', detail: await run() };
+  } catch (error) {
+    const trouble = signInTrouble(error);
+    if (trouble) return { check: name, state: 'failed', detail: trouble.message, fix: trouble.nextStep };
+    const detail = errorText(error);
+    return { check: name, state: 'failed', detail, fix: error instanceof CmkError && !fix ? error.nextStep : fix };
+  }
+}

@@ -1,0 +1,133 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { AppApi } from '../procedures/app-api.ts';
+import type { Operation } from '../procedures/operator-azure.ts';
+import type { Cli, CommandWork, Show } from './cli.ts';
+import { expiry, namedOption, parsed, pause, seconds, text } from './options.ts';
+
+const BY_APP_OR_STORAGE = `
+It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
+does not answer, it reads the app's storage (AzureWebJobsStorage__accountName,
+CMK_VAULTS), with the roles Storage Table and Storage Blob Data Reader.`;
+
+const IN_STORAGE = `
+The command writes the order to the app's storage
+(AzureWebJobsStorage__accountName, CMK_VAULTS) with your sign-in, and to the
+audit trail. It needs the roles Storage Blob, Table and Queue Data Contributor.`;
+
+/** A command of `cmk`, with the options and actions that several commands share. */
+export class CmkCommand extends Command {
+  readonly cli: Cli;
+
+  constructor(cli: Cli, name: string) {
+    super(name);
+    this.cli = cli;
+  }
+
+  override createCommand(name = ''): CmkCommand {
+    return new CmkCommand(this.cli, name);
+  }
+
+  /** Options of a command that changes resources: a dry run, and an optional reason. */
+  changing(): this {
+    return this.option('--dry-run', 'show what would be changed, and change nothing')
+      .option('--reason <text>', 'reason, for the audit trail', text('reason'))
+      .option('--ticket <id>', 'incident or change number', text('ticket'));
+  }
+
+  /** Options of an order of the app, which needs a reason. */
+  ordering(): this {
+    return this.requiredOption('--reason <text>', 'reason, for the audit trail', text('reason')).option(
+      '--ticket <number>',
+      'change or incident number',
+      text('ticket'),
+    );
+  }
+
+  inStorage(): this {
+    return this.addHelpText('after', IN_STORAGE);
+  }
+
+  /** `--yes`, of a command that asks the operator to type a name. */
+  confirmed(description = 'skip the typed confirmation; needed without a terminal'): this {
+    return this.option('--yes', description);
+  }
+
+  watching(): this {
+    return this.addOption(
+      new Option('-w, --watch [duration]', 'repeat until Ctrl-C').argParser(parsed(pause)).preset('PT5S'),
+    );
+  }
+
+  waiting(): this {
+    const what = 'longest wait for roles to take effect, as PT10M or in seconds';
+    const option = namedOption('--wait <duration>', what, 'waitSeconds');
+    return this.addOption(option.argParser(parsed(seconds)).default(600, 'PT10M'));
+  }
+
+  inVault(what: string, mandatory = false): this {
+    const once =
+      (prefix: string) =>
+      (name: string, before?: string): string => {
+        if (before === undefined) return `${prefix}${name}`;
+        throw new InvalidArgumentError(`${this.name()} takes --vault or --hsm, not both.`);
+      };
+
+    const vault = new Option('--vault <vault>', `name, ARM id or URI of ${what}`);
+
+    // A Managed HSM may have the same name as a vault.
+    const hsm = namedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault');
+
+    return this.addOption(vault.makeOptionMandatory(mandatory).argParser(once(''))).addOption(
+      hsm.argParser(once('managedHSMs/')),
+    );
+  }
+
+  ofVaults(what = 'vaults to read', all = 'those of CMK_VAULTS'): this {
+    return this.addOption(new Option('--vault <vault...>', what).default([], all));
+  }
+
+  inGroup(what: string): this {
+    return this.option('-g, --resource-group <group>', `resource group ${what}`).option(
+      '-l, --location <region>',
+      `region ${what}`,
+    );
+  }
+
+  expiring(): this {
+    return this.option(
+      '--expires <when>',
+      'expiry, as a date (2028-06-30), a duration from now (P2Y), or never',
+      expiry,
+    );
+  }
+
+  /** Makes the command change resources: runs the work, shows its entries, and prints the report. */
+  changes<O, R>(work: CommandWork<O, R>, show: Show<O, R> = () => {}): void {
+    this.action(() => this.cli.change(this, work, show));
+  }
+
+  /**
+   * Makes the command read. Repeats with `--watch`.
+   *
+   * @param isOver whether --watch ends after this result
+   */
+  reads<O, R>(work: CommandWork<O, R>, show: Show<O, R>, isOver: (result: R) => boolean = () => false): void {
+    this.action(() => this.cli.read(this, work, show, isOver));
+  }
+
+  /** Like {@link reads}, from the app or its storage. */
+  readsApp<O, R>(
+    read: (from: Operation & { readonly app: AppApi }, options: O, ...args: string[]) => Promise<R>,
+    show: Show<O, R>,
+    isOver?: (result: R) => boolean,
+  ): void {
+    let app: AppApi | undefined;
+    const work: CommandWork<O, R> = async (operation, options, ...args) => {
+      const { appByStorage, appIfKnown } = await import('./app-of-environment.ts');
+      app ??= (await appIfKnown(this.cli)) ?? (await appByStorage(this.cli));
+      return read({ ...operation, app }, options, ...args);
+    };
+
+    this.watching().addHelpText('after', BY_APP_OR_STORAGE).reads(work, show, isOver);
+  }
+}

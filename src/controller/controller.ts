@@ -1,0 +1,346 @@
+import pLimit from 'p-limit';
+import pMap from 'p-map';
+import { CallCapacity } from '../azure/call-capacity.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import { CONCURRENCY, LIMITS } from '../azure/limits.ts';
+import { storageClock } from '../azure/storage-clock.ts';
+import type { Log } from '../errors/log.ts';
+import { REASONS } from '../errors/reasons.ts';
+import type { FleetTable } from '../index/fleet-table-client.ts';
+import { createRolloutStore } from '../index/rollout-row.ts';
+import { createUseRows } from '../index/use-row.ts';
+import { createWorkItems, keyItem, NO_SUBSCRIPTION } from '../index/work-items.ts';
+import { createKeys, type Keys } from '../keys/key-client.ts';
+import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { mayNeedRotation } from '../keys/near-expiry.ts';
+import { findPause } from '../orders/standing-orders.ts';
+import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
+import { findKeptRevoked } from '../revocation/record-found.ts';
+import { LOOKED_BACK_MS } from '../revocation/verify-revocation.ts';
+import { isExcluded } from '../settings/exemption.ts';
+import type { Settings } from '../settings/settings.ts';
+import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
+import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
+import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
+import { createVersionLists, type VersionLists } from './fresh-reads.ts';
+import { createMovedUses } from './moved-uses.ts';
+import { reconcileKey, requestLists, strongestCause } from './reconcile-key.ts';
+import { RolloutGate } from './rollout-gate.ts';
+import { SingleFlight } from './single-flight.ts';
+import { sweepWork } from './sweep.ts';
+import type { FleetServices, FleetWork } from './worker-ports.ts';
+
+/** Time limit of a pass, below the host's limit. Milliseconds. */
+const PASS_MS = 4 * 60_000;
+/** Event Grid's timeout is 30 s. Calls start before the first limit, PATCHes end before the second. Milliseconds. */
+const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
+/** Shortest interval between decisions on a key, and its factor of the last decision's duration. Milliseconds. */
+const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
+/** Event Grid may be faster than Key Vault's list. Delays before the key is reconciled again. Milliseconds. */
+const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
+/** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
+const MOST_PASSES = 24;
+/** Interval at which a pass that waits for a slot checks whether its time has ended. Milliseconds. */
+const SLOT_STEP_MS = 1_000;
+
+type OwnPorts = 'items' | 'rows' | 'fleet' | 'moved' | 'inSight' | 'rollouts' | 'orders' | 'leases' | 'accounts';
+/** Services that the controller calls. */
+export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' | 'now' | 'sleep'> {
+  readonly settings: Settings;
+  /** Returns the ids of the managed subscriptions. Throws the SDK's errors. */
+  readonly subscriptions: () => Promise<readonly string[]>;
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly keys: Keys;
+  readonly probe: (canaries: readonly string[], target: string, log: Log) => ReturnType<FleetServices['probe']>;
+}
+
+/**
+ * Handles events, messages and timers. Each instance has one controller.
+ *
+ * From the event to the PATCH: `reconcileKey` puts work items. `reconcileSubscription` acquires the lease. `Pass` reads
+ * items and gates each use. `reconcileUse` reads, plans (`planKeyUse`) and writes the use. `PassResults` records it.
+ */
+export class Controller {
+  readonly #services: ControllerPorts;
+  readonly #gate: RolloutGate;
+  readonly #capacity = new CallCapacity();
+  readonly #versions: VersionLists;
+  readonly queues: Pick<FleetServices, 'send' | 'sendKey'>;
+  readonly #passes = pLimit(MOST_PASSES);
+  /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
+  readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
+  /** By key. Separate from the decisions, because their calls to the app's own storage must not delay a revocation. */
+  readonly #preparations = new SingleFlight<string | undefined>();
+  /** By key. Concurrent decisions on a key would only repeat each other's calls. */
+  readonly #decisions = new SingleFlight<Cause>();
+
+  constructor(services: ControllerPorts) {
+    this.#services = services;
+    this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
+    this.#versions = createVersionLists(services.keys, services.now);
+    this.queues = createQueues(services);
+  }
+
+  /** Requests lists of subscriptions that the index lacks, so that it includes a key's users before the first event. */
+  async buildIndex(): Promise<void> {
+    const { subscriptions, now } = this.#services;
+    const cause = { by: 'start', ref: '', since: now().toISOString() };
+    await requestLists(await subscriptions(), cause, { ...this.#services, ...this.queues });
+  }
+
+  readonly requestKey: RequestKey = async (key, cause) => {
+    const failures: unknown[] = [];
+    const noted = (error: unknown) => void failures.push(error);
+    await this.#putItem(key, cause).catch(noted);
+    await this.queues.sendKey(key, cause).catch(noted);
+    if (failures.length > 1) throw failures[0];
+  };
+
+  /** Requests some keys. `all` requests every key with a work item, such as a key whose pause ended. */
+  readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
+    const all = new Set(keys === 'all' ? [] : keys);
+    if (keys === 'all') {
+      for await (const { kind, about } of this.#services.items.all()) if (kind === 'key') all.add(about);
+    }
+    await pMap(all, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
+  };
+
+  /**
+   * Reconciles a key and its first subscriptions, and sends messages for the others.
+   *
+   * @param version the event's key version
+   * @throws the SDK's errors: the work item remains, and Event Grid sends the event again
+   */
+  async handleEvent(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
+    const { now } = this.#services;
+    const startedMs = now().getTime();
+    const item = this.#putItem(key.id, cause);
+    item.catch(() => {});
+    await this.#prepareKey(key, cause, log, version);
+    await item;
+    const writesUntil = new Date(startedMs + EVENT_PATCH_MS);
+    await this.#reconcileInPlace(key, cause, new Date(startedMs + EVENT_MS), { ...this.#ports(log), writesUntil });
+  }
+
+  /** Reconciles a key for a message. Never throws. */
+  async handleKeyMessage(about: string, cause: Cause, log: Log): Promise<void> {
+    const { settings, items } = this.#services;
+    const run = async () => {
+      const key = settings.vaults.key(about);
+      if (!key) {
+        log({ level: 'warning', reason: 'VaultNotManaged', message: REASONS.VaultNotManaged, key: about });
+        for (const item of await items.of(NO_SUBSCRIPTION)) if (item.about === about) await items.finish(item);
+        return;
+      }
+      await this.#prepareKey(key, cause, log);
+      await this.#reconcileInPlace(key, cause, this.#passEnd(), this.#ports(log));
+    };
+
+    await handleKeyWork(about, run, this.#ports(log));
+  }
+
+  /** Runs a pass over each managed subscription of a message. Never throws. */
+  async handleFleetMessage(work: FleetWork, log: Log): Promise<void> {
+    const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
+    // A message cannot add a subscription to the managed ones.
+    const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
+    await this.#runPasses({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
+  }
+
+  /** Sends messages for overdue work. Throws the SDK's errors. */
+  async sweep(log: Log): Promise<void> {
+    const overdue = await sweepWork({ ...this.#services, ...this.queues, vaults: this.#services.settings.vaults });
+    if (overdue > 0) log({ level: 'warning', reason: 'WorkOverdue', message: REASONS.WorkOverdue, overdue });
+  }
+
+  async #putItem(key: string, cause: Cause): Promise<void> {
+    const { items, now } = this.#services;
+    await items.put([keyItem(key, cause, now())]);
+  }
+
+  /**
+   * Disables new versions of a revoked key, and requests the rotation of a key that may need it.
+   *
+   * @param version the event's key version
+   */
+  #prepareKey(key: ManagedKey, cause: Cause, log: Log, version?: string): Promise<void> {
+    return this.#preparations.run(key.id, version?.toLowerCase(), async (eventVersions) => {
+      const ports: KeepRevokedServices = { ...this.#services, now: () => new Date() };
+      // This step calls only Key Vault.
+      const { open, versions } = await keepRevoked(key, ports, log, { alsoLate: true });
+      if (open) await this.#requestAuditRecords(key, versions, cause);
+      else await this.#requestRotation(key, versions, cause, log);
+
+      const listed = new Set<string | undefined>(versions.map((one) => one.version));
+      const isUnlisted = eventVersions.some((one) => one !== undefined && !listed.has(one));
+      if (isUnlisted) await this.#requestLaterReconciles(key, cause);
+    });
+  }
+
+  /** Requests later reconciles of a key whose list lacks an event's version. */
+  async #requestLaterReconciles(key: ManagedKey, cause: Cause): Promise<void> {
+    const dues = UNLISTED_MS.map((ms) => new Date(this.#services.now().getTime() + ms));
+    await Promise.all(dues.map((due) => this.queues.sendKey(key.id, cause, due)));
+  }
+
+  /** Requests audit records of versions that appeared while the key was revoked: the process that disabled them may have died. */
+  async #requestAuditRecords(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause): Promise<void> {
+    const { queue, now } = this.#services;
+    const since = new Date(now().getTime() - LOOKED_BACK_MS);
+    if (findKeptRevoked(versions, since, now()).length === 0) return;
+    await queue.send(KEY_WORK, { kind: 'revocation', key: key.id, cause, attempt: 0 });
+  }
+
+  async #requestRotation(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause, log: Log): Promise<void> {
+    const { orders, queue, now } = this.#services;
+    const activation = nextActivation(versions, now());
+
+    // A sweep reconciles the key then: the rollout row has the time.
+    if (activation) {
+      const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
+      log({ level: 'info', reason: 'VersionNotYetActive', message, key: key.id, cause });
+    }
+
+    // A paused key's item remains, and the end of the pause requests the key again.
+    if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
+      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
+    }
+  }
+
+  #passEnd(): Date {
+    return new Date(this.#services.now().getTime() + PASS_MS);
+  }
+
+  /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
+  async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
+    // Stays empty if the shared decision runs for another caller, which then sends the work.
+    const works: FleetWork[] = [];
+    await this.#decide(key, cause, { ...ports, send: async (work) => void works.push(work) });
+    const [first, ...rest] = works;
+    await Promise.all([
+      ...rest.map((work) => this.queues.send(work)),
+      ...(first ? [this.#runPasses(first, until, ports)] : []),
+    ]);
+  }
+
+  /** Runs a pass over each subscription, within the instance's limit of passes. Never throws. */
+  async #runPasses(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
+    const runPass = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, ports);
+    await Promise.all(work.subscriptions.map((id) => this.#runInSlot(until, () => runPass(id))));
+  }
+
+  /**
+   * Runs a pass once the instance's limit of passes admits it. If no slot is free until its time ends, the pass runs
+   * without one: it then calls no account, and only sends a message for the due work.
+   *
+   * @param until end of the pass's time
+   */
+  async #runInSlot(until: Date, pass: () => Promise<void>): Promise<void> {
+    const { now, sleep } = this.#services;
+    const admitted = Promise.withResolvers<void>();
+    let isWaiting = true;
+    const inSlot = this.#passes(async () => {
+      if (!isWaiting) return;
+      isWaiting = false;
+      admitted.resolve();
+      await pass();
+    });
+
+    while (isWaiting && now() < until) await Promise.race([admitted.promise, sleep(SLOT_STEP_MS)]);
+
+    if (!isWaiting) {
+      await inSlot;
+      return;
+    }
+
+    isWaiting = false;
+    await pass();
+  }
+
+  #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
+    return this.#decisions.run(key.id, cause, (causes) => reconcileKey(key, strongestCause(causes), ports));
+  }
+
+  /**
+   * Decides whether a worker's moves complete a stage. Workers call this after each pass. Limits the frequency to one
+   * concurrent decision on a key, with an interval between decisions.
+   */
+  async #reconcileProgress(key: ManagedKey, log: Log): Promise<void> {
+    const { now } = this.#services;
+    const cause: Cause = { by: 'progress', ref: '', since: now().toISOString() };
+    const begunMs = performance.now();
+    const known = this.#progress.get(key.id);
+    if (known && known.nextMs > begunMs) {
+      if (known.isSent) return;
+
+      known.isSent = true;
+      await this.queues.sendKey(key.id, cause, new Date(now().getTime() + known.nextMs - begunMs)).catch(() => {});
+
+      return;
+    }
+
+    const next = { nextMs: begunMs + PROGRESS_MS, isSent: false };
+
+    this.#progress.set(key.id, next);
+
+    const ports = this.#ports(log);
+
+    await handleKeyWork(key.id, () => this.#decide(key, cause, ports), ports);
+
+    const endedMs = performance.now();
+
+    next.nextMs = Math.max(next.nextMs, endedMs + (endedMs - begunMs) * PROGRESS_FACTOR);
+  }
+
+  #ports(log: Log): FleetServices {
+    const { settings, probe, now } = this.#services;
+
+    return {
+      ...this.#services,
+      ...this.queues,
+      log,
+      vaults: settings.vaults,
+      canaries: settings.canary,
+      gate: this.#gate,
+      capacity: this.#capacity,
+      versions: this.#versions,
+      probe: (canaries, target) => probe(canaries, target, log),
+      reconcileKey: (key) => this.#reconcileProgress(key, log),
+      isExempt: (row) => isExcluded(row, settings.drift, now()),
+    };
+  }
+}
+
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): Pick<FleetServices, 'send' | 'sendKey'> {
+  const secondsUntil = (visibleOn: Date | undefined) =>
+    visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
+
+  return {
+    async send({ subscriptions, tries, cause }, visibleOn) {
+      const due = visibleOn ? { due: visibleOn.toISOString() } : {};
+      const work = { kind: 'subscriptions', subscriptions, tries, cause, attempt: 0, ...due } as const;
+      await queue.send(FLEET_WORK, work, secondsUntil(visibleOn));
+    },
+    sendKey: (key, cause, visibleOn) =>
+      queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
+  };
+}
+
+/** Each instance calls this once. Calls no service. @param zones tables of the work zone and the control zone */
+export function createController(
+  settings: Settings,
+  identity: TokenCredential,
+  zones: { readonly work: FleetTable; readonly control: FleetTable },
+  ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
+) {
+  const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
+  const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
+  const { now } = storageClock;
+  const keys = createKeys(identity, LIMITS.keyWork);
+  const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, now });
+  const { requestKey, requestKeys } = controller;
+  const stores = { workItems: items, useRows: rows, rollouts, moved };
+
+  return { ...stores, controller, fleetQueue: controller.queues, requestKey, requestKeys };
+}

@@ -1,0 +1,384 @@
+import type { LimitFunction } from 'p-limit';
+import pMap from 'p-map';
+import type { Account, Scope } from '../accounts/account.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
+import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
+import { compareText } from '../formats/text.ts';
+import { type FleetAccount, keysOfAccount } from '../index/fleet-index.ts';
+import { accountId, accountRow } from '../index/fleet-keys.ts';
+import { type UseRow, versionOfRow } from '../index/use-row.ts';
+import { isAboutAccount } from '../index/work-items.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Wanted } from './lane.ts';
+import { refreshed, rowOf } from './observe.ts';
+import type { PassBudget } from './pass-budget.ts';
+import type { PassResults } from './pass-results.ts';
+import type { Announcement } from './pass-state.ts';
+import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
+import type { FleetServices } from './worker-ports.ts';
+
+/** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
+const SCOPES_CONCURRENCY = 2;
+/** Number of accounts that each later pass starts further on: fewer than the budget of lists admits in a region. */
+const SCOPES_PER_PASS = 64;
+/** Maximum number of a region's accounts whose scopes a pass lists: more than the budget of lists admits. */
+const MOST_ACCOUNTS = 100;
+/** Shortest time between two lists of an account's scopes, however many of them change. Milliseconds. */
+const SCOPES_AGAIN_MS = 60_000;
+
+interface ListingPass {
+  readonly subscription: string;
+  readonly results: PassResults;
+  readonly budget: PassBudget;
+  /** What dead workers announced. */
+  readonly unverified: Announcement | undefined;
+  readonly rowReads: LimitFunction;
+  enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
+  applyBackpressure(): Promise<void>;
+}
+
+type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
+
+/** The row that a list or a read shows; undefined if the use has no key in Key Vault, or an invalid key name. */
+type SeenRow = UseRow | undefined;
+
+/**
+ * Compares a subscription's accounts and encryption scopes with the index, and records new and deleted uses. Only a
+ * read changes an existing row's version, since the row may be the only evidence of an unrecorded move. The index also
+ * holds uses of unmanaged keys, as the list returns them.
+ */
+export class Listing {
+  readonly #pass: ListingPass;
+  readonly #ports: ListingPorts;
+  /** Index rows by account. */
+  readonly #known = new Map<string, UseRow[]>();
+  /** Reads of the index by key. Reads each key once, since only this pass changes its rows. */
+  readonly #reads = new Map<string, Promise<void>>();
+  /** Accounts whose rows are read; undefined: all. */
+  #only: ReadonlySet<string> | undefined;
+  /** Number of reads that this listing has requested. */
+  #requested = 0;
+
+  constructor(pass: ListingPass, ports: ListingPorts) {
+    this.#pass = pass;
+    this.#ports = ports;
+  }
+
+  /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
+  async list(wanted: Wanted): Promise<void> {
+    const { accounts, fleet, gate, now } = this.#ports;
+    const targets = wanted.item.kind === 'verify' ? this.#pass.unverified?.targets : undefined;
+    const announced = Object.keys(targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
+    const { subscription, budget, results } = this.#pass;
+    const records = new Map<string, FleetAccount>();
+
+    for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
+
+    await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
+
+    const seen = new Set<string>();
+    let areScopesDue = false;
+
+    // A list has no region. Under a name that all subscriptions share, one failing list would block the others.
+    const listed = await budget.call(subscription, { lists: 1 }, wanted, async () => {
+      const startedOn = now();
+      try {
+        for await (const account of accounts.list(subscription, budget.reads.signal)) {
+          seen.add(accountRow(account.id));
+
+          const record = records.get(accountRow(account.id));
+          await this.#compareAccount(account, startedOn, record, wanted);
+
+          // At the first such account: without this item, readers of the index assume that all scopes were listed.
+          if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
+
+          areScopesDue ||= this.#areScopesDue(record);
+
+          // Azure lists faster than the pass writes, so unlimited results would fill the memory.
+          await this.#pass.applyBackpressure();
+        }
+      } finally {
+        // A running scope listing lacks later accounts, so request another even after an error.
+        if (areScopesDue) results.requestScopes();
+      }
+
+      return startedOn;
+    });
+    if (!listed) return;
+
+    const known = new Map([...records].map(([name, { account }]) => [name, account]));
+    const inFlightUntilMs = Date.parse(wanted.item.cause.since);
+    const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.includes(key);
+    const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
+
+    for (const [name, rows] of this.#known) {
+      known.set(name, rows[0]?.account ?? '');
+      if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
+    }
+
+    // A list may be outdated: only a GET confirms a deletion. An error stops none of the reads.
+    await pMap(
+      [...known].filter(([name]) => !seen.has(name)),
+      ([name, account]) => this.#readAccount(account, records.get(name), wanted),
+      { concurrency: CONCURRENCY, stopOnError: false },
+    ).catch(({ errors: [first] }: AggregateError) => Promise.reject(first));
+
+    results.listed(listed.answer);
+  }
+
+  async account(wanted: Wanted): Promise<void> {
+    const { about } = wanted.item;
+    await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
+  }
+
+  /** Lists the encryption scopes of one account, of which some are new or have changed. */
+  async accountScopes(wanted: Wanted): Promise<void> {
+    const { about, since } = wanted.item;
+    const record = await this.#ports.fleet.account(about);
+    if (!record) {
+      await this.#readAccount(about, undefined, wanted);
+      return;
+    }
+
+    const { scopesReadOn } = record;
+    const now = this.#ports.now();
+    if (hasBeenSince(scopesReadOn, since.getTime(), now)) return;
+
+    if (scopesReadOn && hasBeenSince(scopesReadOn, now.getTime() - SCOPES_AGAIN_MS, now)) {
+      const again = new Date(Date.parse(scopesReadOn) + SCOPES_AGAIN_MS);
+      wanted.postpone(again, 'ScopesNotListed');
+      return;
+    }
+
+    await this.#listScopes(record, wanted);
+  }
+
+  /** Lists the encryption scopes of all due accounts, within the rate limits. */
+  async scopes(wanted: Wanted): Promise<void> {
+    const regions = await this.#dueAccounts(wanted);
+    this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
+
+    // A slow region delays no other region.
+    await Promise.all(
+      regions.map(async (accounts) => {
+        let isAdmitted = true;
+        await pMap(
+          accounts,
+          async (account) => {
+            if (isAdmitted && !(await this.#listScopes(account, wanted))) isAdmitted = false;
+          },
+          { concurrency: SCOPES_CONCURRENCY },
+        );
+      }),
+    );
+  }
+
+  /** Returns a limited number of due accounts per region, since the pass holds their index rows. */
+  async #dueAccounts(wanted: Wanted): Promise<readonly (readonly FleetAccount[])[]> {
+    const due: FleetAccount[] = [];
+
+    // Only a scope list that began after a re-key order verifies the order.
+    const { fresh = false, since } = wanted.item;
+    const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
+
+    for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
+      if (this.#areScopesDue(account) || isOlder(account)) due.push(account);
+    }
+
+    // The first pass starts with accounts whose scopes were never listed.
+    due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
+
+    // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
+    due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
+
+    const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+
+    return [...regions.values()].map((all) => all.slice(0, MOST_ACCOUNTS));
+  }
+
+  /** @returns false if the rate limits allow no more lists in the region now */
+  async #listScopes(record: FleetAccount, wanted: Wanted): Promise<boolean> {
+    const { account, location } = record;
+    try {
+      const startedOn = this.#ports.now();
+      const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
+
+      // The lists of all accounts, which take hours, must not use up the budget of one whose scopes changed.
+      const purpose = isAboutAccount(wanted.item) ? undefined : 'scopes';
+      const listed = await this.#pass.budget.call(location, { lists: 1, purpose }, wanted, read);
+      if (!listed) return false;
+      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, wanted);
+      else await this.#readAccount(account, record, wanted);
+    } catch (error) {
+      this.#pass.budget.failItem(wanted, error);
+    }
+
+    return true;
+  }
+
+  /** Returns undefined if the account is deleted. */
+  #readScopes(account: string): Promise<readonly Scope[] | undefined> {
+    const { signal } = this.#pass.budget.reads;
+    return unlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(accountId(account), signal)));
+  }
+
+  async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
+    const { account, location, tags = {} } = record;
+    const wave = waveOfTags(tags);
+    const all = scopes.flatMap(
+      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
+    );
+    const scopeKeys = [...new Set(all.map(({ key }) => key))];
+    const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
+
+    if (!this.#pass.results.isNewestScopeList(account, startedOn)) return;
+
+    const identity = rows.find(({ scope }) => scope === undefined)?.identity;
+    const ofScopes = Map.groupBy(rows, ({ scope }) => scope?.toLowerCase());
+    const requested = this.#requested;
+
+    for (const seen of all) {
+      const name = seen.scope?.toLowerCase();
+      this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, wanted);
+      ofScopes.delete(name);
+    }
+
+    for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
+
+    // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
+    const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
+
+    this.#pass.results.change({ account, ...read, scopeKeys, formerScopeKeys: record.scopeKeys });
+  }
+
+  /** Reads an account, and drops all rows if the account is deleted. */
+  async #readAccount(account: string, record: FleetAccount | undefined, wanted: Wanted): Promise<void> {
+    const { accounts, now } = this.#ports;
+    const region = record?.location ?? this.#pass.subscription;
+
+    // Accounts that a list lacks must not use up the region's reads.
+    const purpose = isAboutAccount(wanted.item) ? undefined : 'retry';
+    const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
+      startedOn: now(),
+      found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
+    }));
+    if (!read) return;
+
+    const { startedOn, found } = read.answer;
+    if (found) {
+      await this.#compareAccount(found, startedOn, record, wanted);
+
+      const isOfList = wanted.item.kind === 'scopes' && !isAboutAccount(wanted.item);
+      if (!isOfList && this.#areScopesDue(record)) this.#pass.results.requestScopes();
+      return;
+    }
+
+    const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
+
+    for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
+
+    if (!record) return;
+
+    const { scopeKeys: formerScopeKeys } = record;
+
+    this.#pass.results.change({ account: record.account, isGone: true, formerScopeKeys });
+  }
+
+  async #compareAccount(
+    account: Account,
+    startedOn: Date,
+    record: FleetAccount | undefined,
+    wanted: Wanted,
+  ): Promise<void> {
+    const { id, location, tags } = account;
+    const { results } = this.#pass;
+    const read = useOfAccount(account, startedOn);
+    const seen = rowOf(read);
+    const keys = [...(seen ? [seen.key] : []), ...(record ? keysOfAccount(record) : [])];
+    const ofAccount = Map.groupBy(await this.#rowsOf(id, keys), ({ scope }) => scope === undefined);
+
+    this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, wanted);
+
+    // A scope has the location, identity and wave of its account.
+    for (const row of ofAccount.get(false) ?? [])
+      results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
+
+    results.change({ account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() });
+  }
+
+  /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
+  #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, wanted: Wanted): void {
+    const row = rows.find((one) => one.key === seen?.key) ?? rows[0];
+    this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);
+    for (const one of rows) if (one !== row) this.#pass.results.drop(one);
+  }
+
+  /** Compares a use from Azure with its row, and adds a new use to the index. */
+  #compare(known: UseRow | undefined, seen: SeenRow, wanted: Wanted): void {
+    const { results } = this.#pass;
+    const isSameKey = known && seen?.key === known.key;
+    const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
+
+    // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
+    if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {
+      this.#read(known, wanted);
+      return;
+    }
+
+    if (known && !isSameKey) results.drop(known);
+    if (!seen) return;
+
+    // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
+    if (!isSameKey) this.#progress(seen, wanted);
+
+    results.keep(isSame ? refreshed(known, seen) : seen, wanted);
+  }
+
+  /** Requests a read of a use if a list and the index differ. */
+  #read(row: UseRow, wanted: Wanted): void {
+    const key = this.#ports.vaults.key(row.key);
+    this.#requested += 1;
+    if (key) this.#pass.enqueue(row, key, wanted, true);
+    else this.#pass.results.drop(row);
+  }
+
+  #progress({ key: id }: UseRow, { item }: Wanted): void {
+    const key = this.#ports.vaults.key(id);
+    if (key) this.#pass.results.progress(key, item.cause);
+  }
+
+  /** Workers list an account's scopes once a day. */
+  #areScopesDue(record: FleetAccount | undefined): boolean {
+    const now = this.#ports.now();
+    return !hasBeenSince(record?.scopesReadOn, now.getTime() - DAY_MS, now);
+  }
+
+  async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
+    await this.#load(keys);
+    return this.#known.get(accountRow(account)) ?? [];
+  }
+
+  /** Reads the rows of these keys. */
+  async #load(keys: readonly string[]): Promise<void> {
+    // After an order moves a use, the use's row stays under the source key until a read.
+    const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
+    await Promise.all([...all].map((key) => this.#loadOnce(key)));
+  }
+
+  #loadOnce(key: string): Promise<void> {
+    const reading = this.#reads.get(key) ?? this.#pass.rowReads(() => this.#readRows(key));
+    this.#reads.set(key, reading);
+    return reading;
+  }
+
+  async #readRows(key: string): Promise<void> {
+    for await (const row of this.#ports.rows.of(key, this.#pass.subscription)) {
+      const account = accountRow(row.account);
+      if (this.#only?.has(account) === false) continue;
+      const rows = this.#known.get(account) ?? [];
+      rows.push(row);
+      this.#known.set(account, rows);
+    }
+  }
+}

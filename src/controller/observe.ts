@@ -1,0 +1,99 @@
+import { type KeyUse, usedVersionId } from '../accounts/key-use.ts';
+import { CLOCKS_MS } from '../formats/spans.ts';
+import { type UseRow, versionOfRow } from '../index/use-row.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import type { Announcement } from './pass-state.ts';
+
+/** A use that a worker read from Azure. */
+export interface ReadUse {
+  /** A use of any Key Vault key; undefined if the account or scope uses none. */
+  readonly use: KeyUse | undefined;
+  /** Azure's timestamp of the version in use (ISO 8601); empty if Azure returns none. */
+  readonly stamp: string;
+  /** Start of the read. */
+  readonly startedOn: Date;
+  /** Other fields for the index row. */
+  readonly about: Pick<UseRow, 'account' | 'scope' | 'location' | 'identity' | 'wave'>;
+}
+
+export interface Observation {
+  /** Undefined if the use has no key in Key Vault, or an invalid key name. `movedFrom` marks a move by the app. */
+  readonly row: UseRow | undefined;
+  /** A change by another actor: an operator or Azure Storage. */
+  readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
+}
+
+/**
+ * Compares a read from Azure with the index row. Only this function attributes changes. A change is the app's own if
+ * the row says that such a PATCH got no answer. A change to a version that a dead worker announced (for an automatic
+ * use: any version) may be its move, unless Azure's timestamp is older than the announcement. It is recorded as only
+ * observed, since the worker did not store for which uses it sent a PATCH.
+ *
+ * @param announced by workers that died; a running pass knows its own moves from their answers
+ */
+export function observe(row: UseRow, read: ReadUse, announced: readonly Announcement[]): Observation {
+  const seen = rowOf(read);
+  const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
+  if (from !== undefined && from === to) return { row: seen && refreshed(row, seen) };
+
+  if (seen && to !== undefined) {
+    const moved: UseRow = { ...seen, state: 'done', movedFrom: from ?? row.key, target: to };
+    if (isOwnMove(row, to)) return { row: moved };
+
+    const isPerhapsOwn = announced.some((announcement) => isAnnounced(row, to, read.stamp, announcement));
+    if (isPerhapsOwn) return { row: { ...moved, isOnlyObserved: true } };
+  }
+
+  // Azure may now return a version that an earlier read lacked.
+  if (from === undefined && to !== undefined) return { row: seen };
+
+  return { row: seen, changed: { from, to } };
+}
+
+/** Returns the row of a use that the index lacks; undefined without a key in Key Vault, or with an invalid name. */
+export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
+  const key = use && formatKeyIdentifier(use);
+  if (!key || !parseKeyIdentifier(key)) return undefined;
+
+  const { pinned, current } = use;
+  const readOn = startedOn.toISOString();
+
+  return {
+    ...about,
+    key,
+    mode: pinned === undefined ? 'automatic' : 'pinned',
+    pinned,
+    current,
+    readOn,
+    at: readOn,
+    state: 'pending',
+    stamp: stamp || undefined,
+    attempts: 0,
+  };
+}
+
+/** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
+export function refreshed(row: UseRow, seen: UseRow): UseRow {
+  if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
+  const { state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved } = row;
+  return { ...seen, state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved };
+}
+
+/** Returns the key identifier without the version; empty if the text is none. */
+export function keyOfVersion(version: string): string {
+  const key = parseKeyIdentifier(version);
+  return key ? formatKeyIdentifier(key) : '';
+}
+
+/** Returns whether the app sent a PATCH to that version, and got no answer. */
+function isOwnMove({ state, mode, target = '' }: UseRow, to: string): boolean {
+  if (state !== 'indeterminate') return false;
+  return target === to || (mode === 'automatic' && keyOfVersion(target) === keyOfVersion(to));
+}
+
+function isAnnounced({ mode }: UseRow, to: string, stamp: string, { startedOn, targets }: Announcement): boolean {
+  const target = targets[keyOfVersion(to)];
+  // On a refresh, Storage uses the newest version, which may be newer than the announced version.
+  const isTarget = target === to || (target !== undefined && mode === 'automatic');
+  return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);
+}

@@ -1,0 +1,139 @@
+import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
+import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '../azure/limiter.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
+import { LONGEST_WAIT_MS, retryDelayMs, type WorkKind } from '../index/work-items.ts';
+import type { Wanted } from './lane.ts';
+import type { PassLog } from './pass-log.ts';
+import { QUICK_TRIES } from './reconcile-use.ts';
+import type { Blocked } from './rollout-gate.ts';
+import type { FleetServices } from './worker-ports.ts';
+
+/** Longest wait for a permit. The next pass makes later calls, so that no worker idles. Milliseconds. */
+const LONGEST_PERMIT_MS = 30_000;
+/** Interval at which a waiting call checks whether the pass is stopping. Milliseconds. */
+const WAIT_STEP_MS = 1_000;
+
+/** Reason of an item whose list fails. */
+const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
+  list: 'SubscriptionUnreadable',
+  verify: 'SubscriptionUnreadable',
+  scopes: 'ScopesUnreadable',
+};
+
+interface BudgetPass {
+  readonly subscription: string;
+  readonly until: Date;
+  readonly log: PassLog;
+  isStopping(): boolean;
+}
+type BudgetPorts = Pick<FleetServices, 'capacity' | 'now' | 'sleep' | 'log'>;
+
+/** Limits a pass's calls by the subscription's rate limits, the instance's concurrency limit and the pass's time. */
+export class PassBudget {
+  readonly #limiter: Limiter;
+  readonly #pass: BudgetPass;
+  readonly #ports: BudgetPorts;
+  /** Aborted when the time for reads is over. */
+  readonly reads = new AbortController();
+
+  /** @param usage calls of earlier passes */
+  constructor(pass: BudgetPass, usage: Usage, ports: BudgetPorts) {
+    this.#limiter = new Limiter(usage);
+    this.#pass = pass;
+    this.#ports = ports;
+  }
+
+  usage(): Usage {
+    return this.#limiter.usage();
+  }
+
+  /** Waits for a permit; the caller must call `end`. @returns reason and time if the permit comes after this pass */
+  async permit(region: string, calls: Calls): Promise<Required<Pick<Blocked, 'reason' | 'until'>> | undefined> {
+    for (;;) {
+      const nowMs = this.#ports.now().getTime();
+
+      if (this.#pass.isStopping()) return { reason: 'Busy', until: this.#ports.now() };
+
+      const waitMs = this.#ports.capacity.waitMs(region, nowMs) || this.#limiter.take(region, calls, nowMs);
+      if (waitMs === 0) {
+        this.#ports.capacity.begin(region);
+        this.#pass.log.addRequests((calls.reads ?? 0) + (calls.writes ?? 0) + (calls.lists ?? 0));
+        return undefined;
+      }
+
+      const until = new Date(nowMs + waitMs);
+      if (waitMs > LONGEST_PERMIT_MS || until >= this.#pass.until) return { reason: 'Throttled', until };
+
+      await this.#ports.sleep(Math.min(waitMs, WAIT_STEP_MS));
+    }
+  }
+
+  /** @param isWell whether the region's resource provider answered; undefined if no call shows it */
+  end(region: string, isWell: boolean | undefined): void {
+    const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
+    if (changed) this.#pass.log.region(region, changed);
+  }
+
+  /** Stops calls after Azure answered 429. @param code Azure's error code */
+  close(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
+    const closed = /^Subscription/i.test(code) ? 'subscription' : what;
+    this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);
+    this.#pass.log.region(region, 'Throttled', retryAfterSeconds);
+  }
+
+  /** Makes a listing's call within the limits; if Azure throttled it, postpones the item and returns undefined. */
+  async call<T>(
+    region: string,
+    calls: Calls,
+    wanted: Wanted,
+    run: () => Promise<T>,
+  ): Promise<{ readonly answer: T } | undefined> {
+    // The scope lists of many accounts take hours, so throttling is normal for them.
+    const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
+    const late = await this.permit(region, calls);
+    if (late) {
+      wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
+      return undefined;
+    }
+
+    let isWell: boolean | undefined = true;
+    try {
+      return { answer: await run() };
+    } catch (error) {
+      const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
+      isWell = this.reads.signal.aborted ? undefined : kind !== 'unavailable';
+
+      if (kind !== 'throttled') throw error;
+
+      this.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
+      wanted.postpone(new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), throttled);
+
+      return undefined;
+    } finally {
+      this.end(region, isWell);
+    }
+  }
+
+  /** Postpones an item after an error. */
+  failItem(wanted: Wanted, error: unknown): void {
+    const { kind, attempts } = wanted.item;
+
+    if (this.reads.signal.aborted) {
+      wanted.postpone(this.#ports.now(), 'Busy');
+      return;
+    }
+
+    const isPassing = mayPass(describeFailure(error));
+
+    // A new role assignment needs up to ten minutes to take effect.
+    const isRetriedSoon = isPassing || attempts < QUICK_TRIES;
+    const delayMs = isRetriedSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
+    const reason = UNREADABLE[kind] ?? 'PassFailed';
+
+    wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
+
+    const message = `${REASONS[reason]} ${errorText(error)}`;
+
+    this.#ports.log({ level: isPassing ? 'warning' : 'error', reason, message, subscription: this.#pass.subscription });
+  }
+}

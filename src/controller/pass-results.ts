@@ -1,0 +1,260 @@
+import type { AccountChange } from '../index/fleet-index.ts';
+import { accountRow } from '../index/fleet-keys.ts';
+import type { UseRef, UseRow } from '../index/use-row.ts';
+import { isComparison, type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from '../index/work-items.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Lease } from '../work/lease-client.ts';
+import type { Cause } from '../work/messages.ts';
+import { recordMoves } from './audit-records.ts';
+import type { Wanted } from './lane.ts';
+import { nameOfUse } from './moved-uses.ts';
+import type { PassLog } from './pass-log.ts';
+import type { Move, UseResult } from './reconcile-use.ts';
+import type { FleetServices } from './worker-ports.ts';
+
+/** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
+const WRITE_MS = 1_000;
+const MOST_RESULTS = 100;
+/** A listing waits while more results are pending; an account adds at least two, a use row and an account row. */
+const MOST_PENDING = 4 * MOST_RESULTS;
+/** Delay before the next attempt to append a record. Milliseconds. */
+const RECORD_AGAIN_MS = 30_000;
+
+interface Result {
+  /** The row before the result. */
+  readonly row: UseRow;
+  readonly wanted: readonly Wanted[];
+  readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
+  /** Whether the row comes only from a list, so that the pass can release it after the write. */
+  readonly isListed?: boolean;
+}
+
+interface ResultsPass {
+  readonly subscription: string;
+  readonly lease: Lease;
+  readonly log: PassLog;
+}
+type ResultPorts = Pick<FleetServices, 'audit' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
+
+/** Results of a pass until it writes them: records of moves first, then use rows, then account rows. */
+export class PassResults {
+  readonly #pass: ResultsPass;
+  readonly #ports: ResultPorts;
+  /** Rows that this pass changed: newer than the rows in the index. */
+  readonly #rows = new Map<string, UseRow>();
+  #results: Result[] = [];
+  /** Keys to reconcile after the pass, by id. */
+  readonly progressed = new Map<string, { readonly key: ManagedKey; readonly cause: Cause }>();
+  /** Start of the newest compared list of scopes, by account. */
+  readonly #scopeLists = new Map<string, Date>();
+  #drops: UseRef[] = [];
+  #changes: AccountChange[] = [];
+  #listedOn: Date | undefined;
+  #wantsScopes = false;
+  #writtenAt = 0;
+
+  constructor(pass: ResultsPass, ports: ResultPorts) {
+    this.#pass = pass;
+    this.#ports = ports;
+  }
+
+  /** Returns this pass's row of the use; undefined if the pass has no result for it. */
+  find(use: Pick<UseRow, 'account' | 'scope'>): UseRow | undefined {
+    return this.#rows.get(nameOfUse(use));
+  }
+
+  /** @param row the row before the result */
+  add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
+    if (result.row) this.#rows.set(nameOfUse(row), result.row);
+    else this.#rows.delete(nameOfUse(row));
+    if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
+  }
+
+  keep(row: UseRow, wanted: Wanted): void {
+    const isListed = this.find(row) === undefined;
+    this.#rows.set(nameOfUse(row), row);
+    this.#results.push({ row, wanted: [wanted], result: { row, moves: [] }, isListed });
+  }
+
+  /** Drops a deleted account. @param rows the account's rows in the index */
+  dropAccount(account: string, rows: readonly UseRow[]): readonly UseRow[] {
+    // The index lacks rows that this pass has not written yet.
+    const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
+    const all = [...new Set([...rows.map((row) => this.find(row) ?? row), ...own])];
+    for (const row of all) this.drop(row);
+    return all;
+  }
+
+  /** Reconciles the key after the pass. Any other cause replaces a comparison, which moves no exempt use. */
+  progress(key: ManagedKey, cause: Cause): void {
+    const known = this.progressed.get(key.id);
+    if (!known || isComparison(known.cause)) this.progressed.set(key.id, { key, cause });
+  }
+
+  drop(row: UseRow): void {
+    this.#drops.push(row);
+    if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
+  }
+
+  change(change: AccountChange): void {
+    this.#changes.push(change);
+  }
+
+  /** Returns whether no list of the account's scopes that began later was compared in this pass. */
+  isNewestScopeList(account: string, startedOn: Date): boolean {
+    const name = accountRow(account);
+    const newest = this.#scopeLists.get(name);
+    if (newest && newest > startedOn) return false;
+
+    this.#scopeLists.set(name, startedOn);
+    return true;
+  }
+
+  /** Requests that a worker lists the encryption scopes of all due accounts. */
+  requestScopes(): void {
+    this.#wantsScopes = true;
+  }
+
+  /** Records a complete list of the subscription. @param startedOn start of the list */
+  listed(startedOn: Date): void {
+    this.#listedOn = startedOn;
+  }
+
+  get isFull(): boolean {
+    return this.#pending > MOST_PENDING;
+  }
+
+  get #pending(): number {
+    return this.#results.length + this.#drops.length + this.#changes.length;
+  }
+
+  /** @param isIdle whether no other task is in flight */
+  isDue(isIdle: boolean): boolean {
+    const isLeft = this.#pending > 0 || this.#listedOn !== undefined || this.#wantsScopes;
+    const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
+    return isLeft && (this.#pending >= MOST_RESULTS || isIdle || isLate);
+  }
+
+  /**
+   * Appends records, then writes rows. A later pass appends a missing record from a row with `movedFrom`. After an
+   * error, the announced targets attribute moves that the index lacks, as after a crash.
+   *
+   * @returns whether it put work items of this subscription
+   * @throws the SDK's errors
+   */
+  async write(isWhole: boolean): Promise<boolean> {
+    const [results, drops, changes] = [this.#results.splice(0), this.#drops.splice(0), this.#changes.splice(0)];
+    const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
+
+    this.#listedOn = undefined;
+    this.#wantsScopes = false;
+    this.#writtenAt = this.#ports.now().getTime();
+
+    const recorded = await this.#recordMoves(results);
+
+    if (!this.#pass.lease.held()) return false;
+
+    const hasPutItems = await this.#writeRows(results, recorded, drops, changes);
+
+    // Write the listing after the rows: its readers expect the rows.
+    const { fleet, items, now } = this.#ports;
+    if (changes.length > 0) await fleet.write(changes);
+
+    if (wantsScopes) {
+      // Replaces an item of a running pass, which lacks these accounts.
+      await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
+    }
+
+    // Skipped if the pass failed to write an earlier part of the list.
+    if (listedOn && isWhole) {
+      await fleet.listed(this.#pass.subscription, listedOn);
+      await this.#progressWaiting();
+    }
+
+    return hasPutItems || wantsScopes;
+  }
+
+  /** Requests that a worker reconciles the keys that wait for a list. */
+  async #progressWaiting(): Promise<void> {
+    for (const { about, reason, cause } of await this.#ports.items.of(NO_SUBSCRIPTION)) {
+      const key = reason === 'FleetNotListed' ? this.#ports.vaults.key(about) : undefined;
+      if (key) this.progress(key, cause);
+    }
+  }
+
+  /** Appends a record for each move. @returns ids of the moves that the trail has recorded */
+  async #recordMoves(results: readonly Result[]): Promise<ReadonlySet<string>> {
+    // A second read before the row's write reports the same move again.
+    const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
+    for (const { wanted, result } of results) {
+      for (const move of result.moves) if (!byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(wanted) });
+    }
+    const moves = [...byId.values()];
+    for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
+    return recordMoves(moves, this.#ports.audit);
+  }
+
+  async #writeRows(
+    results: readonly Result[],
+    recorded: ReadonlySet<string>,
+    drop: UseRef[],
+    accounts: AccountChange[],
+  ): Promise<boolean> {
+    const put = new Map<string, UseRow>();
+    const items: NewWorkItem[] = [];
+
+    for (const { row: before, wanted, result } of results) {
+      const { row, moves, changed } = result;
+      const cause = causeOf(wanted);
+      const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
+      if (moves.length > 0 && !isRecorded) {
+        const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
+        for (const item of wanted) item.postpone(again, 'AuditFailed');
+      }
+
+      const isMovedAway = row !== undefined && row.key !== before.key;
+      if (!row || isMovedAway) drop.push(before);
+
+      // This item drops the account's other rows from the index.
+      if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
+      if (!row) continue;
+
+      const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
+      const kept = isRecorded ? rest : row;
+
+      this.#rows.set(nameOfUse(before), kept);
+      put.set(`${row.key} ${nameOfUse(row)}`, kept);
+
+      // Otherwise, account lists would show the old key until the next list.
+      if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
+
+      const other = isMovedAway ? this.#ports.vaults.key(row.key) : undefined;
+      if (other) this.progress(other, cause);
+
+      // The target key's item completes or records the move, since the row is now under that key.
+      if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
+    }
+
+    if (items.length > 0) await this.#ports.items.put(items);
+
+    // Put rows before dropping old rows, so that a re-keyed use is always in the index.
+    if (put.size > 0) await this.#ports.rows.put([...put.values()]);
+
+    // Releases rows of lists, so that a pass does not hold a whole subscription in memory.
+    for (const { row, isListed } of results) if (isListed && this.find(row) === row) this.#rows.delete(nameOfUse(row));
+
+    if (drop.length > 0) await this.#ports.rows.drop(drop);
+
+    return items.length > 0;
+  }
+
+  #itemOf(kind: WorkKind, about: string, cause: Cause): NewWorkItem {
+    const now = this.#ports.now();
+    return { subscription: this.#pass.subscription, kind, about, due: now, since: now, cause };
+  }
+}
+
+/** Returns the cause for a use's follow-up work. */
+export function causeOf([wanted]: readonly Wanted[]): Cause {
+  return wanted?.item.cause ?? { by: 'operator', ref: '', since: '' };
+}

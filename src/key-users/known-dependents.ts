@@ -1,0 +1,44 @@
+import { lastName } from '../azure/resource-id.ts';
+import { compareText } from '../formats/text.ts';
+import { accountRow } from '../index/fleet-keys.ts';
+import type { UseRow } from '../index/use-row.ts';
+import { ownStorage } from '../settings/own-storage.ts';
+import type { SearchSettings } from '../settings/settings.ts';
+import type { KeyDependents, KnownAccount } from './dependent.ts';
+import { isStorageAccount } from './other-dependents.ts';
+
+/** Collects the accounts that use a key from the rows of the fleet index. */
+export class KnownAccounts {
+  readonly #accounts = new Map<string, KnownAccount>();
+
+  add({ account: id, location, scope, mode, current, pinned }: UseRow): void {
+    const row = accountRow(id);
+    const known = this.#accounts.get(row);
+    const account = known ?? newAccount(id, location);
+    this.#accounts.set(row, account);
+
+    const version = current ?? pinned;
+    if (scope === undefined) Object.assign(account, { mode, version });
+    else account.scopes.push({ name: scope, mode, version });
+  }
+
+  /** By ARM id. */
+  all(): KnownAccount[] {
+    return [...this.#accounts.values()].sort((a, b) => compareText(a.id, b.id));
+  }
+}
+
+function newAccount(id: string, region: string): KnownAccount {
+  return { id, name: lastName(id), region, mode: 'scopesOnly', version: undefined, scopes: [] };
+}
+
+/** Whether one of the accounts that the app runs on is among the dependents. */
+export function includesOwnStorage(
+  { accounts, otherResources }: Pick<KeyDependents, 'accounts' | 'otherResources'>,
+  settings: Pick<SearchSettings, 'storage' | 'cloud'>,
+): boolean {
+  const own = ownStorage(settings);
+  if (own === undefined || own === 'local') return false;
+  const storage = [...accounts, ...otherResources.filter(isStorageAccount)];
+  return storage.some(({ name }) => own.includes(name.toLowerCase()));
+}

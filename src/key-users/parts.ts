@@ -1,0 +1,40 @@
+import { errorText } from '../azure/failure.ts';
+import { REASONS, type Reason } from '../errors/reasons.ts';
+import type { Unread } from './dependent.ts';
+
+/** Tracks the parts of a read: pending parts and failed parts. */
+export class Parts {
+  readonly #signal: AbortSignal | undefined;
+  readonly #underWay = new Set<{ readonly what: string }>();
+  readonly #unread: Unread[] = [];
+
+  /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** Reads a part. Records a failure instead of throwing. */
+  async read(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
+    const part = { what };
+    this.#underWay.add(part);
+    try {
+      await run();
+    } catch (error) {
+      this.unread(what, reason, errorText(error));
+    } finally {
+      this.#underWay.delete(part);
+    }
+  }
+
+  unread(what: string, reason: Reason, detail: string): void {
+    this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
+  }
+
+  missing(): Unread[] {
+    return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
+  }
+}
+
+function late(what: string): Unread {
+  return { what, reason: 'TimeUp', detail: REASONS.TimeUp };
+}

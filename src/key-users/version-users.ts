@@ -1,0 +1,149 @@
+import pLimit from 'p-limit';
+import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { untilAborted } from '../azure/deadline.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
+import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
+import type { UseRows } from '../index/use-row.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
+import type { BlastRadius, OtherDependent } from './dependent.ts';
+import { Parts } from './parts.ts';
+import type { DeletedAccounts } from './stored-data-client.ts';
+
+/** The users of a key and their versions, as far as readable. */
+export interface VersionUsers {
+  readonly uses: readonly VersionUse[];
+  /** Missing information, one sentence each; empty if complete. */
+  readonly gaps: readonly string[];
+}
+
+export interface VersionUse {
+  /** ARM id of an account, of an encryption scope or of another resource. */
+  readonly who: string;
+  /** Lower case: the pinned version and the version in use. */
+  readonly versions: readonly string[];
+}
+
+export type VersionUsersServices = BlastRadiusServices & {
+  readonly deletedAccounts: DeletedAccounts;
+  /** Accounts in the fleet index are read too; undefined if the index is unavailable. */
+  readonly useRows?: Pick<UseRows, 'of'> | undefined;
+};
+
+/**
+ * Types that may need a version after they stop naming it, with the reason (each service's page on customer-managed
+ * keys). A log without requests does not prove the version unused for these types.
+ */
+const HOLDS_OLD: readonly (readonly [types: RegExp, why: string])[] = [
+  [
+    /^(?:sql|dbforpostgresql|dbformysql|documentdb)\/|^recoveryservices\/vaults$|^dataprotection\/backupvaults$/,
+    'may have backups or recovery points that need an old version.',
+  ],
+  [
+    /^synapse\/workspaces$/,
+    'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
+  ],
+  [/^containerservice\/managedclusters$/, 'may have Kubernetes secrets that are still encrypted with an old version.'],
+  [
+    /^(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/,
+    'does not re-encrypt its data when its key changes, and may need an old version.',
+  ],
+];
+
+/**
+ * Reads the users of a key and their versions. Finds the dependents, then reads each account again with its encryption
+ * scopes. Never throws: a failed read and an unreported version become gaps. When the signal aborts, it returns
+ * immediately, with the pending reads as gaps.
+ */
+export async function readVersionUsers(
+  key: ManagedKey,
+  services: VersionUsersServices,
+  signal?: AbortSignal,
+): Promise<VersionUsers> {
+  const { settings, subscriptions, accounts, deletedAccounts } = services;
+  const radius = await readBlastRadius(key, services, signal);
+  const uses: VersionUse[] = [];
+  const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
+
+  for (const other of radius.otherResources) {
+    gaps.push(...gapsOf(other));
+    uses.push({ who: other.id, versions: other.uses.flatMap(({ version }) => version ?? []) });
+  }
+
+  const add = (who: string, use: KeyUse | undefined): void => {
+    if (!usesKey(use, key)) return;
+    const { pinned, current } = use;
+    // Azure does not return the version in use.
+    if (current === undefined) gaps.push(`${who} does not show the version in use.`);
+    uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
+  };
+
+  const parts = new Parts(signal);
+  const limit = pLimit(CONCURRENCY);
+
+  const readAccount = async (id: string): Promise<void> => {
+    signal?.throwIfAborted();
+    const account = parseResourceId(id);
+    if (!account) throw new TypeError(`${id} is not an ARM id.`);
+    add(id, accountKeyUse((await accounts.get(account)).encryption));
+    for await (const scope of accounts.listScopes(account, signal)) {
+      add(scopeResource(id, scope.name), scopeKeyUse(scope));
+    }
+  };
+
+  const readOne = (id: string): Promise<void> => parts.read(id, 'Unreadable', () => limit(() => readAccount(id)));
+  const reading = [
+    ...radius.accounts.map(({ id }) => readOne(id)),
+    parts.read('the fleet index', 'FleetIndexUnavailable', async () => {
+      // An account that no longer exists is ignored. The other lists contain deleted and moved accounts.
+      const known = await knownBefore(key, radius, services);
+      await Promise.all(
+        known.map((id) => parts.read(id, 'Unreadable', () => unlessMissing(() => limit(() => readAccount(id))))),
+      );
+    }),
+    parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
+      for (const subscription of settings.subscriptions ?? (await subscriptions.list())) {
+        for await (const id of deletedAccounts.deleted(subscription, signal))
+          gaps.push(`${id} is deleted, and needs its key if an operator recovers it.`);
+      }
+    }),
+  ];
+
+  await untilAborted(Promise.all(reading), signal);
+
+  const unread = [...radius.unread, ...parts.missing()].map(({ what, detail }) => `${what}: ${detail}`);
+
+  // Copies, because late reads may still add entries.
+  return { uses: [...uses], gaps: [...gaps, ...unread] };
+}
+
+/** Missing information about a resource, by its type and by the versions that it names. */
+export function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
+  const gaps: string[] = [];
+  const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
+  if (why !== undefined) gaps.push(`${id} ${why}`);
+  else if (/^microsoft\.fileshares\//i.test(type)) gaps.push(`${id} does not show the version in use.`);
+  else if (!known) gaps.push(`${id} names the key, and the app does not know its purpose.`);
+  // Its service switches to a new version at an unknown time.
+  if (uses.some(({ version }) => version === undefined)) gaps.push(`${id} uses the key without naming a version.`);
+  return gaps;
+}
+
+/** Accounts that use the key according to the index, but are missing from the lists. */
+async function knownBefore(
+  key: ManagedKey,
+  { accounts }: BlastRadius,
+  { useRows }: VersionUsersServices,
+): Promise<string[]> {
+  if (!useRows) return [];
+
+  const corrupt = (row: string): never => {
+    throw new TypeError(`The app cannot read an entry of the fleet index: ${row}`);
+  };
+  const rows = await Array.fromAsync(useRows.of(key.id, undefined, corrupt));
+  const known = new Map(rows.map(({ account }) => [account.toLowerCase(), account]));
+  for (const { id } of accounts) known.delete(id.toLowerCase());
+
+  return [...known.values()];
+}

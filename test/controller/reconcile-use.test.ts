@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { failedOn, isRefreshed } from '../../src/controller/reconcile-use.ts';
+import { NOW, useRow } from '../status/use-rows.ts';
+import { keyVersion } from '../support/keys.ts';
+
+it('A failed use is tried again after 15 seconds, then after twice as long up to five minutes, and each hour after eight tries', () => {
+  const seconds = Array.from({ length: 10 }, (_, n) => {
+    const failed = failedOn(useRow(1, { state: 'failed', attempts: n + 1, notBefore: NOW.toISOString() }));
+    return (NOW.getTime() - (failed?.getTime() ?? 0)) / 1_000;
+  });
+  expect(seconds).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);
+});
+
+it('An automatic use is refreshed once for each version, but not yet if the drift check has left it', () => {
+  const plan = { write: true, reason: 'LaggingAutomaticVersion', target: keyVersion(2), pin: '' } as const;
+  const isDone = (reason: 'LaggingAutomaticVersion' | 'LeftByCheck') =>
+    isRefreshed(useRow(1, { state: 'skipped', reason, target: plan.target.id }), plan);
+  expect([isDone('LaggingAutomaticVersion'), isDone('LeftByCheck')]).toEqual([true, false]);
+});

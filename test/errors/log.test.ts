@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { contextLog, type LogRecord } from '../../src/errors/log.ts';
+
+function lineOf(record: LogRecord): string {
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    lines.push(line);
+  };
+  contextLog({ info: write, warn: write, error: write })(record);
+  return lines.join('\n');
+}
+
+// Who may write the container of the audit trail may give files the longest of names, and has each of them found.
+const planted = Array.from({ length: 50 }, (_, n) => ({
+  file: `${n}${'\u0001'.repeat(1_000)}`,
+  reason: 'FileUnknown',
+  message: 'The app does not use this file name for the trail.',
+}));
+
+it('a record that the log would cut off is still one that alert rules can read', () => {
+  const record = {
+    level: 'error',
+    reason: 'AuditTrailBroken',
+    message: `One: ${planted[0]?.file}`,
+    report: 'r',
+  } as const;
+
+  const line = lineOf({ ...record, findings: planted });
+  expect(line.length).toBeLessThan(32_768);
+  expect(JSON.parse(line)).toMatchObject({ ...record, findings: expect.stringMatching(/^\[\{"file":"0.*…$/s) });
+  expect(JSON.parse(lineOf({ ...record, message: 'x'.repeat(100_000) }))).toMatchObject({ reason: 'AuditTrailBroken' });
+});
+
+it('any other is written as it is', () => {
+  const record = { level: 'info', reason: 'Moved', message: 'Moved.', key: 'k', places: ['a', 'b'] } as const;
+  expect(lineOf(record)).toBe(JSON.stringify(record));
+});

@@ -1,0 +1,284 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseJson } from '../../src/azure/parse-json.ts';
+import {
+  type AccountEffect,
+  EFFECT,
+  type EffectState,
+  type EffectTime,
+  type KeyChange,
+  type KeyEffect,
+} from '../../src/probe/effect.ts';
+import { sumTimes } from '../../src/probe/effect-of-key.ts';
+import { nextProbe, pendingAccounts, recordRound } from '../../src/probe/effect-record.ts';
+import type { ProbeResult } from '../../src/probe/probe.ts';
+import { KEY } from '../support/keys.ts';
+
+const START = Date.parse('2026-01-01T00:00:00.000Z');
+const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();
+const secondsOf = (time: string): number => (Date.parse(time) - START) / 1000;
+const WHY = { blocked: 'KeyVaultEncryptionKeyNotFound', noAccess: 'KeyVaultAccessTokenCannotBeAcquired' };
+
+function resultOf(n: number, state: string, seconds: number): ProbeResult {
+  const found = { account: `/a/st${n}`, service: 'file', share: 's', checkedOn: new Date(at(seconds)) } as const;
+  const why = WHY[state as keyof typeof WHY];
+  return { ...found, state: why ? 'blocked' : (state as EffectState), ...(why ? { why } : {}) };
+}
+
+/**
+ * The record after some rounds: `revoked 0; 5 blocked open; restored 60; 63 open open` changes the key, or gives the
+ * second of a round and the state of each account. `noAccess` is a block for another reason.
+ */
+function recordAfter(rounds: string): KeyEffect {
+  let change: KeyChange | undefined;
+  let record: KeyEffect | undefined;
+
+  for (const round of rounds.split('; ')) {
+    const [first = '', ...states] = round.split(' ');
+    if (/^re/.test(first)) {
+      change = { expect: first === 'revoked' ? 'blocked' : 'open', since: at(Number(states[0])) };
+    } else if (change) {
+      const results = states.map((state, n) => resultOf(n, state, Number(first)));
+      record = recordRound(record, { key: KEY.id, change, complete: true, results });
+    }
+  }
+
+  if (!record) throw new Error('A record needs a change and a round.');
+
+  expect(EFFECT.parse(record)).toEqual(record);
+
+  return record;
+}
+
+/** `blocked since 6, checked 60, after 6`. */
+function stateAfter(rounds: string): string {
+  const [effect] = recordAfter(rounds).accounts;
+  if (!effect) return 'none';
+  const { state, since, checkedOn, secondsAfterChange: seconds } = effect;
+  return `${state} since ${secondsOf(since)}, checked ${secondsOf(checkedOn)}, after ${seconds}`;
+}
+
+/** `st0 blocked 5`, or `st0 blocked >5` where it was not seen by then. */
+function timesAfter(rounds: string): string[] {
+  return recordAfter(rounds).times.map(
+    ({ account, expect: what, seconds, notWithin }) => `${account.slice(3)} ${what} ${seconds ?? `>${notWithin}`}`,
+  );
+}
+
+describe('the record of an effect', () => {
+  it.each<[sentence: string, rounds: string, expected: string]>([
+    [
+      'has no time while the block is not seen',
+      'revoked 0; 1 open; 6 open',
+      'open since 1, checked 6, after undefined',
+    ],
+    ['has the time to the first block', 'revoked 0; 1 open; 6 blocked', 'blocked since 6, checked 6, after 6'],
+    ['keeps both while it stays blocked', 'revoked 0; 2 blocked; 60 blocked', 'blocked since 2, checked 60, after 2'],
+    [
+      'keeps the time over an unclear answer',
+      'revoked 0; 2 blocked; 7 unknown; 9 blocked',
+      'blocked since 9, checked 9, after 2',
+    ],
+    ['drops the time when it opens', 'revoked 0; 2 blocked; 7 open', 'open since 7, checked 7, after undefined'],
+    [
+      'measures anew from a new change',
+      'revoked 0; 2 blocked; restored 600; 601 blocked; 604 open',
+      'open since 604, checked 604, after 4',
+    ],
+    [
+      'does not carry the time of the change before',
+      'revoked 0; 2 blocked; restored 600; 601 blocked',
+      'blocked since 2, checked 601, after undefined',
+    ],
+    [
+      'has the time 0 when it was so before',
+      'revoked 0; 2 blocked; revoked 699; 700 blocked',
+      'blocked since 2, checked 700, after 0',
+    ],
+    ['ignores an older answer', 'revoked 0; 6 blocked; 3 open', 'blocked since 6, checked 6, after 6'],
+  ])('%s', (_, rounds, expected) => {
+    expect(stateAfter(rounds)).toBe(expected);
+  });
+
+  it('tells the services of one account apart, and drops an account that uses the key no longer', () => {
+    const change = { expect: 'blocked', since: at(0) } as const;
+    const blob = { account: '/a/st0', service: 'blob', container: 'c' } as const;
+    const round = (results: ProbeResult[], current?: KeyEffect) =>
+      recordRound(current, { key: KEY.id, change, complete: true, results });
+    const first = round([resultOf(0, 'blocked', 5), resultOf(1, 'open', 5), { ...resultOf(0, 'open', 5), ...blob }]);
+    const second = round([resultOf(0, 'blocked', 10), { ...resultOf(0, 'blocked', 10), ...blob }], first);
+
+    expect(
+      second.accounts.map(({ account, service, secondsAfterChange }) => [account, service, secondsAfterChange]),
+    ).toEqual([
+      ['/a/st0', 'file', 5],
+      ['/a/st0', 'blob', 10],
+    ]);
+  });
+
+  it('survives being written and read, in whatever order rounds come', () => {
+    const state = fc.constantFrom('blocked', 'noAccess', 'open', 'unknown');
+    const round = fc.tuple(fc.constantFrom('revoked 0; ', 'restored 600; '), fc.nat(2_000), state);
+    fc.assert(
+      fc.property(fc.array(round, { minLength: 1, maxLength: 12 }), (rounds) => {
+        const record = recordAfter(rounds.map(([change, ...rest]) => `${change}${rest.join(' ')}`).join('; '));
+        const [effect] = record.accounts;
+        if (effect?.state === record.change.expect) expect(effect.secondsAfterChange).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+
+  it.each(['', '{}', '[1]', '{"key":"k","change":{"expect":"gone","since":"x"},"accounts":[]}'])(
+    'is made anew when what is there is no record: %s',
+    (text) => {
+      expect(EFFECT.parse(parseJson(text))).toBeUndefined();
+    },
+  );
+});
+
+describe('the kept times of changes', () => {
+  it.each<[sentence: string, rounds: string, kept: string[]]>([
+    [
+      'are those to the first sight, account by account',
+      'revoked 0; 1 open open; 6 blocked open; 16 blocked blocked',
+      ['st0 blocked 6', 'st1 blocked 16'],
+    ],
+    ['begin with the first round', 'revoked 0; 1 blocked', ['st0 blocked 1']],
+    ['have how long a change was followed in vain', 'revoked 0; 1 open; 1800 open', ['st0 blocked >1800']],
+    ['have nothing without a clear answer', 'revoked 0; 1 unknown; 1800 unknown', []],
+    ['end with the last clear answer', 'revoked 0; 5 open; 1800 unknown', ['st0 blocked >5']],
+    ['keep a time over an unclear answer', 'revoked 0; 5 blocked; 65 unknown; 125 blocked', ['st0 blocked 5']],
+    ['begin anew when the effect is gone', 'revoked 0; 2 blocked; 7 open; 17 blocked', ['st0 blocked 17']],
+    [
+      'keep earlier changes, also those that were undone before they showed',
+      'revoked 0; 5 blocked open; restored 60; 63 open open; revoked 600; 605 blocked blocked',
+      // The second account had been open all the time, so its restore took no measurable time.
+      ['st0 blocked 5', 'st1 blocked >5', 'st0 open 3', 'st0 blocked 5', 'st1 blocked 5'],
+    ],
+    [
+      'have none of a change that found it so',
+      'revoked 0; 5 blocked; revoked 90000; 90001 blocked; 90060 blocked',
+      ['st0 blocked 5'],
+    ],
+    ['have none of a block for another reason', 'revoked 0; 1 noAccess; 6 noAccess', []],
+    ['do not count such a block as the effect', 'revoked 0; 1 open; 6 noAccess', ['st0 blocked >1']],
+    ['have none of an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', []],
+    ['have none by a clock that is behind', 'revoked 0; -30 blocked', []],
+    ['are the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', ['st0 blocked 6']],
+  ])('%s', (_, rounds, kept) => {
+    expect(timesAfter(rounds)).toEqual(kept);
+  });
+
+  it('are limited: the oldest go, and none of the current change', () => {
+    const states = (state: EffectState, accounts = 900) => Array<EffectState>(accounts).fill(state).join(' ');
+    const rounds = `revoked 0; 5 ${states('blocked')}; restored 600; 605 ${states('open')}; revoked 1200; 1205 ${states('blocked')}`;
+    const counts = (after: string) => {
+      const { times } = recordAfter(after);
+      return [0, 600, 1_200, 1_800].map((seconds) => times.filter(({ since }) => since === at(seconds)).length);
+    };
+    expect(counts(rounds)).toEqual([200, 900, 900, 0]);
+    expect(counts(`${rounds}; restored 1800; 1805 ${states('open', 2_700)}`)).toEqual([0, 0, 0, 2_700]);
+  });
+});
+
+describe('the figures of the times', () => {
+  const time = (n: number, what: EffectTime['expect'], seen: Partial<EffectTime>, since = at(0)): EffectTime => ({
+    account: `/a/st${n}`,
+    service: 'file',
+    expect: what,
+    since,
+    ...seen,
+  });
+
+  it('are by kind of change, with their number and period', () => {
+    const times = [
+      time(1, 'blocked', { seconds: 5 }),
+      time(2, 'blocked', { seconds: 40, notWithin: 20 }),
+      time(1, 'blocked', { seconds: 8 }, at(86_400)),
+      time(1, 'open', { seconds: 3 }, at(600)),
+    ];
+
+    const blocked = {
+      measured: 3,
+      notSeen: 0,
+      accounts: 2,
+      changes: 2,
+      p50Seconds: 8,
+      p95Seconds: 40,
+      longestSeconds: 40,
+    };
+    const open = { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 };
+    expect(sumTimes(times)).toEqual([
+      { expect: 'blocked', service: 'file', ...blocked, since: at(0), until: at(86_400) },
+      { expect: 'open', service: 'file', ...open, since: at(600), until: at(600) },
+    ]);
+    expect(sumTimes([])).toEqual([]);
+  });
+
+  it('count accounts without the effect, and have no percentile that was not observed', () => {
+    const times = [
+      ...[1, 2, 3, 4].map((n) => time(n, 'blocked', { seconds: n })),
+      time(5, 'blocked', { notWithin: 1_800 }),
+      { ...time(5, 'blocked', { notWithin: 60 }, at(3_600)), account: '/A/ST5' },
+    ];
+    const seen = { measured: 4, notSeen: 2, accounts: 5, p50Seconds: 3, longestSeconds: 4, followedSeconds: 1_800 };
+    expect(sumTimes(times)).toMatchObject([{ ...seen, p95Seconds: undefined }]);
+    const none = { measured: 0, notSeen: 1, p50Seconds: undefined, longestSeconds: undefined };
+    expect(sumTimes([time(1, 'blocked', { notWithin: 1_800 })])).toMatchObject([none]);
+  });
+});
+
+describe('the next probe', () => {
+  /**
+   * Accounts by state; `noShare` has no share, `barred` is an account that the app has no role to list, and the lists of
+   * shares of `throttled` and `failed` ended so.
+   */
+  const effect = (states: string, complete = true): KeyEffect => ({
+    key: 'k',
+    change: { expect: 'blocked', since: at(0) },
+    complete,
+    accounts: states.split(' ').flatMap((state, n) => (state === '' ? [] : accountIn(state, n))),
+    times: [],
+  });
+
+  const accountIn = (state: string, n: number): AccountEffect => {
+    const of = { account: `/a/st${n}`, service: 'file', since: at(0), checkedOn: at(0) } as const;
+    if (state === 'noShare') return { ...of, state: 'unknown' };
+    if (state === 'throttled' || state === 'failed') return { ...of, state: 'unknown', unlisted: state };
+    if (state !== 'barred') return { ...of, state: state as EffectState, share: 's' };
+    return { ...of, state: 'unknown', share: 's', why: 'AuthorizationPermissionMismatch: the app lacks the role.' };
+  };
+
+  const again = (delaySeconds: number) => ({ next: 'again', delaySeconds });
+  const done = { next: 'done' };
+  const givenUp = { next: 'givenUp' };
+
+  it.each<[sentence: string, seen: KeyEffect, attempt: number, minutes: number, next: object]>([
+    ['none when every account shows it', effect('blocked blocked'), 0, 0, done],
+    ['none when there is no account', effect(''), 0, 0, done],
+    ['none for an account that can never show it', effect('blocked noShare'), 0, 0, done],
+    ['5 s after the first', effect('open'), 0, 0, again(5)],
+    ['10 s after the second', effect('open'), 1, 0, again(10)],
+    ['40 s after the fourth', effect('open'), 3, 1, again(40)],
+    ['every minute, however often', effect('open'), 1_000, 29, again(60)],
+    ['again for an account without a result', effect('blocked unknown'), 0, 0, again(5)],
+    ['again when not every account was found', effect('blocked', false), 0, 0, again(5)],
+    ['none after half an hour', effect('blocked open'), 30, 30, givenUp],
+    ['none after half an hour of not finding all', effect('', false), 30, 31, givenUp],
+    ['again for two hours while lists are throttled', effect('blocked throttled', false), 30, 119, again(60)],
+    ['none after two hours of throttled lists', effect('blocked throttled', false), 30, 120, givenUp],
+    ['none after half an hour of a list that fails', effect('throttled failed', false), 30, 30, givenUp],
+    ['none after half an hour of an account that serves', effect('open throttled', false), 30, 30, givenUp],
+    ['again for ten minutes without a role, which may be new', effect('blocked barred'), 9, 9, again(60)],
+    ['none after that, without an error', effect('blocked barred'), 10, 10, done],
+    ['again for the other accounts', effect('open barred'), 10, 10, again(60)],
+    ['none when the effect is seen late', effect('blocked'), 30, 45, done],
+  ])('is %s', (_, seen, attempt, minutes, next) => {
+    expect(nextProbe(seen, attempt, new Date(at(minutes * 60)))).toEqual(next);
+  });
+
+  it('waits for the accounts that can show it and do not', () => {
+    const pending = pendingAccounts(effect('blocked open unknown noShare throttled'));
+    expect(pending.map(({ account }) => account)).toEqual(['/a/st1', '/a/st2', '/a/st4']);
+  });
+});

@@ -1,0 +1,47 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import type { KeyEffect } from '../../src/probe/effect.ts';
+import { createEffectStore } from '../../src/probe/effect-store-client.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { VAULT } from '../support/keys.ts';
+
+const azurite = useAzurite();
+const since = '2026-01-01T00:00:00.000Z';
+const effectOf = (account: string): KeyEffect => ({
+  key: 'k',
+  change: { expect: 'blocked', since },
+  complete: true,
+  times: [],
+  accounts: [{ account, service: 'file', share: 's', state: 'open', since, checkedOn: since }],
+});
+const store = () =>
+  createEffectStore({ storage: { connectionString: azurite.connectionString } }, () => {
+    throw new Error('A connection string needs no identity.');
+  });
+const container = () =>
+  BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient('cmk-drift');
+
+describe('the effect store', () => {
+  it('has nothing of a key that was never probed, not even a container', async () => {
+    expect(await store().read(managedKey(VAULT, 'fresh'))).toBeUndefined();
+  });
+
+  it('keeps what is written, under one name whatever the letters of the key', async () => {
+    const written = await store().update(managedKey(VAULT, 'Files-Key'), () => effectOf('/a/one'));
+    expect(written).toEqual(effectOf('/a/one'));
+    expect(await store().read(managedKey(VAULT, 'files-key'))).toEqual(written);
+    expect(await container().getBlobClient('effect/kv-files/files-key.json').exists()).toBe(true);
+  });
+
+  it('makes anew what is not a record of ours', async () => {
+    const key = managedKey(VAULT, 'garbled');
+    await store().update(key, () => effectOf('/a/none'));
+    const blob = container().getBlockBlobClient('effect/kv-files/garbled.json');
+    for (const garbled of ['{"accounts"', '']) {
+      await blob.upload(garbled, garbled.length);
+      expect(await store().read(key)).toBeUndefined();
+    }
+    expect(await store().update(key, () => effectOf('/a/one'))).toEqual(effectOf('/a/one'));
+  });
+});

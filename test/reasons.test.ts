@@ -1,9 +1,0 @@
-import { expect, it } from 'vitest';
-import { REASONS } from '../src/reasons.ts';
-import { sources } from './infra/sources.ts';
-
-it('every reason code is given somewhere: whoever looks for one in the log finds it', () => {
-  const text = sources('src').flatMap(({ file, text }) => (/^(?:reasons|refusals)\.ts$/.test(file) ? [] : [text]));
-  const given = (code: string) => text.some((one) => new RegExp(`\\b${code}\\b`).test(one));
-  expect(Object.keys(REASONS).filter((code) => !given(code))).toEqual([]);
-});
