@@ -24,8 +24,8 @@ export default defineConfig({
     include: UNIT_TESTS,
     environment: 'node',
     // Against a test that never ends, and no promise: many simulate hours, on a machine that may be slow.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 3,
     allowOnly: false,
     isolate: false,

@@ -68,7 +68,7 @@ describe('imports', () => {
   });
 
   it('are refused of what is beside src/', () => {
-    expect(files({ 'src/errors/log.ts': "import { World } from '../local/azure/world.ts';\n" })).toEqual([
+    expect(files({ 'src/errors/log.ts': "import { World } from '../../local/azure/world.ts';\n" })).toEqual([
       'src/errors/log.ts imports local/azure/world.ts: src/ knows nothing of what is beside it',
     ]);
   });

@@ -53,7 +53,7 @@ it('A rotation moves 200 accounts beside one with 700 scopes on as many keys', a
   region.rotate();
   expect(await region.until(() => region.on(SECOND) === 201, 6 * HOUR)).toBeLessThan(5 * MINUTE);
   expect(region.logs.map(({ reason }) => reason)).not.toContain('PassFailed');
-}, 120_000);
+});
 
 it('An item that has every use of a key read reads each once, and ends', async () => {
   const region = await Region.indexed(700);

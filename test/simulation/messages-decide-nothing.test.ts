@@ -180,7 +180,7 @@ describe('what is stored in the work zone', () => {
       const writes = await writesWith([{ do: 'forge', forgery }]);
       expect([forgery, ...[...writes].filter((write) => !may.has(write))]).toEqual([forgery]);
     }
-  }, 60_000);
+  });
 
   it('has a roll back move nothing that the order did not move: a row says that the order moved an account of its owner', async () => {
     const uses = [USE, { ...USE, key: SECOND_KEY }].map((use) => ({ ...use, mode: 'pinned' as const }));
