@@ -70,8 +70,9 @@ export function isKept(result: Result, promises: Promises): boolean {
   ];
 
   const broken = measured.filter(([, is, most]) => is !== undefined && most !== undefined && is > most);
-  for (const [what, is, most] of broken)
+  for (const [what, is, most] of broken) {
     console.log(`  NOT KEPT: ${what} is ${is?.toFixed(3)}, promised ${most} at most`);
+  }
 
   return broken.length === 0;
 }

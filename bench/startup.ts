@@ -132,7 +132,9 @@ async function main(args: string[]): Promise<number> {
       worker === undefined ? load(loader, forms[name]) : loadInWorker(resolve(worker), join(folder, FOLDERS[name]));
 
     for (const name of names) await measure(name); // into the page cache
-    for (let run = 0; run < runs; run++) for (const name of names) times[name].push(await measure(name));
+    for (let run = 0; run < runs; run++) {
+      for (const name of names) times[name].push(await measure(name));
+    }
 
     const base = median(times.unbundled);
     const show = (label: string, ms: number) =>

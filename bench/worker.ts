@@ -192,7 +192,8 @@ function fieldsOf(message: Buffer): { readonly field: number; readonly content: 
 
   while (at < message.length) {
     const tag = next();
-    const [field, wire] = [Math.floor(tag / 8), tag % 8];
+    const field = Math.floor(tag / 8);
+    const wire = tag % 8;
     const number = wire === 0 ? next() : 0;
     const length = wire === 2 ? next() : (FIXED_LENGTHS[wire] ?? 0);
     fields.push({ field, number, content: message.subarray(at, at + length) });

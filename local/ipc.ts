@@ -22,7 +22,8 @@ let last = 0;
  * @throws what it answers by way of an error, or that it has gone.
  */
 export function ask(channel: Channel, question: unknown): Promise<unknown> {
-  const id = ++last;
+  last += 1;
+  const id = last;
 
   return new Promise((resolve, reject) => {
     const heard = (message: unknown) => {
@@ -58,7 +59,7 @@ export function answer(channel: Channel, respond: (question: unknown) => unknown
     const reply = (content: Omit<Answer, 'answer'>) => {
       if (channel.connected) channel.send?.({ answer: id, ...content } satisfies Answer);
     };
-    void (async () => respond(question))().then(
+    (async () => respond(question))().then(
       (value) => reply({ value }),
       (error: unknown) => reply({ error: error instanceof Error ? error.message : String(error) }),
     );

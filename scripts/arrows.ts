@@ -93,7 +93,9 @@ function sdksOf(text: string): string[] {
 
 /** The folder or file of `src/` that it stands in; a folder below is part of it. */
 function roomOf(file: string, floors: ReadonlyMap<string, number>): string | undefined {
-  for (let path = file; path !== '.'; path = posix.dirname(path)) if (floors.has(path)) return path;
+  for (let path = file; path !== '.'; path = posix.dirname(path)) {
+    if (floors.has(path)) return path;
+  }
   return undefined;
 }
 

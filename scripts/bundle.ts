@@ -194,8 +194,9 @@ if (import.meta.main) {
   const { values } = parseArgs({ options: { report: { type: 'boolean', default: false } } });
   const made = await bundle();
   if (values.report) {
-    for (const { name, bytes } of contentsOf(made.metafile))
+    for (const { name, bytes } of contentsOf(made.metafile)) {
       console.log(`${(bytes / 1024).toFixed(0).padStart(6)} KiB  ${name}`);
+    }
   }
   const show = (path: string, bytes: number) => console.log(`${relative(process.cwd(), path)}  ${kib(bytes)} KiB`);
   show(join(made.folder, 'main.cjs'), made.size);

@@ -45,8 +45,9 @@ export interface ReleaseOptions {
  * @throws Error when tag, package.json and CHANGELOG.md do not name one version, or nothing says of when it is
  */
 export async function release(out: string, { tag, repository }: ReleaseOptions = {}): Promise<string[]> {
-  if (!relative(resolve(out), PROJECT).startsWith('..'))
+  if (!relative(resolve(out), PROJECT).startsWith('..')) {
     throw new Error(`${out} would be emptied, and this repository is in it.`);
+  }
 
   const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
   if (tag !== undefined) checkTag(tag, manifest.version, readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8'));
@@ -119,8 +120,9 @@ export function notesOf(version: string, changelog: string): string {
 function packCommandLine(out: string): void {
   for (const old of globSync('dist/*.tgz', { cwd: PROJECT })) rmSync(join(PROJECT, old));
   execFileSync('npm', ['run', '--silent', 'package'], { cwd: PROJECT, stdio: ['ignore', 'ignore', 'inherit'] });
-  for (const file of globSync('dist/*.tgz', { cwd: PROJECT }))
+  for (const file of globSync('dist/*.tgz', { cwd: PROJECT })) {
     copyFileSync(join(PROJECT, file), join(out, basename(file)));
+  }
 }
 
 /** The zip for Windows, and what Homebrew and winget install by. */

@@ -90,7 +90,8 @@ export function createServices(
     },
   );
 
-  const [fleetSnapshots, keyLister] = [new FleetSnapshots(), new KeyLister()];
+  const fleetSnapshots = new FleetSnapshots();
+  const keyLister = new KeyLister();
 
   return {
     settings,

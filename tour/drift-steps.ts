@@ -198,7 +198,8 @@ async function eventSubscriptions(context: TourContext): Promise<number> {
     'Microsoft.KeyVault',
     'vaults',
     'kv-records',
-  ))
+  )) {
     count += 1;
+  }
   return count;
 }

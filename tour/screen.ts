@@ -25,7 +25,8 @@ export class Screen {
   }
 
   #draw(): void {
-    if (this.#out.isTTY && this.#live)
+    if (this.#out.isTTY && this.#live) {
       this.#out.write(`\u001b[2m${this.#live.slice(0, this.#out.columns - 1)}\u001b[0m`);
+    }
   }
 }

@@ -80,9 +80,12 @@ export function grantApp(
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
     }
 
-    for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
-    for (const { id } of world.workspaces.values())
+    for (const { local } of targets.hsms ?? []) {
+      if (local) grantInHsm(local, principalId);
+    }
+    for (const { id } of world.workspaces.values()) {
       assignRole(world, { scope: id, principalId, role: logRole, settled: true });
+    }
 
     for (const scope of scopes) {
       for (const role of [

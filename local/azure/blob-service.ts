@@ -22,8 +22,9 @@ export function createBlobService(world: World): Service {
       const [containerName = '', ...rest] = decodeURIComponent(url.pathname).split('/').filter(Boolean);
       const name = rest.join('/');
       const isList = name === '' && c.req.method === 'GET' && url.searchParams.get('comp') === 'list';
-      if (name === '' && !isList)
+      if (name === '' && !isList) {
         throw new FileServiceError(400, 'InvalidQueryParameterValue', 'The local blob service only lists a container.');
+      }
 
       const ofBlob = c.req.method === 'PUT' ? 'write' : 'read';
       const access = isList ? 'list' : ofBlob;
@@ -98,10 +99,12 @@ function listBlobs(account: StorageAccount, { name, blobs }: BlobContainer, url:
 
 function requireKey(world: World, account: StorageAccount, name: string | undefined): void {
   const scope = name === undefined ? undefined : account.encryptionScopes.get(name);
-  if (name !== undefined && !scope)
+  if (name !== undefined && !scope) {
     throw new FileServiceError(404, 'EncryptionScopeNotFound', 'The specified encryption scope does not exist.');
-  if (scope?.state === 'Disabled')
+  }
+  if (scope?.state === 'Disabled') {
     throw new FileServiceError(403, 'EncryptionScopeDisabled', 'The encryption scope of the blob is disabled.');
+  }
   const trouble = scope ? scopeKeyTrouble(world, account, scope) : keyTrouble(world, account);
   if (trouble) throw keyRefusal(trouble);
 }

@@ -26,7 +26,8 @@ export class Clock {
 
   /** Runs `run` once the clock has reached `atMs`, whether by waiting or by {@link advance}. Returns how to cancel it. */
   schedule(atMs: number, run: () => void): () => void {
-    const id = this.#nextId++;
+    const id = this.#nextId;
+    this.#nextId += 1;
     this.#timers.set(id, { at: atMs, run, real: this.#arm(id, atMs) });
     return () => this.#drop(id);
   }

@@ -91,8 +91,9 @@ export function createControl(options: ControlOptions): Hono {
   app.post('/clock', async (c) => {
     const body = clockBody.safeParse(await json(c.req));
     const ms = body.success ? parseDuration(body.data.advance) : undefined;
-    if (ms === undefined)
+    if (ms === undefined) {
       return c.json({ error: 'The body must be {"advance": "<ISO 8601 duration>"}, for instance "PT24H".' }, 400);
+    }
     await world.clock.advance(ms);
     return c.json({ now: world.clock.now().toISOString() });
   });

@@ -81,15 +81,18 @@ export function addAccount(world: World, group: ResourceGroup, options: FleetAcc
 
   if (options.key && !options.ownServiceKeys) {
     const { blob } = account.encryption.services;
-    for (const service of ['queue', 'table']) if (blob) account.encryption.services[service] = { ...blob };
+    for (const service of ['queue', 'table']) {
+      if (blob) account.encryption.services[service] = { ...blob };
+    }
   }
 
   for (const name of options.shares ?? []) {
     account.fileShares.set(name, { name, enabledProtocols: 'SMB', shareQuota: 5120, files: ['readme.txt'] });
   }
 
-  for (const { name, key } of options.scopes ?? [])
+  for (const { name, key } of options.scopes ?? []) {
     account.encryptionScopes.set(name.toLowerCase(), scopeOf(world, name, key));
+  }
 
   world.storageAccounts.set(account.name, account);
 
@@ -137,8 +140,9 @@ function scopeOf(world: World, name: string, key: FleetKey | undefined): Encrypt
 
 function versionOf({ vault, keyName, version }: FleetKey): KeyVersion {
   const found = version ?? vault.keys.get(keyName.toLowerCase())?.versions.at(-1);
-  if (!found)
+  if (!found) {
     throw new Error(`Key '${keyName}' has no version in vault '${vault.name}'. Add one by addKeyVersion first.`);
+  }
   return found;
 }
 

@@ -26,8 +26,9 @@ export function createQueueService(world: World): Service {
         return reply(201);
       }
 
-      if (part !== 'messages' || (method !== 'GET' && method !== 'POST'))
+      if (part !== 'messages' || (method !== 'GET' && method !== 'POST')) {
         throw new FileServiceError(400, 'InvalidUri', 'The local queue service makes queues, puts and peeks messages.');
+      }
 
       const verb = method === 'GET' ? 'read' : 'add/action';
 
@@ -38,7 +39,7 @@ export function createQueueService(world: World): Service {
 
       requireServiceKey(world, account, 'queue');
 
-      if (method === 'GET')
+      if (method === 'GET') {
         return reply(
           200,
           listed(
@@ -47,6 +48,7 @@ export function createQueueService(world: World): Service {
           ),
           XML,
         );
+      }
 
       const [, text = ''] = /<MessageText>([^<]*)<\/MessageText>/.exec(await c.req.text()) ?? [];
 

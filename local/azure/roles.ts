@@ -6,7 +6,9 @@ export function findRoleDefinition(world: World, roleDefinitionId: string): Role
   const builtIn = builtInRole(roleDefinitionId);
   if (builtIn) return builtIn;
   const guid = guidOf(roleDefinitionId);
-  for (const role of world.roleDefinitions.values()) if (guidOf(role.id) === guid) return role;
+  for (const role of world.roleDefinitions.values()) {
+    if (guidOf(role.id) === guid) return role;
+  }
   return undefined;
 }
 

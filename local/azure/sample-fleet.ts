@@ -95,8 +95,9 @@ export function sampleFleet(world: World): void {
 
   addAccount(world, files, { name: 'stfiles07', identity, shares, key: { ...filesKey, mode: 'automatic' } });
   addAccount(world, files, { name: 'stfiles08', identity, shares, key: { ...filesKey, mode: 'automaticEmpty' } });
-  for (const name of ['starchive01', 'starchive02'])
+  for (const name of ['starchive01', 'starchive02']) {
     addAccount(world, archive, { name, identity, shares, key: archiveKey });
+  }
 
   // Not storage accounts, and cut off by the same key all the same: a dry run shows them.
   const archiveKeyId = `https://kv-files.vault.azure.net/keys/archive-key/${archiveVersion.version}`;

@@ -15,12 +15,13 @@ export function createTableService(world: World): Service {
     try {
       const account = requireAccount(world, url.host);
       const [, name = ''] = /^\/(\w+)(?:\(\))?$/.exec(url.pathname) ?? [];
-      if (name === '' || (method !== 'GET' && method !== 'POST'))
+      if (name === '' || (method !== 'GET' && method !== 'POST')) {
         throw new FileServiceError(
           400,
           'InvalidUri',
           'The local table service makes tables, inserts and lists entities.',
         );
+      }
 
       const caller = c.get('caller');
       const body = method === 'POST' ? (asObject(await c.req.json()) ?? {}) : {};

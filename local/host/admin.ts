@@ -86,7 +86,9 @@ export async function handleAdmin(
 }
 
 function find(functions: ReadonlyMap<string, RegisteredFunction>, name: string): RegisteredFunction | undefined {
-  for (const [key, fn] of functions) if (key.toLowerCase() === name.toLowerCase()) return fn;
+  for (const [key, fn] of functions) {
+    if (key.toLowerCase() === name.toLowerCase()) return fn;
+  }
   return undefined;
 }
 

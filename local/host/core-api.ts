@@ -54,14 +54,14 @@ export class AppRegistry {
       this.#refuseAfterStart('A function can only be registered during app startup.');
       if (typeof callback !== 'function') throw new TypeError(`Function "${metadata.name}" has no handler.`);
       this.functions.set(metadata.name, { metadata, callback });
-      return { dispose: () => void this.functions.delete(metadata.name) };
+      return { dispose: () => this.functions.delete(metadata.name) };
     },
     registerHook: (name, callback) => {
       if (!HOOKS.includes(name)) throw new RangeError(`Unrecognized hook "${name}"`);
       const hooks = this.#hooks.get(name) ?? [];
       this.#hooks.set(name, hooks);
       hooks.push(callback);
-      return { dispose: () => void hooks.splice(hooks.indexOf(callback), 1) };
+      return { dispose: () => hooks.splice(hooks.indexOf(callback), 1) };
     },
     log: (level, _category, message) => this.#log(level, message),
   };

@@ -65,7 +65,9 @@ async function answer(
 
 /** Query names are compared without regard to case, their values are not. */
 function parameter(url: URL, name: string): string | undefined {
-  for (const [key, value] of url.searchParams) if (key.toLowerCase() === name.toLowerCase()) return value;
+  for (const [key, value] of url.searchParams) {
+    if (key.toLowerCase() === name.toLowerCase()) return value;
+  }
   return undefined;
 }
 

@@ -68,7 +68,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const listeners: QueueListener[] = [];
   const invoker = new Invoker(registry, write, (binding, data) =>
     sendToQueue(binding, data, services, settings.queues, env, (url) => {
-      for (const listener of listeners) if (listener.queueUrl === url) listener.wake();
+      for (const listener of listeners) {
+        if (listener.queueUrl === url) listener.wake();
+      }
     }),
   );
 

@@ -30,7 +30,7 @@ async function main(): Promise<void> {
     process.on(signal, () => {
       if (asked) process.exit(1); // asked twice: leave at once
       asked = true;
-      void host.stop().then(() => process.exit(0));
+      host.stop().then(() => process.exit(0));
     });
   }
 }

@@ -53,8 +53,9 @@ export function parseNcrontab(expression: string): Schedule {
           !months.includes(day.getUTCMonth() + 1) ||
           !days.includes(day.getUTCDate()) ||
           !weekdays.includes(day.getUTCDay())
-        )
+        ) {
           continue;
+        }
 
         for (const hour of hours) {
           for (const minute of minutes) {

@@ -35,7 +35,7 @@ export class TimerListener {
   }
 
   start(): void {
-    if (this.#options.runOnStartup) void this.#fire('Timer fired at startup');
+    if (this.#options.runOnStartup) this.#fire('Timer fired at startup');
     else this.#arm();
   }
 
@@ -82,7 +82,7 @@ export class TimerListener {
     this.#timer = setTimeout(
       () => {
         if (this.#now() < due) this.#waitUntil(due);
-        else void this.#fire('Timer fired');
+        else this.#fire('Timer fired');
       },
       Math.min(Math.max(wait, 1), this.#options.lookEveryMs ?? LONGEST_WAIT_MS),
     );

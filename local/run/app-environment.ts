@@ -85,6 +85,8 @@ export function appEnvironment(settings: Variables, azure: Variables, caller: No
 
 function pick(from: NodeJS.ProcessEnv, wanted: (name: string) => boolean): Variables {
   const picked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(from)) if (value !== undefined && wanted(name)) picked[name] = value;
+  for (const [name, value] of Object.entries(from)) {
+    if (value !== undefined && wanted(name)) picked[name] = value;
+  }
   return picked;
 }

@@ -4,5 +4,5 @@ import { startAzurite } from './azurite.ts';
 const azurite = await startAzurite();
 console.log(JSON.stringify({ connectionString: azurite.connectionString }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void azurite.stop().then(() => process.exit(0)));
+  process.once(signal, () => azurite.stop().then(() => process.exit(0)));
 }

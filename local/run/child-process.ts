@@ -99,7 +99,7 @@ export class Child {
         this.#listeners.add(listener);
         for (const line of this.#lines) listener(line);
         timeout = setTimeout(() => reject(this.failure(`was not ready within ${limitMs / 1000} s`)), limitMs);
-        void this.ended.then(() => reject(this.failure()));
+        this.ended.then(() => reject(this.failure()));
       });
     } finally {
       clearTimeout(timeout);
@@ -111,7 +111,7 @@ export class Child {
   message(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#process.once('message', resolve);
-      void this.ended.then(() => reject(this.failure()));
+      this.ended.then(() => reject(this.failure()));
     });
   }
 
@@ -166,7 +166,7 @@ export class Child {
       stream?.once('end', () => rest && this.#keep(rest));
     }
 
-    void this.ended.then(() => file?.end());
+    this.ended.then(() => file?.end());
   }
 
   #keep(line: string): void {

@@ -20,7 +20,9 @@ export async function startFront(port: number, instances: () => readonly string[
   let turn = 0;
   const server = createServer((incoming, outgoing) => {
     const up = instances();
-    const target = up[turn++ % up.length];
+    const target = up[turn % up.length];
+    turn += 1;
+
     if (target !== undefined) return handOn(target, incoming, outgoing);
     incoming.resume();
     refuse(outgoing, 503, 'No instance of the app is up.');

@@ -29,7 +29,7 @@ export class Processes {
     const child = new Child(options);
     const group = options.stopFirst || options.mayEnd ? this.#first : this.#others;
     group.add(child);
-    void child.ended.then(() => {
+    child.ended.then(() => {
       group.delete(child);
       if (!child.stopping && !options.mayEnd) this.#fail(child.failure());
     });

@@ -62,7 +62,7 @@ function SignInView({ session, failure }: { readonly session: Session; readonly 
         </div>
       )}
       <p>
-        <button type="button" class="primary" onClick={() => void session.signIn()}>
+        <button type="button" class="primary" onClick={() => session.signIn()}>
           Sign in
         </button>
       </p>
@@ -102,7 +102,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
         </nav>
         <div class="who">
           <span class="name">{person.name}</span>
-          <button type="button" class="small" onClick={() => void session.signOut()}>
+          <button type="button" class="small" onClick={() => session.signOut()}>
             Sign out
           </button>
         </div>
@@ -171,7 +171,7 @@ function EndedNotice({ session }: { readonly session: Session }) {
       <div>
         <p class="strong">Your sign-in has ended.</p>
         <p>What is shown is what was read before. Sign in again: you stay in this view. {failure}</p>
-        <button type="button" class="primary" onClick={() => void again()}>
+        <button type="button" class="primary" onClick={() => again()}>
           Sign in again
         </button>
       </div>

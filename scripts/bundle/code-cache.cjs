@@ -12,8 +12,9 @@ const { setFlagsFromString } = require('node:v8');
 const { constants, Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
 
-/** Where the hash of V8's options stands in its data, behind three numbers of four bytes (SerializedCodeData). */
-const [OPTIONS_AT, OPTIONS_END] = [12, 16];
+/** V8's data has the hash of its options behind three numbers of four bytes (SerializedCodeData). */
+const OPTIONS_AT = 12;
+const OPTIONS_END = 16;
 
 const [, , folder, options] = process.argv;
 if (options === undefined) {

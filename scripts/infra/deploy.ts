@@ -28,8 +28,9 @@ if (!environment || !location || !vaults) {
 }
 
 const bank = process.env.CMK_PROFILE === 'bank';
-if (!bank && process.env.CMK_PROFILE)
+if (!bank && process.env.CMK_PROFILE) {
   throw new Error(`There is no profile ${process.env.CMK_PROFILE}: CMK_PROFILE is bank, or not set.`);
+}
 if (bank && !process.env.CMK_ALLOWED_CALLERS?.trim()) {
   throw new Error(
     'Set CMK_ALLOWED_CALLERS: with CMK_PROFILE=bank the app and its deployment service are open to named ranges alone.',

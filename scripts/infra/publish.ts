@@ -104,20 +104,23 @@ export function deploymentUrl({ properties }: Site): string {
  */
 export async function readPackage(from: string, sha256: string | undefined): Promise<Uint8Array<ArrayBuffer>> {
   const expected = sha256?.trim().toLowerCase();
-  if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected))
+  if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected)) {
     throw new Error(`${sha256} is no SHA-256: 64 hexadecimal digits, as in the SHA256SUMS of the release.`);
+  }
 
   const isAddress = /^https?:/i.test(from);
-  if (isAddress && expected === undefined)
+  if (isAddress && expected === undefined) {
     throw new Error(`What is at ${from} may be replaced: say its --sha256, from the SHA256SUMS of the release.`);
+  }
   if (!isAddress && !existsSync(from)) throw new Error(`There is no package ${from}: npm run bundle makes one.`);
 
   const bytes = isAddress ? await download(from) : new Uint8Array(readFileSync(from));
   const found = createHash('sha256').update(bytes).digest('hex');
-  if (expected !== undefined && found !== expected)
+  if (expected !== undefined && found !== expected) {
     throw new Error(
       `${from} is not the package that was meant: its SHA-256 is ${found}, not ${expected}. Nothing was deployed.`,
     );
+  }
 
   return bytes;
 }

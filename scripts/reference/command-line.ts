@@ -24,7 +24,12 @@ export function helpPages(): HelpPage[] {
     // Options of every command stand once, in \`cmk help options\`.
     command.configureHelp({ showGlobalOptions: false });
     let help = '';
-    command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => 80 });
+    command.configureOutput({
+      writeOut: (text) => {
+        help += text;
+      },
+      getOutHelpWidth: () => 80,
+    });
     command.outputHelp();
     return { path, description: command.description(), help };
   });

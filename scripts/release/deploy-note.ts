@@ -24,8 +24,9 @@ export function fetching(packageUri: string, text: string): string {
     parameters: { packageUri?: { defaultValue: string }; basics?: { name: string; defaultValue?: string }[] };
   };
   const { packageUri: parameter, basics = [] } = template.parameters;
-  for (const one of [parameter, ...basics.filter(({ name }) => name === 'packageUri')])
+  for (const one of [parameter, ...basics.filter(({ name }) => name === 'packageUri')]) {
     if (one) one.defaultValue = packageUri;
+  }
   return `${JSON.stringify(template, null, 2)}\n`;
 }
 

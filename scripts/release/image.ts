@@ -56,8 +56,9 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
     string
   >;
   const packed = readdirSync(files).find((file) => file.endsWith('.tgz'));
-  if (packed === undefined)
+  if (packed === undefined) {
     throw new Error(`${files} has no package of the command line: run scripts/release.ts first.`);
+  }
 
   const image = `${name.toLowerCase()}:${version}`;
   const base = pinned(readFileSync(DOCKERFILE, 'utf8'));
@@ -130,6 +131,7 @@ if (import.meta.main) {
   const { image, digest } = makeImage({ files, push, name: values.name, revision: process.env.GITHUB_SHA });
   console.log(image, digest ?? '');
   const { GITHUB_OUTPUT: output } = process.env;
-  if (output !== undefined && digest !== undefined)
+  if (output !== undefined && digest !== undefined) {
     appendFileSync(output, `name=${values.name.toLowerCase()}\ndigest=${digest}\n`);
+  }
 }

@@ -149,6 +149,8 @@ async function hasScopeOn(
   accounts: Pick<StorageAccounts, 'listScopes'>,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  for await (const scope of accounts.listScopes(account, signal)) if (usesKey(scopeKeyUse(scope), key)) return true;
+  for await (const scope of accounts.listScopes(account, signal)) {
+    if (usesKey(scopeKeyUse(scope), key)) return true;
+  }
   return false;
 }

@@ -159,7 +159,8 @@ async function start(
     call.require({ vault, key });
   }
 
-  const [from, to] = [keyNamed(vaults, source), keyNamed(vaults, target)];
+  const from = keyNamed(vaults, source);
+  const to = keyNamed(vaults, target);
   const check = await orProblem(() => checkRekey(from, to, services));
   if (query.dryRun) return jsonResponse(200, check);
 

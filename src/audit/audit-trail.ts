@@ -62,8 +62,9 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
       }
     } catch (error) {
       failed(error, entries);
-      for (const { answer } of batch)
+      for (const { answer } of batch) {
         answer({ failed: `The app could not write the audit trail: ${messageOf(error)}` });
+      }
     }
   };
 
@@ -91,7 +92,7 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
         resolve(outcome);
       };
       waiting.push({ ...prepared, answer });
-      void drain();
+      drain();
     });
   };
 }

@@ -31,7 +31,8 @@ export function fileAfter(name: string, today: string): string {
 
 /** Sorts names oldest first. As text, part 10 would precede part 2, and part 1 part 0. */
 export function compareFileNames(a: string, b: string): number {
-  const [left, right] = [parseFileName(a), parseFileName(b)];
+  const left = parseFileName(a);
+  const right = parseFileName(b);
   if (!left || !right) return compareText(a, b);
   if (left.day !== right.day) return left.day < right.day ? -1 : 1;
   return left.part - right.part;

@@ -35,7 +35,8 @@ export function readLogEvidence(text: string) {
 }
 
 function recordIn(line: string): unknown {
-  const [from, to] = [line.indexOf('{'), line.lastIndexOf('}')];
+  const from = line.indexOf('{');
+  const to = line.lastIndexOf('}');
   if (from === -1 || to < from) return undefined;
   const json = line.slice(from, to + 1);
   // A CSV export doubles the quotes within a field.

@@ -69,7 +69,8 @@ export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpa
   }
 
   const seconds = [...finished.values()].filter((one) => one !== undefined);
-  const [p50Seconds, p95Seconds] = [percentile(seconds, 50), percentile(seconds, 95)];
+  const p50Seconds = percentile(seconds, 50);
+  const p95Seconds = percentile(seconds, 95);
   const rotations = { finished: finished.size, p50Seconds, p95Seconds };
 
   return { rotations, revocations: revocations.size, restores: restores.size, complete };

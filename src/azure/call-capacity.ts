@@ -4,8 +4,10 @@ import pLimit from 'p-limit';
 const MOST_IN_FLIGHT = 512;
 /** Consecutive deadline or 5xx failures that open the circuit breaker of a region. */
 const FAILURES = 5;
-/** Shortest break, which doubles with each failed probe, and longest break, in milliseconds. */
-const [FIRST_BREAK_MS, LONGEST_BREAK_MS] = [30_000, 300_000];
+/** Shortest break. Each failed probe doubles it. Milliseconds. */
+const FIRST_BREAK_MS = 30_000;
+/** Milliseconds. */
+const LONGEST_BREAK_MS = 300_000;
 /** Retry delay at the concurrency limit, or while a probe is in flight, in milliseconds. */
 const FULL_MS = 200;
 

@@ -119,6 +119,8 @@ function proxyOf(agent: unknown): string | undefined {
 /** Closes idle connections to a host. */
 function giveUpIdle({ freeSockets }: HttpAgent, host: string): void {
   for (const [name, sockets = []] of Object.entries(freeSockets)) {
-    if (name.startsWith(`${host}:`)) for (const socket of [...sockets]) socket.destroy();
+    if (name.startsWith(`${host}:`)) {
+      for (const socket of [...sockets]) socket.destroy();
+    }
   }
 }

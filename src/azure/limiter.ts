@@ -196,7 +196,9 @@ export class Limiter {
       lists > 0 ? this.#closed(`${region} list`) - nowMs : 0,
       ...counted.map(([budget, count]) => budget.waitMs(nowMs, count, speed)),
     );
-    if (waitMs === 0) for (const [budget, count] of counted) budget.take(nowMs, count);
+    if (waitMs === 0) {
+      for (const [budget, count] of counted) budget.take(nowMs, count);
+    }
 
     return waitMs;
   }

@@ -19,7 +19,8 @@ export class StorageClock {
   learn(date: string | undefined, askedMs: number): void {
     const serverMs = Date.parse(date ?? '');
     if (Number.isNaN(serverMs)) return;
-    const [least, most] = [serverMs - Date.now(), serverMs + HEADER_MS - askedMs];
+    const least = serverMs - Date.now();
+    const most = serverMs + HEADER_MS - askedMs;
     this.#offsetMs = Math.min(Math.max(this.#offsetMs, least), most);
   }
 }

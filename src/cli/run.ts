@@ -25,8 +25,9 @@ export async function run(given: readonly string[], context: CliContext): Promis
       if (error.exitCode === 0) return EXIT.ok; // the command line requested help
 
       // Without a command commander has already shown the help, which is more useful.
-      if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help')
+      if (asked.json || asked.output || asked.query !== undefined || error.code !== 'commander.help') {
         cli.fail(explainUsage(error, program, args), asked);
+      }
       return EXIT.usage;
     }
 

@@ -86,8 +86,9 @@ function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   const { name } = to.vault;
 
-  if ('unread' in vault)
+  if ('unread' in vault) {
     return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Grant the app read access to the vault.' }];
+  }
 
   const { softDelete, purgeProtection, network } = vault.read;
   const problems: RekeyProblem[] = [];

@@ -168,7 +168,8 @@ const SUBSCRIPTION = /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]
 
 /** Whether a change at a scope affects a resource: either contains the other, or both are equal. */
 export function isConcerned(resource: string, at: string): boolean {
-  const [one, other] = [`${resource}/`.toLowerCase(), `${at}/`.toLowerCase()];
+  const one = `${resource}/`.toLowerCase();
+  const other = `${at}/`.toLowerCase();
   return one.startsWith(other) || other.startsWith(one);
 }
 

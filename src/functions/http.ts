@@ -27,7 +27,10 @@ app.http('openApi', {
   ...OPEN,
   methods: ['GET'],
   route: 'api/openapi.json',
-  handler: () => (document ??= jsonResponse(200, openApiDocument(ROUTES))),
+  handler: () => {
+    document ??= jsonResponse(200, openApiDocument(ROUTES));
+    return document;
+  },
 });
 
 /** Open to all callers: the page has no data, and calls the API with its user's token. */

@@ -45,7 +45,9 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
         const query = `resources | ${where(ids.map((id) => `'${id}'`).join(', '))}`;
         const options = { resultFormat: 'objectArray', top: 1_000 } as const;
         const { data } = await graph.resources({ query, options }, aborting(signal));
-        for (const id of ROWS.parse(data)) if (id !== undefined) found.add(id.toLowerCase());
+        for (const id of ROWS.parse(data)) {
+          if (id !== undefined) found.add(id.toLowerCase());
+        }
       }
 
       if (ids.every((id) => found.has(id.toLowerCase()))) return found;

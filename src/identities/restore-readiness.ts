@@ -83,6 +83,8 @@ async function findAccounts(
 /** Returns the row names of the accounts that use a key by an encryption scope, according to the index. */
 async function readAccountsByScope(key: ManagedKey, useRows: Pick<UseRows, 'of'>): Promise<ReadonlySet<string>> {
   const rows = new Set<string>();
-  for await (const { account, scope } of useRows.of(key.id)) if (scope !== undefined) rows.add(accountRow(account));
+  for await (const { account, scope } of useRows.of(key.id)) {
+    if (scope !== undefined) rows.add(accountRow(account));
+  }
   return rows;
 }

@@ -134,8 +134,9 @@ function keysNamed(properties: unknown, vault: ManagedVault): NamedKey[] {
   const visit = (value: unknown, path: string, depth: number): void => {
     if (depth > DEEPEST) return;
     for (const one of keysAt(path, value, vault)) found.set(`${path} ${one.name.toLowerCase()} ${one.version}`, one);
-    if (Array.isArray(value)) for (const each of value) visit(each, path, depth + 1);
-    else if (typeof value === 'object' && value !== null) {
+    if (Array.isArray(value)) {
+      for (const each of value) visit(each, path, depth + 1);
+    } else if (typeof value === 'object' && value !== null) {
       for (const [name, each] of Object.entries(value)) visit(each, path === '' ? name : `${path}.${name}`, depth + 1);
     }
   };

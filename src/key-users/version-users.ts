@@ -104,8 +104,9 @@ export async function readVersionUsers(
     }),
     parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
       for (const subscription of settings.subscriptions ?? (await subscriptions.list())) {
-        for await (const id of deletedAccounts.deleted(subscription, signal))
+        for await (const id of deletedAccounts.deleted(subscription, signal)) {
           gaps.push(`${id} is deleted, and needs its key if an operator recovers it.`);
+        }
       }
     }),
   ];

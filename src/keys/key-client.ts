@@ -81,7 +81,8 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
     /** Every version, oldest first, disabled and expired versions included. Empty if the key does not exist. */
     async listVersions(key: ManagedKey): Promise<KeyVersion[]> {
       const versions = await listVersionsUnsettled(key);
-      const [newest, second] = [versions.at(-1), versions.at(-2)];
+      const newest = versions.at(-1);
+      const second = versions.at(-2);
       if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
       // Creation times are whole seconds: only Key Vault can order two versions of the same second.
       const { properties: latest } = await clientOf(key.vault).getKey(key.name);
@@ -123,7 +124,8 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
 function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicy {
   const actionOf = (name: string) =>
     (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
-  const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
+  const rotate = actionOf('rotate');
+  const notify = actionOf('notify');
 
   return {
     rotates: rotate !== undefined,

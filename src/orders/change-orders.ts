@@ -8,8 +8,10 @@ import { CONTROL_CONTAINER, type OrdersStore } from './standing-orders-client.ts
 
 /** Time in which the call appends its own audit record; the sweep appends later. Milliseconds. */
 const CALL_RECORDS_MS = 60_000;
-/** Deadlines for the audit trail in a call, and for each record in the sweep. Milliseconds. */
-const [WAIT_MS, LATER_MS] = [5_000, 20_000];
+/** Deadline for the audit trail in a call. Milliseconds. */
+const WAIT_MS = 5_000;
+/** Deadline for the audit trail for each record in the sweep. Milliseconds. */
+const LATER_MS = 20_000;
 /** Deadline for removing a recorded change from the outbox; after a failure the sweep retries. Milliseconds. */
 const NOTE_MS = 2_000;
 

@@ -113,7 +113,8 @@ async function keep(
   ports: ControlPorts,
   log: Log,
 ): Promise<Ordered> {
-  const [id, now] = [ports.newId(), ports.now()];
+  const id = ports.newId();
+  const now = ports.now();
   const reason = action === 'fleet.pause' ? 'Paused' : 'Resumed';
   const about = {
     id: `fleet.control/${id}`,

@@ -69,7 +69,8 @@ function sumOf(times: readonly EffectTime[]): Omit<EffectTimes[number], 'expect'
   const measured = times.flatMap(({ seconds }) => seconds ?? []);
   const notSeen = times.flatMap(({ seconds, notWithin }) => (seconds === undefined ? (notWithin ?? 0) : []));
   const changes = [...new Set(times.map(({ since }) => since))].sort((a, b) => Date.parse(a) - Date.parse(b));
-  const [since = '', until = since] = [changes[0], changes.at(-1)];
+  const since = changes[0] ?? '';
+  const until = changes.at(-1) ?? since;
 
   return {
     measured: measured.length,

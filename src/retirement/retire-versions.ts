@@ -134,10 +134,11 @@ function judge(
   const successor = newestUsableVersion(versions, now);
   const restored = readRevocation(versions, now).restored?.id;
   const tags = successor && retiredTags(version, successor, now, restored);
-  if (successor && !tags)
+  if (successor && !tags) {
     reasons.push(
       'The version has the maximum number of tags, and the retirement needs one more to be finished or undone.',
     );
+  }
 
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons };
 

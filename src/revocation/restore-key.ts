@@ -276,8 +276,9 @@ export async function finishRestore(
       return ended('RestoreOvertaken', seen);
     }
 
-    for (const { version, wasEnabled } of readRevocation(seen, now()).records.values())
+    for (const { version, wasEnabled } of readRevocation(seen, now()).records.values()) {
       if (wasEnabled) owed.add(version);
+    }
 
     const steps = nextSteps(seen, revocation, restoredBy, now());
     if (steps.length === 0) return ended(isOwed(seen, owed) ? 'RestoreIncomplete' : 'Restored', seen);

@@ -34,12 +34,13 @@ export const LOOKED_BACK_MS = DAY_MS;
  */
 export async function verifyRevocation(work: RevocationWork, services: VerifyServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
-  if (!key)
+  if (!key) {
     return {
       outcome: 'reject',
       reason: 'VaultNotManaged',
       detail: `The app does not manage the vault of ${work.key}.`,
     };
+  }
 
   try {
     const since = new Date(services.now().getTime() - LOOKED_BACK_MS);

@@ -22,11 +22,10 @@ const LANDED_SECONDS = LANDED_MS / 1000;
 /** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
-/**
- * Delay and number of retries if another worker holds the key's lease, which decides from the same state. Together they
- * are longer than the lease of a worker that died. Seconds.
- */
-const [BUSY_SECONDS, BUSY_TRIES] = [30, 3];
+/** Delay of a retry if another worker holds the key's lease, which decides from the same state. */
+const BUSY_SECONDS = 30;
+/** Number of such retries: together they take longer than the lease of a worker that died. */
+const BUSY_TRIES = 3;
 
 export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };

@@ -119,8 +119,9 @@ export async function showKeys(
   lister: KeyLister,
   ports: KeysApiPorts,
 ): Promise<HttpResponseInit> {
-  if (after !== undefined && !PLACE.test(after))
+  if (after !== undefined && !PLACE.test(after)) {
     throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
+  }
 
   const { access, vaults } = ports.settings;
   const asked = vaults.all

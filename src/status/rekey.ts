@@ -110,7 +110,9 @@ async function progressOf(
       else waiting += 1;
     }
 
-    for await (const row of useRows.of(to)) if (own.has(nameOfUse(row))) onTarget.add(nameOfUse(row));
+    for await (const row of useRows.of(to)) {
+      if (own.has(nameOfUse(row))) onTarget.add(nameOfUse(row));
+    }
   } catch {
     incomplete = true;
   }

@@ -47,7 +47,8 @@ export async function rotationCount(
   { rollouts, orderStore, now }: RotationCountPorts,
 ): Promise<RotationCount> {
   const [stored, orders] = await Promise.all([rollouts.read(key.id), orderStore.recent()]);
-  const [pause, { contests }] = [findPause(orders, key.id, now()), orders];
+  const pause = findPause(orders, key.id, now());
+  const { contests } = orders;
   return new RotationCount({ key, versions, rollout: stored?.row, pause, contests, now: now() });
 }
 
@@ -66,7 +67,11 @@ export async function readKeyRotation(
   const [versions, subscriptions] = await Promise.all([keys.listVersions(key), inSight()]);
   const count = await rotationCount(key, versions, ports);
   const isManagedSubscription = inManagedSubscriptions(subscriptions);
-  if (count.counts) for await (const row of useRows.of(key.id)) if (isManagedSubscription(row)) count.add(row);
+  if (count.counts) {
+    for await (const row of useRows.of(key.id)) {
+      if (isManagedSubscription(row)) count.add(row);
+    }
+  }
 
   const rotation = count.result();
   const listed = await listings;

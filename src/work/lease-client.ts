@@ -33,8 +33,10 @@ export const LEASE_MS = 60_000;
 /** `held` is true for this long after a renewal, so that the lease outlasts the sending of a write. Milliseconds. */
 export const HELD_MS = LEASE_MS / 2;
 
-/** Deadline of a renewal, and delay after one that failed, so that one more fits before `held` ends. Milliseconds. */
-const [RENEWAL_MS, RENEW_AGAIN_MS] = [5_000, 1_000];
+/** Deadline of a renewal. Milliseconds. */
+const RENEWAL_MS = 5_000;
+/** Delay after a renewal that failed, so that one more fits before `held` ends. Milliseconds. */
+const RENEW_AGAIN_MS = 1_000;
 
 /** A longer state is not read: the app's states are much shorter. */
 const MOST_BYTES = 4 * 1024 * 1024;
@@ -111,7 +113,7 @@ async function hold(
 
   const renewIn = (ms: number): void => {
     if (isOver) return;
-    timer = setTimeout(() => void renew(), ms);
+    timer = setTimeout(() => renew(), ms);
     timer.unref();
   };
 

@@ -13,8 +13,9 @@ export const MAX_DEQUEUE_COUNT = 5;
  * outages, and than the propagation of a role assignment (Azure RBAC troubleshooting: up to 10 minutes).
  */
 const MAX_ATTEMPTS = 24;
-/** First and longest delay; the delay doubles with each counted attempt. Seconds. */
-const [FIRST_DELAY, LONGEST_DELAY] = [15, 300];
+/** Each counted attempt doubles the delay, up to the longest. Seconds. */
+const FIRST_DELAY = 15;
+const LONGEST_DELAY = 300;
 
 interface Received {
   /** The message from the host: an object for JSON, otherwise text. */

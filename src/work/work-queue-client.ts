@@ -101,7 +101,8 @@ interface ReplayResult {
  * deleting the poison message. After a crash in between the message exists twice, which is harmless.
  */
 export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
-  const [work, from] = [service.getQueueClient(queue), service.getQueueClient(`${queue}-poison`)];
+  const work = service.getQueueClient(queue);
+  const from = service.getQueueClient(`${queue}-poison`);
 
   // Messages that arrive later are for the next replay: replayed messages may have failed again.
   const { approximateMessagesCount: most = 0 } = await from.getProperties();

@@ -58,8 +58,9 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
 
       requireApiVersion(path, apiVersion);
 
-      if (!isOpenToAll(path))
+      if (!isOpenToAll(path)) {
         requireRight(world, caller, actionOf(path, c.req.method), path.isItem ? path.id : scopeOf(path));
+      }
 
       if (path.pattern.startsWith('microsoft.storage/storageaccounts') && path.subscriptionId) {
         const region = world.storageAccounts.get(path.names[0]?.toLowerCase() ?? '')?.location ?? 'all';
@@ -98,8 +99,9 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       response = error.toResponse();
     }
 
-    for (const [name, value] of Object.entries(headers))
+    for (const [name, value] of Object.entries(headers)) {
       if (!response.headers.has(name)) response.headers.set(name, value);
+    }
 
     return response;
   });

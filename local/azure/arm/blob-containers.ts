@@ -101,8 +101,9 @@ function newEtag(): string {
 function put(request: ArmRequest): Response {
   const account = requireBlobs(request);
   const name = nameAt(request, 2);
-  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name))
+  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name)) {
     throw badRequest(`'${name}' is not a valid container name.`, 'InvalidResourceName');
+  }
 
   const existing = account.blobContainers.get(name);
   const scope = asString(asObject(request.body.properties)?.defaultEncryptionScope);

@@ -89,7 +89,9 @@ export const customTopicRoutes: ArmRoutes = {
   'PUT microsoft.eventgrid/topics/{}': put,
   'DELETE microsoft.eventgrid/topics/{}': (request) => {
     const { world, path } = request;
-    for (const id of world.eventSubscriptions.keys()) if (inScope(id, path.id)) world.eventSubscriptions.delete(id);
+    for (const id of world.eventSubscriptions.keys()) {
+      if (inScope(id, path.id)) world.eventSubscriptions.delete(id);
+    }
     const topic = world.customTopics.get(path.id.toLowerCase());
     return removed(request, world.customTopics.delete(path.id.toLowerCase()), topic?.location ?? 'global');
   },

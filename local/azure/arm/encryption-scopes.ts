@@ -82,9 +82,11 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
   const asked = asObject(body.properties) ?? {};
   const next: EncryptionScope = { ...scope, lastModifiedTime: timestamp(world.clock.nowMs()) };
   const state = asString(asked.state);
-  if (state === 'Enabled' || state === 'Disabled') next.state = state;
-  else if (state)
+  if (state === 'Enabled' || state === 'Disabled') {
+    next.state = state;
+  } else if (state) {
     throw badRequest(`'${state}' is not a valid state of an encryption scope.`, 'InvalidRequestPropertyValue');
+  }
 
   const source = (asString(asked.source) ?? scope.source).toLowerCase();
 
@@ -98,8 +100,9 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
     return next;
   }
 
-  if (source !== 'microsoft.keyvault')
+  if (source !== 'microsoft.keyvault') {
     throw badRequest(`'${source}' is not a valid source of an encryption scope.`, 'InvalidRequestPropertyValue');
+  }
 
   const keyUri = asString(asObject(asked.keyVaultProperties)?.keyUri) ?? scope.keyVaultProperties?.keyUri;
   const reference = keyUri === undefined ? undefined : parseKeyUri(keyUri);

@@ -147,10 +147,12 @@ function withDefaults(destination: JsonObject | undefined): JsonObject | undefin
       throw badRequest('The destination of type WebHook needs an https endpointUrl.', 'InvalidRequest');
     }
   } else {
-    if (!endpointType || !queues.includes(endpointType))
+    if (!endpointType || !queues.includes(endpointType)) {
       throw badRequest(`'${endpointType ?? ''}' is not a destination type.`, 'InvalidRequest');
-    if (!asString(properties.resourceId))
+    }
+    if (!asString(properties.resourceId)) {
       throw badRequest(`The destination of type ${endpointType} needs a resourceId.`, 'InvalidRequest');
+    }
     return { endpointType, properties };
   }
 

@@ -69,8 +69,9 @@ export function requireTopic(request: ArmRequest): SystemTopic {
 function put(request: ArmRequest): Response {
   const { world, path, body } = request;
   const name = path.names.at(-1) ?? '';
-  if (!/^[a-zA-Z0-9-]{3,64}$/.test(name))
+  if (!/^[a-zA-Z0-9-]{3,64}$/.test(name)) {
     throw badRequest(`Event subscription name '${name}' is not valid.`, 'InvalidRequest');
+  }
 
   const parent = parentOf(request);
 

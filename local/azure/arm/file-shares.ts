@@ -110,8 +110,9 @@ function askedOf(request: ArmRequest): JsonObject {
 function put(request: ArmRequest): Response {
   const account = requireFiles(request);
   const name = nameAt(request, 2);
-  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name))
+  if (!/^[a-z0-9](?:-?[a-z0-9]){2,62}$/.test(name)) {
     throw badRequest(`'${name}' is not a valid share name.`, 'InvalidResourceName');
+  }
 
   const asked = askedOf(request);
   if (/snapshots/i.test(request.query.get('$expand') ?? '')) return snapshot(request, account, asked);
@@ -163,8 +164,9 @@ function get(request: ArmRequest): Response {
   const account = requireFiles(request);
   const share = requireShare(request, account);
   const of = request.header('x-ms-snapshot');
-  if (of !== undefined && !share.snapshots?.has(of))
+  if (of !== undefined && !share.snapshots?.has(of)) {
     throw refusal(request, 404, 'ShareNotFound', 'The specified share does not exist.');
+  }
   return ok(shareBody(request, account, share, of));
 }
 

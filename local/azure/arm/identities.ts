@@ -77,8 +77,9 @@ function putCredential(request: ArmRequest): Response {
   const { world, path } = request;
   const scope = requireIdentityOf(request);
   const { issuer, subject, audiences } = asObject(request.body.properties) ?? {};
-  if (!asString(issuer) || !asString(subject) || !Array.isArray(audiences) || audiences.length !== 1)
+  if (!asString(issuer) || !asString(subject) || !Array.isArray(audiences) || audiences.length !== 1) {
     throw badRequest('A federated credential needs issuer, subject and one audience.');
+  }
 
   const existed = world.extensions.has(path.id.toLowerCase());
   const credential = { id: path.id, type: credentialType, scope, properties: { issuer, subject, audiences } };

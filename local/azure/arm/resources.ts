@@ -32,7 +32,8 @@ function list(request: ArmRequest): Response {
   const filter = request.query.get('$filter') ?? '';
   const value = (field: string) => new RegExp(`${field} eq '([^']*)'`, 'i').exec(filter)?.[1]?.toLowerCase();
   const [type, name, group] = ['resourceType', 'name', 'resourceGroup'].map(value);
-  const [tagName, tagValue] = [value('tagName'), /tagValue eq '([^']*)'/i.exec(filter)?.[1]];
+  const tagName = value('tagName');
+  const tagValue = /tagValue eq '([^']*)'/i.exec(filter)?.[1];
   const scope = request.path.scope.replace(/\/resources$/i, '');
   const found = resources(request.world).filter(
     ({ type: its, resource }) =>

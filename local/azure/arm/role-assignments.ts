@@ -80,11 +80,12 @@ function put(request: ArmRequest): Response {
   const properties = asObject(body.properties) ?? {};
   const principalId = asString(properties.principalId)?.toLowerCase();
   const roleDefinitionId = asString(properties.roleDefinitionId);
-  if (!principalId || !roleDefinitionId)
+  if (!principalId || !roleDefinitionId) {
     throw badRequest(
       'The request needs properties.principalId and properties.roleDefinitionId.',
       'InvalidCreateRoleAssignmentRequest',
     );
+  }
 
   const role = findRoleDefinition(world, roleDefinitionId);
   if (!role) {

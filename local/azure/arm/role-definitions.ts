@@ -54,8 +54,9 @@ function put(request: ArmRequest): Response {
   const assignableScopes = strings(properties.assignableScopes);
 
   if (!roleName) throw badRequest('The role definition has no roleName.', 'InvalidRoleDefinitionName');
-  if (assignableScopes.length === 0)
+  if (assignableScopes.length === 0) {
     throw badRequest('The role definition has no assignableScopes.', 'MissingAssignableScopes');
+  }
 
   if (BUILT_IN_ROLES[roleName as keyof typeof BUILT_IN_ROLES]) {
     throw new ArmError(
@@ -67,8 +68,9 @@ function put(request: ArmRequest): Response {
 
   const guid = nameAt(request, 0).toLowerCase();
   const existing = findRoleDefinition(world, `/${guid}`);
-  if (existing?.type === 'BuiltInRole')
+  if (existing?.type === 'BuiltInRole') {
     throw new ArmError(403, 'CannotModifyBuiltInRole', 'A built-in role cannot be changed.');
+  }
 
   const [permission = {}] = (asArray(properties.permissions) ?? []).map((one) => asObject(one) ?? {});
   const caller = request.caller.principal.objectId;
@@ -120,14 +122,16 @@ export const roleDefinitionRoutes: ArmRoutes = {
   'PUT microsoft.authorization/roledefinitions/{}': put,
   'DELETE microsoft.authorization/roledefinitions/{}': (request) => {
     const role = required(request);
-    if (role.type === 'BuiltInRole')
+    if (role.type === 'BuiltInRole') {
       throw new ArmError(403, 'CannotModifyBuiltInRole', 'A built-in role cannot be deleted.');
+    }
 
     const used = [...request.world.roleAssignments.values()].some(
       ({ roleDefinitionId }) => guidOf(roleDefinitionId) === guidOf(role.id),
     );
-    if (used)
+    if (used) {
       throw new ArmError(400, 'RoleDefinitionHasAssignments', 'There are existing role assignments referencing role.');
+    }
 
     request.world.roleDefinitions.delete(role.id.toLowerCase());
 

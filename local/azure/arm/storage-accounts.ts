@@ -39,8 +39,9 @@ const writable = [
 export function requireAccount(request: ArmRequest): StorageAccount {
   const name = nameAt(request, 0);
   const account = request.world.storageAccounts.get(name.toLowerCase());
-  if (!account || !inScope(account.id, request.path.scope))
+  if (!account || !inScope(account.id, request.path.scope)) {
     throw resourceNotFound(type, name, request.path.resourceGroup);
+  }
   lookForNewVersions(request.world, account);
   return account;
 }

@@ -62,8 +62,9 @@ function requireGroup(request: ArmRequest): ResourceGroup {
 function putGroup(request: ArmRequest): Response {
   const { world, path, body } = request;
   const name = nameAt(request, 1);
-  if (!/^[-\p{L}\p{N}_.()]{1,90}$/u.test(name) || name.endsWith('.'))
+  if (!/^[-\p{L}\p{N}_.()]{1,90}$/u.test(name) || name.endsWith('.')) {
     throw badRequest(`The resource group name '${name}' is invalid.`, 'InvalidResourceGroupName');
+  }
 
   const existing = world.resourceGroups.get(path.id.toLowerCase());
   const location = (asString(body.location) ?? existing?.location)?.toLowerCase().replaceAll(' ', '');
@@ -95,21 +96,26 @@ function deleteGroup(request: ArmRequest): Response {
   const { world } = request;
   const group = requireGroup(request);
   const vault = [...world.vaults.values()].find(({ id }) => inScope(id, group.id));
-  if (vault)
+  if (vault) {
     throw new ArmError(
       409,
       'ResourceGroupDeletionBlocked',
       `Deletion of resource group '${group.name}' failed as the vault '${vault.name}' is still in it. Delete the vault first.`,
     );
+  }
 
   for (const map of [world.identities, world.roleAssignments, world.eventSubscriptions, world.systemTopics] as Map<
     string,
     { id: string }
   >[]) {
-    for (const [key, { id }] of map) if (inScope(id, group.id)) map.delete(key);
+    for (const [key, { id }] of map) {
+      if (inScope(id, group.id)) map.delete(key);
+    }
   }
 
-  for (const [name, { id }] of world.storageAccounts) if (inScope(id, group.id)) world.storageAccounts.delete(name);
+  for (const [name, { id }] of world.storageAccounts) {
+    if (inScope(id, group.id)) world.storageAccounts.delete(name);
+  }
 
   world.resourceGroups.delete(group.id.toLowerCase());
 
@@ -124,8 +130,9 @@ export const subscriptionRoutes: ArmRoutes = {
   },
   'GET subscriptions/{}': (request) => {
     const subscription = request.world.subscriptions.get(nameAt(request, 0).toLowerCase());
-    if (!subscription)
+    if (!subscription) {
       throw new ArmError(404, 'SubscriptionNotFound', `The subscription '${nameAt(request, 0)}' could not be found.`);
+    }
     return ok(subscriptionBody(request.world, subscription));
   },
   'GET tenants': ({ world }) =>

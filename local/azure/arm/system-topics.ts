@@ -38,18 +38,20 @@ function put(request: ArmRequest): Response {
   const source = asString(properties.source);
   const topicType = asString(properties.topicType);
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
-  if (!source || !topicType || !location)
+  if (!source || !topicType || !location) {
     throw badRequest('A system topic needs location, source and topicType.', 'InvalidRequest');
+  }
 
   const other = [...world.systemTopics.values()].find(
     (topic) => topic.source.toLowerCase() === source.toLowerCase() && topic.id.toLowerCase() !== path.id.toLowerCase(),
   );
-  if (other)
+  if (other) {
     throw new ArmError(
       409,
       'Conflict',
       `Only one system topic is allowed per source. Existing system topic: '${other.id}'.`,
     );
+  }
 
   const current = world.systemTopics.get(path.id.toLowerCase())?.identity;
   const identity = patchIdentity(world, current, body.identity, () => {});
@@ -118,7 +120,9 @@ export const systemTopicRoutes: ArmRoutes = {
   'PATCH microsoft.eventgrid/systemtopics/{}': patch,
   'DELETE microsoft.eventgrid/systemtopics/{}': (request) => {
     const { world, path } = request;
-    for (const id of world.eventSubscriptions.keys()) if (inScope(id, path.id)) world.eventSubscriptions.delete(id);
+    for (const id of world.eventSubscriptions.keys()) {
+      if (inScope(id, path.id)) world.eventSubscriptions.delete(id);
+    }
     const topic = world.systemTopics.get(path.id.toLowerCase());
     return removed(request, world.systemTopics.delete(path.id.toLowerCase()), topic?.location ?? 'global');
   },

@@ -133,8 +133,9 @@ function changePolicies(request: ArmRequest): Response {
     };
   });
 
-  if (!['add', 'replace', 'remove'].includes(operation))
+  if (!['add', 'replace', 'remove'].includes(operation)) {
     throw badRequest(`'${operation}' is not add, replace or remove.`);
+  }
 
   vault.properties.accessPolicies = operation === 'remove' ? kept : [...kept, ...merged];
 

@@ -16,16 +16,18 @@ export function requireBlobRole(
   container: string,
   access: BlobAccess,
 ): void {
-  if (!caller || !/^https:\/\/storage\.azure\.com\/?$/.test(caller.audience))
+  if (!caller || !/^https:\/\/storage\.azure\.com\/?$/.test(caller.audience)) {
     throw new FileServiceError(401, 'InvalidAuthenticationInfo', 'Server failed to authenticate the request.');
+  }
   if (!world.settings.enforceRoles) return;
 
   const scope = `${account.id}/blobServices/default/containers/${container}`;
   const action = `${BLOBS}/${access === 'write' ? 'write' : 'read'}`;
   const { objectId } = caller.principal;
 
-  for (const { condition } of grantingAssignments(world, objectId, scope, action, 'dataAction'))
+  for (const { condition } of grantingAssignments(world, objectId, scope, action, 'dataAction')) {
     if (!condition || holds(condition, access)) return;
+  }
 
   throw new FileServiceError(
     403,

@@ -42,8 +42,9 @@ export class CodeGrants {
     this.#codes.delete(code);
 
     if (!grant || grant.until < Date.now()) return 'AADSTS70008';
-    if (form.get('redirect_uri') !== grant.redirectUri || form.get('client_id') !== grant.clientId)
+    if (form.get('redirect_uri') !== grant.redirectUri || form.get('client_id') !== grant.clientId) {
       return 'AADSTS50011';
+    }
 
     const hash = createHash('sha256')
       .update(form.get('code_verifier') ?? '')

@@ -92,13 +92,14 @@ export class Grants {
     }
 
     const resource = resourceOf(form);
-    if (!resource)
+    if (!resource) {
       return failure(
         400,
         'invalid_scope',
         'AADSTS1002012',
         'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.',
       );
+    }
 
     const { token, expiresIn } = this.#tokens.issue(principal, resource);
 
@@ -124,8 +125,9 @@ export class Grants {
     }
 
     const owner = this.#world.principals.get(CLIENT_IDS.ownerUser);
-    if (!owner)
+    if (!owner) {
       return failure(400, 'invalid_grant', 'AADSTS50034', 'The user account does not exist in the directory.');
+    }
 
     return this.#userTokens(owner, asked.scope, form);
   }

@@ -67,8 +67,9 @@ export function createGraphService(world: World): Service {
 
   app.get('/v1.0/:of/owners', (c) => {
     const [, set, appId] = /^(applications|servicePrincipals)\(appId='([^']*)'\)$/.exec(c.req.param('of') ?? '') ?? [];
-    if (appId !== CMK_API_CLIENT_ID)
+    if (appId !== CMK_API_CLIENT_ID) {
       return c.json(azureError('Request_ResourceNotFound', `Resource '${appId}' does not exist.`), 404);
+    }
     const ids = world.apiOwners[set as keyof World['apiOwners']];
     const value = everyPrincipal(world)
       .filter((one) => ids.includes(one.objectId))

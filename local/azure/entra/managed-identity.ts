@@ -23,10 +23,11 @@ export function createManagedIdentityService(world: World, tokens: TokenAuthorit
     if (!resource) return refuse('The query has no resource.');
 
     const principal = identityFor(world, new URL(c.req.url).searchParams);
-    if (!principal)
+    if (!principal) {
       return refuse(
         'No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId.',
       );
+    }
 
     const { token, expiresOn } = tokens.issue(principal, resource, { lifetimeSeconds: 86_400 });
 
@@ -63,6 +64,7 @@ function identityFor(world: World, query: URLSearchParams): Principal | undefine
 }
 
 function sameText(given: string, wanted: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
+  const a = Buffer.from(given);
+  const b = Buffer.from(wanted);
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -173,7 +173,9 @@ function isOwnApi(resource: string): boolean {
 
 /** A sign-in or a user-assigned identity of the tenant, by object id. */
 function findPrincipal(world: World, objectId: string): Principal | undefined {
-  for (const principal of world.principals.values()) if (principal.objectId === objectId) return principal;
+  for (const principal of world.principals.values()) {
+    if (principal.objectId === objectId) return principal;
+  }
   for (const identity of world.identities.values()) {
     if (identity.principalId === objectId) return identityPrincipal(identity);
   }

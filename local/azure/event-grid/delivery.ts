@@ -93,7 +93,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
       // The time to live counts only when the next attempt comes due.
       deadLetter(delivery, 'TimeToLiveExceeded');
     } else {
-      for (let copy = 0; copy < copies; copy++) void post(delivery);
+      for (let copy = 0; copy < copies; copy++) post(delivery);
     }
   }
 
@@ -162,7 +162,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
     }
 
     delivery.cancelNext = clock.schedule(clock.nowMs() + deadLetterDelayMs, () => {
-      void writeDeadLetter(delivery, container, reason);
+      writeDeadLetter(delivery, container, reason);
     });
   }
 

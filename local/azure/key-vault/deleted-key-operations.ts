@@ -98,7 +98,9 @@ function purge({ world, vault, params }: KeyVaultRequest): undefined {
 
 /** For the file service, a key that goes or comes back is as if its enabled versions were switched off or on now. */
 function noticeFrom(world: World, key: Key): void {
-  for (const version of key.versions) if (version.enabled) version.enabledChangedMs = world.clock.nowMs();
+  for (const version of key.versions) {
+    if (version.enabled) version.enabledChangedMs = world.clock.nowMs();
+  }
 }
 
 /** Deleting takes time, in which the key is neither there nor among the deleted ones. */

@@ -110,7 +110,8 @@ export const ES256: DigestSigner = {
     }
   },
   verify(privateKey, digest, signature) {
-    const [r, s] = [toNumber(signature.subarray(0, 32)), toNumber(signature.subarray(32))];
+    const r = toNumber(signature.subarray(0, 32));
+    const s = toNumber(signature.subarray(32));
     if (signature.length !== 64 || r === 0n || s === 0n || r >= N || s >= N) return false;
     const { x = '', y = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
     const own = { x: toNumber(Buffer.from(x, 'base64url')), y: toNumber(Buffer.from(y, 'base64url')) };
@@ -141,7 +142,10 @@ function times(point: Point, factor: bigint): Point | undefined {
 }
 
 function inverse(value: bigint, modulus: bigint): bigint {
-  let [a, b, x, y] = [modulo(value, modulus), modulus, 1n, 0n];
+  let a = modulo(value, modulus);
+  let b = modulus;
+  let x = 1n;
+  let y = 0n;
   while (b > 0n) [a, b, x, y] = [b, a % b, y, x - (a / b) * y];
   return modulo(x, modulus);
 }

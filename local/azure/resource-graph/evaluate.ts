@@ -51,6 +51,7 @@ function column(row: Row, name: string): unknown {
 }
 
 function compare(a: unknown, b: unknown): number {
-  const [left, right] = [String(a), String(b)];
+  const left = String(a);
+  const right = String(b);
   return left < right ? -1 : Number(left > right);
 }

@@ -52,7 +52,8 @@ export function referenceOf({ keyvaulturi, keyname, keyversion }: KeyProperties)
 }
 
 function isSameKey(current: StorageEncryption, next: StorageEncryption): boolean {
-  const [a, b] = [current.keyvaultproperties, next.keyvaultproperties];
+  const a = current.keyvaultproperties;
+  const b = next.keyvaultproperties;
   if (!a || !b) return false;
   return (
     sameVault(a.keyvaulturi, b.keyvaulturi) &&

@@ -21,8 +21,9 @@ export function encryptionIdentity(
   }
 
   const attached = Object.entries(identity?.userAssignedIdentities ?? {}).find(([key]) => sameId(key, id));
-  if (!attached)
+  if (!attached) {
     return { kind: 'none', message: `The user assigned identity '${id}' is not assigned to this account.` };
+  }
   if (encryption.identity?.federatedIdentityClientId) return { kind: 'crossTenant' };
 
   // An identity that was deleted stays listed on the account, but no longer gets a token. One made again under its name is

@@ -53,7 +53,8 @@ export function patchEncryption(
  * (bicep-registry-modules#4467); the code is not in them. An account that comes from Microsoft's keys gets both at once.
  */
 function refuseIdentityWithKey(current: StorageEncryption, next: StorageEncryption): void {
-  const [before, after] = [current.keyvaultproperties, next.keyvaultproperties];
+  const before = current.keyvaultproperties;
+  const after = next.keyvaultproperties;
   if (!before || !after) return;
 
   const keepsIdentity =

@@ -23,8 +23,9 @@ export function requireRight(
   action: string,
   kind: 'action' | 'dataAction' = 'dataAction',
 ): void {
-  if (!caller || !/^https:\/\/storage\.azure\.com\/?$/.test(caller.audience))
+  if (!caller || !/^https:\/\/storage\.azure\.com\/?$/.test(caller.audience)) {
     throw new FileServiceError(401, 'InvalidAuthenticationInfo', 'Server failed to authenticate the request.');
+  }
   if (!world.settings.enforceRoles) return;
 
   const full = `Microsoft.Storage/storageAccounts/${action}`;

@@ -31,7 +31,8 @@ export class RequestLog {
   }
 
   add(entry: Omit<LoggedRequest, 'seq'>): void {
-    this.#entries.push({ seq: this.#next++, ...entry });
+    this.#entries.push({ seq: this.#next, ...entry });
+    this.#next += 1;
     if (this.#entries.length > 2 * this.#capacity) this.#entries = this.#entries.slice(-this.#capacity);
   }
 

@@ -75,7 +75,12 @@ export async function startStorageFront(
     }
   }
 
-  return { connectionString: fronted, close: async () => void (await Promise.all(closing.map((close) => close()))) };
+  return {
+    connectionString: fronted,
+    close: async () => {
+      await Promise.all(closing.map((close) => close()));
+    },
+  };
 }
 
 /** The request as it came, in a connection of its own, for one that is kept might be closed just when it is used again. */

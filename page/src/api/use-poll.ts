@@ -143,19 +143,19 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
     }
   };
 
-  const shown = () => void ask();
+  const shown = () => ask();
 
   document.addEventListener('visibilitychange', shown);
 
   const unheard = api.whenSignedIn(shown);
 
-  void ask();
+  ask();
 
   return {
     now: () => {
       // What is under way may not show yet what has just been done.
       isWanted = running;
-      void ask();
+      ask();
     },
     stop: () => {
       stopped.abort();

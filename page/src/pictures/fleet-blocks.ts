@@ -81,7 +81,8 @@ export function hitOf(
 
   const square = Math.floor(y / cell) * columns + column;
   const index = spans.findIndex(({ first, squares }) => square >= first && square < first + squares);
-  const [block, span] = [blocks[index], spans[index]];
+  const block = blocks[index];
+  const span = spans[index];
 
   return block && span && { block, row: perSquare === 1 ? block.rows[square - span.first] : undefined };
 }

@@ -190,7 +190,8 @@ function optionsOf(
     .flat()
     .filter((value) => value !== null);
   const { end, ticks } = valueAxis(unit, Math.max(1, promise?.value ?? 0, ...values));
-  const [first = 0, last = 0] = [data[0][0], data[0].at(-1)];
+  const first = data[0][0] ?? 0;
+  const last = data[0].at(-1) ?? 0;
   const axis = { stroke: colour('muted'), font: '12px system-ui, sans-serif', ticks: { show: false } };
   const grid = { stroke: colour('line'), width: 1 };
 

@@ -23,7 +23,7 @@ export function Command({ text }: { readonly text: string }) {
       <pre class="text" tabIndex={0}>
         <code>{isWhole ? text : text.replace(ARM_ID, '…$1')}</code>
       </pre>
-      <button type="button" class="small" onClick={() => void copy()}>
+      <button type="button" class="small" onClick={() => copy()}>
         Copy<span class="hidden"> the command</span>
       </button>
       <span class="said" role="status">

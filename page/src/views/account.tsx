@@ -161,8 +161,9 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
 }
 
 function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed: () => void }) {
-  if (of.findings.length === 0)
+  if (of.findings.length === 0) {
     return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has looked at it.'}</p>;
+  }
   return (
     <>
       <p class="muted">{count(of.findings.length, 'finding')} of the last check.</p>

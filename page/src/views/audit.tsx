@@ -107,7 +107,7 @@ function Download({ path }: { readonly path: string }) {
   return (
     <>
       <p>
-        <button type="button" class="small" disabled={call.isRunning} onClick={() => void download()}>
+        <button type="button" class="small" disabled={call.isRunning} onClick={() => download()}>
           {call.isRunning ? `${count(read, 'record')} read …` : 'Download CSV'}
         </button>
       </p>
@@ -182,7 +182,7 @@ function Records({ first }: { readonly first: AuditList }) {
         </p>
       )}
       {last.nextLink && (
-        <button type="button" disabled={isLoading} onClick={() => void load()}>
+        <button type="button" disabled={isLoading} onClick={() => load()}>
           {isLoading ? 'Reading …' : 'Older ones'}
         </button>
       )}

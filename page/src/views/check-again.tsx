@@ -12,7 +12,7 @@ export function CheckAgain({ isFirst, changed }: { readonly isFirst: boolean; re
   if (!has(me, 'Cmk.Operate')) return null;
 
   const order = isFirst ? 'Check now' : 'Check again';
-  const run = () => void check.run(async () => (await api.post<object>('/api/drift')).body).then(changed);
+  const run = () => check.run(async () => (await api.post<object>('/api/drift')).body).then(changed);
 
   return (
     <>

@@ -216,8 +216,11 @@ async function runRows(
 
   for (const row of rows) {
     const shared = dryRun ? [] : (bulk.shares?.(row.options) ?? []);
-    if (shared.every((what) => made.has(what))) rest.push(row);
-    else if (await one(row)) for (const what of shared) made.add(what);
+    if (shared.every((what) => made.has(what))) {
+      rest.push(row);
+    } else if (await one(row)) {
+      for (const what of shared) made.add(what);
+    }
   }
 
   await pMap(rest, one, { concurrency });

@@ -54,7 +54,9 @@ export function addAccountViews(account: CmkCommand): void {
 async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Promise<Fleet> {
   const query = new URLSearchParams({ top: '1000', all: String(all) });
 
-  for (const name of FILTERS) for (const value of [filters[name] ?? []].flat()) query.append(name, value);
+  for (const name of FILTERS) {
+    for (const value of [filters[name] ?? []].flat()) query.append(name, value);
+  }
 
   const pages = await Array.fromAsync(pagesOf(app, `/fleet?${query}`, FLEET_LIST));
   const { summary, freshness, warnings: unread } = pages.at(-1) as FleetListAnswer;

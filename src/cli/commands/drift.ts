@@ -78,7 +78,7 @@ function showReport(report: DriftReport, output: Output, { expand }: DriftOption
   const { counts, coverage, complete } = report;
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
-  const [vaults, keys, accounts] = [coverage.vaults, coverage.keys, coverage.accounts];
+  const { vaults, keys, accounts } = coverage;
   const checked = `${count(vaults, 'vault')}, ${count(keys, 'key')} and ${count(accounts, 'account')}`;
   output.text(`Checked ${checked}${complete ? '' : ', but NOT all could be read'}.`);
   output.incompleteIf(counts.error + counts.warning > 0 || !complete);

@@ -32,8 +32,9 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
 
   output.text(key);
 
-  if (revocation)
+  if (revocation) {
     output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}, revocation ${revocation.id}`);
+  }
   if (paused) output.text(`Paused ${sinceOf(paused)}`);
 
   output.notes(warnings);

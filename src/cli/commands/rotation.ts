@@ -122,10 +122,12 @@ function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
 
 /** @param resumed the key of a resume, as `<vault>/<key>` */
 function showOrdered({ pauses, ended, opened, audit, warnings }: Ordered, output: Output, resumed?: string): void {
-  for (const { key = 'all keys', reason } of ended)
+  for (const { key = 'all keys', reason } of ended) {
     output.entry({ kind: 'done', text: `The pause of ${key} has ended: ${reason}` });
-  for (const target of opened)
+  }
+  for (const target of opened) {
     output.entry({ kind: 'done', text: `All accounts may move to ${target} now, although a canary or wave failed.` });
+  }
   const isPaused = pauses.some(({ key }) => key === undefined || nameOfIdentifier(key) === resumed?.toLowerCase());
   if (resumed && !isPaused && warnings.length === 0) output.text(`The app retries failed accounts of ${resumed} now.`);
   if (pauses.length === 0) output.text('Nothing is paused.');

@@ -163,12 +163,20 @@ export class Cli {
     for (let before: ReadonlySet<string> | undefined; ; await sleep(watch * 1_000)) {
       let text = '';
       try {
-        const result = await this.#once(work, show, { out: redirected(out, (more) => (text += more)) });
+        const collect = (more: string) => {
+          text += more;
+        };
+        const result = await this.#once(work, show, { out: redirected(out, collect) });
         const lines = text.split('\n').slice(0, -1);
 
         // Redraws from the top, and erases the rest of the previous screen.
-        if (out.isTTY) out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
-        else for (const line of lines) if (!before?.has(line)) out.write(`${line}\n`);
+        if (out.isTTY) {
+          out.write(`\u001b[H${lines.map((line) => `${line}\u001b[K\n`).join('')}\u001b[J`);
+        } else {
+          for (const line of lines) {
+            if (!before?.has(line)) out.write(`${line}\n`);
+          }
+        }
 
         before = new Set(lines);
 

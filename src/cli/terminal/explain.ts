@@ -156,8 +156,9 @@ function forbiddenStep({ message, code }: Failure, error: unknown): string {
     return 'The firewall of the vault or account blocks this network: run it from an allowed network.';
   }
 
-  if (/disabled/i.test(message))
+  if (/disabled/i.test(message)) {
     return `The key version is disabled: cmk key show <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
+  }
   if (hsm) return hsmStep(hsm, message);
 
   if (code.startsWith('Forbidden')) {

@@ -19,7 +19,8 @@ export interface ChangeRow extends ResourceChange {
   readonly broken?: readonly { readonly use: string; readonly stamp: string }[];
 }
 
-const [PENDING, CHECKED] = ['change', 'changed'];
+const PENDING = 'change';
+const CHECKED = 'changed';
 const json = <T>(schema: z.ZodType<T>) => z.string().transform(parseJson).pipe(schema);
 const ROW = z.object({
   id: z.string().min(1).max(128),

@@ -26,8 +26,10 @@ import { RELEASE } from './release-change.ts';
 
 /** The instance that checks changes holds this lease, so only one writer merges into the report. */
 const LEASE = 'drift/changes';
-/** Delay and maximum number of checks after a repair or a failed read. */
-const [AGAIN_MS, MOST_ATTEMPTS] = [4_000, 8];
+/** Delay of the next check after a repair or a failed read. */
+const AGAIN_MS = 4_000;
+/** Maximum number of such checks. */
+const MOST_ATTEMPTS = 8;
 /** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
 const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */

@@ -119,5 +119,7 @@ async function* readAccounts(
   }
 
   const names = new Set(wanted.map(({ id }) => resourceOf(id)));
-  for await (const account of accounts.list(subscription)) if (names.has(resourceOf(account.id))) yield account;
+  for await (const account of accounts.list(subscription)) {
+    if (names.has(resourceOf(account.id))) yield account;
+  }
 }

@@ -110,7 +110,8 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
 /** Adds to changes the time that the app needs to find their effects (median and 95th percentile, in seconds). */
 export function withSeconds(changes: readonly DriftChange[]): Pick<WholeReport, 'changes' | 'changeSeconds'> {
   const seconds = changes.map(secondsTo);
-  const [p50 = 0, p95 = 0] = [percentile(seconds, 50), percentile(seconds, 95)];
+  const p50 = percentile(seconds, 50) ?? 0;
+  const p95 = percentile(seconds, 95) ?? 0;
   return {
     changes: [...changes],
     ...(changes.length > 0 ? { changeSeconds: { p50, p95, changes: changes.length } } : {}),

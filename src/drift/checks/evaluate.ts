@@ -69,10 +69,8 @@ export function withHistory(
   const since = new Map([...(previous?.unseen ?? []), ...(previous?.findings ?? [])].map((one) => [one.id, one.since]));
   const changedBy = new Map(previous?.findings.map((one) => [one.id, one.changedBy]));
   const unread = new Set(previous?.findings.filter(({ reason }) => reason === 'Unreadable').map(({ id }) => id));
-  const seen = new Set<string>();
 
-  return findings
-    .filter(({ id }) => !seen.has(id) && seen.add(id))
+  return firstOfEachId(findings)
     .map((finding) => ({
       ...finding,
       severity: finding.severity === 'warning' && unread.has(finding.id) ? 'error' : finding.severity,
@@ -80,6 +78,14 @@ export function withHistory(
       ...(changedBy.get(finding.id) ? { changedBy: changedBy.get(finding.id) } : {}),
     }))
     .sort(compareFindings);
+}
+
+function firstOfEachId<T extends { readonly id: string }>(findings: readonly T[]): T[] {
+  const first = new Map<string, T>();
+  for (const finding of findings) {
+    if (!first.has(finding.id)) first.set(finding.id, finding);
+  }
+  return [...first.values()];
 }
 
 /** Worst first, exempt findings last. */

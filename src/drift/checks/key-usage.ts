@@ -15,7 +15,9 @@ export class KeyUsage {
 
   /** @param name the account, or the account and the scope */
   add(name: string, use: KeyUse): void {
-    for (const version of [use.pinned, use.current]) if (version !== undefined) this.#versions.add(version);
+    for (const version of [use.pinned, use.current]) {
+      if (version !== undefined) this.#versions.add(version);
+    }
     if (use.current === undefined && use.pinned === undefined) this.unknown += 1;
     if (use.pinned === undefined) return;
     this.pinned += 1;

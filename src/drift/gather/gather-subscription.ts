@@ -304,8 +304,9 @@ class SubscriptionScan {
     const rows: UseRow[] = [];
     try {
       if (result.indexUnread !== undefined) return new Map();
-      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? [])
+      for await (const row of this.#context.services.useRows?.of(key, result.id) ?? []) {
         if (row.scope !== undefined || row.state === 'failed' || hasRefreshBeenRequested(row)) rows.push(row);
+      }
     } catch (error) {
       result.indexUnread ??= errorText(error);
     }

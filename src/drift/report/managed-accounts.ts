@@ -74,7 +74,9 @@ export class AccountMemory {
       names.push(account);
     };
 
-    for (const [account, use] of this.#now) if (use) add(account, use);
+    for (const [account, use] of this.#now) {
+      if (use) add(account, use);
+    }
 
     const isKept = ({ lastSeen }: FormerUse) => !isWhole && now.getTime() - lastSeen.getTime() <= GONE_MS;
 

@@ -65,7 +65,9 @@ export function logCauses(causes: readonly DriftCause[], report: string, log: Lo
 /** Number of findings by reason code, without exempt findings. */
 function byReason({ findings }: WholeReport): Record<string, number> {
   const numbers: Record<string, number> = {};
-  for (const { reason, exemption } of findings) if (!exemption) numbers[reason] = (numbers[reason] ?? 0) + 1;
+  for (const { reason, exemption } of findings) {
+    if (!exemption) numbers[reason] = (numbers[reason] ?? 0) + 1;
+  }
   return numbers;
 }
 

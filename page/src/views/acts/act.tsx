@@ -30,7 +30,7 @@ export function Act({ title, send, changed, done, isWithoutTicket = false, opene
   const submit = (event: Event) => {
     event.preventDefault();
     const why = whyOf(event.currentTarget as HTMLFormElement);
-    void call.run(() => send(why)).then(changed);
+    call.run(() => send(why)).then(changed);
   };
 
   return (

@@ -131,10 +131,10 @@ function Start({ from, changed }: { readonly from: string; readonly changed: () 
     const form = event.currentTarget as HTMLFormElement;
     const body = { from, to: String(new FormData(form).get('to')).trim(), ...whyOf(form) };
     setChecked(body);
-    void check.run(async () => (await api.post<RekeyCheck>('/api/rekeys?dryRun=true', body)).body);
+    check.run(async () => (await api.post<RekeyCheck>('/api/rekeys?dryRun=true', body)).body);
   };
 
-  const begin = () => void start.run(async () => (await api.post<object>('/api/rekeys', checked)).body).then(changed);
+  const begin = () => start.run(async () => (await api.post<object>('/api/rekeys', checked)).body).then(changed);
 
   return (
     <>

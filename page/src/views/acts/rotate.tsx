@@ -22,7 +22,7 @@ export function Rotate({ label, status = {}, changed }: RotateProps) {
   return (
     <Act
       title={`Rotate ${label}`}
-      opened={() => void dryRun.run(async () => (await api.post<RotateResponse>(`${path}?dryRun=true`)).body)}
+      opened={() => dryRun.run(async () => (await api.post<RotateResponse>(`${path}?dryRun=true`)).body)}
       dryRun={dryRun}
       send={async (why) => (await api.post(path, why)).body}
       changed={changed}

@@ -60,7 +60,7 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
           <button
             type="button"
             class="primary"
-            onClick={() => void stepUp().catch((error: Error) => setFailure(error.message))}
+            onClick={() => stepUp().catch((error: Error) => setFailure(error.message))}
           >
             Prove who you are
           </button>{' '}

@@ -23,7 +23,7 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
     event.preventDefault();
     const body = { ...whyOf(event.currentTarget as HTMLFormElement), revocation: revocation.id };
     const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`;
-    void call.run(async () => (await api.post<RestoreResponse>(path, body)).body).then(changed);
+    call.run(async () => (await api.post<RestoreResponse>(path, body)).body).then(changed);
   };
 
   if (!has(me, 'CmkKey.Restore')) {

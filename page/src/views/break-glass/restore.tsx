@@ -10,8 +10,9 @@ interface RestoreAnsweredProps {
 
 /** What a restore came to. */
 export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredProps) {
-  if (isUndone && answer.reason === 'Restored')
+  if (isUndone && answer.reason === 'Restored') {
     return <Done tone="none" title="You restored the key. It has been revoked again since." warnings={[]} />;
+  }
 
   const notReady = answer.accounts.filter(({ ready }) => ready !== true);
   const title = answer.reason === 'Restored' ? 'The key is restored.' : 'There was nothing to restore.';

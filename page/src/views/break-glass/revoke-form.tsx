@@ -34,7 +34,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
   }, [isAsked]);
 
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
-  const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
+  const look = () => dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
 
   // What is taken away goes bit by bit while the call runs: the status shows it.
   useEffect(() => {
@@ -44,7 +44,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
   }, [call.isRunning, changed]);
 
   const revoke = (why: object) =>
-    void call
+    call
       .run(async () => (await api.post<RevokeResponse>(path, why)).body)
       .then((isDone) => {
         changed();

@@ -109,8 +109,9 @@ export async function disableAccount(options: DisableOptions, operation: Operati
   const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
   const result = await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation);
 
-  if (plan.write)
+  if (plan.write) {
     journal.note('The account keeps its identity and the role on the vault: remove them if nothing else needs them.');
+  }
 
   return result;
 }

@@ -195,7 +195,8 @@ export async function applyPlan(
 
   const { encryption, identity, tags } = plan;
   const change = { encryption, ...(identity ? { identity } : {}), ...(tags ? { tags } : {}) };
-  const [from, to] = [keyIn(account.encryption), keyIn(encryption)];
+  const from = keyIn(account.encryption);
+  const to = keyIn(encryption);
   const write = (part: typeof change) =>
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, part));
   const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, async () => {

@@ -77,8 +77,9 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
     );
   }
 
-  for (const { what, detail } of unread)
+  for (const { what, detail } of unread) {
     journal.note(`The list may be incomplete: ${what} could not be read. ${detail}`);
+  }
 }
 
 function listed(noun: string, all: readonly { readonly name: string }[]): string {

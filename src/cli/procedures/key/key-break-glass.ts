@@ -45,14 +45,16 @@ export async function previewRevocation(key: ManagedKey, environment: Environmen
 
   const report = reportVersions(versions, [], versions, azure.now());
 
-  for (const version of versions.filter(({ enabled }) => enabled))
+  for (const version of versions.filter(({ enabled }) => enabled)) {
     journal.planned(versionChange(key, 'disabled', version.version));
+  }
 
   describeRadius(dependents, journal);
 
   // Always noted: an operator would otherwise expect the list of a dry run to be complete.
-  if (dependents)
+  if (dependents) {
     journal.note('The list may be incomplete: Azure silently omits resources that this sign-in may not read.');
+  }
 
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
 
@@ -122,8 +124,9 @@ function reportRevocation(
   if (isDeleted) journal.note(DELETED_MEANWHILE);
 
   for (const { version, after, error } of isDeleted ? [] : versions) {
-    if (after !== 'Disabled')
+    if (after !== 'Disabled') {
       journal.note(`Version ${version} of ${key.id} is NOT disabled${error ? `: ${error}` : ''}.`);
+    }
   }
 
   if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
@@ -244,10 +247,13 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
   if (end === 'Restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
 
   noteUnproven(unproven, journal);
-  for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
+  for (const { version, error } of versions) {
+    if (error) journal.note(`Version ${version}: ${error}`);
+  }
 
-  if (end === 'RestoreIncomplete' && result.left.lost.length === 0)
+  if (end === 'RestoreIncomplete' && result.left.lost.length === 0) {
     journal.note('Run the same command again: it completes the restore.');
+  }
 
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);

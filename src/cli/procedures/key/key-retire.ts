@@ -140,12 +140,14 @@ async function checkVersion(
     journal.found(
       `${nameOf(key)} is revoked, and no version changes until an operator restores it: ${restoreCommand(key, open)}`,
     );
-  } else if (!versions.some(({ enabled }) => enabled))
+  } else if (!versions.some(({ enabled }) => enabled)) {
     journal.found(`every version of ${nameOf(key)} is disabled already`);
+  }
 
   if (version === undefined) return;
-  if (!versionNamed(key, versions, version).enabled)
+  if (!versionNamed(key, versions, version).enabled) {
     journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
+  }
 }
 
 /** Adds the step of a retirement to the journal. */

@@ -64,8 +64,9 @@ async function ensureSubscriptions(
   journal: Operation['journal'],
 ) {
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(source);
-  if (topicUnreadable)
+  if (topicUnreadable) {
     journal.note('The system topic could not be read: only event subscriptions outside it are checked.');
+  }
 
   const ensured: { functionName: string; changed: boolean }[] = [];
 
@@ -78,8 +79,9 @@ async function ensureSubscriptions(
       continue;
     }
 
-    if (verdict.is === 'misaimed')
+    if (verdict.is === 'misaimed') {
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
+    }
 
     const { isNew, ...place } = placementOf(verdict, topic);
     const what = isNew ? 'created' : 'repaired';

@@ -132,7 +132,9 @@ export function noteVault(vault: Vault, { azure, journal, environment }: Operati
     notes.push(`${vault.name}: ${hindrance.is}${hindrance.certain ? ` Allow them: ${command}` : ''}`);
   }
 
-  for (const text of notes) if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
+  for (const text of notes) {
+    if (!journal.entries.some((entry) => entry.text === text)) journal.note(text);
+  }
 }
 
 /** The vaults that the app manages, if the operator's environment names them; undefined: unknown. */
