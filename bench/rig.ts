@@ -222,7 +222,9 @@ export async function withRig<T>(options: RigOptions, use: (rig: Rig) => Promise
             moved = true;
             await azure.clock.advance(STEP_MS);
             await sleep(TIMERS_MS);
-          } else await sleep(20);
+          } else {
+            await sleep(20);
+          }
 
           storage.look();
         }

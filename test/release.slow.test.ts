@@ -61,8 +61,9 @@ describe('a release', () => {
     const seconds = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });
     expect(madeOn('')).toEqual(new Date(Number(seconds) * 1_000));
     expect(madeOn('0')).toEqual(new Date(0));
-    for (const odd of ['yesterday', ' ', '-1', '1e30', '2026-11-26'])
+    for (const odd of ['yesterday', ' ', '-1', '1e30', '2026-11-26']) {
       expect(() => madeOn(odd)).toThrow('SOURCE_DATE_EPOCH');
+    }
     // The sources without their history, as GitHub offers them for download.
     expect(() => madeOn('', folder)).toThrow('SOURCE_DATE_EPOCH');
     expect(madeOn('86400', folder)).toEqual(new Date(86_400_000));
@@ -83,8 +84,9 @@ describe('a release', () => {
 
     template.parameters.packageUri.defaultValue = '';
     delete asked.defaultValue;
-    for (const [name, own] of Object.entries({ azuredeploy: template, createUiDefinition: form }))
+    for (const [name, own] of Object.entries({ azuredeploy: template, createUiDefinition: form })) {
       expect(own).toEqual(JSON.parse(readFileSync(join(PROJECT, `infra/${name}.json`), 'utf8')));
+    }
   });
 
   it('has the script that makes the app registration, which a deployment by its files alone needs first', () => {

@@ -45,8 +45,9 @@ async function stop(): Promise<void> {
 }
 process.on('SIGTERM', stop);
 process.on('SIGINT', stop);
-if (process.connected) process.on('disconnect', stop);
-else if (!values.detached) {
+if (process.connected) {
+  process.on('disconnect', stop);
+} else if (!values.detached) {
   process.stdin.on('end', stop);
   process.stdin.on('error', stop);
   process.stdin.resume();

@@ -137,10 +137,13 @@ export class QueueListener {
             () => false,
           );
 
-        if (succeeded) await lease.deleteMessage();
-        else if (message.dequeueCount >= settings.maxDequeueCount) {
+        if (succeeded) {
+          await lease.deleteMessage();
+        } else if (message.dequeueCount >= settings.maxDequeueCount) {
           await this.#poison(message, lease, `it failed ${message.dequeueCount} times`);
-        } else await lease.release(settings.visibilityTimeoutMs);
+        } else {
+          await lease.release(settings.visibilityTimeoutMs);
+        }
       }
     } catch (error) {
       this.#log('error', `Message ${message.messageId} could not be completed: ${describe(error)}`);

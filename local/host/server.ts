@@ -109,11 +109,14 @@ async function handle(context: ServerContext, request: IncomingMessage, response
   const path = url.pathname.toLowerCase();
   if (path === EVENT_GRID_PATH) {
     await handleEventGrid(context.eventGrid, context.invoker, url, request, response, body.toString());
-  } else if (path.startsWith('/admin/')) await handleAdmin(context.admin, path, request, response, body.toString());
-  else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD') && !hasRoot(context.http)) {
+  } else if (path.startsWith('/admin/')) {
+    await handleAdmin(context.admin, path, request, response, body.toString());
+  } else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD') && !hasRoot(context.http)) {
     // Without a function there, the host has a home page of its own.
     response.writeHead(200, { 'Content-Type': 'text/plain' }).end('The Functions host is up and running.\n');
-  } else await handleHttp(context.http, context.invoker, url, request, response, body);
+  } else {
+    await handleHttp(context.http, context.invoker, url, request, response, body);
+  }
 }
 
 const hasRoot = (functions: readonly HttpFunction[]) => functions.some(({ route }) => route.match('/') !== undefined);

@@ -50,8 +50,9 @@ export class AppInstances {
    */
   order({ do: what, instances }: AppOrder): Promise<AppInstance[]> {
     const done = this.#turn.then(async () => {
-      if (what === 'kill') await this.#kill(instances ?? this.#all.length);
-      else {
+      if (what === 'kill') {
+        await this.#kill(instances ?? this.#all.length);
+      } else {
         this.#wanted = instances ?? this.#wanted;
         if (what === 'restart') await this.#kill(this.#all.length);
         await this.#start(this.#wanted);

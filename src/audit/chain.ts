@@ -191,7 +191,9 @@ export class ChainVerifier {
     if (seq > expected) {
       const which = expected === seq - 1 ? `Record ${expected} is` : `Records ${expected} to ${seq - 1} are`;
       this.#find('LineMissing', `${which} missing before this line.`);
-    } else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) this.#find('ChainBroken');
+    } else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) {
+      this.#find('ChainBroken');
+    }
 
     this.#damaged = 0;
     this.#last = { seq, hash };

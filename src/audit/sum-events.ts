@@ -56,9 +56,11 @@ export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpa
       const { action, reason } = entry;
       const name = entry.id ?? id;
 
-      if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) revocations.add(name);
-      else if (action === 'key.restore' && reason === 'Restored') restores.add(name);
-      else if (action === 'key.rotation' && reason === 'RotationFinished') {
+      if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) {
+        revocations.add(name);
+      } else if (action === 'key.restore' && reason === 'Restored') {
+        restores.add(name);
+      } else if (action === 'key.rotation' && reason === 'RotationFinished') {
         // The records arrive newest first: the earliest record of an id wins.
         finished.set(name, secondsOf(time, entry.details));
       }

@@ -18,8 +18,9 @@ const APP_ID_URI = /^(?:api|https):\/\/[^\s,*]+$/i;
 export function authConfigProblems(config: AuthConfig): readonly string[] {
   const problems = [...(config.problems ?? [])];
   const { tenantId } = config;
-  if (!tenantId?.trim()) problems.push('CMK_TENANT_ID is missing: the GUID of the Entra ID tenant.');
-  else if (!GUID.test(tenantId)) {
+  if (!tenantId?.trim()) {
+    problems.push('CMK_TENANT_ID is missing: the GUID of the Entra ID tenant.');
+  } else if (!GUID.test(tenantId)) {
     problems.push(
       'CMK_TENANT_ID is not a GUID: a domain name, "common" or "organizations" would let other tenants in.',
     );

@@ -35,8 +35,9 @@ const roles = () =>
 beforeAll(async () => {
   const { world } = local.azure;
 
-  for (const subscriptionId of [SUBSCRIPTION_ID, OTHER])
+  for (const subscriptionId of [SUBSCRIPTION_ID, OTHER]) {
     if (!world.subscriptions.has(subscriptionId)) addSubscription(world, { subscriptionId });
+  }
 
   const deployed = new Deployed(local.azure);
 

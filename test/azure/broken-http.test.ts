@@ -139,9 +139,13 @@ it('idle connections are given up with one that broke off in the middle of a com
   const waiting: Socket[] = [];
   const known = new Set<Socket>();
   const { ask } = await through((socket) => {
-    if (known.has(socket)) socket.write(Buffer.concat([Buffer.from(HEAD), ZIPPED.subarray(0, ZIPPED.length / 2)]));
-    else if (known.add(socket).size > 3) socket.write(EMPTY);
-    else if (waiting.push(socket) === 3) for (const each of waiting) each.write(EMPTY);
+    if (known.has(socket)) {
+      socket.write(Buffer.concat([Buffer.from(HEAD), ZIPPED.subarray(0, ZIPPED.length / 2)]));
+    } else if (known.add(socket).size > 3) {
+      socket.write(EMPTY);
+    } else if (waiting.push(socket) === 3) {
+      for (const each of waiting) each.write(EMPTY);
+    }
   });
 
   await Promise.all([ask(), ask(), ask()]);

@@ -74,12 +74,13 @@ async function storm(url: string): Promise<ReadonlySet<number>> {
   const sending: Promise<void>[] = [];
   for (let sent = 0; sent < FOREIGN_EVENTS; ) {
     const due = Math.min(FOREIGN_EVENTS, ((performance.now() - startedAt) / STORM_MS) * FOREIGN_EVENTS);
-    for (; sent < due; sent += 1)
+    for (; sent < due; sent += 1) {
       sending.push(
         deliver(url, foreignEvent(sent)).then((status) => {
           statuses.add(status);
         }),
       );
+    }
     await sleep(20);
   }
 

@@ -104,8 +104,9 @@ describe('names that look like markup', () => {
       await page.goto(`${app.url}/#/trend`);
       await page.goto(`${app.url}/${view}`);
 
-      if (/^(now|fleet|account|keys|audit|record)$/.test(name))
+      if (/^(now|fleet|account|keys|audit|record)$/.test(name)) {
         await page.getByText(NASTY).first().waitFor({ state: 'attached' });
+      }
 
       expect(await page.locator('img, iframe').count(), name).toBe(0);
       expect(await widerThanScreen(page), name).toBe(0);

@@ -42,8 +42,9 @@ describe('help', () => {
     const lines = out.trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(24);
     expect(lines.filter((line) => line.length > 80)).toEqual([]);
-    for (const [name] of commands.filter(({ length }) => length === 1))
+    for (const [name] of commands.filter(({ length }) => length === 1)) {
       expect(out).toMatch(new RegExp(`^  ${name} `, 'm'));
+    }
   });
 
   it('has the exit codes and the environment in full', async () => {

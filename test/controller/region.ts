@@ -129,8 +129,9 @@ export class Region extends Fleet {
       const next = (this.#messages[0]?.at ?? sweepAt) < sweepAt ? this.#messages.shift() : undefined;
       this.clock = Math.max(this.clock, next?.at ?? sweepAt);
 
-      if (next) await next.run();
-      else {
+      if (next) {
+        await next.run();
+      } else {
         sweepAt = this.clock + 120_000;
         await sweepWork(this.ports());
       }

@@ -51,8 +51,9 @@ const subscriptionsOf = async (vault: string): Promise<string[]> => {
     'Microsoft.KeyVault',
     'vaults',
     vault,
-  ))
+  )) {
     names.push(name ?? '');
+  }
   return names.sort();
 };
 
@@ -97,8 +98,9 @@ describe('a stale pin', () => {
     expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
 
     const properties = account.encryption.keyvaultproperties;
-    if (properties)
+    if (properties) {
       Object.assign(properties, { keyversion: key.first.version, currentVersionedKeyIdentifier: key.id(key.first) });
+    }
 
     await check();
 

@@ -121,8 +121,9 @@ describe('a fix', () => {
   it('of a scope has every use of its key read: no list shows where the index is wrong about it', async () => {
     const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: scopeResource(account().id, 'scope1') };
     const [item, ...rest] = moved;
-    for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]])
+    for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]]) {
       expect((await fixed(findings, { indexed: ['scope1'] })).done).toEqual([`${item} fresh`, ...rest]);
+    }
   });
 
   it('of a scope that the index lacks has the scopes of its account listed, once for all of them', async () => {

@@ -34,8 +34,9 @@ describe('what is remembered of accounts', () => {
   it('tells apart the versions that accounts of one key were pinned to', () => {
     const memory = new AccountMemory({});
     const pinned = { st1: 'a', st2: 'b', st3: undefined };
-    for (const [name, version] of Object.entries(pinned))
+    for (const [name, version] of Object.entries(pinned)) {
       memory.remember(name, { key: KEY.id, version, lastSeen: NOW });
+    }
     const kept = new AccountMemory(memory.next(true, NOW));
     for (const [name, version] of Object.entries(pinned)) expect(kept.of(name)?.version).toBe(version);
   });

@@ -178,13 +178,15 @@ it('every call is answered as the table says, whoever makes it', async () => {
         const about = `${operation.call} (${place}) as ${who?.name ?? 'nobody'}`;
         const is = outcome(answer);
         const shouldBe = expected(row, who, place);
-        if (is !== shouldBe)
+        if (is !== shouldBe) {
           wrong.push(`${about}: ${is ?? `let through (${answer.status})`}, not ${shouldBe ?? 'let through'}`);
+        }
         if (answer.headers.get('strict-transport-security') !== 'max-age=31536000') wrong.push(`${about}: no HSTS`);
         if (is !== undefined) continue;
 
-        if (!who?.isNarrowed) told.set(operation.call, `${told.get(operation.call) ?? ''}${answer.text}`);
-        else if (row.narrowed === 'what it reaches' && !path.includes('strecords') && BEYOND.test(answer.text)) {
+        if (!who?.isNarrowed) {
+          told.set(operation.call, `${told.get(operation.call) ?? ''}${answer.text}`);
+        } else if (row.narrowed === 'what it reaches' && !path.includes('strecords') && BEYOND.test(answer.text)) {
           wrong.push(`${about}: tells of ${BEYOND.exec(answer.text)?.[0]}`);
         }
       }
@@ -197,8 +199,9 @@ it('every call is answered as the table says, whoever makes it', async () => {
   expect(calls).toBeGreaterThan(OPERATIONS.length * CALLERS.length);
 
   // There is something to be kept from them.
-  for (const call of ['GET /fleet', 'GET /keys', 'GET /rekeys', 'GET /now'])
+  for (const call of ['GET /fleet', 'GET /keys', 'GET /rekeys', 'GET /now']) {
     expect(told.get(call), call).toMatch(BEYOND);
+  }
 
   expect(told.get('GET /fleet')).toContain(SECOND_SUBSCRIPTION_ID);
 });

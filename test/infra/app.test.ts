@@ -57,8 +57,9 @@ describe('app settings', () => {
     expect(limit).toBeGreaterThan(1_048_576);
     expect(limit).toBeLessThan(1_500_000);
     const locally = appSettings('UseDevelopmentStorage=true', {});
-    for (const { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: other } of [read('local.settings.sample.json').Values, locally])
+    for (const { FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: other } of [read('local.settings.sample.json').Values, locally]) {
       expect(Number(other)).toBe(limit);
+    }
   });
 
   it('say whose tokens the API takes, and leave it closed as long as there is no app registration', async () => {

@@ -119,8 +119,9 @@ describe('the bank profile', () => {
   it('leaves all of that out where nobody asks for it, but for the log of tables and the alert on the package', () => {
     const open = { scmIpSecurityRestrictionsDefaultAction: 'Allow', scmIpSecurityRestrictions: [] };
     expect(plain.values(SITE, 'siteConfig')).toMatchObject([open]);
-    for (const on of [/\/tableServices\//, /\/blobServices\//])
+    for (const on of [/\/tableServices\//, /\/blobServices\//]) {
       expect(categories(plain, on)).toEqual(['StorageWrite', 'StorageDelete']);
+    }
     expect(categories(plain, /\/Microsoft\.Web\/sites\//)).toEqual([]);
     const types = /natGateways|routeTables|publicIPAddresses|privateLinkScopes|Authorization\/locks/i;
     expect(plain.resources.filter(({ type }) => types.test(type))).toEqual([]);

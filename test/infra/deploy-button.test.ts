@@ -127,8 +127,9 @@ describe('the form of the deploy button', () => {
 
     for (const text of strings(outputs)) {
       for (const [, name = ''] of text.matchAll(/basics\('(\w+)'\)/g)) expect(basics).toContain(name);
-      for (const [, step, name] of text.matchAll(/steps\('(\w+)'\)\.(\w+)/g))
+      for (const [, step, name] of text.matchAll(/steps\('(\w+)'\)\.(\w+)/g)) {
         expect(named).toContain(`${step}.${name}`);
+      }
     }
   });
 
@@ -147,8 +148,9 @@ describe('the form of the deploy button', () => {
     const group = `/subscriptions/${THIRD}/resourceGroups/rg-files`;
 
     for (const right of ['', group, `${group},\n${group}2\n`, group.toLowerCase()]) expect(right).toMatch(takes);
-    for (const wrong of ['rg-files', ' ', `${group},`, `${group}\n${group}2`, `${group}/providers/x/y/z`, VAULT])
+    for (const wrong of ['rg-files', ' ', `${group},`, `${group}\n${group}2`, `${group}/providers/x/y/z`, VAULT]) {
       expect(wrong).not.toMatch(takes);
+    }
 
     expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['storageSku', 'storageResourceGroups']));
   });

@@ -68,8 +68,9 @@ describe('the main template', () => {
       expect(names.filter((name) => name.length > length)).toEqual([]);
     }
 
-    for (const { body } of azure.ofType('Microsoft.Insights/actionGroups'))
+    for (const { body } of azure.ofType('Microsoft.Insights/actionGroups')) {
       expect(String(at(body, 'properties', 'groupShortName')).length).toBeLessThanOrEqual(12);
+    }
 
     const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
     expect(() => readSettings(asObject(settings?.body.properties, 'settings') as Record<string, string>)).not.toThrow();

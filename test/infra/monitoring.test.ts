@@ -91,8 +91,9 @@ describe('alert rules and workbook', () => {
     // A log alert is resolved after some evaluations without it; the longest frequency with a rule for that is 12 hours
     // (Azure Monitor, "Create or edit a log search alert rule").
     for (const { id, body } of azure.ofType(RULES)) {
-      if (at(body, 'properties', 'autoMitigate') === true)
+      if (at(body, 'properties', 'autoMitigate') === true) {
         expect(at(body, 'properties', 'evaluationFrequency'), id).toMatch(/^PT([1-9]M|[1-6]\dM|[1-6]H)$/);
+      }
     }
   });
 

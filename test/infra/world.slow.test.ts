@@ -94,8 +94,9 @@ beforeAll(async () => {
     [work, /stcmkw/],
   ] as const) {
     const blobs = BlobServiceClient.fromConnectionString(zone.connectionString);
-    for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers', account))
+    for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers', account)) {
       await blobs.createContainer(name);
+    }
   }
 
   settings = deployed.settings();
@@ -203,8 +204,9 @@ describe('the templates, deployed to the local Azure', () => {
     const vault = world().vaults.get(name);
     if (!vault) throw new Error('no vault');
 
-    for (const [id, { roleName }] of world().roleDefinitions)
+    for (const [id, { roleName }] of world().roleDefinitions) {
       if (/vault operator|topic reader/.test(roleName)) world().roleDefinitions.delete(id);
+    }
 
     // Key Vault brings back neither the roles on a vault nor its event subscriptions.
     softDeleteVault(world(), vault);
@@ -265,7 +267,8 @@ describe('the templates, deployed to the local Azure', () => {
       ...Array(3).fill('right'),
     ]);
 
-    for (const { properties } of world().eventSubscriptions.values())
+    for (const { properties } of world().eventSubscriptions.values()) {
       expect(properties.deadLetterWithResourceIdentity).toMatchObject({ identity: { type: 'SystemAssigned' } });
+    }
   });
 });

@@ -65,8 +65,9 @@ it('the app reads the sparse form of an answer as it reads the full one', async 
   const full = await readAll(key, id);
   expect(full).toMatchObject({ locked: true, logged: true, writes: [expect.any(Object)] });
 
-  for (const list of [full.accounts, full.shares, full.identities, full.grants, full.events, full.policies])
+  for (const list of [full.accounts, full.shares, full.identities, full.grants, full.events, full.policies]) {
     expect(list).not.toEqual([]);
+  }
 
   // Recorded likewise: an account that never had an identity, and a vault of the same api-version.
   const plain = world.storageAccounts.get('stplain01');

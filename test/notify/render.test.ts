@@ -138,7 +138,8 @@ it.each(['\u0000', '\u00AD', '\u061C', '\u180E', '\u200F', '\u202E', '\u2066', '
 
 it('no token of a caller is in any of them', () => {
   for (const sample of Object.keys(SAMPLES)) {
-    for (const kind of ['webhook', 'teams', 'slack'] as const)
+    for (const kind of ['webhook', 'teams', 'slack'] as const) {
       expect(bodyFor(kind, sample).body).not.toContain('TOKEN');
+    }
   }
 });

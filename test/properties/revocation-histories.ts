@@ -222,7 +222,9 @@ export class History {
       expect(version.enabled, `${version.version} after a revoke`).toBe(false);
     }
 
-    if (meanwhile === 'nothing') for (const result of results) expect(result.complete).toBe(true);
+    if (meanwhile === 'nothing') {
+      for (const result of results) expect(result.complete).toBe(true);
+    }
 
     // Beside an event that is handled, that may have been what disabled it.
     this.#countClosed(before, after, meanwhile === 'deliver' ? [] : results);

@@ -312,12 +312,16 @@ function hide({ id }: StorageAccount): Partial<Services> {
     accounts: {
       ...accounts,
       async *list(...args) {
-        for await (const one of accounts.list(...args)) if (one.id !== id) yield one;
+        for await (const one of accounts.list(...args)) {
+          if (one.id !== id) yield one;
+        }
       },
     },
     resourceGraph: {
       async *query(...args) {
-        for await (const one of resourceGraph.query(...args)) if (one.id !== id) yield one;
+        for await (const one of resourceGraph.query(...args)) {
+          if (one.id !== id) yield one;
+        }
       },
     },
   };

@@ -357,8 +357,9 @@ export class ControllerWorld implements World {
   /** What an order covers has left its source key; a roll back has to cover what the app was the last to move. */
   #judgeDone({ id, from, only }: Rekey): void {
     for (const [name, { key }] of this.storage.uses) {
-      if (keyId(key) === from && (only === undefined || this.#movesOf(only, name).at(-1)))
+      if (keyId(key) === from && (only === undefined || this.#movesOf(only, name).at(-1))) {
         this.#broken ??= `${id} is done, and ${name} is on ${key}`;
+      }
     }
   }
 
@@ -408,8 +409,9 @@ export class ControllerWorld implements World {
 
     for (const [name, { all, owed }] of changes) {
       const found = ids.get(name)?.size ?? 0;
-      if (found < owed && !this.#isJournalLost())
+      if (found < owed && !this.#isJournalLost()) {
         throw new Error(`${owed} moves of ${name} have ${found} ids in the trail`);
+      }
       if (found > all) throw new Error(`${all} moves of ${name} have ${found} ids in the trail`);
 
       ids.delete(name);
@@ -421,8 +423,9 @@ export class ControllerWorld implements World {
   /** The app's own moves are those that it sent a PATCH for; what it only observed may be one of a worker that died. */
   #judgeAttribution(): void {
     for (const { use, to, isOnlyObserved } of this.recorded) {
-      if (isOnlyObserved && this.scheduler.unharmed)
+      if (isOnlyObserved && this.scheduler.unharmed) {
         throw new Error(`${use} to ${to} is recorded as a dead worker's, and none died`);
+      }
 
       const named = this.recorded.filter((one) => one.use === use && one.to === to && !one.isOnlyObserved);
       const moves = new Set(named.map(({ id }) => id)).size;
@@ -446,8 +449,9 @@ export class ControllerWorld implements World {
         row.key.toLowerCase() !== `${vaultOf(spec)}/keys/${key}` ||
         row.wave !== spec.wave ||
         row.movedFrom !== undefined
-      )
+      ) {
         throw new Error(`the index has ${JSON.stringify(of)} of ${name}, which is on ${key} ${short(current)}`);
+      }
     }
 
     const fleet = createFleetIndex(this.index.port());
@@ -460,12 +464,14 @@ export class ControllerWorld implements World {
       const keys = new Set(scopes.map(([, { key }]) => key));
 
       if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
-      if (scopesReadOn === undefined || scopeKeys.length !== keys.size)
+      if (scopesReadOn === undefined || scopeKeys.length !== keys.size) {
         throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
+      }
     }
 
-    if (accounts.length !== names.length)
+    if (accounts.length !== names.length) {
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
+    }
 
     const gone = rows.find(({ account }) => !names.includes(account));
     if (gone) throw new Error(`the index has a use of ${gone.account}, which is gone`);
@@ -731,8 +737,9 @@ export class ControllerWorld implements World {
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
       const overdue = await sweepWork(this.#ports(actor, instance)).catch(() => 0);
-      if (overdue > 0 && this.#isWell && this.scheduler.unharmed)
+      if (overdue > 0 && this.#isWell && this.scheduler.unharmed) {
         this.#broken = `the sweep finds what nothing lost: ${overdue}`;
+      }
     });
   }
 

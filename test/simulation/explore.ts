@@ -228,8 +228,9 @@ export async function shrink(make: () => World, broken: BrokenHistory): Promise<
 
     for (let at = 0; at < best.choices.length; at += 1) {
       const { choices } = best;
-      if ((choices[at] ?? 0) > 0 && (await again([...choices.slice(0, at), 0, ...choices.slice(at + 1)])))
+      if ((choices[at] ?? 0) > 0 && (await again([...choices.slice(0, at), 0, ...choices.slice(at + 1)]))) {
         better = true;
+      }
     }
   }
 

@@ -114,8 +114,9 @@ export function judgeNames(entries: readonly AuditEntry[], calls: readonly Did[]
     if (!did) continue;
     const { id } = (details?.revocation ?? {}) as { readonly id?: string };
     const isOf = (call: Did) => call.part.do === did && call.objectId === caller?.objectId && call.id === id;
-    if (resource !== KEY.id || !calls.some(isOf))
+    if (resource !== KEY.id || !calls.some(isOf)) {
       throw new Error(`${action} of ${id} is recorded for ${caller?.objectId}.`);
+    }
   }
 }
 

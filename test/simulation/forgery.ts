@@ -85,10 +85,12 @@ export function judgeForgedRecords(
     const to = `${key}/${version}`;
     const all = recorded.filter((other) => other.use === name && other.to === to);
     const own = storage.changes.filter((one) => one.name === name && `${one.key}/${one.version}` === to && one.isAsked);
-    if (ids(all.filter(({ isFound }) => !isFound)) > own.length)
+    if (ids(all.filter(({ isFound }) => !isFound)) > own.length) {
       throw new Error(`${name} was moved to ${to} ${own.length} times, and more is recorded`);
-    if (byApp && harms === 0 && ids(all) < own.filter((one) => one.byApp).length)
+    }
+    if (byApp && harms === 0 && ids(all) < own.filter((one) => one.byApp).length) {
       throw new Error(`${name} was moved to ${to} ${own.length} times, and less is recorded`);
+    }
   }
 
   for (const { rekey, use } of recorded) {

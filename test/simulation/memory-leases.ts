@@ -94,8 +94,9 @@ export class MemoryLeases {
       held: () => !isOver && isCurrent() && now() - this.#renewed(held) < HELD_MS,
       save: (next) =>
         change('save', () => {
-          if (!isCurrent() || this.#expires(held) <= now())
+          if (!isCurrent() || this.#expires(held) <= now()) {
             throw Object.assign(new Error('the lease is lost'), { statusCode: 412 });
+          }
           held.state = next === undefined ? undefined : JSON.parse(JSON.stringify(next));
         }),
       release: () => {

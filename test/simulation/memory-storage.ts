@@ -268,8 +268,9 @@ export class MemoryStorage {
     if (this.#rules.isLongPaused()) this.#breaks(`${name} is moved although moves are paused`);
 
     const from = read?.key ?? use.key;
-    if (pin !== '' && this.#rules.isHeld(name, from, key, pin))
+    if (pin !== '' && this.#rules.isHeld(name, from, key, pin)) {
       this.#breaks(`${name} is moved before those that go first`);
+    }
 
     const rollout = rolloutOf(from, key, pin);
     const asked = this.asked.get(rollout) ?? new Set();

@@ -374,8 +374,9 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
 
     const file = join(folder, mutant.file);
     const text = await readFile(file, 'utf8');
-    if (text.split(mutant.from).length !== 2)
+    if (text.split(mutant.from).length !== 2) {
       throw new Error(`${mutant.name}: ${mutant.file} does not have its text once.`);
+    }
 
     await writeFile(
       file,

@@ -90,8 +90,9 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
     return { into: 'table', partition: subscriptionPartition(subscription), row: accountRow(account), ...values };
   }
 
-  if (roll < 0.82)
+  if (roll < 0.82) {
     return { into: 'table', partition: LISTINGS, row: subscription, values: { listedOn: one(random, TIMES) } };
+  }
 
   if (roll < 0.92) {
     const pass = { id: 'forged', startedOn: one(random, TIMES), targets: targets(random) };

@@ -9,8 +9,9 @@ import type { outsider } from '../drift/outsider.ts';
 export function wordsOf(command: string): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'cmk-pasted-'));
   try {
-    for (const name of ['az', 'cmk'])
+    for (const name of ['az', 'cmk']) {
       writeFileSync(join(folder, name), '#!/bin/sh\nprintf "%s\\0" "$@"\n', { mode: 0o755 });
+    }
     const out = execFileSync('/bin/sh', ['-c', command], { env: { PATH: folder }, encoding: 'utf8' });
     return out.split('\0').slice(0, -1);
   } finally {

@@ -52,7 +52,9 @@ export function useStorageGate(storage: { readonly connectionString: string }): 
   });
 
   const open = (): void => {
-    if (hanging.size > 0) for (const socket of sockets) socket.destroy();
+    if (hanging.size > 0) {
+      for (const socket of sockets) socket.destroy();
+    }
     sockets.clear();
     hanging.clear();
   };

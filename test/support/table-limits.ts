@@ -24,8 +24,9 @@ export interface Entity {
 export function refuseTooLarge({ partitionKey, rowKey, properties }: Entity): void {
   for (const [name, key] of Object.entries({ partitionKey, rowKey })) {
     if (key.length > MOST.key) throw refusal('KeyValueTooLarge', `${name} has ${key.length} characters`);
-    if (/[/\\#?\p{Cc}]/u.test(key))
+    if (/[/\\#?\p{Cc}]/u.test(key)) {
       throw refusal('OutOfRangeInput', `${name} has a character that no key may have: ${key}`);
+    }
   }
 
   const names = Object.keys(properties);

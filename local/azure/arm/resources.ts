@@ -82,11 +82,15 @@ function patchTags(request: ArmRequest): Response {
   const target = tagged(request);
   const tags = asTags(asObject(request.body.properties)?.tags) ?? {};
   const operation = asString(request.body.operation);
-  if (operation === 'Merge') target.tags = { ...target.tags, ...tags };
-  else if (operation === 'Replace') target.tags = tags;
-  else if (operation === 'Delete') {
+  if (operation === 'Merge') {
+    target.tags = { ...target.tags, ...tags };
+  } else if (operation === 'Replace') {
+    target.tags = tags;
+  } else if (operation === 'Delete') {
     target.tags = Object.fromEntries(Object.entries(target.tags).filter(([name, value]) => tags[name] !== value));
-  } else throw badRequest(`'${operation ?? ''}' is not Merge, Replace or Delete.`, 'InvalidTagsPatchOperation');
+  } else {
+    throw badRequest(`'${operation ?? ''}' is not Merge, Replace or Delete.`, 'InvalidTagsPatchOperation');
+  }
 
   if (Object.keys(target.tags).length > 50) throw badRequest('A resource can have at most 50 tags.', 'TooManyTags');
 

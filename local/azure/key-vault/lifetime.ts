@@ -82,8 +82,9 @@ function plan(key: Key, version: KeyVersion): { atSeconds: number; what: Happeni
       const afterCreate = parseCalendarDuration(trigger.timeAfterCreate ?? '');
       const beforeExpiry = parseCalendarDuration(trigger.timeBeforeExpiry ?? '');
 
-      if (afterCreate) planned.push({ atSeconds: addCalendarDuration(version.created, afterCreate), what: 'rotated' });
-      else if (beforeExpiry && version.exp !== undefined) {
+      if (afterCreate) {
+        planned.push({ atSeconds: addCalendarDuration(version.created, afterCreate), what: 'rotated' });
+      } else if (beforeExpiry && version.exp !== undefined) {
         planned.push({ atSeconds: addCalendarDuration(version.exp, beforeExpiry, -1), what: 'rotated' });
       }
     }

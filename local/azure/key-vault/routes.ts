@@ -33,8 +33,11 @@ function matchParts(route: readonly string[], parts: readonly string[]): Record<
     const part = parts[index];
     if (part === undefined) {
       if (!expected.endsWith('?')) return undefined;
-    } else if (expected.startsWith(':')) params[expected.replace(/[:?]/g, '')] = part;
-    else if (expected.toLowerCase() !== part.toLowerCase()) return undefined;
+    } else if (expected.startsWith(':')) {
+      params[expected.replace(/[:?]/g, '')] = part;
+    } else if (expected.toLowerCase() !== part.toLowerCase()) {
+      return undefined;
+    }
   }
 
   return params;

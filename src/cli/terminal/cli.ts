@@ -229,10 +229,15 @@ export class Cli {
     const seen = changes ? report : { operation, ...(entries.length > 0 ? { entries } : {}), result };
     const document = { version: DOCUMENT_VERSION, ...seen };
 
-    if (query !== undefined) printQuery(document, query, output);
-    else if (output.format === 'json') output.json(document);
+    if (query !== undefined) {
+      printQuery(document, query, output);
+    } else if (output.format === 'json') {
+      output.json(document);
+    }
     // A result without rows becomes one item.
-    else if (output.format === 'jsonl' && !output.hasRows) output.line(document);
+    else if (output.format === 'jsonl' && !output.hasRows) {
+      output.line(document);
+    }
 
     return result;
   }

@@ -207,9 +207,11 @@ export class Output {
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.clear();
     const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
-    if (this.format === 'jsonl') this.line(document);
-    else if (this.format === 'json') this.json(document);
-    else {
+    if (this.format === 'jsonl') {
+      this.line(document);
+    } else if (this.format === 'json') {
+      this.json(document);
+    } else {
       this.#err.write(`${this.#paint('red', 'error:', this.#err)} ${reason}: ${visibleLines(message)}\n`);
       this.#err.write(`${this.#paint('cyan', 'hint:', this.#err)} ${visibleLines(nextStep)}\n`);
     }

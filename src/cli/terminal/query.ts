@@ -14,8 +14,9 @@ export function printQuery(document: unknown, expression: string, output: Output
   // A round trip through JSON removes undefined fields.
   const json = JSON.parse(JSON.stringify(document)) as Json;
   const value: unknown = orFail('QueryFailed', expression, () => search(json, expression)) ?? null;
-  if (output.format === 'json') output.json(value);
-  else {
+  if (output.format === 'json') {
+    output.json(value);
+  } else {
     const things: readonly unknown[] = Array.isArray(value) ? value : [value];
     output.list(fieldColumns(things), things);
   }

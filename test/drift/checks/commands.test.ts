@@ -35,8 +35,9 @@ describe('a command to be copied into a shell', () => {
           'printf %s\\\\0',
           safe.map((value) => ['', value] as const),
         );
-        if (safe.length > 0)
+        if (safe.length > 0) {
           expect(execFileSync('/bin/sh', ['-c', String(line)]).toString()).toBe(`${safe.join('\0')}\0`);
+        }
       }),
       { numRuns: 25 },
     );

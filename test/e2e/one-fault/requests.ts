@@ -107,8 +107,9 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
       idle = 0;
     }
 
-    if (Date.now() > end)
+    if (Date.now() > end) {
       return [`not at rest: ${left} messages and work items, ${pending} events, ${running} functions that run`];
+    }
 
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -87,8 +87,9 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
 
 function parameterValues(template: JsonObject, given: JsonObject, around: CliContext): JsonObject {
   const declared = isObject(template.parameters) ? template.parameters : {};
-  for (const name of Object.keys(given))
+  for (const name of Object.keys(given)) {
     if (!(name in declared)) throw new Error(`The template has no parameter ${name}`);
+  }
 
   const values: JsonObject = {};
 
@@ -105,8 +106,9 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
       value !== undefined &&
       Array.isArray(allowedValues) &&
       !entries.every((one) => allowedValues.includes(one ?? null))
-    )
+    ) {
       throw new Error(`${name} is ${JSON.stringify(value)}, and not one of ${JSON.stringify(allowedValues)}`);
+    }
 
     values[name] = value ?? null;
   }
@@ -217,7 +219,9 @@ function outputs(template: JsonObject, around: CliContext): JsonObject {
             indexes: new Map([...around.indexes, ['', index], [name, index]]),
           }),
       );
-    } else result[name] = evaluate(value ?? null, around);
+    } else {
+      result[name] = evaluate(value ?? null, around);
+    }
   }
 
   return result;

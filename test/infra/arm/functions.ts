@@ -31,8 +31,9 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   createArray: (...args) => args,
   createObject: (...args) => {
     const result: JsonObject = {};
-    for (let index = 0; index < args.length; index += 2)
+    for (let index = 0; index < args.length; index += 2) {
       result[asString(args[index], 'name')] = args[index + 1] ?? null;
+    }
     return result;
   },
   flatten: (lists) => asArray(lists, 'flatten').flatMap((list) => asArray(list, 'flatten')),

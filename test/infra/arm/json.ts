@@ -33,7 +33,11 @@ export function at(value: Json | undefined, ...path: (string | number)[]): Json 
 
 /** Every string in a value, names of properties left out. */
 export function* strings(value: Json): Generator<string> {
-  if (typeof value === 'string') yield value;
-  else if (Array.isArray(value)) for (const item of value) yield* strings(item);
-  else if (isObject(value)) for (const item of Object.values(value)) yield* strings(item);
+  if (typeof value === 'string') {
+    yield value;
+  } else if (Array.isArray(value)) {
+    for (const item of value) yield* strings(item);
+  } else if (isObject(value)) {
+    for (const item of Object.values(value)) yield* strings(item);
+  }
 }

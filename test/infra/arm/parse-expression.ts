@@ -65,7 +65,9 @@ export function parseExpression(text: string): Expression {
         take('[');
         here = { kind: 'member', of: here, name: expression(), safe: false };
         take(']');
-      } else return here;
+      } else {
+        return here;
+      }
     }
   };
 

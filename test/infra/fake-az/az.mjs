@@ -62,15 +62,16 @@ function answerTo(args) {
     state.eligible ??= [];
     const named = (name) => new RegExp(`${name} eq '((?:[^']|'')*)'`).exec(path)?.[1]?.replaceAll("''", "'");
     const rule = /^\/policies\/roleManagementPolicies\/Group_(.+)_(\d)\/rules\/(\w+)$/.exec(path);
-    if (path.startsWith('/groups?'))
+    if (path.startsWith('/groups?')) {
       print({ value: state.groups.filter((one) => one.displayName === named('displayName')) });
-    else if (path === '/groups') {
+    } else if (path === '/groups') {
       const made = { id: `group-${state.groups.length + 1}`, onboarded: 0, rules: {}, ...body };
       state.groups.push(made);
       wrote('POST /groups');
       print(made);
-    } else if (path.startsWith('/groups/')) print(state.groups.find(({ id }) => path.endsWith(id)));
-    else if (path.startsWith('/policies/roleManagementPolicyAssignments')) {
+    } else if (path.startsWith('/groups/')) {
+      print(state.groups.find(({ id }) => path.endsWith(id)));
+    } else if (path.startsWith('/policies/roleManagementPolicyAssignments')) {
       const { id, onboarded } = state.groups.find((one) => one.id === named('scopeId'));
       print({ value: [{ policyId: `Group_${id}_${onboarded}` }] });
     } else if (rule) {
@@ -80,8 +81,9 @@ function answerTo(args) {
       group.onboarded = 1;
       group.rules[rule[3]] = body;
       wrote(`PATCH rule ${rule[3]}`);
-    } else if (method === 'GET') print({ value: state.eligible.filter((one) => one.groupId === named('groupId')) });
-    else {
+    } else if (method === 'GET') {
+      print({ value: state.eligible.filter((one) => one.groupId === named('groupId')) });
+    } else {
       state.eligible.push(body);
       wrote(`POST eligible ${body.principalId}`);
     }
@@ -143,15 +145,18 @@ function answerTo(args) {
       break;
     default: {
       if (args[0] !== 'rest') throw new Error(`fake az: no such command: ${args.join(' ')}`);
-      const [method, url] = [option('--method'), decodeURIComponent(option('--url'))];
+      const method = option('--method');
+      const url = decodeURIComponent(option('--url'));
       if (/\/groups|\/policies\/|\/privilegedAccess\//.test(url)) {
         pim(method, url.replace('https://graph.microsoft.com/v1.0', ''), JSON.parse(option('--body') ?? 'null'));
         break;
       }
       const owned = [...state.apps, ...state.principals].find(({ id }) => url.includes(`/${id}/owners`));
-      if (method === 'GET' && owned) print({ value: owned.owners.map((id) => ({ id })) });
-      else if (method === 'GET') print({ value: state.assignments });
-      else if (method === 'DELETE') {
+      if (method === 'GET' && owned) {
+        print({ value: owned.owners.map((id) => ({ id })) });
+      } else if (method === 'GET') {
+        print({ value: state.assignments });
+      } else if (method === 'DELETE') {
         const id = /\/owners\/([^/]+)\/\$ref$/.exec(url)?.[1];
         // Who owns it no more, and has no role of the directory, writes nothing there.
         if (!owned?.owners.includes('me')) {
@@ -163,17 +168,19 @@ function answerTo(args) {
         wrote(`DELETE ${url.replace('https://graph.microsoft.com/v1.0', '')}`);
       } else {
         const body = JSON.parse(option('--body'));
-        if (url.includes('/applications/'))
+        if (url.includes('/applications/')) {
           merge(
             state.apps.find(({ id }) => url.endsWith(id)),
             body,
           );
-        else if (method === 'PATCH')
+        } else if (method === 'PATCH') {
           merge(
             state.principals.find(({ id }) => url.endsWith(id)),
             body,
           );
-        else state.assignments.push(body);
+        } else {
+          state.assignments.push(body);
+        }
         wrote(`${method} ${url.replace('https://graph.microsoft.com/v1.0', '')}`);
       }
     }

@@ -50,8 +50,9 @@ describe('lists', () => {
       const { value, nextLink } = (await ask('GET', path)).body;
       pages.push(value.map((one: { kid: string }) => one.kid));
 
-      if (nextLink)
+      if (nextLink) {
         expect(nextLink).toContain('https://kv-test.vault.azure.net:443/keys/k1/versions?api-version=7.6&$skiptoken=');
+      }
 
       path = nextLink
         ? nextLink.replace('https://kv-test.vault.azure.net:443', '').replace('api-version=7.6&', '')

@@ -25,8 +25,9 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
     world.otherResources,
     world.extensions,
     world.roleDefinitions,
-  ])
+  ]) {
     map.clear();
+  }
 
   addSubscription(world, { subscriptionId: subscription });
   for (const [id, { scope }] of world.roleAssignments) {
@@ -44,11 +45,12 @@ export function setScene(world: World, recording: Recording, names: Map<string, 
 
   for (const [, name = ''] of text.matchAll(/resourcegroups\/([^/?"]+)/gi)) {
     const key = name.toLowerCase();
-    if (!groups.has(key))
+    if (!groups.has(key)) {
       groups.set(
         key,
         addResourceGroup(world, { subscriptionId: subscription, displayName: '', state: 'Enabled' }, name, location),
       );
+    }
   }
 
   for (const { uri, method, response } of recording.pairs) {

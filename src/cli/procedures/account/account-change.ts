@@ -65,8 +65,9 @@ async function checkIdentity(account: Account, source: KeySource, operation: Ope
   const identity = keyIdentity(account, id ? await identityState(id, operation.azure) : undefined);
   if ('principalId' in identity) {
     await checkRole(identity.principalId, id ? lastName(id) : 'the system-assigned identity', source, operation);
-  } else if ('unknown' in identity) operation.journal.note(identity.unknown);
-  else {
+  } else if ('unknown' in identity) {
+    operation.journal.note(identity.unknown);
+  } else {
     const nextStep = `Attach another identity first: cmk account enable ${account.name} … --identity <identity> --replace-identity`;
     throw new CmkError('IdentityHasNoAccess', identity.missing, nextStep);
   }

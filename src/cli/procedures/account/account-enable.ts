@@ -54,7 +54,9 @@ export async function enableAccount(options: EnableOptions, operation: Operation
     await ensureIdentityRole(grantee, source.vault, undefined, operation);
   } else if (!principalId) {
     journal.note(`${name} does not exist until this command runs, and then needs its role: --grant assigns it.`);
-  } else if (!options.roleGiven) await checkRole(principalId, name, source, operation);
+  } else if (!options.roleGiven) {
+    await checkRole(principalId, name, source, operation);
+  }
 
   const plan = planEnable(account, source, identity?.id, replaceIdentity);
 

@@ -129,7 +129,9 @@ async function write(wanted: WantedRole, { vaults, roles, localRoles, cloud }: A
   } else if (vault.accessModel === 'local') {
     const scope = key === undefined ? '/keys' : (`/keys/${key}` as const);
     await localRoles.give(managed(vault, cloud), scope, principalId, role.local.id);
-  } else await roles.create({ role, scope: scopeOf(wanted), principalId, principalType });
+  } else {
+    await roles.create({ role, scope: scopeOf(wanted), principalId, principalType });
+  }
 }
 
 /**
@@ -152,10 +154,13 @@ export async function ensureOfficer(
   const ofKey = { ...wanted, key: key.name };
   const changedBefore = journal.entries.length;
   const inHsm = vault.accessModel === 'local' && (await lackingRights(ofKey, operation));
-  if (inHsm && inHsm.lacking.length === 0) journal.found(foundText(ofKey));
-  else if (inHsm && inHsm.undetermined !== undefined) {
+  if (inHsm && inHsm.lacking.length === 0) {
+    journal.found(foundText(ofKey));
+  } else if (inHsm && inHsm.undetermined !== undefined) {
     journal.note(`It is unknown whether ${name} may manage keys of ${vault.name}. ${inHsm.undetermined}`);
-  } else await ensureRole(wanted, operation);
+  } else {
+    await ensureRole(wanted, operation);
+  }
 
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
 

@@ -258,8 +258,9 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
   for (const { account, ready, missing } of accounts) {
     const name = lastName(account);
 
-    if (ready === true) journal.found(`${name} can use the key again`);
-    else {
+    if (ready === true) {
+      journal.found(`${name} can use the key again`);
+    } else {
       const what =
         ready === false ? `${name} cannot use the key yet` : `It is unknown whether ${name} can use the key again`;
       journal.note(`${what}: ${missing.join(' ') || 'the missing rights could not be read'}`);
@@ -290,8 +291,9 @@ async function previewRestore(
   if (deleted && !open && unbelieved.length === 0) throw deletedNotRevoked(key);
   if (deleted) journal.planned(recovery(key));
 
-  if (!open && isNamed(restored?.id, revocation)) journal.found(restoredAlready(revocation));
-  else {
+  if (!open && isNamed(restored?.id, revocation)) {
+    journal.found(restoredAlready(revocation));
+  } else {
     const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
     if (end) refuse(key, { end, revocation: open });
     if (!open) journal.found(NOTHING_OPEN);

@@ -76,7 +76,9 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
       if (!isDefault || describeFailure(error).kind !== 'forbidden') throw error;
       journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
     }
-  } else if (policy === undefined && asked) journal.found(`rotation policy of ${nameOf(key)} already matches`);
+  } else if (policy === undefined && asked) {
+    journal.found(`rotation policy of ${nameOf(key)} already matches`);
+  }
 
   return ensured;
 }
