@@ -1,9 +1,8 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { percentile } from '../formats/percentile.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../revocation/revocation.ts';
-import type { AccountEffect, EffectTime, EffectTimes, KeyEffect } from './effect.ts';
+import type { AccountEffect, KeyEffect, RefusedAfter } from './effect.ts';
 import type { EffectStore } from './effect-store-client.ts';
 
 /** Deadline for reading the record. Milliseconds. */
@@ -12,8 +11,8 @@ const READING_MS = 3_000;
 /** Effect of a key's last change, as the key's status shows it. */
 export interface ShownEffect {
   readonly effect: AccountEffect[];
-  /** Times of earlier changes; undefined if the record is unreadable. */
-  readonly effectTimes: EffectTimes | undefined;
+  /** Undefined without a measured revocation, or if the record is unreadable. */
+  readonly refusedAfter: RefusedAfter | undefined;
   readonly warnings: string[];
 }
 
@@ -32,15 +31,15 @@ export async function readEffect(
     recorded = await withDeadline(READING_MS, 'The record was not read', (signal) => effects.read(key, signal));
   } catch (error) {
     const why = describe(describeFailure(error));
-    return { effect: [], effectTimes: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
+    return { effect: [], refusedAfter: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
   }
 
-  const effectTimes = sumTimes(recorded?.times ?? []);
-  if (!recorded || !isCurrent(recorded, revocation)) return { effect: [], effectTimes, warnings: [] };
+  const refusedAfter = recorded?.refusedAfter;
+  if (!recorded || !isCurrent(recorded, revocation)) return { effect: [], refusedAfter, warnings: [] };
 
   const incomplete = recorded.complete ? [] : ['The app could not find and probe every account that uses the key.'];
 
-  return { effect: recorded.accounts, effectTimes, warnings: incomplete };
+  return { effect: recorded.accounts, refusedAfter, warnings: incomplete };
 }
 
 /** Returns whether the record is about the key's last change; otherwise the accounts' probes follow. */
@@ -53,39 +52,4 @@ export function isCurrent({ change }: KeyEffect, open: Revocation | undefined): 
 export function moreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
   const order = ['unknown', 'open', 'blocked'];
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
-}
-
-/** Sums the times of each service and kind of change; none for a pair without times. */
-export function sumTimes(times: readonly EffectTime[]): EffectTimes {
-  return (['file', 'blob'] as const).flatMap((service) =>
-    (['blocked', 'open'] as const).flatMap((expect) => {
-      const of = times.filter((time) => time.service === service && time.expect === expect);
-      return of.length > 0 ? [{ expect, service, ...sumOf(of) }] : [];
-    }),
-  );
-}
-
-function sumOf(times: readonly EffectTime[]): Omit<EffectTimes[number], 'expect' | 'service'> {
-  const measured = times.flatMap(({ seconds }) => seconds ?? []);
-  const notSeen = times.flatMap(({ seconds, notWithin }) => (seconds === undefined ? (notWithin ?? 0) : []));
-  const changes = [...new Set(times.map(({ since }) => since))].sort((a, b) => Date.parse(a) - Date.parse(b));
-  const since = changes[0] ?? '';
-  const until = changes.at(-1) ?? since;
-
-  return {
-    measured: measured.length,
-    notSeen: notSeen.length,
-    accounts: new Set(times.map(({ account }) => account.toLowerCase())).size,
-    changes: changes.length,
-    p50Seconds: percentile(measured, 50, notSeen),
-    p95Seconds: percentile(measured, 95, notSeen),
-    longestSeconds: longest(measured),
-    followedSeconds: longest(notSeen),
-    since,
-    until,
-  };
-}
-
-function longest(seconds: readonly number[]): number | undefined {
-  return seconds.length > 0 ? Math.max(...seconds) : undefined;
 }

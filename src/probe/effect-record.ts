@@ -1,10 +1,10 @@
 import {
   type AccountEffect,
-  type EffectTime,
   effectId,
   type KeyChange,
   type KeyEffect,
   probedPlace,
+  type RefusedAfter,
 } from './effect.ts';
 import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
@@ -31,8 +31,9 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
   });
 
   const { key, change, complete } = round;
+  const refusedAfter = measureRefusal(current, change, accounts) ?? current?.refusedAfter;
 
-  return { key, change, complete, accounts, times: keepTimes(current, change, accounts) };
+  return { key, change, complete, accounts, refusedAfter };
 }
 
 function nextEffect(
@@ -59,42 +60,27 @@ function secondsAfter(
   return known?.secondsAfterChange ?? Math.max(0, secondsBetween(change.since, since));
 }
 
-/** Maximum number of times of a key; the last change keeps all its times. Each time takes about 250 bytes. */
-const MOST_KEPT = 2_000;
-
-/** Returns the times that changes of the key took to show: one for each service of an account and each change. */
-function keepTimes(before: KeyEffect | undefined, change: KeyChange, accounts: readonly AccountEffect[]): EffectTime[] {
-  const isOfChange = (time: EffectTime): boolean => time.since === change.since && time.expect === change.expect;
-  const kept = before?.times ?? [];
-  const known = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
-  const current = accounts.flatMap((effect) => {
-    const earlier = known.get(effectId(effect));
-    const time = timeOf(effect, change);
-    // If the first result comes in a later round, the effect came at an unknown time before it: no measurement.
-    if (isSameChange(before, change) && !earlier && time?.seconds !== undefined) return [];
-    return time ?? earlier ?? [];
-  });
-
-  const earlier = kept.filter((time) => !isOfChange(time));
-
-  return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.length)), ...current];
-}
-
-/** Returns undefined if the account's state does not show how long the change took. */
-function timeOf(
-  { account, service, state, why, checkedOn, secondsAfterChange: seconds }: AccountEffect,
+/**
+ * Returns the time of the last account that began to refuse in this round. An account counts if it was probed in the
+ * first round of the change, or served data at its previous probe; otherwise the effect came at an unknown time.
+ */
+function measureRefusal(
+  before: KeyEffect | undefined,
   change: KeyChange,
-): EffectTime | undefined {
-  const of = { account, service, ...change };
+  accounts: readonly AccountEffect[],
+): RefusedAfter | undefined {
+  if (change.expect !== 'blocked') return undefined;
 
-  if (seconds === undefined && state !== 'unknown' && state !== change.expect) {
-    return { ...of, notWithin: Math.max(0, secondsBetween(change.since, checkedOn)) };
-  }
+  const isFirstRound = !isSameChange(before, change);
+  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(effectId));
 
-  // 0: the state was reached before the change. An account may also reject requests for another reason.
-  const isByChange = change.expect === 'open' || why === KEY_NOT_FOUND;
+  // An account may also refuse requests for another reason. After 0 seconds, it refused before the change.
+  const measured = accounts.filter(
+    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(effectId(effect))),
+  );
+  const seconds = measured.reduce((longest, one) => Math.max(longest, one.secondsAfterChange ?? 0), 0);
 
-  return seconds && isByChange ? { ...of, seconds } : undefined;
+  return seconds > 0 ? { revokedOn: change.since, seconds } : undefined;
 }
 
 function secondsBetween(start: string, end: string): number {

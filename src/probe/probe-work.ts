@@ -14,12 +14,11 @@ import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type AccountEffect, effectId, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
-import { sumTimes } from './effect-of-key.ts';
 import { isJudged, isOver, isSameChange, isSilent, nextProbe, pendingAccounts, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
-import { type DataService, SERVICE_WORDS } from './service-words.ts';
+import { SERVICE_WORDS } from './service-words.ts';
 
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
@@ -164,6 +163,7 @@ function byId(targets: readonly ProbeTarget[]): ReadonlyMap<string, ProbeTarget>
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
+  const { refusedAfter } = effect;
   const { expect } = effect.change;
   const pending = pendingAccounts(effect);
   const silent = effect.accounts.filter(isSilent);
@@ -175,10 +175,6 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
       : `${pending.length} of ${total} accounts were not seen ${expect}: ${names(pending)}.`;
   const unlisted = effect.complete ? '' : ' The app could not find every account.';
   const cannot = silent.length > 0 ? ` ${silent.length} cannot show the effect: ${names(silent)}.` : '';
-
-  // Durations of this change and earlier changes: the workbook shows the last durations of each key.
-  const timesOf = (of: DataService) =>
-    sumTimes(effect.times).find((one) => one.service === of && one.expect === expect);
   const message = `${states}${unlisted}${cannot}`;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
 
@@ -187,13 +183,12 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
     return;
   }
 
-  const times = { times: timesOf('file'), blobTimes: timesOf('blob') };
   const isSeen = next === 'done' && (seen > 0 || total === 0);
 
   // A round without results is no error: the app may lack the role on purpose.
   const level = next === 'givenUp' ? 'error' : 'info';
 
-  log({ level, reason: isSeen ? 'EffectSeen' : 'EffectNotSeen', message, ...counts, ...times, ...about });
+  log({ level, reason: isSeen ? 'EffectSeen' : 'EffectNotSeen', message, ...counts, refusedAfter, ...about });
 }
 
 function names(effects: readonly AccountEffect[]): string {

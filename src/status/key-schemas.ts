@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { KEY_DEPENDENTS, UNREAD } from '../key-users/dependent.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
-import { ACCOUNT_EFFECT, EFFECT_TIMES } from '../probe/effect.ts';
+import { ACCOUNT_EFFECT, REFUSED_AFTER } from '../probe/effect.ts';
 import { SHOWN_REVOCATION } from '../revocation/version-report.ts';
 import { ROTATION_SUMMARY } from './rotation-schemas.ts';
 
@@ -138,7 +138,7 @@ export const KEY_STATUS = z.object({
     .describe(
       'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
     ),
-  effectTimes: EFFECT_TIMES.optional(),
+  refusedAfter: REFUSED_AFTER.optional(),
   ...KEY_PLANS,
   rotationCost: ROTATION_COST.optional().describe(
     'Absent: the key is revoked, or the app does not know all of its users.',

@@ -103,7 +103,7 @@ export async function readKeyStatus(
   versions: readonly KeyVersion[],
   ports: KeyStatusPorts,
 ): Promise<KeyStatus> {
-  const [{ view, dependents, selfLockout }, usage, { effect, effectTimes, warnings }] = await Promise.all([
+  const [{ view, dependents, selfLockout }, usage, { effect, refusedAfter, warnings }] = await Promise.all([
     ports.facts(),
     ports.usage(),
     ports.effect(),
@@ -118,7 +118,7 @@ export async function readKeyStatus(
     revocation: shownRevocation(versions, now),
     dependents,
     effect,
-    effectTimes,
+    refusedAfter,
     ...view,
     ...usage,
     warnings: [...lockoutWarning({ selfLockout }), ...warnings],

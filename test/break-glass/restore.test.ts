@@ -304,7 +304,6 @@ it('the effect in a key’s status is not what was seen before the key was revok
     key: key.id(),
     change: { expect: 'open', since },
     complete: true,
-    times: [],
     accounts: [seen],
   }));
 

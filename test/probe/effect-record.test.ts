@@ -5,11 +5,9 @@ import {
   type AccountEffect,
   EFFECT,
   type EffectState,
-  type EffectTime,
   type KeyChange,
   type KeyEffect,
 } from '../../src/probe/effect.ts';
-import { sumTimes } from '../../src/probe/effect-of-key.ts';
 import { nextProbe, pendingAccounts, recordRound } from '../../src/probe/effect-record.ts';
 import type { ProbeResult } from '../../src/probe/probe.ts';
 import { KEY } from '../support/keys.ts';
@@ -58,11 +56,10 @@ function stateAfter(rounds: string): string {
   return `${state} since ${secondsOf(since)}, checked ${secondsOf(checkedOn)}, after ${seconds}`;
 }
 
-/** `st0 blocked 5`, or `st0 blocked >5` where it was not seen by then. */
-function timesAfter(rounds: string): string[] {
-  return recordAfter(rounds).times.map(
-    ({ account, expect: what, seconds, notWithin }) => `${account.slice(3)} ${what} ${seconds ?? `>${notWithin}`}`,
-  );
+/** `5 after the revocation of 0`. */
+function refusedAfter(rounds: string): string | undefined {
+  const { refusedAfter: last } = recordAfter(rounds);
+  return last && `${last.seconds} after the revocation of ${secondsOf(last.revokedOn)}`;
 }
 
 describe('the record of an effect', () => {
@@ -136,95 +133,39 @@ describe('the record of an effect', () => {
   );
 });
 
-describe('the kept times of changes', () => {
-  it.each<[sentence: string, rounds: string, kept: string[]]>([
+describe('the time that the last revocation took until Storage refused', () => {
+  it.each<[sentence: string, rounds: string, expected: string | undefined]>([
     [
-      'are those to the first sight, account by account',
+      'is the time until the last account began to refuse',
       'revoked 0; 1 open open; 6 blocked open; 16 blocked blocked',
-      ['st0 blocked 6', 'st1 blocked 16'],
+      '16 after the revocation of 0',
     ],
-    ['begin with the first round', 'revoked 0; 1 blocked', ['st0 blocked 1']],
-    ['have how long a change was followed in vain', 'revoked 0; 1 open; 1800 open', ['st0 blocked >1800']],
-    ['have nothing without a clear answer', 'revoked 0; 1 unknown; 1800 unknown', []],
-    ['end with the last clear answer', 'revoked 0; 5 open; 1800 unknown', ['st0 blocked >5']],
-    ['keep a time over an unclear answer', 'revoked 0; 5 blocked; 65 unknown; 125 blocked', ['st0 blocked 5']],
-    ['begin anew when the effect is gone', 'revoked 0; 2 blocked; 7 open; 17 blocked', ['st0 blocked 17']],
+    ['is known after the first round', 'revoked 0; 1 blocked', '1 after the revocation of 0'],
+    ['is unknown while no account refuses', 'revoked 0; 1 open; 1800 open', undefined],
+    ['is unknown without a clear answer', 'revoked 0; 1 unknown; 1800 unknown', undefined],
+    ['stays over an unclear answer', 'revoked 0; 5 blocked; 65 unknown; 125 blocked', '5 after the revocation of 0'],
     [
-      'keep earlier changes, also those that were undone before they showed',
-      'revoked 0; 5 blocked open; restored 60; 63 open open; revoked 600; 605 blocked blocked',
-      // The second account had been open all the time, so its restore took no measurable time.
-      ['st0 blocked 5', 'st1 blocked >5', 'st0 open 3', 'st0 blocked 5', 'st1 blocked 5'],
+      'is measured anew if an account serves data again',
+      'revoked 0; 2 blocked; 7 open; 17 blocked',
+      '17 after the revocation of 0',
+    ],
+    ['stays after a restore', 'revoked 0; 5 blocked; restored 60; 63 open', '5 after the revocation of 0'],
+    [
+      'is that of the last measured revocation',
+      'revoked 0; 5 blocked; restored 60; 63 open; revoked 600; 608 blocked; restored 700; 701 open; revoked 900; 901 open',
+      '8 after the revocation of 600',
     ],
     [
-      'have none of a change that found it so',
+      'leaves out an account that refused before the revocation',
       'revoked 0; 5 blocked; revoked 90000; 90001 blocked; 90060 blocked',
-      ['st0 blocked 5'],
+      '5 after the revocation of 0',
     ],
-    ['have none of a block for another reason', 'revoked 0; 1 noAccess; 6 noAccess', []],
-    ['do not count such a block as the effect', 'revoked 0; 1 open; 6 noAccess', ['st0 blocked >1']],
-    ['have none of an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', []],
-    ['have none by a clock that is behind', 'revoked 0; -30 blocked', []],
-    ['are the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', ['st0 blocked 6']],
-  ])('%s', (_, rounds, kept) => {
-    expect(timesAfter(rounds)).toEqual(kept);
-  });
-
-  it('are limited: the oldest go, and none of the current change', () => {
-    const states = (state: EffectState, accounts = 900) => Array<EffectState>(accounts).fill(state).join(' ');
-    const rounds = `revoked 0; 5 ${states('blocked')}; restored 600; 605 ${states('open')}; revoked 1200; 1205 ${states('blocked')}`;
-    const counts = (after: string) => {
-      const { times } = recordAfter(after);
-      return [0, 600, 1_200, 1_800].map((seconds) => times.filter(({ since }) => since === at(seconds)).length);
-    };
-    expect(counts(rounds)).toEqual([200, 900, 900, 0]);
-    expect(counts(`${rounds}; restored 1800; 1805 ${states('open', 2_700)}`)).toEqual([0, 0, 0, 2_700]);
-  });
-});
-
-describe('the figures of the times', () => {
-  const time = (n: number, what: EffectTime['expect'], seen: Partial<EffectTime>, since = at(0)): EffectTime => ({
-    account: `/a/st${n}`,
-    service: 'file',
-    expect: what,
-    since,
-    ...seen,
-  });
-
-  it('are by kind of change, with their number and period', () => {
-    const times = [
-      time(1, 'blocked', { seconds: 5 }),
-      time(2, 'blocked', { seconds: 40, notWithin: 20 }),
-      time(1, 'blocked', { seconds: 8 }, at(86_400)),
-      time(1, 'open', { seconds: 3 }, at(600)),
-    ];
-
-    const blocked = {
-      measured: 3,
-      notSeen: 0,
-      accounts: 2,
-      changes: 2,
-      p50Seconds: 8,
-      p95Seconds: 40,
-      longestSeconds: 40,
-    };
-    const open = { measured: 1, notSeen: 0, accounts: 1, changes: 1, p50Seconds: 3, p95Seconds: 3, longestSeconds: 3 };
-    expect(sumTimes(times)).toEqual([
-      { expect: 'blocked', service: 'file', ...blocked, since: at(0), until: at(86_400) },
-      { expect: 'open', service: 'file', ...open, since: at(600), until: at(600) },
-    ]);
-    expect(sumTimes([])).toEqual([]);
-  });
-
-  it('count accounts without the effect, and have no percentile that was not observed', () => {
-    const times = [
-      ...[1, 2, 3, 4].map((n) => time(n, 'blocked', { seconds: n })),
-      time(5, 'blocked', { notWithin: 1_800 }),
-      { ...time(5, 'blocked', { notWithin: 60 }, at(3_600)), account: '/A/ST5' },
-    ];
-    const seen = { measured: 4, notSeen: 2, accounts: 5, p50Seconds: 3, longestSeconds: 4, followedSeconds: 1_800 };
-    expect(sumTimes(times)).toMatchObject([{ ...seen, p95Seconds: undefined }]);
-    const none = { measured: 0, notSeen: 1, p50Seconds: undefined, longestSeconds: undefined };
-    expect(sumTimes([time(1, 'blocked', { notWithin: 1_800 })])).toMatchObject([none]);
+    ['leaves out an account that refuses for another reason', 'revoked 0; 1 noAccess; 6 noAccess', undefined],
+    ['leaves out an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', undefined],
+    ['is unknown by a clock that is behind', 'revoked 0; -30 blocked', undefined],
+    ['is the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', '6 after the revocation of 0'],
+  ])('%s', (_, rounds, expected) => {
+    expect(refusedAfter(rounds)).toBe(expected);
   });
 });
 
@@ -238,7 +179,6 @@ describe('the next probe', () => {
     change: { expect: 'blocked', since: at(0) },
     complete,
     accounts: states.split(' ').flatMap((state, n) => (state === '' ? [] : accountIn(state, n))),
-    times: [],
   });
 
   const accountIn = (state: string, n: number): AccountEffect => {

@@ -12,7 +12,6 @@ const effectOf = (account: string): KeyEffect => ({
   key: 'k',
   change: { expect: 'blocked', since },
   complete: true,
-  times: [],
   accounts: [{ account, service: 'file', share: 's', state: 'open', since, checkedOn: since }],
 });
 const store = () =>

@@ -74,7 +74,7 @@ it('An account is not Blocked by what a revocation was seen to do once its key i
   const since = day(20).toISOString();
   const checkedOn = NOW.toISOString();
   const accounts = [{ account: id, service: 'file', state: 'blocked', since, checkedOn }] as const;
-  const effect = { key: KEY.id, complete: true, accounts: [...accounts], times: [] };
+  const effect = { key: KEY.id, complete: true, accounts: [...accounts] };
   expect(await health({ effect: { ...effect, change: { expect: 'blocked', since } } })).toEqual({ state: 'Serving' });
   const refuses = await health({ effect: { ...effect, change: { expect: 'open', since } } });
   expect(refuses).toMatchObject({ state: 'Blocked', cause: { reason: 'FileServiceRefuses' } });

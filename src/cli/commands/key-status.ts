@@ -52,7 +52,7 @@ async function statusByVault(key: ManagedKey, environment: Environment, azure: A
     now: azure.now,
     facts: () => readLiveFacts(key, { ...azure, settings }, BESIDE_MS),
     usage: () => readKeyUsage(key, workspace, { usageLog }, BESIDE_MS),
-    effect: async () => ({ effect: [], effectTimes: undefined, warnings: [] }),
+    effect: async () => ({ effect: [], refusedAfter: undefined, warnings: [] }),
   });
 }
 

@@ -12,7 +12,7 @@ import { RevocationLine, useRevokeRecords } from '../revocation-line.tsx';
 import { UnreadVaults } from '../unread-vaults.tsx';
 import { Another, Answers } from './answers.tsx';
 import { Effect } from './effect.tsx';
-import { EffectTimes } from './effect-times.tsx';
+import { RefusedAfter } from './refused-after.tsx';
 import { RestoreAnswered } from './restore.tsx';
 import { Restore } from './restore-form.tsx';
 import { RestoreScope } from './restore-scope.tsx';
@@ -126,7 +126,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         />
       </Section>
       {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
-      {data && <EffectTimes times={data.effectTimes} />}
+      {data && <RefusedAfter last={data.refusedAfter} />}
       {mayRead && (
         <Section
           title="Versions"
