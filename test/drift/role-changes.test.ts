@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Subject } from '../../src/drift/changes/focus.ts';
 import { checkFocus } from '../../src/drift/changes/gather-focus.ts';
-import { rulesOf } from '../../src/drift/checks/rules.ts';
+import { rulesOf } from '../../src/drift/gather/rules.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();

@@ -10,9 +10,9 @@ import type { Leases } from '../../work/lease-client.ts';
 import type { Cause } from '../../work/messages.ts';
 import { type FixServices, fix, isFixed } from '../apply/fixes.ts';
 import { putWork, type WantedWork } from '../apply/put-work.ts';
-import { rulesOf } from '../checks/rules.ts';
 import type { Rules } from '../checks/subjects.ts';
 import type { GatherServices } from '../gather/parts.ts';
+import { rulesOf } from '../gather/rules.ts';
 import type { DriftReport, Finding } from '../report/report.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 

@@ -8,8 +8,7 @@ import type { UseRow, UseRows } from '../../index/use-row.ts';
 import { sameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { ACCOUNT_CHECKS } from '../checks/checks.ts';
-import { VAULT_CHECKS } from '../checks/vault-checks.ts';
+import { ACCOUNT_CHECKS, VAULT_CHECKS } from '../checks/checks.ts';
 import type { Finding } from '../report/report.ts';
 
 /** Maximum number of keys per vault whose users are read. */

@@ -7,10 +7,9 @@ import { parseStorageAccountId, type ResourceId } from '../../azure/resource-id.
 import type { GraphResource } from '../../key-users/resource-graph-client.ts';
 import { usesOfVault } from '../../key-users/resource-graph-query.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { KEY_CHECKS } from '../checks/checks.ts';
+import { KEY_CHECKS, VAULT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { VAULT_CHECKS } from '../checks/vault-checks.ts';
 import { partsOfKeys } from '../gather/gather-keys.ts';
 import { contextOf, gatherSubscription } from '../gather/gather-subscription.ts';
 import type { GatherServices } from '../gather/parts.ts';

@@ -240,7 +240,7 @@ function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion |
 }
 
 /** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
-function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
+export function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
   return (subject, rules) => {
     const { account, use } = subject;
     if (!use || !ownKeyServices(account).includes(service)) return undefined;
@@ -255,7 +255,7 @@ function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
 }
 
 /** A disabled scope counts as removed: Azure denies reads of its data, and cannot delete scopes. */
-function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
+export function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, platformScopes = [] } = subject;
   const scopes = hasToUseKey(account, rules) ? platformScopes.filter(({ enabled }) => enabled) : [];
   return scopes.map(({ name }) => ({
@@ -264,31 +264,3 @@ function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonl
     cause: { about: [account.id] },
   }));
 }
-
-const MOVE_DATA =
-  'Create another account (`cmk account create` encrypts both with its key) and move the data there. Azure cannot change this on an existing account. If it has no data to protect, exempt it in CMK_EXEMPTIONS.';
-
-/** Checks of data that the key of an account may not protect. */
-export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
-  {
-    reason: 'QueueOnServiceKey',
-    severity: 'error',
-    ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
-    fix: MOVE_DATA,
-    find: onServiceKey('queue'),
-  },
-  {
-    reason: 'TableOnServiceKey',
-    severity: 'error',
-    ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
-    fix: MOVE_DATA,
-    find: onServiceKey('table'),
-  },
-  {
-    reason: 'ScopeNotCustomerManaged',
-    severity: 'error',
-    ensures: 'An encryption scope of an account that requires a customer-managed key uses one.',
-    fix: 'Point it at a key (`az storage account encryption-scope update --key-source Microsoft.KeyVault --key-uri`), or disable it (`--state Disabled`).',
-    find: scopeNotCustomerManaged,
-  },
-];

@@ -1,16 +1,45 @@
 import * as access from './access-checks.ts';
 import * as accounts from './account-checks.ts';
-import { APP_CHECKS } from './app-checks.ts';
+import * as app from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import { policyBlocksRotation } from './policy-checks.ts';
 import * as retirement from './retirement-checks.ts';
-import type { AccountSubject, KeySubject } from './subjects.ts';
-import { VAULT_CHECKS } from './vault-checks.ts';
+import type { AccountSubject, AppSubject, KeySubject, VaultSubject } from './subjects.ts';
+import * as vaults from './vault-checks.ts';
 
 // The specification of the drift check. Each entry has a promise, its repair, and the function that checks it.
+
+/** Repair of data that the key of an account cannot protect. */
+const MOVE_DATA =
+  'Create another account (`cmk account create` encrypts both with its key) and move the data there. Azure cannot change this on an existing account. If it has no data to protect, exempt it in CMK_EXEMPTIONS.';
+
+/** Promises about data that the key of an account may not protect. */
+export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
+  {
+    reason: 'QueueOnServiceKey',
+    severity: 'error',
+    ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
+    fix: MOVE_DATA,
+    find: accounts.onServiceKey('queue'),
+  },
+  {
+    reason: 'TableOnServiceKey',
+    severity: 'error',
+    ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
+    fix: MOVE_DATA,
+    find: accounts.onServiceKey('table'),
+  },
+  {
+    reason: 'ScopeNotCustomerManaged',
+    severity: 'error',
+    ensures: 'An encryption scope of an account that requires a customer-managed key uses one.',
+    fix: 'Point it at a key (`az storage account encryption-scope update --key-source Microsoft.KeyVault --key-uri`), or disable it (`--state Disabled`).',
+    find: accounts.scopeNotCustomerManaged,
+  },
+];
 
 /** Promises about each storage account and its encryption scopes. */
 export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
@@ -135,7 +164,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and assign its roles again. For an intended key of another tenant, run `az storage account update --key-vault-federated-client-id`.',
     find: access.tenantMismatch,
   },
-  ...accounts.PROTECTION_CHECKS,
+  ...PROTECTION_CHECKS,
 ];
 
 /** Promises about each key of a managed vault. */
@@ -191,7 +220,34 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type or size: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
     find: policyBlocksRotation,
   },
-  ...keys.MATERIAL_CHECKS,
+  {
+    reason: 'UnsupportedKey',
+    severity: 'warning',
+    ensures: 'A key has a type and size that Storage supports.',
+    fix: 'Create an RSA key of 2048, 3072 or 4096 bits. Keep other keys in a separate vault.',
+    find: keys.unsupportedKey,
+  },
+  {
+    reason: 'KeyOperationsMissing',
+    severity: 'error',
+    ensures: 'The newest version of a key allows the operations of Storage: wrap and unwrap.',
+    fix: 'Allow both (`az keyvault key set-attributes --ops`). A rotation may copy the operations of the previous version.',
+    find: keys.keyOperationsMissing,
+  },
+  {
+    reason: 'KeyTooSmall',
+    severity: 'error',
+    ensures: 'An RSA key has at least the bits that CMK_KEY_MINIMUM requires.',
+    fix: 'Create a larger key and move all users to it (`cmk rekey start`): a rotation keeps the size.',
+    find: keys.keyTooSmall,
+  },
+  {
+    reason: 'KeyNotInHsm',
+    severity: 'error',
+    ensures: 'A key is in hardware if CMK_KEY_MINIMUM requires it.',
+    fix: 'Create an RSA-HSM key, in a premium vault or a Managed HSM, and move all users to it (`cmk rekey start`): a rotation keeps the type.',
+    find: keys.keyNotInHsm,
+  },
   {
     reason: 'RevocationOpen',
     severity: 'warning',
@@ -240,6 +296,127 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'Accounts follow the newest version automatically, even if this app stops.',
     fix: 'Change them to automatic unless they need a pinned version. The app moves pinned accounts too.',
     find: keys.pinnedVersion,
+  },
+];
+
+/** Promises about each managed vault. */
+export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
+  {
+    reason: 'VaultNotFound',
+    severity: 'error',
+    ensures: 'Every vault of CMK_VAULTS exists.',
+    fix: 'Recover the vault (`az keyvault recover`). If it was moved, correct its ARM id in CMK_VAULTS. Remove it from CMK_VAULTS once no account needs its keys.',
+    find: vaults.vaultNotFound,
+  },
+  {
+    reason: 'PurgeProtectionOff',
+    severity: 'error',
+    ensures: 'A vault has purge protection.',
+    fix: 'Turn it on: `az keyvault update --enable-purge-protection true`. Azure cannot turn it off again.',
+    find: vaults.purgeProtectionOff,
+  },
+  {
+    reason: 'SoftDeleteOff',
+    severity: 'error',
+    ensures: 'A vault has soft delete.',
+    fix: 'Turn it on: `az keyvault update --enable-soft-delete true`.',
+    find: vaults.softDeleteOff,
+  },
+  {
+    reason: 'VaultUnreachable',
+    severity: 'error',
+    ensures: 'The network of a vault permits Storage, which unwraps the keys of its accounts.',
+    fix: 'Permit trusted services (`az keyvault update --bypass AzureServices`). With a network security perimeter, add the accounts to it too.',
+    find: vaults.vaultUnreachable,
+  },
+  {
+    reason: 'AuditLogOff',
+    severity: 'warning',
+    ensures:
+      'A diagnostic setting exports the audit log of a vault, the only record of who used, disabled or deleted a key.',
+    fix: 'Create a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`). infra/ creates one for each managed vault.',
+    find: vaults.auditLogOff,
+  },
+  {
+    reason: 'VaultNotLocked',
+    severity: 'advice',
+    ensures: 'A lock prevents the deletion of a vault whose keys are in use.',
+    fix: 'Create a lock on it (`az lock create --lock-type CanNotDelete`). It also prevents the removal of roles on the vault, so an operator who revokes one account then needs Microsoft.Authorization/locks/delete.',
+    find: vaults.vaultNotLocked,
+  },
+  {
+    reason: 'EventSubscriptionMissing',
+    severity: 'error',
+    ensures: 'Event Grid delivers each key event of a vault to this app.',
+    fix: 'Create the event subscription again: run `cmk admin ensure-events` in a shell that is signed in to Azure (`az login`). The app creates it if CMK_AUTOFIX has the code.',
+    find: vaults.eventSubscriptionMissing,
+  },
+  {
+    reason: 'EventSubscriptionMisaimed',
+    severity: 'error',
+    ensures: 'An event subscription has the required types, destination, schema, retries and dead-letter destination.',
+    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    find: vaults.eventSubscriptionMisaimed,
+  },
+  {
+    reason: 'EventDeliveryFailing',
+    severity: 'warning',
+    ensures: 'Event Grid delivered every event of the last 24 hours.',
+    fix: "Read the dead letters in the container cmk-deadletter of the app's own storage to find out why the app rejected the events. The check compares all accounts, including theirs.",
+    find: vaults.eventDeliveryFailing,
+  },
+];
+
+/** Promises about the app itself. */
+export const APP_CHECKS: readonly Check<AppSubject>[] = [
+  {
+    reason: 'SelfLockout',
+    severity: 'error',
+    ensures: "The app's own storage uses no key that the app may revoke.",
+    fix: "Configure the app's storage to use Microsoft-managed keys, or a key of a vault that the app does not manage.",
+    find: app.selfLockout,
+  },
+  {
+    reason: 'PoisonMessages',
+    severity: 'error',
+    ensures: 'No poison queue contains messages.',
+    fix: 'Search the log for Poisoned, or for the reason why the host ended the function, and fix the reason. Then replay the messages with `cmk admin replay`, or delete them.',
+    find: app.poisonMessages,
+  },
+  {
+    reason: 'AuditTrailBroken',
+    severity: 'error',
+    ensures: 'No record of the audit trail is changed, removed, moved or inserted.',
+    fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten). Determine which client wrote to the container cmk-audit. The app keeps writing the trail. Exempt the finding once it is explained.',
+    find: app.auditTrailBroken,
+  },
+  {
+    reason: 'ChangesNotWatched',
+    severity: 'advice',
+    ensures: 'The app detects a change that causes drift immediately, not an hour later.',
+    fix: 'Deploy with `watchChanges`, or run `cmk admin watch-changes`. If you do not want it, set CMK_WATCH_CHANGES to off.',
+    find: app.changesNotWatched,
+  },
+  {
+    reason: 'MissingPermission',
+    severity: 'error',
+    ensures: 'The app may read everything that it manages.',
+    fix: "Assign the app's identity a role with the named action (infra/ does this). Actions that begin with Microsoft.KeyVault/managedHsm/ need a local role of the Managed HSM (docs/how-to/managed-hsm.md). If the error names the network, permit the app in the network rules.",
+    find: app.missingPermission,
+  },
+  {
+    reason: 'SettingsInvalid',
+    severity: 'error',
+    ensures: 'The settings of the drift check are valid, and the app knows the name of every `CMK_…` setting.',
+    fix: 'Correct the named app setting; docs/reference/settings.md lists all settings.',
+    find: app.settingsInvalid,
+  },
+  {
+    reason: 'Unreadable',
+    severity: 'error',
+    ensures: 'The app can read everything that it checks. Each failed read is a finding.',
+    fix: 'Fix the error in the response. The next check reads again.',
+    find: app.unreadFindings,
   },
 ];
 

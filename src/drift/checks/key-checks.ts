@@ -22,7 +22,7 @@ import {
   rotationDue,
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
-import type { Check, Found, FoundCause } from './check.ts';
+import type { Found, FoundCause } from './check.ts';
 import { allowOperations, moveAccount, rotate } from './commands.ts';
 import { isUsedByMySql, stoppedByExpiry } from './other-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -235,7 +235,7 @@ export function rotationStuck({ rollout, versions }: KeySubject, { now }: Rules)
  */
 const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
 
-function keyOperationsMissing({ versions, material }: KeySubject): Found | undefined {
+export function keyOperationsMissing({ versions, material }: KeySubject): Found | undefined {
   const read = known(material);
   const newest = newestVersion(known(versions) ?? []);
 
@@ -254,48 +254,22 @@ function keyOperationsMissing({ versions, material }: KeySubject): Found | undef
   };
 }
 
-/** Checks of a key's type, size and operations. */
-export const MATERIAL_CHECKS: readonly Check<KeySubject>[] = [
-  {
-    reason: 'UnsupportedKey',
-    severity: 'warning',
-    ensures: 'A key has a type and size that Storage supports.',
-    fix: 'Create an RSA key of 2048, 3072 or 4096 bits. Keep other keys in a separate vault.',
-    find: ({ material }) => {
-      const read = known(material);
-      // An unknown size causes no finding.
-      if (!read || isStorageKind(read) !== false) return undefined;
-      const is = `It is ${read.type}${read.size ? ` of ${read.size} bits` : ''}.`;
-      return { is, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' };
-    },
-  },
-  {
-    reason: 'KeyOperationsMissing',
-    severity: 'error',
-    ensures: 'The newest version of a key allows the operations of Storage: wrap and unwrap.',
-    fix: 'Allow both (`az keyvault key set-attributes --ops`). A rotation may copy the operations of the previous version.',
-    find: keyOperationsMissing,
-  },
-  {
-    reason: 'KeyTooSmall',
-    severity: 'error',
-    ensures: 'An RSA key has at least the bits that CMK_KEY_MINIMUM requires.',
-    fix: 'Create a larger key and move all users to it (`cmk rekey start`): a rotation keeps the size.',
-    find: ({ material }, { drift }) => {
-      const { type = '', size } = known(material) ?? {};
-      if (!/^RSA/i.test(type) || size === undefined || size >= drift.keyMinBits) return undefined;
-      return { is: `It has ${size} bits.`, shouldBe: `It has ${drift.keyMinBits} bits or more.` };
-    },
-  },
-  {
-    reason: 'KeyNotInHsm',
-    severity: 'error',
-    ensures: 'A key is in hardware if CMK_KEY_MINIMUM requires it.',
-    fix: 'Create an RSA-HSM key, in a premium vault or a Managed HSM, and move all users to it (`cmk rekey start`): a rotation keeps the type.',
-    find: ({ key, material }, { drift }) => {
-      const read = known(material);
-      if (!read || !drift.requireHsm || key.vault.kind === 'managedHsm' || /-HSM$/i.test(read.type)) return undefined;
-      return { is: `It is ${read.type}, in software.`, shouldBe: 'It is in hardware (RSA-HSM).' };
-    },
-  },
-];
+export function unsupportedKey({ material }: KeySubject): Found | undefined {
+  const read = known(material);
+  // An unknown size causes no finding.
+  if (!read || isStorageKind(read) !== false) return undefined;
+  const is = `It is ${read.type}${read.size ? ` of ${read.size} bits` : ''}.`;
+  return { is, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' };
+}
+
+export function keyTooSmall({ material }: KeySubject, { drift }: Rules): Found | undefined {
+  const { type = '', size } = known(material) ?? {};
+  if (!/^RSA/i.test(type) || size === undefined || size >= drift.keyMinBits) return undefined;
+  return { is: `It has ${size} bits.`, shouldBe: `It has ${drift.keyMinBits} bits or more.` };
+}
+
+export function keyNotInHsm({ key, material }: KeySubject, { drift }: Rules): Found | undefined {
+  const read = known(material);
+  if (!read || !drift.requireHsm || key.vault.kind === 'managedHsm' || /-HSM$/i.test(read.type)) return undefined;
+  return { is: `It is ${read.type}, in software.`, shouldBe: 'It is in hardware (RSA-HSM).' };
+}

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PROTECTION_CHECKS } from '../../../src/drift/checks/account-checks.ts';
-import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
+import { ACCOUNT_CHECKS, PROTECTION_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AccountSubject, KeySubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';

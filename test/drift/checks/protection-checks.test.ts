@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PROTECTION_CHECKS } from '../../../src/drift/checks/account-checks.ts';
+import { PROTECTION_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AccountSubject } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';

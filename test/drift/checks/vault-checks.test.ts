@@ -1,5 +1,5 @@
+import { VAULT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import type { VaultSubject } from '../../../src/drift/checks/subjects.ts';
-import { VAULT_CHECKS } from '../../../src/drift/checks/vault-checks.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import { eventSubscriptions, NOW, rules, tomorrow, UNREAD, VAULT, vault, vaultProperties } from './subjects.ts';
 

@@ -2,10 +2,9 @@ import type { Account, PlatformScope, Scope } from '../../../accounts/account.ts
 import { describe, describeFailure, type Failure } from '../../../azure/failure.ts';
 import { known, type Part, readOnce, readPart } from '../../../azure/read-or-why.ts';
 import { splitScope } from '../../../azure/resource-id.ts';
-import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../../drift/checks/checks.ts';
+import { ACCOUNT_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../../drift/checks/checks.ts';
 import { evaluate } from '../../../drift/checks/evaluate.ts';
 import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../../../drift/checks/subjects.ts';
-import { VAULT_CHECKS } from '../../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../../drift/gather/gather-account.ts';
 import { readKey } from '../../../drift/gather/gather-keys.ts';
 import type { Finding } from '../../../drift/report/report.ts';

@@ -1,6 +1,6 @@
 import { wantedSubscriptions, wantedWatches } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { Rules } from './subjects.ts';
+import type { Rules } from '../checks/subjects.ts';
 
 /** Rules of the checks, apart from the read state. */
 export function rulesOf({ drift, clientId }: Settings, now: Date, contests: Rules['contests'] = []): Rules {
