@@ -14,13 +14,13 @@ async function inSight(list: () => Promise<string[]>, named?: readonly string[])
   return { all: [await read(), await read()], lists };
 }
 
-it('The subscriptions in sight are those that are named, or else those that are seen, listed once', async () => {
+it('the subscriptions in sight are the configured ones, or else those that Azure lists, listed once for all callers', async () => {
   const seen = async () => ['a', 'b'];
   expect(await inSight(seen, ['c'])).toEqual({ all: [['c'], ['c']], lists: 0 });
   expect(await inSight(seen)).toEqual({ all: Array(2).fill(['a', 'b']), lists: 1 });
 });
 
-it('The subscriptions in sight are unknown where no answer comes', async () => {
+it('the subscriptions in sight are unknown while Azure does not answer', async () => {
   const unknown = [undefined, undefined];
   expect((await inSight(() => Promise.reject(new Error('no answer')))).all).toEqual(unknown);
   const began = performance.now();

@@ -7,14 +7,14 @@ const listed = (all: readonly { id: string; usable: boolean }[], listings: () =>
   withVanished({ all: async () => all }, { listings }, () => day(100)).list();
 const index = async () => new Map([...'abc'].map((id, at) => [id, day(9 + at)] as const));
 
-it('A subscription that was listed within 90 days and is not seen any more is listed still', async () => {
+it('a subscription that was listed within 90 days stays in the list when Azure no longer shows it', async () => {
   expect(await listed(usable('a', 'd'), index)).toEqual(['a', 'd', 'c']);
 });
 
-it('A subscription that is disabled has not vanished', async () => {
+it('a disabled subscription does not count as vanished', async () => {
   expect(await listed([...usable('a'), { id: 'c', usable: false }], index)).toEqual(['a']);
 });
 
-it('Without the index the subscriptions that are seen are listed', async () => {
+it('without the index, the subscriptions that Azure shows are listed', async () => {
   expect(await listed(usable('a'), () => Promise.reject(new Error('no storage')))).toEqual(['a']);
 });

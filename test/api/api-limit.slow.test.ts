@@ -57,7 +57,7 @@ it('a call that hangs, or waits for others of its caller, is answered before the
   expect(ended.map(({ status }) => status)).toEqual(answers.map(() => 503));
   expect(ended[0]?.body).toContain('ServiceUnavailable');
 
-  // What waited is not begun when nobody waits for its answer.
+  // A queued call does not start once its caller has gone.
   await new Promise(setImmediate);
 
   expect(begun).toBe(atOnce);

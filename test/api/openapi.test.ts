@@ -11,7 +11,7 @@ interface Document {
 const document = openApiDocument(ROUTES) as unknown as Document;
 
 describe('the OpenAPI document', () => {
-  it('is OpenAPI 3.1, as a validator sees it', async () => {
+  it('is valid OpenAPI 3.1', async () => {
     const validator = new Validator();
     const result = await validator.validate(structuredClone(openApiDocument(ROUTES)));
     expect(result.errors ?? []).toEqual([]);
@@ -20,7 +20,7 @@ describe('the OpenAPI document', () => {
     expect(() => validator.resolveRefs()).not.toThrow();
   });
 
-  it('is plain JSON, and every reference in it leads somewhere', () => {
+  it('is plain JSON in which every reference resolves', () => {
     const text = JSON.stringify(document);
     expect(JSON.parse(text)).toEqual(document);
     const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map((match) => match[1]);
@@ -29,12 +29,12 @@ describe('the OpenAPI document', () => {
     expect(text).not.toMatch(/"\$(id|schema)"/);
   });
 
-  it('closes what is sent and leaves open what is answered', () => {
+  it('closes the schemas of requests and leaves those of answers open', () => {
     expect(document.components.schemas.RevokeRequest).toHaveProperty('additionalProperties', false);
     expect(document.components.schemas.KeyStatus).not.toHaveProperty('additionalProperties');
   });
 
-  it('says which role a call takes, each alternative by itself', () => {
+  it('names the role of each call, alternatives one by one', () => {
     const security = (path: string, method: string) => document.paths[path]?.[method]?.security;
     expect(security('/keys/{vault}/{key}', 'get')).toEqual([{ entra: ['CmkKey.Read'] }, { entra: ['Cmk.Operate'] }]);
     expect(security('/keys/{vault}/{key}/revoke', 'post')).toEqual([{ entra: ['CmkKey.Revoke'] }]);
@@ -62,7 +62,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('tells required parameters from optional ones', () => {
+  it('distinguishes required parameters from optional ones', () => {
     const parameters = document.paths['/keys/{vault}/{key}/revoke']?.post?.parameters ?? [];
     expect(parameters).toMatchObject([
       { name: 'vault', required: true },

@@ -6,7 +6,7 @@ import { routeCalls } from './route-calls.ts';
 const wire = useWire();
 
 it.each(['pause', 'resume'])(
-  'a %s of a key that neither the index nor its vault knows warns of the name',
+  'a %s of a key that neither the index nor its vault knows warns about the name',
   async (id) => {
     const call = routeCalls(wire, 'operator');
 

@@ -26,7 +26,7 @@ async function through(limits: CallerLimits, count: number, caller: string, act:
 }
 
 describe('one caller', () => {
-  it.each<Act>(['read', 'revoke', 'restore', 'change'])('is told when to come back: %s', async (act) => {
+  it.each<Act>(['read', 'revoke', 'restore', 'change'])('is told when to retry: %s', async (act) => {
     const limits = new CallerLimits();
     const { burst, perSecond } = CALLER_LIMITS[act];
     expect(await through(limits, burst + 50, 'a', act)).toBe(burst);
@@ -35,7 +35,7 @@ describe('one caller', () => {
     expect(await refused(run(limits, 'a', act, 1000 / perSecond))).toBe('1');
   });
 
-  it('revokes a hundred keys in one go', async () => {
+  it('can revoke a hundred keys in one go', async () => {
     const limits = new CallerLimits();
     await Promise.all(Array.from({ length: 100 }, () => run(limits, 'a', 'revoke')));
   });
@@ -48,7 +48,7 @@ describe('one caller', () => {
     expect(await through(limits, 1, 'a', 'restore')).toBe(1);
   });
 
-  it('has so many calls at a time and a queue of the rest, in which no other caller waits', async () => {
+  it('has a limit of calls in flight and a queue for the rest, which delays no other caller', async () => {
     const limits = new CallerLimits();
     const { atOnce, waiting } = CALLER_LIMITS.read;
     const open: (() => void)[] = [];

@@ -44,12 +44,12 @@ it('a flood of one caller hides no refusal of another caller, of another call or
   expect(counted).toMatchObject([{ caller: 'carol', kind: 'person', calls: 990 }, { calls: 990 }]);
 });
 
-it('each failure of Azure in a call of a known caller is recorded, since the call may have begun something', () => {
+it('each failure of Azure in an authenticated call is recorded, since the call may have changed something', () => {
   expect(recorded(100, { ...CALLER, call: 'revokeKey', status: 503 })).toBe(100);
   expect(recorded(100, { ...ANONYMOUS, status: 503 })).toBe(RECORDED_A_MINUTE);
 });
 
-it('what was counted is written when the process ends', () => {
+it('the counted refusals are written when the process ends', () => {
   recorded(50, CALLER);
   refusals.flush();
   refusals.flush();

@@ -15,7 +15,7 @@ function rotate(key: TestKey, who: string): Promise<{ readonly from: string; rea
   return callKey(ROTATE_ROUTE.handle, managed(key, services), call);
 }
 
-it('two rotations of a key at the same moment make one version', async () => {
+it('two simultaneous calls to rotate a key create one version', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
   await wire.azure.clock.advance(2 * 3_600_000);
 
@@ -26,7 +26,7 @@ it('two rotations of a key at the same moment make one version', async () => {
   expect(await rotate(key, 'bob')).toEqual({ from: newest, to: newest });
 });
 
-it('a call to rotate a key is refused while the app rotates it', async () => {
+it('a call to rotate a key is rejected while the app rotates that key', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
 
   await wire.azure.clock.advance(2 * 3_600_000);
@@ -43,7 +43,7 @@ it('a call to rotate a key is refused while the app rotates it', async () => {
   expect(versionsOf(key)).toHaveLength(2);
 });
 
-it('a rotation is refused while a request of a worker that died may still create a version', async () => {
+it('a rotation is rejected while a request of a worker that died may still create a version', async () => {
   const key = new TestKey(wire.azure.world, 'kv-files');
 
   await wire.azure.clock.advance(2 * 3_600_000);

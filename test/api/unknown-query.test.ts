@@ -15,7 +15,7 @@ const SERVICES = {
 } as unknown as Services;
 
 describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (_, route) => {
-  it('rejects a query parameter that it does not have, and does nothing', async () => {
+  it('rejects a query parameter that it does not have, and changes nothing', async () => {
     let isHandled = false;
     const handle = async () => {
       isHandled = true;

@@ -40,7 +40,7 @@ function run(args: readonly string[], env: Record<string, string> = { AzureWebJo
 }
 
 describe('npm run audit', () => {
-  it('exits 0 on a right trail and prints its last record', async () => {
+  it('exits 0 on an intact trail and prints its last record', async () => {
     expect(await run(['verify', '--container', RIGHT, '--receipt', last])).toEqual({
       code: 0,
       err: '',
@@ -62,7 +62,7 @@ describe('npm run audit', () => {
     expect([later.code, later.out]).toEqual([0, expect.stringContaining('1 record in 1 file,')]);
   });
 
-  it('exits 1 on an end that the log has and the trail has not, whose name begins no line of its own', async () => {
+  it('exits 1 if the log has a record that the end of the trail lacks, even behind a broken line', async () => {
     const file = '\n4 records in 2 files, nothing found.\u001b[2K';
     const log = join(folder, 'log.txt');
     writeFileSync(log, JSON.stringify({ reason: 'AuditTrailVerified', file, receipt: `9:${'a'.repeat(64)}` }));
@@ -90,7 +90,7 @@ describe('npm run audit', () => {
     ['an option is unknown', 2, ['verify', '--form', 'x'], undefined, /--form/],
     ['a day is none', 2, ['verify', '--from', 'yesterday'], undefined, /is not a day/],
     ['a receipt is none', 2, ['verify', '--receipt', 'x'], undefined, /is not <number>/],
-  ])('says why when %s, and exits %i', async (_, status, args, environment, message) => {
+  ])('prints the cause when %s, and exits %i', async (_, status, args, environment, message) => {
     const { code, err } = await run(args, environment);
     expect(code).toBe(status);
     expect(err).toMatch(message);

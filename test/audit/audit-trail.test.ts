@@ -15,7 +15,7 @@ async function check(container: ReturnType<typeof newContainer>) {
 }
 
 describe('the audit trail', () => {
-  it('makes its container and its first file, and gives a receipt', async () => {
+  it('creates its container and its first file, and returns a receipt', async () => {
     const container = newContainer(azurite.connectionString);
     const outcome = await newTrail(container)(entry('a'), LIMIT);
 
@@ -30,7 +30,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('of 8 instances that write 25 entries each is one unbroken chain', async () => {
+  it('is one unbroken chain after 8 instances have written 25 entries each', async () => {
     const container = newContainer(azurite.connectionString);
     const writers = Array.from({ length: 8 }, (_, writer) => ({ writer, record: newTrail(container) }));
     const outcomes = await Promise.all(
@@ -60,7 +60,7 @@ describe('the audit trail', () => {
     expect(brief(report)).toEqual([]);
   });
 
-  it('takes what arrives at once in few appends, in the order of arrival', async () => {
+  it('writes entries that arrive at once in few appends, in the order of arrival', async () => {
     const container = newContainer(azurite.connectionString);
     const record = newTrail(container);
     const names = Array.from({ length: 300 }, (_, n) => `${n}`);
@@ -72,7 +72,7 @@ describe('the audit trail', () => {
     expect(blobCommittedBlockCount).toBeLessThanOrEqual(2);
   });
 
-  it('goes on over midnight, also with instances whose clocks differ', async () => {
+  it('continues over midnight, even if the clocks of instances differ', async () => {
     const container = newContainer(azurite.connectionString);
     const midnight = Date.UTC(2026, 10, 25);
     let elapsed = -10_000;
@@ -90,7 +90,7 @@ describe('the audit trail', () => {
     expect(new Set(await resources(container)).size).toBe(40);
   });
 
-  it('goes on after days without an entry, and after a restart', async () => {
+  it('continues after days without an entry, and after a restart', async () => {
     const container = newContainer(azurite.connectionString);
     for (const day of ['2026-11-24', '2026-11-28', '2026-12-03']) {
       const now = () => new Date(`${day}T12:00:00Z`);
@@ -101,7 +101,7 @@ describe('the audit trail', () => {
     expect(await check(container)).toEqual({ findings: [], records: 5, files: 3 });
   });
 
-  it('goes on in another file of the same day before a file takes no more blocks', async () => {
+  it('continues in another file of the same day before a file reaches the limit of blocks', async () => {
     const container = newContainer(azurite.connectionString);
     const writers = Array.from({ length: 3 }, () => newTrail(container, { maxBlocks: 4 }));
 
@@ -121,7 +121,7 @@ describe('the audit trail', () => {
     }
   });
 
-  it('finds its end again in a file whose last record is larger than the first read', async () => {
+  it('finds its end in a file whose last record is larger than the first read', async () => {
     const container = newContainer(azurite.connectionString);
     const large = { ...entry('large'), details: { text: 'x'.repeat(300_000) } };
     expect(await newTrail(container)(large, LIMIT)).toMatchObject({ written: { seq: 1 } });
@@ -129,7 +129,7 @@ describe('the audit trail', () => {
     expect(await check(container)).toEqual({ findings: [], records: 2, files: 1 });
   });
 
-  it('leaves out details that are too large, and says so in the record', async () => {
+  it('drops details that are too large, and says so in the record', async () => {
     const container = newContainer(azurite.connectionString);
     const outcome = await newTrail(container)({ ...entry('a'), details: { text: 'x'.repeat(600_000) } }, LIMIT);
     expect(outcome).toMatchObject({ written: { seq: 1 } });
@@ -138,7 +138,7 @@ describe('the audit trail', () => {
   });
 });
 
-describe('a trail that somebody meddled with goes on, and verification points at the place', () => {
+describe('a tampered trail takes further records, and verification names the tampered place', () => {
   async function started() {
     const container = newContainer(azurite.connectionString);
     const record = newTrail(container);

@@ -17,21 +17,21 @@ function edit(files: readonly MadeFile[], file: number, change: (lines: string[]
   });
 }
 
-/** A record that somebody who may write the file has put there. */
+/** A record that a writer of the file has planted. */
 function numbered(seq: number): string {
   const before = { seq: seq - 1, hash: '0'.repeat(64) };
   return formatRecord(before, { entry: entry(1) }, { id: 'forged', time: new Date(0) }).line.slice(0, -1);
 }
 
 describe('a record', () => {
-  it('carries the hash of the one before it, and its own', () => {
+  it('carries its own hash and that of the record before it', () => {
     const { files } = makeChain([2]);
     const [first, second] = (files[0]?.lines ?? []).map((line) => parseRecord(Buffer.from(line)));
     expect(first).toMatchObject({ seq: 1, prev: '0'.repeat(64), entry: entry(1), intact: true });
     expect(second).toMatchObject({ seq: 2, prev: first?.hash, intact: true });
   });
 
-  it('survives any entry, and is one line whatever is in it', () => {
+  it('holds any entry in one line', () => {
     const end: ChainEnd = { seq: 7, hash: 'a'.repeat(64) };
 
     // A schema of zod drops this name.
@@ -50,15 +50,18 @@ describe('a record', () => {
 });
 
 describe('verification of a chain', () => {
-  it.each([[[1]], [[5]], [[3, 2]], [[1, 1, 4]], [[2, 0]]])('finds nothing in a right one of %j', (sizes) => {
-    const { files, ends } = makeChain(sizes);
-    const report = verify(files, { receipts: ends });
-    expect(brief(report)).toEqual([]);
-    expect(report.records).toBe(ends.length);
-    expect(report.last).toMatchObject(ends.at(-1) ?? {});
-  });
+  it.each([[[1]], [[5]], [[3, 2]], [[1, 1, 4]], [[2, 0]]])(
+    'finds nothing wrong in an intact chain of files with %j records',
+    (sizes) => {
+      const { files, ends } = makeChain(sizes);
+      const report = verify(files, { receipts: ends });
+      expect(brief(report)).toEqual([]);
+      expect(report.records).toBe(ends.length);
+      expect(report.last).toMatchObject(ends.at(-1) ?? {});
+    },
+  );
 
-  it('finds nothing in none', () => {
+  it('finds nothing wrong where there is no file', () => {
     expect(verify([])).toEqual({ findings: [], records: 0, last: undefined });
   });
 
@@ -89,12 +92,12 @@ describe('verification of a chain', () => {
       (l) => l.splice(1, 0, numbered(2e12)),
       [`${A}:2 LineUnreadable`],
     ],
-  ])('finds %s, once and where it is', (_, change, findings) => {
+  ])('reports %s once, with its place', (_, change, findings) => {
     const { files } = makeChain([5, 2]);
     expect(brief(verify(edit(files, 0, change)))).toEqual(findings);
   });
 
-  it('finds a line that was rewritten together with its own hash', () => {
+  it('reports a line that was rewritten together with its own hash', () => {
     const { files } = makeChain([4]);
     const forged = edit(files, 0, (lines) => {
       const old = parseRecord(Buffer.from(lines[1] ?? ''));
@@ -120,7 +123,7 @@ describe('verification of a chain', () => {
     ['a carriage return', (line) => Buffer.concat([line, Buffer.from('\r')])],
     ['a space where JSON does not mind', (line) => swap(line, '"entry":', Buffer.from('"entry": '))],
     ['the same member twice', (line) => swap(line, '"v":1', Buffer.from('"v":1,"v":1'))],
-  ])('finds %s, which reading as text or JSON would hide', (_, change) => {
+  ])('reports %s, which reading as text or JSON would hide', (_, change) => {
     const { line } = formatRecord(
       { seq: 0, hash: '0'.repeat(64) },
       { entry: { ...entry(1), resource: 'a\ufffdb' } },
@@ -131,7 +134,7 @@ describe('verification of a chain', () => {
     expect(parseRecord(change(bytes))?.intact ?? false).toBe(false);
   });
 
-  it('finds the same record written twice under two numbers', () => {
+  it('reports one record that stands under two numbers', () => {
     const { files, ends } = makeChain([2]);
     const twice = edit(files, 0, (lines) => {
       const end = ends.at(-1);
@@ -152,25 +155,25 @@ describe('verification of a chain', () => {
       (f) => edit(f, 0, (l) => l.push(f[1]?.lines[0] ?? '')),
       [`${A}:4 LineAfterClose`, `${B}:1 LineRepeated`],
     ],
-  ])('finds %s', (_, change, findings) => {
+  ])('reports %s', (_, change, findings) => {
     expect(brief(verify(change(makeChain([2, 2, 2]).files)))).toEqual(findings);
   });
 
-  it('takes a chain from the middle when older files were deleted on purpose', () => {
+  it('accepts a chain whose older files were deleted by the retention rule', () => {
     const { files, ends } = makeChain([2, 2, 2]);
     expect(brief(verify(files.slice(1), { anyStart: true, receipts: ends }))).toEqual([]);
     const cut = edit(files.slice(1), 1, (lines) => lines.splice(1));
     expect(brief(verify(cut, { anyStart: true, receipts: ends }))).toEqual([`${C} ReceiptMissing`]);
   });
 
-  it('finds a last line that was cut off right behind its record', () => {
+  it('reports a last line that was cut off right behind its record', () => {
     const verifier = new ChainVerifier();
     verifier.file(A);
     verifier.line(Buffer.from(makeChain([1]).files[0]?.lines[0] ?? ''), false);
     expect(brief(verifier.finish())).toEqual([`${A}:1 LineUnreadable`]);
   });
 
-  it('finds a cut-off end, and an end that was written anew, by a receipt kept elsewhere', () => {
+  it('reports a cut-off or rewritten end by a receipt from the log', () => {
     const { files, ends } = makeChain([4]);
     const cut = edit(files, 0, (lines) => lines.splice(2));
 
@@ -194,7 +197,7 @@ describe('verification of a chain', () => {
   });
 });
 
-describe('whatever is done to a right chain is found', () => {
+describe('any change of an intact chain is found', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 });
 
   /** A chain, and one of its lines. */
@@ -206,7 +209,7 @@ describe('whatever is done to a right chain is found', () => {
 
   const options = { numRuns: 1_000 };
 
-  it('any byte of any line changed', () => {
+  it('if a byte of any line was changed', () => {
     fc.assert(
       fc.property(place, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ files, where }, position, flip) => {
         const damaged = files.map(({ name, lines }, at) => ({

@@ -6,7 +6,7 @@ import { searchTrail } from '../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { brief, makeChain } from './chains.ts';
 
-// Who may append to the trail can put gigabytes there that end no line. Whoever holds them dies of it, and a revocation with it.
+// Who may append to the trail can put gigabytes there that end no line. A process that buffers such a line dies, and with it a revocation.
 const MIB = 1024 * 1024;
 const NAME = '2026-11-24.jsonl';
 
@@ -29,14 +29,14 @@ function endless(junkBytes: number) {
   return { files, asked };
 }
 
-it('the end of the chain is found without reading all of it', async () => {
+it('the end of the chain is found without reading the whole file', async () => {
   const { files } = endless(10_000 * MIB);
   expect(await findHead(files, '2026-11-24')).toMatchObject({ file: NAME, midLine: true });
   // What can be held is counted on from.
   expect(await findHead(endless(10 * MIB).files, '2026-11-24')).toMatchObject({ seq: 4, midLine: true });
 });
 
-it('verification finds one line that is no record, and holds no more of it than a record has', async () => {
+it('verification reports a line that is no record, and buffers no more of it than a record may have', async () => {
   const { files } = endless(40 * MIB);
   expect(brief(await verifyTrail(files))).toEqual([`${NAME}:4 LineUnreadable`]);
   const lengths: number[] = [];
@@ -45,7 +45,7 @@ it('verification finds one line that is no record, and holds no more of it than 
   expect(Math.max(...lengths)).toBeLessThan(4 * MIB);
 });
 
-it('a search ends where it has read as much as it may, and goes on behind that', async () => {
+it('a page of a search ends at its limit of bytes, and the next page continues behind it', async () => {
   const { files, asked } = endless(40 * MIB);
   let before: Parameters<typeof searchTrail>[3];
   const found: number[] = [];

@@ -3,22 +3,22 @@ import { describe, expect, it } from 'vitest';
 import { compareFileNames, fileAfter, fileName, parseFileName } from '../../src/audit/file-name.ts';
 import { dayOf } from '../../src/formats/duration.ts';
 
-describe('file names of the audit trail', () => {
+describe('a file name of the audit trail', () => {
   it.each([
     ['2026-11-24.jsonl', { day: '2026-11-24', part: 0 }],
     ['2026-11-24.1.jsonl', { day: '2026-11-24', part: 1 }],
     ['2026-11-24.12.jsonl', { day: '2026-11-24', part: 12 }],
-  ])('%s is read and written', (name, parsed) => {
+  ])('has a day and perhaps a part: %s', (name, parsed) => {
     expect(parseFileName(name)).toEqual(parsed);
     expect(fileName(parsed)).toBe(name);
   });
 
   it.each(['2026-11-24.0.jsonl', '2026-11-24.json', 'x/2026-11-24.jsonl', '2026-11-24.01.jsonl', ''])(
-    '%j is not one',
+    'is not %j',
     (name) => expect(parseFileName(name)).toBeUndefined(),
   );
 
-  it('sort by day and part, not as text', () => {
+  it('is sorted by day and part, not as text', () => {
     const sorted = [
       '2026-11-23.jsonl',
       '2026-11-24.jsonl',
@@ -29,7 +29,7 @@ describe('file names of the audit trail', () => {
     expect([...sorted].reverse().sort(compareFileNames)).toEqual(sorted);
   });
 
-  it('follow one another: the next day, or the next part, never backwards', () => {
+  it('is followed by the next day or the next part, never by an earlier one', () => {
     expect(fileAfter('2026-11-24.jsonl', '2026-11-26')).toBe('2026-11-26.jsonl');
     expect(fileAfter('2026-11-24.jsonl', '2026-11-24')).toBe('2026-11-24.1.jsonl');
     const day = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map(dayOf);

@@ -26,11 +26,11 @@ function appends(...fates: Fate[]): void {
   storage.onRequest((operation) => (operation === 'append' ? (fates.shift() ?? 'pass') : 'pass'));
 }
 
-describe('an answer that is lost', () => {
+describe('a lost answer', () => {
   it.each<[string, Fate[]]>([
     ['twice', ['lose', 'lose']],
     ['as often as the client itself tries', ['refuse', 'refuse', 'lose', 'refuse']],
-  ])('%s leaves the entry written once', async (_, fates) => {
+  ])('to an append leaves the entry written once, if lost %s', async (_, fates) => {
     const { faulty, direct } = containers();
     const record = newTrail(faulty);
     await record(entry('first'), LIMIT);
@@ -41,7 +41,7 @@ describe('an answer that is lost', () => {
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
   });
 
-  it('to the closing record does not close twice', async () => {
+  it('to the closing record does not close the file twice', async () => {
     const { faulty, direct } = containers();
     let day = '2026-11-24';
     const record = newTrail(faulty, { now: () => new Date(`${day}T23:00:00Z`) });
@@ -52,7 +52,7 @@ describe('an answer that is lost', () => {
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
   });
 
-  it('at random, to 4 writers at once, leaves one unbroken chain of every entry once', async () => {
+  it('at random, to 4 concurrent writers, leaves one unbroken chain with every entry once', async () => {
     const { faulty, direct } = containers();
     let count = 0;
     const fates: readonly Fate[] = ['pass', 'lose', 'pass', 'refuse', 'pass', 'pass', 'lose'];
@@ -82,7 +82,7 @@ describe('an answer that is lost', () => {
 });
 
 describe('an instance that is killed', () => {
-  it('between making a file and closing the one before leaves nothing that the next one trips over', async () => {
+  it('between creating a file and closing the previous one leaves a trail that the next instance continues', async () => {
     const { direct } = containers();
     await newTrail(direct)(entry('first'), LIMIT);
     await direct.getAppendBlobClient('2026-11-25.jsonl').create();
@@ -91,7 +91,7 @@ describe('an instance that is killed', () => {
     expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
   });
 
-  it('after closing a file leaves the chain to the next one, even days later', async () => {
+  it('after closing a file leaves a chain that the next instance continues, even days later', async () => {
     const { faulty, direct } = containers();
     let day = '2026-11-24';
     const record = newTrail(faulty, { now: () => new Date(`${day}T12:00:00Z`), maxFailures: 0 });
@@ -113,8 +113,8 @@ describe('an instance that is killed', () => {
   });
 });
 
-describe('recording never throws and never takes longer than it may', () => {
-  it('when the storage hangs: the caller goes on, the entry is written later', async () => {
+describe('recording does not throw and ends in time', () => {
+  it('when the storage hangs: the caller proceeds, and the entry is written later', async () => {
     const { faulty, direct } = containers();
     const record = newTrail(faulty, { timeoutMs: 300 });
 
@@ -131,7 +131,7 @@ describe('recording never throws and never takes longer than it may', () => {
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
   });
 
-  it('when the storage is away: said in the outcome, and the entry goes to the log', async () => {
+  it('when the storage is down: the outcome says so, and the entry goes to the log', async () => {
     const { faulty } = containers();
 
     storage.onRequest(() => 'refuse');
@@ -149,14 +149,14 @@ describe('recording never throws and never takes longer than it may', () => {
     expect(await record(entry('b'), LIMIT)).toMatchObject({ written: { seq: 1 } });
   });
 
-  it('when it is verified and the storage stops answering: an error in time', async () => {
+  it('when the storage stops answering during verification: it ends with an error', async () => {
     const { faulty, direct } = containers();
     await newTrail(direct)(entry('a'), LIMIT);
     storage.onRequest((operation) => (operation === 'read' ? 'hang' : 'pass'));
     await expect(verifyTrail(auditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
   });
 
-  it('when the entry is not JSON', async () => {
+  it('when the entry cannot be written as JSON', async () => {
     const { faulty } = containers();
     const circle: Record<string, unknown> = {};
     circle.self = circle;
@@ -168,7 +168,7 @@ describe('recording never throws and never takes longer than it may', () => {
   });
 });
 
-it('what a record costs is one request; two more for the first one of an instance', async () => {
+it('a record costs one request, and two more for the first one of an instance', async () => {
   const { faulty, direct } = containers();
   const before = newTrail(direct);
   for (let n = 0; n < 50; n += 1) await before(entry(`${n}`), LIMIT);

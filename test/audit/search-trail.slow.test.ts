@@ -60,7 +60,7 @@ async function pages(files: AuditFiles, limits: Parameters<typeof searchTrail>[2
   return found;
 }
 
-it('the lines of a trail, from its end on, are those that stand in it, with their places, wherever a chunk ends', async () => {
+it('the lines of a trail are read backwards with their places, wherever a chunk ends', async () => {
   const { files, container } = await trail(2, (n) => ({ details: { text: 'ä'.repeat(n * 40) } }));
   const texts = [];
 
@@ -82,7 +82,7 @@ it('the lines of a trail, from its end on, are those that stand in it, with thei
 });
 
 describe('a search in the trail', () => {
-  it('shows every record once, newest first, page by page, whatever is written meanwhile', async () => {
+  it('shows every record once, newest first, page by page, while records are written', async () => {
     const { files, entries, more } = await trail();
     const first = await searchTrail(files, {}, { most: 5 });
 
@@ -103,7 +103,7 @@ describe('a search in the trail', () => {
     expect((await searchTrail(files, {}, { most: entries + 1 })).next).toBeUndefined();
   });
 
-  it('reads no more than it may, says how far it came, and goes on from there', async () => {
+  it('stops at its limit of bytes, says how far it came, and continues from there', async () => {
     const { files, entries } = await trail();
     const all = await pages(files, { most: 100, mostBytes: 1 });
     // A read shows a day's file whole.
@@ -114,7 +114,7 @@ describe('a search in the trail', () => {
     expect(await searchTrail(files, {}, { most: 100, signal: given })).toMatchObject({ next: {}, searchedBackTo: {} });
   });
 
-  it('reads the files of the days alone that are asked for', async () => {
+  it('reads only the files of the days that are asked for', async () => {
     const { files } = await trail();
     const { read, watched } = watching(files);
     const filter = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-23T12:00:00Z') };
@@ -124,7 +124,7 @@ describe('a search in the trail', () => {
     expect(new Set(read)).toEqual(new Set(['2026-11-23.jsonl', '2026-11-22.jsonl']));
   });
 
-  it('leaves out what the caller may not see, and counts it to no page', async () => {
+  it('hides what the caller may not see, and counts it to no page', async () => {
     const { files } = await trail();
     const sees = ({ entry: { resource } }: { entry: { resource: string } }) => Number(resource) % 2 === 0;
     const found = await pages(files, { most: 4, sees });
@@ -134,7 +134,7 @@ describe('a search in the trail', () => {
     ]);
   });
 
-  it('tells which keys a record names', () => {
+  it('lists the keys that a record names', () => {
     const about = { action: 'account.move', reason: 'Moved' } as const;
     const id = 'https://KV-files.vault.azure.net/keys/Files-Key';
     expect(keysNamed({ ...about, resource: '/st1', details: { from: `${id}/v1`, to: `${id}/v2` } })).toEqual([
@@ -165,7 +165,7 @@ describe('a search in the trail', () => {
     expect([await found({ vault: 'kv-b', key: 'Y' }), await found({ vault: 'kv-b', key: 'x' })]).toEqual([3, 0]);
   });
 
-  it('does not take what somebody has said for what a record is about', async () => {
+  it('does not search the free text of an operator for the subject of a record', async () => {
     const said = 'as https://kv-records.vault.azure.net/keys/records-key was';
     const resource = 'https://kv-files.vault.azure.net/keys/files-key';
     const entry = { action: 'key.restore', reason: 'Restored', resource, details: { why: said, ticket: said } };
@@ -178,7 +178,7 @@ describe('a search in the trail', () => {
   });
 });
 
-describe('one record', () => {
+describe('one record of the trail', () => {
   it('is found by its number in a few requests', async () => {
     const { files } = await trail(4);
     const { read, watched } = watching(files);
@@ -207,7 +207,7 @@ describe('one record', () => {
     }
   });
 
-  it('is not looked for without end', async () => {
+  it('is searched for within a limit of reads', async () => {
     const { files } = await trail(4);
     const { records } = await searchTrail(files, {}, { most: 100 });
     const oldest = records.at(-1)?.id ?? '';
@@ -216,7 +216,7 @@ describe('one record', () => {
   });
 });
 
-describe('what happened on a day', () => {
+describe('the summary of a day', () => {
   const span = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-24T00:00:00Z') };
 
   const finished = (moved: number, startedOn: string, progressOn?: string) => ({
@@ -225,7 +225,7 @@ describe('what happened on a day', () => {
     details: { moved, startedOn, progressOn },
   });
 
-  it('is summed up by its records: each revocation once, and rotations that have moved something', async () => {
+  it('counts each revocation once, and the rotations that moved an account', async () => {
     const entries: Record<number, object> = {
       // Of the day before.
       10: { id: 'r0' },
@@ -253,7 +253,7 @@ describe('what happened on a day', () => {
     });
   });
 
-  it('is not read without end', async () => {
+  it('is read within a limit of bytes', async () => {
     const { files } = await trail();
     expect(await sumEvents(files, { ...span, signal: AbortSignal.abort() })).toMatchObject({ complete: false });
   });

@@ -16,14 +16,14 @@ beforeEach(async () => {
   await trail.write(DAYS);
 });
 
-describe('what somebody with every right on the container does to the trail is found', () => {
-  it('nothing is found in one that is as it was written', async () => {
+describe('verification finds what a writer with every right on the container does to the trail', () => {
+  it('an untouched trail has no finding', async () => {
     expect(await trail.verify('chain')).toEqual([]);
     expect(await trail.verify('log')).toEqual([]);
     expect(await trail.look()).toEqual([]);
   });
 
-  it('records cut off at the end', async () => {
+  it('the last records were cut off', async () => {
     await trail.put(THIRD, (await trail.lines(THIRD)).slice(0, 2));
     expect((await trail.verify('log')).sort()).toEqual([
       `${THIRD}.jsonl EndMissing`,
@@ -33,7 +33,7 @@ describe('what somebody with every right on the container does to the trail is f
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('the last day gone, with the record that names it', async () => {
+  it('the last day was deleted, with the record that names it', async () => {
     await trail.container.deleteBlob(`${THIRD}.jsonl`);
     await trail.put(SECOND, (await trail.lines(SECOND)).slice(0, -1));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
@@ -41,30 +41,30 @@ describe('what somebody with every right on the container does to the trail is f
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('a day in the middle gone', async () => {
+  it('a day in the middle was deleted', async () => {
     await trail.container.deleteBlob(`${SECOND}.jsonl`);
     expect(await trail.verify('chain')).toContain(`${THIRD}.jsonl:1 LineMissing`);
     expect(await trail.verify('log')).toContain(`${SECOND}.jsonl EndMissing`);
   });
 
-  it('the whole trail gone', async () => {
+  it('the whole trail was deleted', async () => {
     for (const day of DAYS) await trail.container.deleteBlob(`${day}.jsonl`);
     expect(await trail.verify('log')).toEqual(expect.arrayContaining(DAYS.map((day) => `${day}.jsonl EndMissing`)));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('a full rewrite with every hash right', async () => {
+  it('the whole trail was rewritten with valid hashes', async () => {
     await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
     expect((await verifyTrail(auditFiles(trail.container))).findings).toEqual([]);
     expect(await trail.verify('log')).toEqual(expect.arrayContaining(DAYS.map((day) => `${day}.jsonl:4 EndDiffers`)));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl:4 EndDiffers`]);
   });
 
-  it('a forged record, appended as the app would', async () => {
+  it('a record was forged and appended as the app would', async () => {
     const last = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? ''));
     const forged = formatRecord(
       last ?? CHAIN_START,
-      { entry: entry('restored by nobody') },
+      { entry: entry('restored by an intruder') },
       { id: 'x', time: trail.now },
     );
 
@@ -88,16 +88,16 @@ describe('what somebody with every right on the container does to the trail is f
     expect(await trail.verify('log', { receipts: other })).toEqual([`${THIRD}.jsonl:5 ReceiptDiffers`]);
   });
 
-  it('a forged record behind the last receipt, once a drift check has verified the trail up to there', async () => {
+  it('a record was forged behind the last receipt that a drift check has verified', async () => {
     const end = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? CHAIN_START;
-    const { line } = formatRecord(end, { entry: entry('restored by nobody') }, { id: 'x', time: trail.now });
+    const { line } = formatRecord(end, { entry: entry('restored by an intruder') }, { id: 'x', time: trail.now });
     await trail.container.getAppendBlobClient(`${THIRD}.jsonl`).appendBlock(line, Buffer.byteLength(line));
     expect(await trail.verify('log')).toEqual([]);
     expect(await trail.look()).toEqual([]);
     expect(await trail.verify('log')).toEqual([`${THIRD}.jsonl:5 RecordUnreceipted`]);
   });
 
-  it('a forged record in the place of another', async () => {
+  it('a forged record took the place of another', async () => {
     const lines = await trail.lines(SECOND);
     const [before, there] = [1, 2].map((index) => parseRecord(Buffer.from(lines[index] ?? '')));
     const made = formatRecord(
@@ -112,7 +112,7 @@ describe('what somebody with every right on the container does to the trail is f
     expect(await trail.verify('log')).toEqual([`${SECOND}.jsonl:3 ReceiptDiffers`, `${SECOND}.jsonl:4 ChainBroken`]);
   });
 
-  it('a fork: a second file that goes on from the same record', async () => {
+  it('the trail was forked by a second file after the same record', async () => {
     const end = parseRecord(Buffer.from((await trail.lines(SECOND)).at(-2) ?? ''));
     const forged = formatRecord(end ?? CHAIN_START, { entry: entry('another story') }, { id: 'x', time: trail.now });
     await trail.put(`${SECOND}.1`, [forged.line.slice(0, -1)]);
@@ -122,7 +122,7 @@ describe('what somebody with every right on the container does to the trail is f
   });
 });
 
-describe('the trail goes on, and verification finds what was put in', () => {
+describe('the app continues its trail, and verification reports what was planted', () => {
   const HIGH: ChainEnd = { seq: 1_000_000, hash: 'a'.repeat(64) };
   const formatted = (end: ChainEnd): string =>
     formatRecord(end, { entry: entry('put in') }, { id: 'x', time: new Date(0) }).line.slice(0, -1);
@@ -151,7 +151,7 @@ describe('the trail goes on, and verification finds what was put in', () => {
   });
 
   it.each(['2099-01-01.jsonl', '2020-01-01.jsonl', `${FIRST}.jsonl`, `${THIRD}.100000.jsonl`, `${THIRD}.jsonl`, 'x'])(
-    'by a record that closes the file in favour of %s',
+    'after a record that closes the file in favour of %s',
     async (next) => {
       const last = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? CHAIN_START;
       const { line } = formatRecord(last, { next }, { id: 'x', time: trail.now });
@@ -165,7 +165,7 @@ describe('the trail goes on, and verification finds what was put in', () => {
   );
 });
 
-it('an export of the log is read whatever stands around its records, and however their quotes are written', () => {
+it('receipts are read from a log export with any text around a record and any style of quotes', () => {
   const record = JSON.stringify({ reason: 'AuditWritten', receipt: `7:${'a'.repeat(64)}` });
   const texts = [record, `x\t${record}\ty`, `"${record.replaceAll('"', '""')}",PT1S`, `${record}\r`];
   for (const text of texts) {

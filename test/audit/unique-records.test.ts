@@ -26,17 +26,17 @@ function shown(...newestFirst: readonly Sketch[]): number[] {
   return records.all.map(({ seq }) => seq);
 }
 
-it('a record that was written twice is shown once, as it was written first', () => {
+it('a record that was written twice is shown once, as first written', () => {
   expect(shown({ seq: 3, id: 'a', call: 'c' }, { seq: 2, id: 'b' }, { seq: 1, id: 'a', call: 'c' })).toEqual([2, 1]);
 });
 
-it('a record that was made of what was found never takes the place of one that was not, whichever is newer', () => {
+it('a record reconstructed from an observation never replaces an original one, whichever is newer', () => {
   expect(shown({ seq: 2, id: 'a', found: true }, { seq: 1, id: 'a' })).toEqual([1]);
   expect(shown({ seq: 2, id: 'a' }, { seq: 1, id: 'a', found: true })).toEqual([2]);
   expect(shown({ seq: 2, id: 'a', found: true }, { seq: 1, id: 'a', found: true })).toEqual([1]);
 });
 
-it('records of several calls, several outcomes, or without an id are all shown', () => {
+it('records of different calls or outcomes, and records without an id, are all shown', () => {
   expect(shown({ seq: 2, id: 'a', call: 'd' }, { seq: 1, id: 'a', call: 'c' })).toEqual([2, 1]);
   expect(shown({ seq: 2, id: 'a' }, { seq: 1, id: 'a', reason: 'RevocationIncomplete' })).toEqual([2, 1]);
   expect(shown({ seq: 2 }, { seq: 1 })).toEqual([2, 1]);

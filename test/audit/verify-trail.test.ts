@@ -29,13 +29,13 @@ function growing(whileRead: number): AuditFiles {
   } as Partial<AuditFiles> as AuditFiles;
 }
 
-it('a file that is closed just behind where it was read is no damage', async () => {
+it('a file that is closed while the trail is verified is no damage', async () => {
   const report = await verifyTrail(growing(1));
   expect(report).toMatchObject({ records: 6, files: 2 });
   expect(brief(report)).toEqual([]);
 });
 
-it('one that is never closed is', async () => {
+it('a file that is never closed is reported', async () => {
   expect(brief(await verifyTrail(growing(9)))).toEqual([
     '2026-11-24.jsonl FileNotClosed',
     '2026-11-25.jsonl:1 LineMissing',

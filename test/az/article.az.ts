@@ -104,7 +104,7 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
     });
   });
 
-  it('turns purge protection on for a vault that is there', async () => {
+  it('turns purge protection on for an existing vault', async () => {
     const created = await az.json<{ properties: Record<string, unknown> }>(
       `keyvault create --name kv-article-old --resource-group ${GROUP} --location ${REGION}`,
     );
@@ -120,7 +120,7 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
 
     expect(vaultId).toMatch(new RegExp(`/resourceGroups/${GROUP}/providers/Microsoft.KeyVault/vaults/${VAULT}$`));
 
-    // A service principal is nobody's own account: this step is a person's.
+    // A service principal has no account of its own: this step needs a person.
     await user.text('login --use-device-code');
 
     const me = await user.text('ad signed-in-user show --query id -o tsv');
@@ -195,7 +195,7 @@ describe('Step 3: create a managed identity and assign permissions', () => {
 describe('Step 4: configure customer-managed keys', () => {
   const key = { vault: VAULT, key: KEY };
 
-  it('on an existing account, automatic', async () => {
+  it('on an existing account, which then follows the newest version', async () => {
     const [ofAz, ours] = await twins('auto');
 
     identityId = await az.text(`identity show --name ${IDENTITY} --resource-group ${GROUP} --query id -o tsv`);
@@ -216,7 +216,7 @@ describe('Step 4: configure customer-managed keys', () => {
     await expectSame(ofAz, ours);
   });
 
-  it('on an existing account, held at a version', async () => {
+  it('on an existing account, pinned to a version', async () => {
     const [ofAz, ours] = await twins('pin');
     const version = (
       await az.text(`keyvault key show --vault-name ${VAULT} --name ${KEY} --query key.kid -o tsv`)
@@ -280,7 +280,7 @@ describe('Step 4: configure customer-managed keys', () => {
     await expectSame(ofAz, ours);
   });
 
-  it('cuts off what is under the key, and no queue or table of an account that did not ask for it when it was made', async () => {
+  it('encrypts no queue or table of an account that did not ask for it at creation', async () => {
     const { world } = procedures;
     const accounts = ['stnewplain', 'stnewus'].flatMap((name) => world.storageAccounts.get(name) ?? []);
 
@@ -338,7 +338,7 @@ describe('Step 5: verify the configuration', () => {
 });
 
 describe('Key rotation', () => {
-  it('moves an account that is held at a version to the newest one', async () => {
+  it('moves an account that is pinned to a version to the newest one', async () => {
     await az.json(`keyvault key rotate --vault-name ${VAULT} --name ${KEY}`);
 
     const version = (
@@ -365,7 +365,7 @@ describe('Key rotation', () => {
     await expectSame('stautoaz', 'stautous');
   });
 
-  it('changes the key of an account held at a version, whose old version az sends along (azure-cli#27644)', async () => {
+  it('changes the key of a pinned account, whose old version az sends along (azure-cli#27644)', async () => {
     const update = `storage account update --name stpinaz --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name second-key --encryption-key-source Microsoft.Keyvault`;
     const stale = await az.run(update);
     expect(stale.code).not.toBe(0);
@@ -401,7 +401,7 @@ describe('Revoke access by disabling the key', () => {
 });
 
 describe('Switch back to Microsoft-managed keys', () => {
-  it('gives the account back', async () => {
+  it('returns the account to Microsoft-managed keys', async () => {
     const account = await az.json<ShownAccount>(
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-source Microsoft.Storage`,
     );

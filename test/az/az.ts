@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** The Azure CLI with a configuration folder of its own: nobody's sign-in is touched. */
+/** The Azure CLI with a configuration folder of its own: no other sign-in is touched. */
 export class Az {
   readonly #environment: Record<string, string>;
   readonly #folder: string;

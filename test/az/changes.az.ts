@@ -143,7 +143,7 @@ afterAll(async () => {
   az?.close();
 });
 
-describe('a change that az makes is on the page within seconds, with its caller', () => {
+describe('a change that az makes reaches the page within seconds, with its caller', () => {
   /** Each while the next command runs. */
   async function each(steps: readonly (readonly [command: string | (() => Promise<void>), () => Promise<void>])[]) {
     const waits: Promise<void>[] = [];
@@ -155,7 +155,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
   }
 
   it(
-    'as what it made or ended',
+    'as a new finding, or as one that is gone',
     async () => {
       const { back, unpinned, other, plain, scoped, deleted, denied, orphan } = accounts;
       const update = 'storage account update --ids';
@@ -219,7 +219,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
   );
 
   it(
-    'until the printed command, or what the finding says, has put it right',
+    'and so does its repair by the printed command or by the text of the finding',
     async () => {
       const { back, other, plain, scoped, denied } = accounts;
       const printed = (reason: string, resource: string) =>
@@ -239,7 +239,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
     LONG_MS,
   );
 
-  it('as the activity log confirms, with the seconds that it took, and without a whole check', async () => {
+  it('and the activity log confirms it, without a whole drift check', async () => {
     const report = await eventually(
       'all changes are confirmed',
       () => now?.changes.every(({ confirmed }) => confirmed) && now,
@@ -249,7 +249,7 @@ describe('a change that az makes is on the page within seconds, with its caller'
     expect(app.records().filter(({ reason }) => reason === 'DriftChecked')).toHaveLength(1);
   });
 
-  it('as the next whole check tells too, of what is still there', async () => {
+  it('and the next whole drift check reports what is still there, with the same caller', async () => {
     const { findings } = (await call('POST', '/drift')) as DriftReport;
     const orphaned = findings.find(({ resource }) => resource === accounts.orphan);
     expect(orphaned).toMatchObject({

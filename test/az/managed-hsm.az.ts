@@ -39,7 +39,7 @@ interface Shown {
 }
 
 describe('the Managed HSM itself', () => {
-  it('has roles of its own', async () => {
+  it('has its own local roles', async () => {
     const roles = await az.json<{ roleName: string }[]>(`keyvault role definition list --hsm-name ${HSM}`);
     expect(roles.map(({ roleName }) => roleName)).toEqual(
       expect.arrayContaining([
@@ -84,7 +84,7 @@ describe('the Managed HSM itself', () => {
 });
 
 describe('Step 2: create an encryption key', () => {
-  it('creates an RSA-HSM key, and sets the policy without which an HSM rotates nothing', async () => {
+  it('creates an RSA-HSM key, and sets the rotation policy that an HSM needs', async () => {
     const key = await az.json<Shown>(
       `keyvault key create --hsm-name ${HSM} --name article-key --kty RSA-HSM --size 2048`,
     );
@@ -154,8 +154,8 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
   });
 });
 
-describe('A local role that was taken away', () => {
-  it('is found, with the command that gives it back', async () => {
+describe('a deleted local role', () => {
+  it('is found, with the command that assigns it again', async () => {
     const principal = await az.text(
       'identity show --name id-storage --resource-group rg-files --query principalId -o tsv',
     );
@@ -184,13 +184,13 @@ describe('A local role that was taken away', () => {
     expect(await role()).toMatchObject({ state: 'ok' });
   });
 
-  it('is given to the app as docs/how-to/managed-hsm.md says', async () => {
+  it('is assigned to the app as docs/how-to/managed-hsm.md says', async () => {
     const page = readFileSync(new URL('../../docs/how-to/managed-hsm.md', import.meta.url), 'utf8');
     const identity = await az.json<{ principalId: string }>(
       'identity create --name id-app-hsm --resource-group rg-vault --location westeurope',
     );
 
-    // As whoever looks after the HSM pastes them, on one that has none of the roles yet.
+    // As the administrator of the HSM pastes them, on one that has none of the roles yet.
     const hsm = app.azure.world.managedHsms.get(HSM)?.local;
     for (const { name } of APP_LOCAL_ROLES) hsm?.roleDefinitions.delete(name);
 

@@ -83,7 +83,7 @@ afterAll(() => {
 });
 
 describe('the first step of uninstalling', () => {
-  it('prints what is revoked, and nothing else', async () => {
+  it('prints the revoked keys, and nothing else', async () => {
     const { world, owner } = local.azure;
     const [vault] = world.vaults.values();
     const [key] = vault?.keys.values() ?? [];
@@ -97,10 +97,10 @@ describe('the first step of uninstalling', () => {
     const pasted = look.replace('kv-revoked', vault.name);
     expect(await az.script(pasted, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
 
-    // A version that somebody makes after a revocation has no record: what is revoked is one before it.
+    // A version that an operator creates after a revocation has no record: what is revoked is one before it.
     await az.text(`keyvault key create --vault-name ${vault.name} --name ${key.name} --kty RSA --size 2048`);
 
-    const record = 'a1b2c3d4e5f6 2026-11-26T00:00:00Z someone 1';
+    const record = 'a1b2c3d4e5f6 2026-11-26T00:00:00Z operator 1';
 
     version.tags = { 'cmk-revocation': record };
 
@@ -115,7 +115,7 @@ describe('the first step of uninstalling', () => {
 });
 
 describe('the third step of uninstalling', () => {
-  it('takes the roles of one app, and leaves those of another whose environment is called the same', async () => {
+  it('deletes the roles of one app, and keeps those of another with the same environment name', async () => {
     const before = { theirs: assignmentsOf(theirs), roles: roles() };
 
     expect(assignmentsOf(ours).length).toBeGreaterThan(5);
@@ -135,7 +135,7 @@ describe('the third step of uninstalling', () => {
     expect(before.roles.length).toBeGreaterThan(left.length);
   });
 
-  it('does nothing the second time', async () => {
+  it('changes nothing the second time', async () => {
     const before = [assignmentsOf(theirs), roles()];
     await az.script(script, folder);
     expect([assignmentsOf(theirs), roles()]).toEqual(before);

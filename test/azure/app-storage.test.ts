@@ -35,7 +35,7 @@ afterEach(() => {
   silent.close();
 });
 
-describe("the app's own storage that hangs is given up", () => {
+describe("a call of the app's own storage that hangs is aborted", () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a message', () => createWorkQueue({ storage }, noCredential).send('key-work' as never, work)],
     ['the length of a queue', () => workQueues({ storage }, noCredential).getQueueClient('key-work').getProperties()],
@@ -63,7 +63,7 @@ describe("the app's own storage that hangs is given up", () => {
   });
 });
 
-it("the app's own storage is reached through a proxy where there is one", async () => {
+it('the app reaches its own storage through the configured proxy', async () => {
   const tunnels: string[] = [];
 
   silent.on('connect', ({ url }, socket: Socket) => {
@@ -81,7 +81,7 @@ it("the app's own storage is reached through a proxy where there is one", async 
   expect(tunnels).toContain('stapp.blob.core.windows.net:443');
 });
 
-it('what causes work is in the account of the work zone, what decides in the other, and the trail in its own', () => {
+it('queues and the index are in the account of the work zone, orders in the control account, the trail in its own', () => {
   const named = (accountName: string) => ({
     accountName,
     blobUri: `https://${accountName}.blob`,

@@ -50,14 +50,14 @@ it.each([
     'Refused',
     ["namespace 'Microsoft.X'", 'az provider register'],
   ],
-])('tells %s', (_, error, reason, parts) => {
+])('a failure names %s', (_, error, reason, parts) => {
   const failure = describeFailure(error);
   expect(failure).toMatchObject({ kind: 'blocked', block: { reason } });
   expect(mayPass(failure)).toBe(false);
   for (const part of parts) expect(told(failure)).toContain(part);
 });
 
-it('tells a denial of which nothing else is said', () => {
+it('a failure names a denial of Azure Policy without details', () => {
   const failure = describeFailure(other(403, 'RequestDisallowedByPolicy', 'no'));
   expect(told(failure)).toMatch(/^403 RequestDisallowedByPolicy: Azure Policy denies the request\. no /);
 });

@@ -111,13 +111,13 @@ it.each([
   'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n',
   'HTTP/1.1 429 Too Many Requests\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n',
   'rubbish\r\n\r\n',
-])('what the proxy itself answers is none of Azure: %j', async (connect) => {
+])('an answer of the proxy itself does not count as an answer of Azure: %j', async (connect) => {
   const { ask, sockets } = await through((socket) => socket.destroy(), connect);
   expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable', status: undefined });
   await vi.waitFor(() => expect(sockets.size).toBe(0));
 });
 
-it('a proxy that is silent keeps no connection open for longer than ten seconds', async () => {
+it('a connection to a silent proxy is closed after ten seconds', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const { ask, sockets } = await through(() => {}, null);
   const failed = failureOf(ask());
@@ -129,13 +129,13 @@ it('a proxy that is silent keeps no connection open for longer than ten seconds'
   await vi.waitFor(() => expect(sockets.size).toBe(0));
 });
 
-it('a tunnel at whose end nobody speaks ends with its request', async () => {
+it('a tunnel to a silent server ends with its request', async () => {
   const { ask, sockets } = await through(() => {}, 'HTTP/1.0 200 OK\r\n\r\n');
   expect(await failureOf(ask())).toMatchObject({ kind: 'unavailable', status: undefined });
   await vi.waitFor(() => expect(sockets.size).toBe(0));
 });
 
-it('idle connections are given up with one that broke off in the middle of a compressed answer', async () => {
+it('idle connections are closed after one broke in the middle of a compressed answer', async () => {
   const waiting: Socket[] = [];
   const known = new Set<Socket>();
   const { ask } = await through((socket) => {
@@ -154,7 +154,7 @@ it('idle connections are given up with one that broke off in the middle of a com
   expect(await ask()).toMatchObject({ bodyAsText: '{}' });
 });
 
-it('an answer that comes late is not taken for that of the next request, and no write is sent twice', async () => {
+it('a late answer is never paired with the next request, and no write is sent twice', async () => {
   let asked = 0;
   const { ask, heads } = await through((socket) => {
     asked += 1;

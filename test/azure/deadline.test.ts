@@ -5,8 +5,8 @@ import { abortAfter, untilAborted, withinTime, withTokenDeadline } from '../../s
 
 const never = new Promise<never>(() => {});
 
-describe('a time box', () => {
-  it('returns what was gathered by then when time is up, even if what is under way heeds nothing', async () => {
+describe('an operation with a time box', () => {
+  it('returns what it has gathered when time is up, even if a pending call ignores its signal', async () => {
     const gathered: string[] = [];
     const value = await abortAfter(async (signal) => {
       gathered.push('first');
@@ -33,7 +33,7 @@ describe('a time limit of requests', () => {
         throw new Error('refused');
       },
     ],
-  ])('ends with them when they are %s: no timer stays behind', async (_, request) => {
+  ])('leaves no timer behind when they are %s', async (_, request) => {
     vi.useFakeTimers();
 
     try {
@@ -54,7 +54,7 @@ describe('a time limit of requests', () => {
     }
   });
 
-  it('aborts them when it is up, with an error that says so', async () => {
+  it('aborts them with an error that names it', async () => {
     const hanging = withinTime(
       20,
       ({ abortSignal }) =>
@@ -63,7 +63,7 @@ describe('a time limit of requests', () => {
     await expect(hanging).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('is the only one in the app: `AbortSignal.timeout` goes on when the request is done', () => {
+  it('is the only one in the app, as `AbortSignal.timeout` outlives the request', () => {
     const src = join(import.meta.dirname, '../../src');
     for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
       expect(readFileSync(join(src, file), 'utf8'), file).not.toContain('AbortSignal.timeout(');
@@ -74,27 +74,27 @@ describe('a time limit of requests', () => {
 describe('a credential with a deadline', () => {
   const hanging = { getToken: () => never };
 
-  it('gives up when no token comes', async () => {
+  it('fails when no token comes', async () => {
     await expect(withTokenDeadline(hanging, 20).getToken('scope')).rejects.toMatchObject({
       name: 'TimeoutError',
       message: 'No token arrived within 0.02 s.',
     });
   });
 
-  it('gives up when its caller does', async () => {
+  it('stops waiting when its caller aborts', async () => {
     const caller = new AbortController();
     const gone = withTokenDeadline(hanging, 60_000).getToken('scope', { abortSignal: caller.signal });
     caller.abort();
     await expect(gone).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  it('asks for others where its caller has given up before: the SDK tries again with the signal of whoever asked first', async () => {
+  it('works for later callers after the first one aborted, although the SDK repeats that signal', async () => {
     const token = { token: 't', expiresOnTimestamp: 1 };
     const ours = withTokenDeadline({ getToken: async () => token }, 60_000);
     expect(await ours.getToken('scope', { abortSignal: AbortSignal.abort() })).toBe(token);
   });
 
-  it('hands on the token, and why there is none', async () => {
+  it('passes on the token, or the cause why there is none', async () => {
     const token = { token: 't', expiresOnTimestamp: 1 };
     expect(await withTokenDeadline({ getToken: async () => token }, 60_000).getToken('scope')).toBe(token);
     const broken = { getToken: () => Promise.reject(new Error('broken')) };
@@ -102,7 +102,7 @@ describe('a credential with a deadline', () => {
   });
 });
 
-it('waiting until a signal aborts keeps silent about an error of work that is late', async () => {
+it('waiting for an abort ignores a late error of the aborted work', async () => {
   const controller = new AbortController();
   let fail: (error: Error) => void = () => {};
   const work = new Promise<void>((_, reject) => {

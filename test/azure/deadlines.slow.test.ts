@@ -78,7 +78,7 @@ function vaultOf(settings: Services['settings']): Services['settings']['vaults']
   return vault;
 }
 
-describe('a call that hangs is given up', () => {
+describe('a call that hangs is aborted', () => {
   it.each(Object.entries(CALLS))('%s', async (_, [path, call, seconds]) => {
     const services = wire.services();
 
@@ -110,7 +110,7 @@ describe('a call that hangs is given up', () => {
   });
 });
 
-describe('a write that is given up', () => {
+describe('a write that hangs', () => {
   const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
 
   /** Others wait for the end of these, and the limit of a single request is longer. */
@@ -133,7 +133,7 @@ describe('a write that is given up', () => {
         return createKeys(credential, limits).rotate(managedKey(vaultOf(settings), 'files-key'));
       },
     ],
-  ])('is so by the time that it has in all: one %s', async (_, path, write) => {
+  ])('is aborted at its total time limit: one %s', async (_, path, write) => {
     wire.azure.faults.add([{ match: { path: path.source }, times: 1, hang: true }]);
     await expect(write()).rejects.toMatchObject({
       name: 'TimeoutError',
@@ -147,12 +147,12 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turns();
 }
 
-describe('a token that does not come', () => {
+describe('a token request that hangs', () => {
   it.each<[string, (services: Services) => Promise<unknown>]>([
     ['Azure Resource Manager', ({ subscriptions }) => subscriptions.list()],
     ['Key Vault', ({ keyCatalog, settings }) => keyCatalog.names(vaultOf(settings))],
     ['break-glass', ({ urgentKeys, settings }) => urgentKeys.rotate(managedKey(vaultOf(settings), 'files-key'))],
-  ])('is given up after 5 s: %s', async (_, call) => {
+  ])('is aborted after 5 s: %s', async (_, call) => {
     let asked = false;
     const getToken = (): Promise<never> => {
       asked = true;
@@ -177,11 +177,11 @@ describe('a token that does not come', () => {
   });
 });
 
-describe('Retry-After', () => {
+describe('the wait that Retry-After asks for', () => {
   it.each([
     [429, undefined],
     [503, '<html>Busy</html>'],
-  ])('of a %i with the body %s is never waited for in a worker: it is for the queue', async (status, body) => {
+  ])('after a %i with the body %s is left to the queue, and not spent in a worker', async (status, body) => {
     const services = wire.services();
     await services.subscriptions.list();
 
@@ -201,8 +201,8 @@ describe('Retry-After', () => {
   });
 });
 
-describe('the clients', () => {
-  it('have no SDK client without the options that limit its calls', () => {
+describe('the clients of Azure', () => {
+  it('construct no SDK client without the options that limit its calls', () => {
     const src = join(import.meta.dirname, '../../src');
     const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const made = files.flatMap((file) =>
@@ -219,7 +219,7 @@ describe('the clients', () => {
     expect(unlimited).toEqual([]);
   });
 
-  it('have limits that end well before the host ends a function', () => {
+  it('have time limits well below the function timeout of the host', () => {
     for (const { requestMs, writeMs = 0 } of Object.values<{ requestMs: number; writeMs?: number }>(LIMITS)) {
       expect(Math.max(requestMs, writeMs)).toBeLessThanOrEqual(60_000);
     }

@@ -13,7 +13,7 @@ function restError(statusCode: number, code: string, headers: Record<string, str
   });
 }
 
-describe('the message', () => {
+describe('the message of a failure', () => {
   it.each([
     ['first line\r\nsecond', 'first line'],
     ['Pagination failed with unexpected statusCode 403', ''],

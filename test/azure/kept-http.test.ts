@@ -54,7 +54,7 @@ function twoAccounts(): readonly [ResourceId, ResourceId] {
   return [one, other];
 }
 
-it('calls through a proxy share a connection for each host, as calls without one do', async () => {
+it('calls through a proxy share a connection for each host, as calls without a proxy do', async () => {
   const services = wire.services();
   const [account] = twoAccounts();
   for (let call = 0; call < 10; call += 1) {
@@ -64,7 +64,7 @@ it('calls through a proxy share a connection for each host, as calls without one
   expect(connections).toBe(2);
 });
 
-it('a revocation is done within ten seconds although every kept connection has died without a word', async () => {
+it('a revocation completes within ten seconds although every kept connection died silently', async () => {
   const services = wire.services();
   const key = keyOf(wire.azure, 5);
 
@@ -85,7 +85,7 @@ it('a revocation is done within ten seconds although every kept connection has d
   expect(performance.now() - started).toBeLessThan(30_000);
 }, 30_000);
 
-it('without a proxy, connections are kept too, and given up when one of them hung', async () => {
+it('without a proxy, connections are kept too, and closed after one of them hung', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'cmk-kept-'));
 
   onTestFinished(() => rm(folder, { recursive: true }));

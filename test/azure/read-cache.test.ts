@@ -24,7 +24,7 @@ class Source {
   }
 }
 
-describe('A cache of reads', () => {
+describe('a cache of reads', () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -53,7 +53,7 @@ describe('A cache of reads', () => {
     expect(await read()).toBe(3);
   });
 
-  it('caches 5,000 names, and drops the least recently used', async () => {
+  it('caches 5,000 names, and evicts the least recently used', async () => {
     const cache = new ReadCache<number>(1_000);
     const load = vi.fn(async () => 1);
     const read = (name: number) => cache.read(String(name), load);
@@ -66,7 +66,7 @@ describe('A cache of reads', () => {
     expect(load).toHaveBeenCalledTimes(5_002);
   });
 
-  it('reads no more often than a read takes', async () => {
+  it('reads again only after the previous read has ended', async () => {
     const cache = new ReadCache<string>(1_000);
     const source = new Source();
     cache.take('', source.load, 0);
@@ -77,7 +77,7 @@ describe('A cache of reads', () => {
     expect(source.reads).toBe(1);
   });
 
-  it('shows the last value while it is read again, but no old one', async () => {
+  it('serves the last value while it reads again, but never one past its time to live', async () => {
     const cache = new ReadCache<string>(10_000);
     const source = new Source();
     const take = () => soon(cache.take('', source.load, 1_500), 1_500);
@@ -101,7 +101,7 @@ describe('A cache of reads', () => {
     expect(await take()).toMatchObject({ value: 'b' });
   });
 
-  it('shares no read that began before a change, and says of an earlier value that it is read again', async () => {
+  it('shares no read that began before a change, and marks an earlier value as stale', async () => {
     const cache = new ReadCache<string>(10_000);
     const source = new Source();
     const before = cache.take('', source.load, 1_500);
@@ -122,7 +122,7 @@ describe('A cache of reads', () => {
   });
 });
 
-it('A read after a change begins after each of its callers came, whatever the order (invariant 1)', async () => {
+it('a read after a change begins after all its callers arrived, in any order (invariant 1)', async () => {
   const callers = fc.array(fc.tuple(fc.constantFrom('a', 'b'), fc.boolean()), { minLength: 1, maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), callers, async (scheduler, all) => {

@@ -10,7 +10,7 @@ afterAll(() => {
 
 const header = (ms: number) => new Date(ms).toUTCString();
 
-it('StorageClock keeps the time of this machine while answers agree with it, and follows answers that do not', () => {
+it('StorageClock keeps the time of this machine while the answers of Storage agree with it, else follows the answers', () => {
   const clock = new StorageClock();
   const drift = () => clock.now().getTime() - Date.now();
 

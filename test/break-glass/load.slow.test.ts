@@ -11,7 +11,7 @@ const wire = useWire({ functionsHost: () => app?.url });
 const startApp = useApps(wire);
 
 // How much longer it takes than on a quiet machine is for `load.long.test.ts`.
-it('a revocation overtakes the 200 reads and 300 revocations that another caller has sent before', async () => {
+it('a revocation overtakes 200 reads and 300 revocations that another caller has sent before', async () => {
   app = await startApp();
 
   const own = keyOf(wire.azure, 5);

@@ -29,27 +29,30 @@ async function check(key: TestKey): Promise<string[]> {
 it.each([
   [1, [true], ['error RevocationRecordLost']],
   [2, [false, true], ['error RevokedVersionEnabled', 'warning RevocationOpen']],
-])('a Terraform apply after a revocation is an error in every later check: a key of %i versions', async (...args) => {
-  const [count, enabled, findings] = args;
-  const key = keyOf(wire.azure, count);
+])(
+  'tags that Terraform rewrites after a revocation are an error in every later check: a key of %i versions',
+  async (...args) => {
+    const [count, enabled, findings] = args;
+    const key = keyOf(wire.azure, count);
 
-  await revoke(key, wire.services());
-  await wire.azure.clock.advance(3_600_000);
-  await applyTerraform(key);
+    await revoke(key, wire.services());
+    await wire.azure.clock.advance(3_600_000);
+    await applyTerraform(key);
 
-  expect(enabledOf(key)).toEqual(enabled);
+    expect(enabledOf(key)).toEqual(enabled);
 
-  expect(await check(key)).toEqual(findings);
+    expect(await check(key)).toEqual(findings);
 
-  await wire.azure.clock.advance(3_600_000);
+    await wire.azure.clock.advance(3_600_000);
 
-  expect(await check(key)).toEqual(findings);
+    expect(await check(key)).toEqual(findings);
 
-  await revoke(key, wire.services(), 'bob');
+    await revoke(key, wire.services(), 'bob');
 
-  expect(await check(key)).toEqual(['warning RevocationOpen']);
+    expect(await check(key)).toEqual(['warning RevocationOpen']);
 
-  await breakGlass(wire).restore(key, wire.services(), 'carol');
+    await breakGlass(wire).restore(key, wire.services(), 'carol');
 
-  expect(await check(key)).toEqual([]);
-});
+    expect(await check(key)).toEqual([]);
+  },
+);

@@ -4,7 +4,7 @@ import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/api/rekeys.ts';
 import { REVOKE_REQUEST } from '../../src/api/revoke.ts';
 import { isReadable } from '../../src/http/readable.ts';
 
-describe('what a caller says', () => {
+describe('a reason that a caller gives', () => {
   it.each([
     'Laptop stolen, INC-4711',
     'Vol d’un portable – à Genève',
@@ -14,10 +14,10 @@ describe('what a caller says', () => {
     'Lost 💻 again',
     'Kept ❤️ safe',
     'ที่นี่ พบแล้ว ἀ̔͂',
-  ])('is taken: %s', (said) => expect(isReadable(said)).toBe(true));
+  ])('is accepted: %s', (said) => expect(isReadable(said)).toBe(true));
 
   it.each<[string, string]>([
-    ['a line break', 'lost\nRestored by nobody'],
+    ['a line break', 'lost\nRestored by an intruder'],
     ['a carriage return', 'lost\rfound'],
     ['a control character', 'lost\u001b[2K'],
     ['text that runs backwards', 'lost \u202edetser'],
@@ -31,7 +31,7 @@ describe('what a caller says', () => {
     ['text in tags', 'lost\u{e0066}\u{e006f}'],
     ['a variation that hides text', 'lost\u{e0101}'],
     ['marks that run over the lines around', `lost${'\u0301'.repeat(40)}`],
-  ])('is refused: %s', (_, said) => {
+  ])('is rejected: %s', (_, said) => {
     expect(isReadable(said)).toBe(false);
     expect(REVOKE_REQUEST.safeParse({ reason: said, confirm: 'kv/key' }).success).toBe(false);
     expect(PAUSE_REQUEST.safeParse({ reason: said }).success).toBe(false);

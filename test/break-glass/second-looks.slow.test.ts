@@ -62,8 +62,8 @@ async function revokeAndDie(key: TestKey, services: Services): Promise<void> {
   await revokeKey(managed(key, services), by, { ...services, keys: services.urgentKeys });
 }
 
-describe('the looks after a revocation and a restore', () => {
-  it('are ordered beforehand for 15, 75, 400 and 875 seconds later; each names the key, and who claims it', async () => {
+describe('the verification passes after a revocation and a restore', () => {
+  it('are queued beforehand for 15, 75, 400 and 875 seconds later; each names the key, and the claimed caller', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -83,7 +83,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(Object.keys(fields).sort()).toEqual(['claimed', 'delaySeconds', 'due', 'key', 'kind']);
   });
 
-  it('change nothing, and record nothing twice, when all went well', async () => {
+  it('change nothing, and record nothing twice, when all succeeded', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -100,7 +100,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
   });
 
-  it('record a revocation whose process was killed before its audit record, once', async () => {
+  it('record once a revocation whose process was killed before its audit record', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -123,7 +123,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
-  it('are tried again where the trail is still out of reach when the last of them is to record', async () => {
+  it('are repeated if the trail is still unreachable when the last of them should record', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const away = { ...services, audit: async () => ({ failed: 'out of reach' }) };
@@ -140,7 +140,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
   });
 
-  it('disable what a write that was given up has enabled since, and write the record that it took away', async () => {
+  it('disable what a late write has enabled since, and rewrite the revocation record that it erased', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -156,7 +156,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
-  it('enable again what a late write of the revocation has disabled after the restore, whatever it took away', async () => {
+  it('enable again what a late write of the revocation disabled after the restore, whatever tags it erased', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -176,8 +176,8 @@ describe('the looks after a revocation and a restore', () => {
   });
 });
 
-describe('an ordinary look, and the drift check’s', () => {
-  it('finish a restore that was broken off after its mark', async () => {
+describe('a reconcile pass, and that of the drift check', () => {
+  it('completes a restore that was interrupted after its first tag', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -202,7 +202,7 @@ describe('an ordinary look, and the drift check’s', () => {
   });
 });
 
-it('a record from the future, which the app cannot have written, revokes nothing, keeps nobody from restoring, and is an error', async () => {
+it('a revocation record from the future revokes nothing, blocks no restore, and is an error', async () => {
   const key = keyOf(wire.azure, 2);
   const services = wire.services();
   const [planted] = versionsOf(key);
@@ -225,7 +225,7 @@ it('a record from the future, which the app cannot have written, revokes nothing
   expect(enabledOf(key)).toEqual([true, true]);
 });
 
-it('versions that were off before are not called revoked by the status, even when they carry the record', async () => {
+it('the status does not call versions revoked that were disabled before, even if they carry the record', async () => {
   const key = keyOf(wire.azure, 1);
   const [off] = versionsOf(key);
   if (off) off.enabled = false;
@@ -247,7 +247,7 @@ it('versions that were off before are not called revoked by the status, even whe
   ]);
 });
 
-it('a key of 80 versions is disabled all the same while the second page of every list hangs', async () => {
+it('all 80 versions of a key are disabled while the second page of every list hangs', async () => {
   const key = keyOf(wire.azure, 80);
   const services = wire.services();
 

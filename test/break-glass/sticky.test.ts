@@ -11,7 +11,7 @@ const { revoke, restore } = breakGlass(wire);
 const reasons = () => wire.records.map(({ reason }) => reason);
 
 describe('while a key is revoked', () => {
-  it('a later version without a tag to spare is disabled all the same, and the log says what a restore leaves off', async () => {
+  it('a later version without a free tag is disabled all the same, and the log names what a restore will omit', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -56,7 +56,7 @@ describe('while a key is revoked', () => {
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('without a tag to spare on any version the answer warns that it cannot be kept disabled', async () => {
+  it('the answer warns that the key cannot be kept disabled if no version has a free tag', async () => {
     const key = keyOf(wire.azure, 1);
     key.first.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
     const services = wire.services();
@@ -68,7 +68,7 @@ describe('while a key is revoked', () => {
   });
 });
 
-it('a key that is deleted while it is revoked is not said to be revoked: it may come back with enabled versions', async () => {
+it('a key that is deleted while revoked is not reported as revoked, as it may return with enabled versions', async () => {
   const key = keyOf(wire.azure, 2);
   const own = wire.services();
   const { urgentKeys } = own;

@@ -9,7 +9,7 @@ it.each([
   [500, 'ServiceUnavailable'],
   [403, 'VaultUnreadable'],
 ])(
-  'while Key Vault answers %s, each call names the command that does the same without the app',
+  'while Key Vault answers %s, each refusal prints the command that does the same without the app',
   async (status, reason) => {
     const { name } = keyOf(wire.azure, 1);
     const call = routeCalls(wire, 'operator');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Chromium for one test file. It asks nobody for anything by itself, and no proxy of the environment is between. */
+/** Chromium for one test file. It sends no requests of its own, and uses no proxy of the environment. */
 export function useChromium(): { readonly browser: Browser } {
   let browser: Browser | undefined;
   beforeAll(async () => {

@@ -82,8 +82,10 @@ async function pressedWithout(who: string): Promise<Visit> {
   return visit;
 }
 
-describe('while the proof is given', () => {
-  it('what came of the call meanwhile stays, as it may have been done', { timeout: 60_000 }, async () => {
+describe('while a step-up sign-in is open', () => {
+  it('the result of a call that ended meanwhile stays on the page, as the call may have taken effect', {
+    timeout: 60_000,
+  }, async () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
     const goOn = await holdProof(revoker);
@@ -102,7 +104,7 @@ describe('while the proof is given', () => {
     expect(await page.getByText('may have been done all the same').count()).toBe(1);
   });
 
-  it('by somebody else, nothing is sent in their name that they have not typed', { timeout: 60_000 }, async () => {
+  it("and another person completes it, no call is sent with that person's token", { timeout: 60_000 }, async () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
     const goOn = await holdProof(revoker, (url) => `${url.replace(/[?&]login_hint=[^&]*/, '')}&prompt=select_account`);
@@ -134,7 +136,7 @@ describe('while the proof is given', () => {
     expect(await page.getByText('Your sign-in has ended').count()).toBe(0);
   });
 
-  it('the focus goes on to what is said of it', { timeout: 60_000 }, async () => {
+  it('the focus moves to the message about its outcome', { timeout: 60_000 }, async () => {
     const { page } = await pressedWithout('revoker');
     await signInBy(page, 'Prove who you are');
     await page.getByText('You have proved who you are. Nothing was changed yet.').waitFor();
@@ -142,8 +144,8 @@ describe('while the proof is given', () => {
   });
 });
 
-describe('where a further proof is asked for', () => {
-  it('a key is revoked and restored after the proof', { timeout: 120_000 }, async () => {
+describe('where a call needs step-up', () => {
+  it('a key is revoked and restored after the step-up sign-in', { timeout: 120_000 }, async () => {
     const revoker = await as('revoker', VIEW);
     await revoke(revoker, KEY);
     await revoker.page.getByText('The key is revoked.').waitFor();

@@ -63,8 +63,8 @@ async function fillRevocation(page: Page, { name }: TestKey): Promise<void> {
 const pressRevoke = (page: Page, { name }: TestKey) =>
   page.getByRole('button', { name: `Revoke kv-records/${name}` }).click();
 
-describe('an address that was made by somebody else', () => {
-  it('leads nowhere, and asks for nothing, where it would step out of its place', async () => {
+describe('an address that an attacker made', () => {
+  it('opens no view and sends no request if its path leaves the API', async () => {
     const { page, requests } = await as('operator', '#/break-glass/../rekeys');
     for (const hash of ['#/break-glass/kv-files/..', '#/fleet/..', '#/audit/.', '#/keys/%2e%2e/drift']) {
       await page.getByRole('heading', { name: 'No such view' }).waitFor();
@@ -77,7 +77,7 @@ describe('an address that was made by somebody else', () => {
 });
 
 describe('a revocation', () => {
-  it('that is not complete says so, and is sent once more as it was typed', async () => {
+  it('that is incomplete says so, and can be sent again as it was typed', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
 
@@ -100,7 +100,7 @@ describe('a revocation', () => {
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
   });
 
-  it('is made by keys alone: what comes has the focus, and nothing is read out twice', async () => {
+  it('can be made by the keyboard alone: each result gets the focus, and is announced once', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key), { colorScheme: 'dark', viewport: { width: 320, height: 640 } });
     const focused = () => page.evaluate<string>('document.activeElement?.textContent?.trim() ?? ""');
@@ -127,7 +127,7 @@ describe('a revocation', () => {
     expect(await axeFinds(page)).toEqual([]);
   });
 
-  it('that the end of a session comes between is made after signing in again', async () => {
+  it('that is interrupted by the end of a session is made after a new sign-in', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
 
@@ -151,7 +151,7 @@ describe('a revocation', () => {
     await page.getByText('The key is revoked.').waitFor();
   });
 
-  it('is one, however often it is pressed', async () => {
+  it('is sent once, however often the button is pressed', async () => {
     const key = freshKey();
     const { page, requests } = await as('revoker', view(key));
     await fillRevocation(page, key);
@@ -162,7 +162,7 @@ describe('a revocation', () => {
 });
 
 describe('a restore', () => {
-  it('is of the revocation that one has seen: another one wants to be typed for anew', async () => {
+  it('applies to the revocation on the page: after a newer one the form starts empty', async () => {
     const key = freshKey();
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
@@ -180,7 +180,7 @@ describe('a restore', () => {
     expect(await page.getByText('The key is restored.').count()).toBe(0);
   });
 
-  it('whose answer is lost is told of by what is seen afterwards', async () => {
+  it('whose answer is lost is confirmed by the status that is read afterwards', async () => {
     const key = freshKey();
 
     await revokeByApi(key);
@@ -199,7 +199,7 @@ describe('a restore', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
-  it('sends the revocation that is shown, also in a tab that is behind', async () => {
+  it('sends the revocation that is shown, even in a stale tab', async () => {
     const key = freshKey();
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
@@ -220,7 +220,7 @@ describe('a restore', () => {
 });
 
 describe('a dry run', () => {
-  it('that is refused can be asked for again; that of one key is not shown for another', async () => {
+  it('that is refused can be sent again, and the result for one key is never shown for another', async () => {
     const { page } = await as('revoker', '#/keys');
 
     await page.route('**/revoke?dryRun=true', (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
@@ -252,8 +252,8 @@ describe('a dry run', () => {
   });
 });
 
-describe('who looks', () => {
-  it('leaves nothing behind by signing out, not even for who goes back', async () => {
+describe('a user of the page', () => {
+  it('leaves no data behind after a sign-out, even if the browser goes back', async () => {
     const { page } = await as('operator', '#/keys');
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
     // The page stays where it is, as one does that a browser keeps for the way back.
@@ -264,7 +264,7 @@ describe('who looks', () => {
     expect(await page.getByText('operator@').count()).toBe(0);
   });
 
-  it('leaves nothing to who signs in after the session has ended', async () => {
+  it('leaves no data to the next user after the session has ended', async () => {
     const { page } = await as('operator', '#/break-glass/kv-files/files-key');
 
     await page.getByText('8 storage accounts with').waitFor();
@@ -285,8 +285,8 @@ describe('who looks', () => {
   });
 });
 
-describe('answers that are not what they should be', () => {
-  it('take one view with them at most, which is read anew', async () => {
+describe('an unexpected answer', () => {
+  it('breaks one view at most, which can be read again', async () => {
     const { page } = await as('operator', '#/trend');
     await page.getByText('Revocations').first().waitFor();
     await page.route('**/api/keys', (route) => route.fulfill({ json: { value: [{}] } }), { times: 1 });
@@ -297,7 +297,7 @@ describe('answers that are not what they should be', () => {
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
   });
 
-  it('are each a problem with a next step', async () => {
+  it('becomes a problem with a next step', async () => {
     const { page } = await as('operator', '#/nowhere');
 
     for (const [answer, reason] of [
@@ -321,7 +321,7 @@ describe('answers that are not what they should be', () => {
     }
   });
 
-  it('make no "Healthy" of what is old', async () => {
+  it('that is missing leaves no "Healthy" of old data on the page', async () => {
     const { page } = await as('operator', '#/', { clock: true });
     const headline = page.locator('.headline');
     await headline.getByText(/\.$/).first().waitFor();

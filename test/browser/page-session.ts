@@ -3,7 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterEach, expect } from 'vitest';
 import type { App } from '../support/app.ts';
 
-/** A browser in which somebody looks at the page. */
+/** A browser with the page open. */
 export interface Visit {
   readonly page: Page;
   /** What the console said and what was thrown: refusals of the content security policy are among it. */
@@ -22,7 +22,7 @@ interface VisitOptions extends BrowserContextOptions {
   readonly provoked?: RegExp;
 }
 
-/** Opens a view of the page; nobody is signed in. */
+/** Opens a view of the page without a sign-in. */
 async function visit(browser: Browser, app: Pick<App, 'url'>, view = '#/', options: VisitOptions = {}): Promise<Visit> {
   const { clock, provoked, ...rest } = options;
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', ...rest });
@@ -58,7 +58,7 @@ async function visit(browser: Browser, app: Pick<App, 'url'>, view = '#/', optio
   return { page, complaints, requests, tokens, close: () => context.close() };
 }
 
-/** Opens a view and signs somebody in, in the window that the page opens for it. */
+/** Opens a view and signs a user in, in the window that the page opens for it. */
 export async function visitAs(
   browser: Browser,
   app: Pick<App, 'url'>,
@@ -79,12 +79,12 @@ export async function signIn(page: Page, who: string): Promise<void> {
   await page.getByText(`${who}@local.onmicrosoft.com`).first().waitFor();
 }
 
-/** Presses a button that opens the sign-in for somebody who has signed in before: it closes by itself. */
+/** Presses a button that opens the sign-in for a user who has signed in before: it closes by itself. */
 export async function signInBy(page: Page, button: string): Promise<void> {
   const opening = page.waitForEvent('popup');
   await page.getByRole('button', { name: button }).click();
   const popup = await opening;
-  // It may be gone before anybody listens for that.
+  // The window may close before the test listens for that.
   if (!popup.isClosed()) await popup.waitForEvent('close');
 }
 
@@ -96,7 +96,7 @@ function expectQuiet({ complaints, requests }: Visit, ...origins: readonly strin
   expect(others.join('\n')).toBe('');
 }
 
-/** What axe-core finds on the page as it stands once nothing moves: a colour half-way to another is nobody's choice. */
+/** What axe-core finds on the page as it stands once nothing moves: a colour in transition is not by design. */
 export async function axeFinds(page: Page): Promise<readonly string[]> {
   await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished))');
   await page.evaluate(axe.source);
@@ -113,11 +113,11 @@ export function widerThanScreen(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 }
 
-/** Whoever looks at the page in one test. */
+/** The users of the page in one test. */
 interface Visits {
-  /** Opens a view, and signs somebody in. */
+  /** Opens a view, and signs a user in. */
   as(who: string, view?: string, options?: VisitOptions): Promise<Visit>;
-  /** Opens a view; nobody is signed in. */
+  /** Opens a view without a sign-in. */
   open(view?: string, options?: VisitOptions): Promise<Visit>;
 }
 
@@ -127,7 +127,7 @@ export function answersOf(status: string): RegExp {
 }
 
 /**
- * For one test file: after each test all that it opened is closed, and nothing was complained of, nor asked of anybody but
+ * For one test file: after each test all that it opened is closed, and nothing was complained of, nor was any server asked but
  * the app and its sign-in.
  *
  * @param every what all visits have, unless one says otherwise

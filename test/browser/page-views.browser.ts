@@ -6,7 +6,7 @@ import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
 import { answersOf, axeFinds, signIn, useVisits, widerThanScreen } from './page-session.ts';
 
-// What holds for every view: for whoever looks, on whichever screen, whatever names others have given.
+// What holds for every view: for every user, on every screen, with any names in Azure.
 
 const NASTY = '<img src=x onerror="document.title=1">';
 const KEY = 'kv-files/files-key';
@@ -53,7 +53,7 @@ async function goTo(page: Page, view: string): Promise<void> {
   await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
 }
 
-describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => {
+describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
   it('axe-core finds nothing on any view', async () => {
     const { page } = await as('operator', '#/', { colorScheme });
     for (const [name, view, text] of VIEWS) {
@@ -66,7 +66,7 @@ describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => 
   it.each([
     ['is on its way', () => {}],
     ['does not come', (route: Route) => route.fulfill({ status: 503, body: 'away' })],
-  ])('nor while what a view shows %s', async (_, answer) => {
+  ])('axe-core finds nothing while the data of a view %s', async (_, answer) => {
     const { page } = await open('#/nowhere', { colorScheme, provoked: answersOf('503') });
     await page.route('**/api/**', answer);
     await signIn(page, 'operator');
@@ -79,7 +79,7 @@ describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => 
   });
 });
 
-/** Fields that somebody else may have put words into; an answer with all of them made hostile. */
+/** Fields whose text others may have written; an answer with all of them made hostile. */
 const OTHERS_WORDS =
   /^(name|region|resourceGroup|subscription|tags|label|is|shouldBe|fix|detail|text|version|createdBy|message|why|ticket|warnings|objectId|file|what)$/;
 
@@ -93,7 +93,7 @@ function madeHostile(value: unknown, isWords = false): unknown {
 }
 
 describe('names that look like markup', () => {
-  it('stay text wherever they stand, and make no view wider than a narrow screen', async () => {
+  it('stay text wherever they are shown, and make no view wider than a narrow screen', async () => {
     const { page } = await as('operator', '#/', { viewport: { width: 320, height: 640 } });
     await page.route('**/api/**', async (route) => {
       const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
@@ -129,7 +129,7 @@ describe('on any screen', () => {
     }
   });
 
-  it('can be used by the keyboard alone: the heading of a new view has the focus', async () => {
+  it('every view can be used by the keyboard alone, as its heading has the focus', async () => {
     const { page } = await as('operator');
     await page.getByRole('link', { name: 'Keys', exact: true }).focus();
     await page.keyboard.press('Enter');
@@ -156,7 +156,7 @@ const POLLED = [
 /** Longer than anything waits that is asked for again and again, but for the trend. Milliseconds. */
 const LONG_MS = 65_000;
 
-it('each view is kept up to date by one request, and by none while it is out of sight', {
+it('a view polls by one request at a time, and not at all while it is hidden', {
   timeout: 120_000,
 }, async () => {
   const { page } = await as('operator', '#/nowhere', { clock: true });
@@ -209,15 +209,15 @@ it('each view is kept up to date by one request, and by none while it is out of 
 });
 
 describe('without JavaScript', () => {
-  it('it says what it needs', async () => {
+  it('the page says what it needs', async () => {
     const { page } = await open('', { javaScriptEnabled: false });
     expect(await page.locator('noscript').textContent()).toContain('it needs');
     expect(await page.locator('noscript main').isVisible()).toBe(true);
   });
 });
 
-describe('what is served', () => {
-  it('is held by a strict policy, and files are kept for good', async () => {
+describe('the page as it is served', () => {
+  it('has a strict content security policy, and files that are cached for good', async () => {
     const document = await fetch(`${app.url}/`);
     const policy = document.headers.get('content-security-policy') ?? '';
 

@@ -26,14 +26,14 @@ async function readShare(account: string): Promise<number> {
 }
 
 describe('signing in', () => {
-  it.each(['revoker', 'restorer', 'operator'])('lets %s look', async (who) => {
+  it.each(['revoker', 'restorer', 'operator'])('shows the page to %s', async (who) => {
     const { page } = await as(who);
     await page.getByRole('region', { name: 'Fleet' }).getByText('Serving').waitFor();
     expect(await page.title()).toBe('Now · cmk-autopilot');
     expect(await page.getByRole('button', { name: 'Check again' }).count()).toBe(who === 'operator' ? 1 : 0);
   });
 
-  it('tells the outsider that there is nothing for them, and asks the API for nothing', async () => {
+  it('tells the outsider that they have no role, and sends no request to the API', async () => {
     const { page, requests } = await as('outsider', '#/fleet');
     await page.getByRole('heading', { name: 'You have no role here' }).waitFor();
     expect(await page.getByRole('table').count()).toBe(0);
@@ -60,7 +60,7 @@ describe('signing in', () => {
     }
   });
 
-  it('says that it has ended, and goes on in the same view with what was typed', async () => {
+  it('says that the session has ended, and resumes in the same view with what was typed', async () => {
     // The API and the sign-in refuse.
     const { page } = await as('restorer', '#/fleet?q=stfiles', { provoked: answersOf('40[01]') });
 
@@ -81,7 +81,7 @@ describe('signing in', () => {
       .waitFor();
   });
 
-  it('ends with a sign-out, after which nobody is signed in', async () => {
+  it('ends with a sign-out, after which the page has no user', async () => {
     const { page } = await as('operator');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.waitForURL(`${app.url}/`);
@@ -283,7 +283,7 @@ describe('what is not known of a key', () => {
   it('is said of its use: several gaps, requests without a version or a name, versions that are gone', async () => {
     const gaps = [20, 16, 12, 8, 4].map((hour) => ({ from: at(hour - 3), to: at(hour) }));
     const versions = [
-      { version: 'f'.repeat(32), wrapped: { on: at(2), appId: 'app-of-someone' } },
+      { version: 'f'.repeat(32), wrapped: { on: at(2), appId: 'app-of-a-client' } },
       { other: { on: at(3) } },
     ];
     const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
@@ -293,7 +293,9 @@ describe('what is not known of a key', () => {
     await log.getByText(/^5 gaps in the log, the latest from /).waitFor();
 
     const rows = await log.getByRole('row').allInnerTexts();
-    expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
+    expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-a-client/s.test(row))).toBe(
+      true,
+    );
     expect(rows.some((row) => /No version named.*by a client that the log does not name/s.test(row))).toBe(true);
     expect(rows.some((row) => row.match(/not seen/g)?.length === 3)).toBe(true);
   });
