@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 
-/** One end of the channel between a process and the one that started it. */
+/** One end of the channel between a process and its parent. */
 type Channel = ChildProcess | NodeJS.Process;
 
 interface Question {
@@ -17,9 +17,9 @@ interface Answer {
 let last = 0;
 
 /**
- * Asks the process at the other end.
+ * Sends a question to the process at the other end.
  *
- * @throws what it answers by way of an error, or that it has gone.
+ * @throws the error that it answers, or that it ended
  */
 export function ask(channel: Channel, question: unknown): Promise<unknown> {
   last += 1;
@@ -51,7 +51,7 @@ export function ask(channel: Channel, question: unknown): Promise<unknown> {
   });
 }
 
-/** Answers what the process at the other end asks. */
+/** Answers the questions of the process at the other end. */
 export function answer(channel: Channel, respond: (question: unknown) => unknown): void {
   channel.on('message', (message: unknown) => {
     const { ask: id, question } = (message ?? {}) as Partial<Question>;

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * Why a server of the local run refuses a request, as one sentence; undefined: it may be served.
- *
- * A page in the developer's browser reaches 127.0.0.1 too. By a name of its own that it has resolve to 127.0.0.1 (DNS
- * rebinding) it would even read the answers; its requests then carry that name as `Host`.
+ * Why a server of the local run refuses a request, in one sentence; undefined if it does not. A page in the developer's
+ * browser reaches 127.0.0.1 too. With a host name that resolves to 127.0.0.1 (DNS rebinding) it could even read the
+ * answers; its requests then have that name in `Host`.
  */
 export function whyNotLocal({ headers }: IncomingMessage): string | undefined {
   return isLoopback(headers.host)
@@ -18,9 +17,10 @@ function isLoopback(host: string | undefined): boolean {
 }
 
 /**
- * Why a body is refused; undefined: it may be read as JSON. A form or a script of another site can send any text without
- * asking, but none that is declared as JSON: a browser asks first (CORS preflight), and is not answered. A browser names
- * the page with each POST (`Origin`, Fetch standard); what carries none, as `curl -d`, is no page.
+ * Why a body is refused; undefined if it may be read as JSON. A form or a script of another site can send any text
+ * without a preflight, except text that is declared as JSON: for that a browser sends a CORS preflight, which gets no
+ * answer. A browser adds `Origin` to each POST (Fetch standard), so a request without it, as from `curl -d`, comes from
+ * no page.
  */
 export function whyNotJson(headers: {
   readonly 'content-type'?: string;
@@ -32,7 +32,7 @@ export function whyNotJson(headers: {
     : 'The body of a page must be JSON: send the header "Content-Type: application/json".';
 }
 
-/** Serves what is called by a loopback name, and answers 421 (Misdirected Request) to everything else. */
+/** Serves requests with a loopback name, and answers 421 (Misdirected Request) to all others. */
 export function onlyLocal(
   listener: (request: IncomingMessage, response: ServerResponse) => void,
 ): (request: IncomingMessage, response: ServerResponse) => void {

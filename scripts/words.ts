@@ -53,7 +53,8 @@ function partsOf(name: string): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const names = globSync(['{src,page,docs}/**/*.{ts,tsx,mts,md,json,css,html}', '{infra,local}/**/*.md', '*.md'], {
+  const code = '{src,page,docs,local,bench,scripts,tour}/**/*.{ts,tsx,mts,mjs,cjs,md,json,css,html}';
+  const names = globSync([code, 'infra/**/*.md', '*.md'], {
     exclude: ['**/node_modules/**', 'docs/.vitepress/{cache,dist}/**', 'CHANGELOG.md'],
   }).map((name) => name.replaceAll('\\', '/'));
   const wrong = wrongWords(new Map(names.map((name) => [name, readFileSync(name, 'utf8')])));

@@ -32,10 +32,10 @@ export const breakGlassSteps: readonly TourStep[] = [
     title: 'A caller without the role is rejected, and so is a call without a token',
     async run(context) {
       const outsider = await context.api('outsider', 'POST', `${PATH}/revoke`, REVOKE);
-      const nobody = await context.api(undefined, 'POST', `${PATH}/revoke`, REVOKE);
+      const anonymous = await context.api(undefined, 'POST', `${PATH}/revoke`, REVOKE);
       expectThat(outsider.status === 403, `The outsider was answered with ${outsider.status}.`);
-      expectThat(nobody.status === 401, `A call without a token was answered with ${nobody.status}.`);
-      return `403 ${outsider.body.reason}, 401 ${nobody.body.reason}`;
+      expectThat(anonymous.status === 401, `A call without a token was answered with ${anonymous.status}.`);
+      return `403 ${outsider.body.reason}, 401 ${anonymous.body.reason}`;
     },
   },
   {

@@ -125,6 +125,6 @@ export class TourContext {
 
 export interface ApiAnswer<Body> {
   readonly status: number;
-  /** It may be a problem instead: whoever looks at a field makes sure that it is there. */
+  /** It may be a problem instead: a step that reads a field checks that it is there. */
   readonly body: Partial<Omit<Body, 'reason'>> & { readonly reason?: string };
 }

@@ -6,7 +6,7 @@ import type { TourStep } from './step.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** Rotation by anybody, near expiry, and deliveries that go wrong: the accounts end up on the newest version. */
+/** Rotation by any client, near expiry, and deliveries that go wrong: the accounts end up on the newest version. */
 export const rotationSteps: readonly TourStep[] = [
   {
     title: 'files-key is rotated in Key Vault: every account that depends on it moves',

@@ -3,7 +3,7 @@ import type { AppControl, AppInstance, AppOrder } from './app-control.ts';
 
 type Question = { readonly app: AppOrder | 'list' } | { readonly clockOffsetMs: number };
 
-/** For the local Azure as a process: what it is asked about the app, it asks the process that started it. */
+/** For the local Azure as a process of its own: it sends questions about the app to the process that started it. */
 export function appOfParent(): AppControl {
   const asked = (question: Question) => ask(process, question);
   return {
@@ -15,7 +15,7 @@ export function appOfParent(): AppControl {
   };
 }
 
-/** For the process that started it. */
+/** For the process that started the local Azure: answers those questions. */
 export function answerForApp(control: AppControl, asked: unknown): Promise<unknown> {
   const question = asked as Question;
   if ('clockOffsetMs' in question) return control.moveClock(question.clockOffsetMs);

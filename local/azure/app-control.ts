@@ -9,20 +9,22 @@ export type AppOrder = z.infer<typeof appOrder>;
 
 /** A process of the app: a Functions host with the app in it. */
 export interface AppInstance {
-  /** Its own address, past the one that stands before all instances. */
+  /** Base URL of this instance. The front of all instances has another one. */
   readonly url: string;
   readonly pid: number;
 }
 
-/** Whoever runs the app and its storage beside the local Azure. */
+/** The process that runs the app and its storage beside the local Azure. */
 export interface AppControl {
   instances(): Promise<readonly AppInstance[]>;
-  /** Resolves with those that are up when it is done: the killed gone, the started ready. */
+  /** Resolves with the instances that are up once the order is carried out. */
   order(order: AppOrder): Promise<readonly AppInstance[]>;
-  /** Moves their time of day to so many milliseconds from real time; resolves when all of them have moved. */
+  /**
+   * Moves the clocks of the app and its storage to so many milliseconds from real time. Resolves when all have moved.
+   */
   moveClock(offsetMs: number): Promise<void>;
 }
 
-/** What is wrong with the body of `POST /app`, in a sentence. */
+/** The error for a body of `POST /app` that does not fit. */
 export const APP_ORDER_FORM =
   'The body must be {"do": "kill" | "start" | "restart"}, and may have "instances", a whole number from 1 to 4.';

@@ -14,18 +14,18 @@ import type {
   World,
 } from './world.ts';
 
-/** The functions that Key Vault's events go to, each with the one event type it handles. */
+/** The functions that handle Key Vault's events, with the one event type of each. */
 const eventFunctions = {
   keyNewVersionCreated: 'Microsoft.KeyVault.KeyNewVersionCreated',
   keyNearExpiry: 'Microsoft.KeyVault.KeyNearExpiry',
   keyExpired: 'Microsoft.KeyVault.KeyExpired',
 } as const;
 
-/** Blobs are listed and none is read: as infra/ has it. */
+/** The app lists blobs and reads none, as in infra/. */
 const LIST_BLOBS_ALONE =
   "((!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals '-'))";
 
-/** Gives the app's identities the least they need: Reader, changing encryption, and updating and rotating keys. */
+/** Gives the app's identities the least rights they need: Reader, changing encryption, updating and rotating keys. */
 export function grantApp(
   world: World,
   targets: { vaults: readonly Vault[]; subscriptions: readonly Subscription[]; hsms?: readonly Vault[] },
@@ -67,7 +67,7 @@ export function grantApp(
     ],
   });
 
-  // What the deployment gives with allowBlobProbe.
+  // What the deployment grants with allowBlobProbe.
   const blobRole = customRole(world, scopes, 'CMK blob lister', {
     dataActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'],
   });
@@ -105,7 +105,7 @@ export function grantApp(
 
 const local = (...actions: string[]) => actions.map((action) => `Microsoft.KeyVault/managedHsm/${action}/action`);
 
-/** The local roles that docs/how-to/managed-hsm.md asks whoever looks after a Managed HSM for. */
+/** The local roles that docs/how-to/managed-hsm.md tells the administrator of a Managed HSM to assign. */
 export const APP_LOCAL_ROLES = [
   {
     name: '5f3f0e0a-3c59-4c39-9a6b-0d2c1e1f7a11',
@@ -177,21 +177,23 @@ const KEY_USERS_WATCHED = [
   ...KEY_USER_TYPES.map((type) => `${type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type}/write`),
 ];
 
-/** Deploys the app's code to a function app: from then on Event Grid takes its functions as destinations. */
+/** Deploys the app's code to a function app. Event Grid takes only deployed functions as destinations. */
 export function deployCode(world: World, siteId: string): void {
   for (const name of [...Object.keys(eventFunctions), 'resourceChanged']) {
     world.functions.add(`${siteId}/functions/${name}`.toLowerCase());
   }
 }
 
-/** Subscribes the app's functions to a vault's events, as the deployment does: one event subscription for each function. */
+/**
+ * Subscribes the app's functions to a vault's events, one event subscription for each function, as the deployment does.
+ */
 export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup): void {
   for (const [functionName, eventType] of Object.entries(eventFunctions)) {
     subscribe(world, vault.id, appGroup, functionName, { includedEventTypes: [eventType] });
   }
 }
 
-/** Has a subscription tell the app of changes, without those that the app itself makes. */
+/** Subscribes the app to a subscription's changes, except those that the app itself makes. */
 export function watchChanges(world: World, { subscriptionId }: Subscription, appGroup: ResourceGroup): void {
   const source = `/subscriptions/${subscriptionId}`;
 

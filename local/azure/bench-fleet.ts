@@ -10,7 +10,7 @@ import {
 } from './fleet.ts';
 import type { StorageAccount, Vault, World } from './world.ts';
 
-/** A big fleet on one key or several, for benchmarks: pinned accounts spread evenly over keys, subscriptions and regions. */
+/** A large fleet for benchmarks: pinned accounts spread evenly over keys, subscriptions and regions. */
 export function benchFleet(
   world: World,
   size: {
@@ -19,7 +19,7 @@ export function benchFleet(
     regions: readonly string[];
     shares?: readonly string[];
     keys?: number;
-    /** So many encryption scopes of the first account, each on a key of its own. */
+    /** Number of encryption scopes of the first account, each with a key of its own. */
     scopes?: number;
   },
 ): { vault: Vault; keyName: string; keyNames: readonly string[]; accounts: StorageAccount[] } {
@@ -43,7 +43,7 @@ export function benchFleet(
     return { name: `tenant${index}`, key: { vault, keyName: key, mode: 'pinned' } as const };
   });
 
-  // One identity for all: role lookups then cost the same whatever the size of the fleet.
+  // One identity for all, so that role lookups cost the same whatever the size of the fleet.
   const identity = addIdentity(world, first.group, 'id-bench');
 
   allowStorage(world, vault, identity.principalId);

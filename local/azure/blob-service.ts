@@ -8,10 +8,10 @@ import type { Service, ServiceEnv } from './service.ts';
 import type { BlobContainer, StorageAccount, World } from './world.ts';
 
 /**
- * The blob service as far as customer-managed keys go: a block blob is put and got whole, and a container is listed. An
- * account whose key cannot be used refuses both, and a list with metadata; one without is served (Azure Storage,
- * "Customer-managed keys for Azure Storage encryption"). With a scope that is disabled every read and write is refused with
- * 403 (Azure Storage, "Encryption scopes for Blob storage"); the code of that refusal is not documented.
+ * The part of the blob service that customer-managed keys affect: put and get a whole block blob, list a container. An
+ * account whose key cannot be used refuses put, get, and a list with metadata; it serves a list without (Azure Storage,
+ * "Customer-managed keys for Azure Storage encryption"). With a disabled scope every read and write gets 403 (Azure
+ * Storage, "Encryption scopes for Blob storage"), whose code is not documented.
  */
 export function createBlobService(world: World): Service {
   const app = new Hono<ServiceEnv>();
@@ -62,7 +62,7 @@ export function createBlobService(world: World): Service {
   return app;
 }
 
-/** Under a hierarchical namespace a list has the directories too, which their metadata tell from blobs. */
+/** With a hierarchical namespace a list has the directories too. Their metadata distinguish them from blobs. */
 function directoriesOf(names: Iterable<string>): string[] {
   const paths = [...names].flatMap((name) =>
     name

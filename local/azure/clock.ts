@@ -1,16 +1,16 @@
-/** A clock that can be moved forward, and the timers that follow it. Time zero is the real time at which it was made. */
+/** A clock that can be moved forward, with timers that follow it. It starts at real time. */
 export class Clock {
   #offsetMs = 0;
   #nextId = 1;
   readonly #followers: ((offsetMs: number) => Promise<void>)[] = [];
   readonly #timers = new Map<number, { at: number; run: () => void; real: NodeJS.Timeout }>();
 
-  /** How far it is ahead of real time. */
+  /** How far the clock is ahead of real time. */
   get offsetMs(): number {
     return this.#offsetMs;
   }
 
-  /** The present, in milliseconds since the epoch. */
+  /** Milliseconds since the epoch. */
   nowMs(): number {
     return Date.now() + this.#offsetMs;
   }
@@ -24,7 +24,9 @@ export class Clock {
     return Math.floor(this.nowMs() / 1000);
   }
 
-  /** Runs `run` once the clock has reached `atMs`, whether by waiting or by {@link advance}. Returns how to cancel it. */
+  /**
+   * Runs `run` once the clock reaches `atMs`, by real time or by {@link advance}. Returns a function that cancels it.
+   */
   schedule(atMs: number, run: () => void): () => void {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -39,7 +41,7 @@ export class Clock {
     });
   }
 
-  /** Has others go by this clock: they are told how far it is from real time, before what is due then happens. */
+  /** Adds a follower: {@link advance} tells it the offset from real time before it fires timers. */
   follow(follower: (offsetMs: number) => Promise<void>): void {
     this.#followers.push(follower);
   }
@@ -49,13 +51,13 @@ export class Clock {
   }
 
   /**
-   * Moves the clock forward, waits for its followers, and then fires what is due, earliest first: before it returns, if
-   * there are no followers, since many callers do not wait.
+   * Moves the clock forward, waits for its followers, then fires the timers that are due, earliest first. Without
+   * followers it fires before it returns, since many callers do not wait.
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');
     this.#offsetMs += ms;
-    // An event must not reach the app before its clock has moved: the app would not find the key near its expiry.
+    // The app's clock has to move before it gets an event, or it would not find the key near its expiry.
     if (this.isFollowed) await Promise.all(this.#followers.map((follower) => follower(this.#offsetMs)));
     this.#fireDue();
   }
@@ -63,7 +65,7 @@ export class Clock {
   #fireDue(): void {
     const due = [...this.#timers].filter(([, timer]) => timer.at <= this.nowMs()).sort(([, a], [, b]) => a.at - b.at);
     for (const [id, timer] of due) {
-      if (!this.#drop(id)) continue; // cancelled by one that ran before it
+      if (!this.#drop(id)) continue; // a timer that ran before cancelled it
       timer.run();
     }
     for (const [id, timer] of this.#timers) {
@@ -78,7 +80,7 @@ export class Clock {
   }
 
   #arm(id: number, atMs: number): NodeJS.Timeout {
-    // setTimeout overflows past 2^31-1 ms; a timer further away is armed again when that time has passed.
+    // setTimeout overflows past 2^31-1 ms: arm a timer further away again after that time.
     const delay = Math.min(Math.max(atMs - this.nowMs(), 0), 2 ** 31 - 1);
     const real = setTimeout(() => {
       const timer = this.#timers.get(id);

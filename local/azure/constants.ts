@@ -5,12 +5,12 @@ export const SUBSCRIPTION_ID = '5ab50000-0000-4000-8000-000000000001';
 /** The second subscription of the sample fleet. */
 export const SECOND_SUBSCRIPTION_ID = '5ab50000-0000-4000-8000-000000000002';
 
-/** Client id of the app registration behind the break-glass API. */
+/** Client id of the app registration of the break-glass API. */
 export const CMK_API_CLIENT_ID = 'a9100000-0000-4000-8000-00000000c3c3';
-/** Its App ID URI. A v2 token carries the client id as `aud`, a v1 token may carry either. */
+/** App ID URI of that registration. A v2 token has the client id as `aud`; a v1 token may have either. */
 export const CMK_API_AUDIENCE = 'api://cmk-autopilot';
 
-/** Client id of the Azure CLI, the same in every tenant: by it people sign in. */
+/** Client id of the Azure CLI, the same in every tenant. Users sign in with it. */
 export const AZURE_CLI_CLIENT_ID = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 /** The delegated permission of the app's API. */
 export const CMK_API_SCOPE = 'access_as_user';
@@ -18,7 +18,7 @@ export const CMK_API_SCOPE = 'access_as_user';
 /** Customer id of the sample fleet's Log Analytics workspace. */
 export const WORKSPACE_ID = '10600000-0000-4000-8000-000000000001';
 
-/** The identities' client ids, fixed so that settings can be written down. */
+/** Client ids of the sign-ins: fixed, so that settings and documents can name them. */
 export const CLIENT_IDS = {
   owner: 'c1100000-0000-4000-8000-000000000001',
   ownerUser: 'c1100000-0000-4000-8000-000000000002',

@@ -40,7 +40,7 @@ const tokenBody = z.strictObject({
   signIn: z.string(),
   resource: z.string().optional(),
   scope: z.string().optional(),
-  /** A claims challenge in base64, as `az login --claims-challenge` takes it: the sign-in satisfies it. */
+  /** A claims challenge in base64, as `az login --claims-challenge` takes it. The issued token satisfies it. */
   claims: z.string().optional(),
 });
 
@@ -52,13 +52,13 @@ interface ControlOptions {
   readonly storageLog: RequestLog;
   readonly tokens: TokenAuthority;
   readonly events: () => readonly unknown[];
-  /** What the receiver of notifications took. */
+  /** The notifications that the receiver accepted. */
   readonly received: () => readonly unknown[];
-  /** Absent: the local Azure runs alone. */
+  /** Absent: no app runs beside the local Azure. */
   readonly app?: AppControl;
 }
 
-/** Most of an order's body, in bytes. */
+/** Maximum size of a request body in bytes. */
 const MOST_BYTES = 1_000_000;
 
 /** The control API of the local Azure: loopback only, JSON, no sign-in. */

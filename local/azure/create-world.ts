@@ -5,7 +5,7 @@ import { assignRole } from './roles/assign-role.ts';
 import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
 import type { World, WorldSettings } from './world.ts';
 
-/** What the local Azure does where Microsoft documents nothing, unless told otherwise. */
+/** Defaults for behaviour that Microsoft does not document. */
 export const DEFAULT_SETTINGS: WorldSettings = {
   refreshAutomaticOnPatch: true,
   automaticCheckMs: 24 * 3_600_000,
@@ -25,11 +25,11 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   sparseAnswers: false,
   listKeysAllowed: true,
   accountWriteMs: 20,
-  // Of a network that is kept for documentation.
+  // An address of a network that is reserved for documentation.
   callerAddress: '203.0.113.10',
 };
 
-/** An empty tenant: its sign-ins, and an owner of everything; no subscription yet. */
+/** A tenant with its sign-ins and an owner of everything, and no subscription yet. */
 export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock = new Clock()): World {
   const world: World = {
     clock,

@@ -3,8 +3,8 @@ const pattern =
 const day = 86_400_000;
 
 /**
- * Milliseconds in an ISO 8601 duration such as `PT24H` or `P30D`; undefined when it is not one.
- * A year counts 365 days and a month 30: the local Azure has no calendar.
+ * Milliseconds of an ISO 8601 duration such as `PT24H` or `P30D`; undefined if it is none. A year has 365 days and a
+ * month 30, since the local Azure has no calendar.
  */
 export function parseDuration(text: string): number | undefined {
   const match = pattern.exec(text);

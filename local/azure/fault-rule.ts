@@ -40,12 +40,12 @@ const deliveryRule = z.strictObject({
   reorder: z.literal(true).optional(),
 });
 
-/** A fault to order for requests: `match`, how often, and exactly one effect. */
+/** A fault for requests: `match`, how often, and exactly one effect. */
 export type RequestRule = z.infer<typeof requestRule>;
-/** A fault to order for event delivery. */
+/** A fault for the delivery of an event. */
 export type DeliveryRule = z.infer<typeof deliveryRule>;
 
-/** What a rule can do to a request. */
+/** The effects that a rule can have on a request. */
 export const requestEffects = [
   'answer',
   'delayMs',
@@ -57,7 +57,7 @@ export const requestEffects = [
 ] as const;
 const deliveryEffects = ['drop', 'duplicate', 'delayMs', 'reorder'] as const;
 
-/** Reads the rules of `POST /faults`. Gives what is wrong, rule by rule, instead of rules when any is. */
+/** Parses the rules of `POST /faults`. Returns all problems, and no rule, if any rule is wrong. */
 export function parseRules(body: unknown): { rules: (RequestRule | DeliveryRule)[] } | { problems: string[] } {
   if (!Array.isArray(body)) return { problems: ['The body must be an array of rules.'] };
 

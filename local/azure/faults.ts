@@ -7,16 +7,16 @@ export type DeliveryFault = Pick<DeliveryRule, 'drop' | 'duplicate' | 'delayMs' 
 interface Armed<Rule> {
   readonly rule: Rule;
   skip: number;
-  /** How often it still applies; Infinity for good. */
+  /** How often it still applies; Infinity: always. */
   left: number;
 }
 
-/** The faults that were ordered and are not used up. The first rule that matches and is due applies, alone. */
+/** The ordered faults that are not used up. Only the first matching rule applies. */
 export class Faults {
   #requests: (Armed<RequestRule> & { matches: (host: string, method: string, path: string) => boolean })[] = [];
   #deliveries: Armed<DeliveryRule>[] = [];
 
-  /** Adds rules behind those there. Throws with everything that is wrong, and adds none, when any rule is. */
+  /** Adds rules after the present ones. Throws all problems, and adds no rule, if any rule is wrong. */
   add(rules: readonly unknown[]): void {
     const parsed = parseRules(rules);
     if ('problems' in parsed) throw new TypeError(parsed.problems.join('; '));
@@ -32,14 +32,14 @@ export class Faults {
     this.#deliveries = [];
   }
 
-  /** The fault for a request, counting it as used. `path` with its query. */
+  /** The fault for a request, and counts it as used. `path` includes the query. */
   takeRequest(host: string, method: string, path: string): RequestFault | undefined {
     const rule = take(this.#requests, (armed) => armed.matches(host, method, path));
     this.#requests = this.#requests.filter((armed) => armed.left > 0);
     return rule;
   }
 
-  /** The same for a request to the app's storage, which only a rule with a host can mean. */
+  /** The same for a request to the app's storage. Only a rule with a host applies to it. */
   takeStorageRequest(host: string, method: string, path: string): RequestFault | undefined {
     const rule = take(
       this.#requests,
@@ -49,14 +49,14 @@ export class Faults {
     return rule;
   }
 
-  /** The fault for one delivery of an event to a function, counting it as used. */
+  /** The fault for one delivery to a function, and counts it as used. */
   takeDelivery(functionName: string): DeliveryFault | undefined {
     const rule = take(this.#deliveries, ({ rule: { match } }) => (match.function ?? functionName) === functionName);
     this.#deliveries = this.#deliveries.filter((armed) => armed.left > 0);
     return rule;
   }
 
-  /** What is still armed, for people to look at. */
+  /** The faults that still apply, for users to read. */
   list(): unknown[] {
     return [...this.#requests, ...this.#deliveries].map(({ rule, skip, left }) => ({
       ...rule,

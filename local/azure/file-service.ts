@@ -8,15 +8,15 @@ import { logStorageUse } from './log-analytics/vault-log.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import type { World } from './world.ts';
 
-/** False for a host that does not resolve in Azure, because no account has that name. */
+/** False if the host does not resolve in Azure, because no account has that name. */
 export function fileHostExists(world: World, host: string): boolean {
   return /^[a-z0-9]{3,24}\.file\.core\.windows\.net(:\d+)?$/i.test(host) && findAccount(world, host) !== undefined;
 }
 
 /**
- * The file service of every storage account, for callers with an Entra ID token: shares listed, directories listed,
- * small files read and written. An account whose key cannot be used refuses what touches its data; its list of shares
- * and a share's properties still answer.
+ * The file service of every storage account, for callers with an Entra ID token: it lists shares and directories, and
+ * reads and writes small files. An account whose key cannot be used refuses access to its data; the list of shares and
+ * a share's properties still work.
  */
 export function createFileService(world: World): Service {
   const app = new Hono<ServiceEnv>();

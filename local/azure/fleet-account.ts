@@ -20,18 +20,18 @@ import type {
 
 /** How an account or a scope finds its key version. */
 export type KeyMode =
-  /** A version; the newest one when no version is given. */
+  /** Names a version; by default the newest one. */
   | 'pinned'
-  /** `keyversion` is not there. */
+  /** Has no `keyversion`. */
   | 'automatic'
-  /** `keyversion` is `""`. */
+  /** Has the `keyversion` `""`. */
   | 'automaticEmpty';
 
 export interface FleetKey {
   readonly vault: Vault;
   readonly keyName: string;
   readonly mode: KeyMode;
-  /** The version to pin, or that an automatic account uses; the newest when absent. */
+  /** The version to pin, or that an automatic account uses; by default the newest. */
   readonly version?: KeyVersion;
 }
 
@@ -41,18 +41,18 @@ export interface FleetAccount {
   readonly tags?: Record<string, string>;
   /** Absent: Microsoft-managed keys. */
   readonly key?: FleetKey;
-  /** Absent, with a key: a system-assigned identity, which is given its role. */
+  /** Absent, with a key: a system-assigned identity, which gets its role. */
   readonly identity?: UserAssignedIdentity;
-  /** Its queues and tables have keys of their own, as those of an account that was made without asking for the other. */
+  /** Its queues and tables have keys of their own, as in an account that was not created with account keys for them. */
   readonly ownServiceKeys?: boolean;
   /** Names of SMB file shares. */
   readonly shares?: readonly string[];
   readonly scopes?: readonly { name: string; key?: FleetKey }[];
-  /** Skips the checks that Storage makes when a key is set: for a state it would refuse today. */
+  /** Skips Storage's checks of a new key, for a state that it would refuse today. */
   readonly unchecked?: boolean;
 }
 
-/** Adds a storage account as it would be after its owner set it up. */
+/** Adds a storage account in the state in which its owner would have set it up. */
 export function addAccount(world: World, group: ResourceGroup, options: FleetAccount): StorageAccount {
   const nowMs = world.clock.nowMs();
   const account = newAccount(
@@ -146,7 +146,7 @@ function versionOf({ vault, keyName, version }: FleetKey): KeyVersion {
   return found;
 }
 
-/** Gives an identity what Storage needs on the keys of a vault. */
+/** Gives an identity the role that Storage needs on the keys of a vault. */
 export function allowStorage(world: World, vault: Vault, principalId: string): void {
   if (vault.local) {
     assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.encryptionUser });

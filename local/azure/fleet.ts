@@ -18,7 +18,7 @@ import type {
 export { addAccount, allowStorage, type FleetAccount, type FleetKey, type KeyMode } from './fleet-account.ts';
 export { assignRole as addRoleAssignment } from './roles/assign-role.ts';
 
-/** Adds a subscription; `subscriptionId` is made up when absent. */
+/** Adds a subscription. `subscriptionId` is random by default. */
 export function addSubscription(
   world: World,
   options: { subscriptionId?: string; displayName?: string } = {},
@@ -42,7 +42,7 @@ export function addResourceGroup(
   return group;
 }
 
-/** Adds a vault: RBAC, soft delete and purge protection unless `properties` says otherwise. */
+/** Adds a vault with RBAC, soft delete and purge protection, unless `properties` says otherwise. */
 export function addVault(
   world: World,
   group: ResourceGroup,
@@ -79,7 +79,7 @@ export function addVault(
   return vault;
 }
 
-/** Adds a Managed HSM that is activated, with purge protection. */
+/** Adds an activated Managed HSM with purge protection. */
 export function addManagedHsm(
   world: World,
   group: ResourceGroup,
@@ -124,7 +124,7 @@ export function addManagedHsm(
 
 const OWNERS: readonly string[] = [CLIENT_IDS.owner, CLIENT_IDS.ownerUser];
 
-/** Adds a key version; its event is kept back unless `publish` is true. */
+/** Adds a key version. Publishes its event only if `publish` is true. */
 export function addKeyVersion(
   world: World,
   vault: Vault,
@@ -134,7 +134,7 @@ export function addKeyVersion(
   return createKeyVersion(world, vault, keyName, { publish: false, ...options });
 }
 
-/** Sets the rotation policy of a key, with the checks of Key Vault. */
+/** Sets the rotation policy of a key after Key Vault's checks. */
 export function setRotationPolicy(world: World, vault: Vault, keyName: string, policy: Record<string, unknown>): void {
   const key = vault.keys.get(keyName.toLowerCase());
   if (!key) throw new Error(`There is no key '${keyName}' in vault '${vault.name}'.`);
@@ -175,7 +175,7 @@ export function addOtherResource(
   return resource;
 }
 
-/** Adds somebody who can sign in. */
+/** Adds a principal that can sign in. */
 export function addPrincipal(world: World, options: Partial<Principal> & { displayName: string }): Principal {
   const principal: Principal = {
     clientId: randomUUID(),

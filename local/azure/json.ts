@@ -1,7 +1,7 @@
-/** A JSON object whose fields are not known yet. */
+/** A JSON object with unknown fields. */
 export type JsonObject = Record<string, unknown>;
 
-/** Narrows to an object; an array, null or a scalar gives undefined. */
+/** Narrows to an object; undefined for an array, null or a scalar. */
 export function asObject(value: unknown): JsonObject | undefined {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
 }
@@ -16,7 +16,7 @@ export function asArray(value: unknown): unknown[] | undefined {
   return Array.isArray(value) ? value : undefined;
 }
 
-/** Narrows to a map of strings, dropping what is not a string; anything but an object gives undefined. */
+/** Narrows to a map of strings without the values that are no strings; undefined for anything but an object. */
 export function asTags(value: unknown): Record<string, string> | undefined {
   const object = asObject(value);
   if (!object) return undefined;

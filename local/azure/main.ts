@@ -5,17 +5,19 @@ import { deadLetterBlobs } from './event-grid/dead-letter-blobs-client.ts';
 import { startLocalAzure } from './server.ts';
 
 // node local/azure/main.ts --state-dir .local --functions-host http://127.0.0.1:7071 [--fleet sample]
-// Prints one line of JSON when it is up, and stays until it is told to stop or the process that started it is gone.
+// Prints one line of JSON when it is ready, and runs until it is stopped or the process that started it ends.
 const { values } = parseArgs({
   options: {
     'state-dir': { type: 'string', default: '.local' },
     'functions-host': { type: 'string' },
     fleet: { type: 'string', default: 'sample' },
-    /** JSON of settings that differ from the defaults. */
+    /** JSON of the settings that differ from the defaults. */
     settings: { type: 'string', default: '{}' },
-    /** The process that started this one runs the app and its storage, and answers for them by its channel. */
+    /**
+     * The process that started this one runs the app and its storage. It answers questions about them over its channel.
+     */
     'app-by-parent': { type: 'boolean', default: false },
-    /** Stay when stdin ends: for a start from a shell in the background. */
+    /** Continue when stdin ends, for a start in the background of a shell. */
     detached: { type: 'boolean', default: false },
   },
 });
@@ -25,7 +27,7 @@ if (values.fleet !== 'sample' && values.fleet !== 'empty') {
   process.exit(2);
 }
 
-// Connection string of the app's storage. It takes dead letters; without it they are seen in GET /events alone.
+// Connection string of the app's storage, which stores the dead letters. Without it only GET /events shows them.
 const storage = process.env.LOCAL_AZURE_STORAGE;
 
 const azure = await startLocalAzure({
@@ -53,6 +55,6 @@ if (process.connected) {
   process.stdin.resume();
 }
 
-// Last: whoever reads it may stop this process at once.
+// Print this last: the parent may stop this process as soon as it reads it.
 const { proxyUrl: proxy, controlUrl: control, signInUrl: signIn, env, owner } = azure;
 console.log(JSON.stringify({ proxy, control, signIn, env, owner, storage: azure.storage }));

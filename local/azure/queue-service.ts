@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 
 const XML = { 'content-type': 'application/xml' };
 
-/** The queue service as far as customer-managed keys go: a queue is made, and a message is put and peeked at. */
+/** The part of the queue service that customer-managed keys affect: create a queue, put and peek a message. */
 export function createQueueService(world: World): Service {
   const app = new Hono<ServiceEnv>();
   app.all('*', async (c) => {

@@ -2,23 +2,23 @@ import { Hono } from 'hono';
 import type { Clock } from './clock.ts';
 import type { Service, ServiceEnv } from './service.ts';
 
-/** A name that nobody else has (RFC 2606): what the app sends its notifications to in a local run. */
+/** The host of the app's notifications in a local run: a reserved name (RFC 2606). */
 export const RECEIVER_HOST = 'hooks.local-azure.example';
 
-/** One request that the receiver took. */
+/** A notification that the receiver accepted. */
 export interface ReceivedNotification {
   /** ISO 8601, on the local Azure's clock. */
   readonly time: string;
   readonly path: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** As it was sent: a signature is over its bytes. */
+  /** The bytes as sent, since a signature covers them. */
   readonly body: string;
 }
 
 /**
- * Somebody else's webhook: it takes every POST, keeps it, and answers 202. Faults make it fail, hang or lose its answer;
- * what a fault answers in its place is not taken.
+ * A webhook outside Azure: it accepts every POST, keeps it, and answers 202. Faults make it fail, hang or lose its
+ * answer. It does not keep a request that a fault answers.
  */
 export class Receiver {
   readonly received: ReceivedNotification[] = [];

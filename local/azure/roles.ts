@@ -1,7 +1,7 @@
 import { builtInRole, guidOf } from './roles/built-in-roles.ts';
 import type { RoleAssignment, RoleDefinition, World } from './world.ts';
 
-/** The definition a role assignment names: built-in, or custom wherever it was defined (its GUID is what counts). */
+/** The role definition with this id, built-in or custom. Only its GUID counts. */
 export function findRoleDefinition(world: World, roleDefinitionId: string): RoleDefinition | undefined {
   const builtIn = builtInRole(roleDefinitionId);
   if (builtIn) return builtIn;
@@ -28,8 +28,8 @@ export function actionMatches(pattern: string, action: string): boolean {
 const MANAGEMENT_GROUP = '/providers/microsoft.management/managementgroups/';
 
 /**
- * Whether an assignment's scope is `scope` itself or an ancestor of it. Every management group holds every subscription:
- * the tenant has no hierarchy of them.
+ * Whether an assignment's scope is `scope` or an ancestor of it. Every management group contains every subscription,
+ * since the tenant has no hierarchy of them.
  */
 export function scopeCovers(assigned: string, scope: string): boolean {
   const parent = assigned.toLowerCase().replace(/\/+$/, '');
@@ -47,12 +47,12 @@ function grants(role: RoleDefinition, action: string, kind: 'action' | 'dataActi
   );
 }
 
-/** Whether an assignment that was made for a time has ended. */
+/** Whether an assignment with an end is over. */
 export function isOver({ clock }: World, { endMs }: RoleAssignment): boolean {
   return endMs !== undefined && endMs <= clock.nowMs();
 }
 
-/** The assignments that let a principal do `action` at `scope`, each once it has propagated, whatever its condition. */
+/** The propagated assignments that grant a principal `action` at `scope`, whatever their conditions. */
 export function* grantingAssignments(
   world: World,
   principalObjectId: string,
@@ -72,15 +72,15 @@ export function* grantingAssignments(
   }
 }
 
-/** The first of them; undefined if none does. */
+/** The first such assignment; undefined if there is none. */
 function grantingAssignment(...of: Parameters<typeof grantingAssignments>): RoleAssignment | undefined {
   for (const assignment of grantingAssignments(...of)) return assignment;
   return undefined;
 }
 
 /**
- * Whether Azure RBAC lets a principal (by object id) do `action` at `scope` (an ARM id; for a key
- * `<vault id>/keys/<name>`). Role assignments are inherited from every ancestor and count after the propagation delay.
+ * Whether Azure RBAC allows a principal (by object id) `action` at `scope` (an ARM id; for a key `<vault
+ * id>/keys/<name>`). Role assignments are inherited from every ancestor, and count after the propagation delay.
  */
 export function isAllowed(
   world: World,

@@ -16,7 +16,7 @@ import {
 import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
 import type { Vault, World } from './world.ts';
 
-/** A diagnostic setting, as the deployment makes it. */
+/** A diagnostic setting like the deployment's. */
 function addAuditLog(world: World, scope: string, workspaceId: string): void {
   const type = 'Microsoft.Insights/diagnosticSettings';
   const id = `${scope}/providers/${type}/cmk-autopilot`;
@@ -25,8 +25,8 @@ function addAuditLog(world: World, scope: string, workspaceId: string): void {
 }
 
 /**
- * The owner of the local run as Azure makes one: Owner has no data actions, so without a role of its own on a vault it is
- * refused there (`ForbiddenByRbac`). On the sample vaults it has one.
+ * Gives the owner of the local run what Azure gives one: Owner has no data actions, so without a role on a vault it
+ * gets `ForbiddenByRbac`. It has such a role on the sample vaults.
  */
 function makePlainOwner(world: World, vaults: readonly Vault[]): void {
   for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
@@ -45,7 +45,7 @@ function makePlainOwner(world: World, vaults: readonly Vault[]): void {
   }
 }
 
-/** The fleet that `npm start` shows and people script against. Its names are part of the contract of the local run. */
+/** The fleet of `npm start`, for demonstrations and scripts. Its names are part of the contract of the local run. */
 export function sampleFleet(world: World): void {
   const main = addSubscription(world, { subscriptionId: SUBSCRIPTION_ID, displayName: 'Local Files' });
   const second = addSubscription(world, { subscriptionId: SECOND_SUBSCRIPTION_ID, displayName: 'Local Records' });
@@ -99,7 +99,7 @@ export function sampleFleet(world: World): void {
     addAccount(world, archive, { name, identity, shares, key: archiveKey });
   }
 
-  // Not storage accounts, and cut off by the same key all the same: a dry run shows them.
+  // Not storage accounts, but the same key cuts them off too: a dry run shows them.
   const archiveKeyId = `https://kv-files.vault.azure.net/keys/archive-key/${archiveVersion.version}`;
 
   addOtherResource(world, archive, 'Microsoft.Compute/diskEncryptionSets', 'des-archive', {
@@ -116,7 +116,7 @@ export function sampleFleet(world: World): void {
     version: '12.0',
   });
 
-  // In another subscription: their own, system-assigned identities.
+  // In another subscription, with system-assigned identities.
   for (const name of ['strecords01', 'strecords02']) addAccount(world, records, { name, shares, key: recordsKey });
 
   addAccount(world, plain, { name: 'stplain01', shares });
@@ -126,7 +126,7 @@ export function sampleFleet(world: World): void {
   addAuditLog(world, hsm.id, workspaceId);
   addKeyVersion(world, hsm, 'vault-key');
 
-  // Without a policy a Managed HSM rotates no key, on demand neither.
+  // A Managed HSM rotates a key only if it has a policy, even on demand.
   setRotationPolicy(world, hsm, 'vault-key', {
     lifetimeActions: [{ trigger: { timeAfterCreate: 'P18M' }, action: { type: 'Rotate' } }],
     attributes: { expiryTime: 'P2Y' },

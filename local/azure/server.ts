@@ -37,22 +37,25 @@ import { startStorageFront } from './wire/storage-front.ts';
 import type { World, WorldSettings } from './world.ts';
 
 export interface LocalAzureOptions {
-  /** Folder of the CA and the server certificate; made there on the first start, used again afterwards. */
+  /** Folder of the CA and the server certificate. Created on the first start, reused afterwards. */
   readonly stateDir: string;
-  /** Base URL of the local Functions host, for event delivery; undefined while there is none. */
+  /** Base URL of the local Functions host, for the delivery of events; undefined while it does not run. */
   readonly functionsHost?: () => string | undefined;
   readonly settings?: Partial<WorldSettings>;
-  /** What the tenant holds at the start. */
+  /** The content of the tenant at the start. */
   readonly fleet?: 'sample' | 'empty';
-  /** Where Event Grid puts what it cannot deliver. */
+  /** Stores what Event Grid cannot deliver. */
   readonly writeDeadLetter?: EventGridOptions['writeDeadLetter'];
-  /** Connection string of the app's storage; with it the storage is served by {@link LocalAzure.storage}, under faults. */
+  /** Connection string of the app's storage. If given, {@link LocalAzure.storage} serves it, with faults. */
   readonly storage?: string | (() => string);
-  /** Whoever runs the app, whose processes the control API commands and whose clocks follow this one. */
+  /** Runs the app: the control API commands its processes, and its clocks follow the local Azure's. */
   readonly app?: AppControl;
 }
 
-/** Node's five seconds end while a client of a busy machine is about to send: its request would be lost, which clients then tell. */
+/**
+ * Node's default of five seconds ends just when a client on a busy machine sends: the client would report its lost
+ * request.
+ */
 const KEEP_ALIVE_MS = 120_000;
 
 /** A running local Azure. */
@@ -63,15 +66,15 @@ export interface LocalAzure {
   readonly faults: Faults;
   /** The request log. */
   readonly requests: RequestLog;
-  /** That of the app's storage, apart because queues are looked into all the time. */
+  /** The log of the app's storage, which is separate because the app polls its queues all the time. */
   readonly storageRequests: RequestLog;
-  /** Connection string for the app. */
+  /** Connection string of the app's storage for the app. */
   readonly storage: string | undefined;
   /** Every event with its deliveries. */
   readonly events: readonly unknown[];
-  /** What the receiver of notifications took, under {@link RECEIVER_HOST}. */
+  /** The notifications that the receiver accepted at {@link RECEIVER_HOST}. */
   readonly received: readonly ReceivedNotification[];
-  /** Environment variables that make a client process (Node, Python, curl) talk to it. */
+  /** Environment variables that connect a client process (Node, Python, curl) to the local Azure. */
   readonly env: Record<string, string>;
   /** An owner's sign-in, as environment variables of the Azure SDKs. */
   readonly owner: Record<
@@ -80,7 +83,7 @@ export interface LocalAzure {
   >;
   readonly proxyUrl: string;
   readonly controlUrl: string;
-  /** Entra ID for a browser: the origin under which people sign in to a page. */
+  /** Entra ID for a browser: the origin at which users sign in to a page. */
   readonly signInUrl: string;
   close(): Promise<void>;
 }
@@ -114,7 +117,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const gateway = createGateway({ world, tokens, faults, log: requests, route });
   const azure = createHttpsServer({ cert, key, keepAlive: true, keepAliveTimeout: KEEP_ALIVE_MS }, gateway);
 
-  azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
+  azure.on('tlsClientError', () => {}); // a client that does not trust the CA reports it by its own error
 
   const resolves = (host: string) => !/\.(vault|managedhsm)\.azure\.net$/.test(host) || vaultExists(world, host);
   const proxy = createProxy(azure, world.clock, requests, resolves);
@@ -140,7 +143,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     ),
   );
 
-  // The same Entra ID for a browser that has not joined: it knows neither the proxy nor the CA.
+  // The same Entra ID for a browser without the proxy and the CA.
   const signIn = createHttpServer(
     onlyLocal(getRequestListener(login.fetch as Parameters<typeof getRequestListener>[0])),
   );
@@ -208,7 +211,7 @@ function router(world: World, login: Service): (host: string) => Service | undef
     const [, dataService = ''] = /\.(\w+)\.core\.windows\.net$/.exec(host) ?? [];
     if (Object.hasOwn(dataServices, dataService)) {
       const account = world.storageAccounts.get(host.slice(0, host.indexOf('.')));
-      if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now
+      if (account) lookForNewVersions(world, account); // the version that Storage uses by now counts
       return dataServices[dataService];
     }
     return named[host];

@@ -1,24 +1,24 @@
 import type { Hono } from 'hono';
 import type { Principal } from './world.ts';
 
-/** Who calls, as the validated bearer token says; the server sets it before a service sees the request. */
+/** The caller in the validated bearer token. The server sets it before it calls a service. */
 export interface Caller {
   readonly principal: Principal;
   /** The token's `aud`. */
   readonly audience: string;
-  /** Everything that the token says. */
+  /** All claims of the token. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * What each service's routes find in their context. `caller` is undefined when the request has no bearer token, or one
- * that does not verify: each service refuses in its own words.
+ * The context of each service's routes. `caller` is undefined without a valid bearer token: each service has its own
+ * refusal.
  */
 export interface ServiceEnv {
   Variables: { caller: Caller | undefined };
 }
 
-/** One Azure service: it is handed requests whose URL carries Azure's own host name. */
+/** An Azure service. It gets requests whose URL has Azure's own host name. */
 export type Service = Hono<ServiceEnv>;
 
 /** The error envelope of ARM and Key Vault. */

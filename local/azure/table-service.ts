@@ -6,7 +6,7 @@ import type { Service, ServiceEnv } from './service.ts';
 import { requireRight, requireServiceKey } from './storage/service-key.ts';
 import type { World } from './world.ts';
 
-/** The table service as far as customer-managed keys go: a table is made, an entity is inserted, and all are listed. */
+/** The part of the table service that customer-managed keys affect: create a table, insert an entity, list all. */
 export function createTableService(world: World): Service {
   const app = new Hono<ServiceEnv>();
   app.all('*', async (c) => {

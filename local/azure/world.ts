@@ -2,8 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from './clock.ts';
 
 /**
- * What the local Azure knows. The services (ARM, Key Vault, Event Grid, the file service, Entra ID) read and change it;
- * none of them keeps state of its own that another one needs.
+ * The state of the local Azure. All services (ARM, Key Vault, Event Grid, the file service, Entra ID) read and change
+ * it; none has state of its own that another one needs.
  */
 export interface World {
   readonly clock: Clock;
@@ -20,19 +20,19 @@ export interface World {
   readonly managedHsms: Map<string, Vault>;
   /** By account name, lower case (names are unique in all Azure). */
   readonly storageAccounts: Map<string, StorageAccount>;
-  /** Accounts that were deleted and can be recovered, by the time of that (epoch milliseconds). */
+  /** Deleted accounts that can be recovered, with the time of the deletion (epoch milliseconds). */
   readonly deletedAccounts: { readonly account: StorageAccount; readonly deletedMs: number }[];
-  /** Resources of other types, which Resource Graph alone shows; by ARM id, lower case. */
+  /** Resources of other types, which only Resource Graph shows; by ARM id, lower case. */
   readonly otherResources: Map<string, OtherResource>;
   /** By ARM id, lower case. */
   readonly identities: Map<string, UserAssignedIdentity>;
   /** By ARM id, lower case. */
   readonly roleAssignments: Map<string, RoleAssignment>;
-  /** Custom role definitions by ARM id, lower case; built-in ones are code. */
+  /** Custom role definitions by ARM id, lower case. The built-in ones are in the code. */
   readonly roleDefinitions: Map<string, RoleDefinition>;
-  /** By ARM id, lower case, those of system topics too. */
+  /** By ARM id, lower case; includes those of system topics. */
   readonly eventSubscriptions: Map<string, EventSubscription>;
-  /** ARM ids, lower case, of the functions whose code is deployed: Event Grid takes no other as a destination. */
+  /** ARM ids, lower case, of the functions with deployed code. Event Grid accepts only these as destinations. */
   readonly functions: Set<string>;
   /** By ARM id, lower case. */
   readonly systemTopics: Map<string, SystemTopic>;
@@ -42,70 +42,74 @@ export interface World {
   readonly extensions: Map<string, ExtensionResource>;
   /** Log Analytics workspaces by their customer id (a GUID, lower case). */
   readonly workspaces: Map<string, Workspace>;
-  /** The audit logs of the vaults, in the order in which they were written. */
+  /** The audit logs of the vaults, in order of writing. */
   readonly vaultLog: VaultLogEntry[];
-  /** Changes that were carried out, oldest first. */
+  /** Successful changes, oldest first. */
   readonly activity: Activity[];
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
   readonly principals: Map<string, Principal>;
   /** Object ids of the owners of the API's app registration, and of its service principal. */
   readonly apiOwners: { readonly applications: string[]; readonly servicePrincipals: string[] };
-  /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
+  /** Key Vault calls it; Event Grid delivers the event to every matching event subscription. */
   publish: (event: VaultEvent) => void;
   publishChange: (event: ResourceEvent) => void;
 }
 
-/** Behaviours that Microsoft does not document: each is a setting, changeable while it runs. */
+/** Settings for behaviour that Microsoft does not document. They can change at run time. */
 export interface WorldSettings {
-  /** A PATCH with `keyversion: ""` on an account that is automatic already resolves the newest version at once. */
+  /** A PATCH with `keyversion: ""` on an automatic account resolves the newest version at once. */
   refreshAutomaticOnPatch: boolean;
-  /** Automatic accounts look for a new version this long after their last look (documented: daily). */
+  /** Time between two checks of an automatic account for a new version (documented: daily). */
   automaticCheckMs: number;
-  /** A PATCH that moves an account off a disabled or deleted key is taken. */
+  /** A PATCH may move an account off a disabled or deleted key. */
   repointFromDisabledKey: boolean;
-  /** How long after a key is disabled (or enabled) the file service notices. */
+  /** Delay until the file service notices that a key was disabled or enabled. */
   fileServiceDelayMs: number;
-  /** How long after a role assignment is made it counts. */
+  /** Delay until a role assignment counts. */
   rolePropagationMs: number;
-  /** How long deleting a key takes: until then it is neither there nor among the deleted keys. Azure takes 10 s and more. */
+  /** How long a deletion of a key takes. Until then the key is neither live nor deleted. Azure takes 10 s and more. */
   keyDeletionMs: number;
-  /** `encryption.identity` can go from a user-assigned identity to a system-assigned one that has no access to the key. */
+  /**
+   * `encryption.identity` may change from a user-assigned identity to a system-assigned one without access to the key.
+   */
   switchToBlindIdentity: boolean;
-  /** Rotate copies the tags of the version before. */
+  /** Rotate copies the tags of the previous version. */
   rotateCopiesTags: boolean;
-  /** How long after it was written an entry of a log can be read in its workspace. */
+  /** Delay until a log entry can be read in its workspace. */
   logDelayMs: number;
-  /** Role assignments are enforced for callers of ARM and Key Vault (a storage identity's access is always checked). */
+  /** ARM and Key Vault enforce the roles of their callers. The access of a storage identity is always checked. */
   enforceRoles: boolean;
-  /** The token buckets of ARM, the Storage resource provider and Key Vault refuse with 429. */
+  /** The token buckets of ARM, the Storage resource provider and Key Vault answer 429. */
   throttle: boolean;
-  /** Added to every answer. */
+  /** Delay of every answer. */
   latencyMs: number;
-  /** An ARM create answers at once with its end state instead of passing through Creating / RegisteringDns. */
+  /** A create in ARM returns the final state, instead of Creating or RegisteringDns. */
   instantProvisioning: boolean;
   /**
-   * What a PATCH means for the fields of `encryption` that it leaves out: `merge` keeps them, `replace` drops them (but
-   * for infrastructure encryption, which cannot change).
+   * The effect of a PATCH on the fields of `encryption` that it omits: `merge` keeps them, `replace` removes them
+   * (except infrastructure encryption, which cannot change).
    */
   encryptionPatch: 'merge' | 'replace';
   /** Accounts on a page of a storage account list. */
   storageListPageSize: number;
   /**
-   * Answers have the sparser of the forms that were recorded: a list of ARM begins with an empty page that links on, a
-   * rotation policy that was never set has no id and null for its attributes, and a DELETE of Event Grid can be followed
-   * by its `Location` alone.
+   * Answers have the sparser of the recorded forms: a list of ARM begins with an empty page that has a link, a rotation
+   * policy that was never set has no id and null attributes, and a DELETE of Event Grid can only be polled by its
+   * `Location`.
    */
   sparseAnswers: boolean;
-  /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
+  /**
+   * `listKeys` returns the keys of storage accounts; false refuses, as `allowSharedKeyAccess: false` with a lock does.
+   */
   listKeysAllowed: boolean;
-  /** How long Storage takes for a write of an account, which has the account to itself meanwhile. Azure takes up to 36 s. */
+  /** How long Storage takes to write an account, and refuses other writes meanwhile. Azure takes up to 36 s. */
   accountWriteMs: number;
   /**
-   * The IPv4 address from which a vault's firewall sees every client of this machine. A private one (RFC 1918) comes by a
-   * private endpoint, to which no firewall applies.
+   * The IPv4 address that a vault's firewall sees for every client of this machine. A private one (RFC 1918) stands for
+   * a private endpoint, which no firewall checks.
    */
   callerAddress: string;
-  /** The order in which Key Vault lists a key's versions; oldest first when absent. */
+  /** The order in which Key Vault lists a key's versions; by default oldest first. */
   versionListOrder?: 'oldestFirst' | 'newestFirst' | 'byVersion';
 }
 
@@ -139,13 +143,13 @@ export interface Vault {
   /** By key name, lower case. */
   readonly keys: Map<string, Key>;
   readonly deletedKeys: Map<string, DeletedKey>;
-  /** Absent from vaults that were made before Azure kept it. */
+  /** Absent for vaults older than Azure's `systemData`. */
   systemData?: SystemData;
-  /** A Managed HSM has it, and nothing else: its keys have an access control of their own. */
+  /** Only a Managed HSM has it: the access control of its keys. */
   readonly local?: LocalAccess;
 }
 
-/** Who made and last wrote a resource, and when (ISO 8601), as ARM shows it. */
+/** Who created and last wrote a resource, and when (ISO 8601), as ARM shows it. */
 export interface SystemData {
   readonly createdBy: string;
   readonly createdByType: 'User' | 'Application' | 'ManagedIdentity';
@@ -155,11 +159,11 @@ export interface SystemData {
   readonly lastModifiedAt: string;
 }
 
-/** The role-based access control of a Managed HSM's keys, which Azure RBAC knows nothing of. */
+/** The role-based access control of a Managed HSM's keys, which is separate from Azure RBAC. */
 export interface LocalAccess {
   /** By name, lower case. */
   readonly roleAssignments: Map<string, LocalRoleAssignment>;
-  /** Custom ones by name, lower case; built-in ones are code. */
+  /** Custom ones by name, lower case. The built-in ones are in the code. */
   readonly roleDefinitions: Map<string, LocalRoleDefinition>;
 }
 
@@ -195,7 +199,7 @@ export interface KeyVersion {
   readonly version: string;
   readonly kty: 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM';
   readonly keySize: number;
-  /** The private key, made when it is first asked for: wrap and unwrap really work. */
+  /** The private key, generated on first use: wrap and unwrap really work. */
   readonly privateKey: KeyObject;
   keyOps: string[];
   tags: Record<string, string> | undefined;
@@ -205,18 +209,20 @@ export interface KeyVersion {
   exp: number | undefined;
   readonly created: number;
   updated: number;
-  /** Epoch milliseconds of the last change of `enabled`: the file service notices later. */
+  /** Epoch milliseconds of the last change of `enabled`, which the file service notices later. */
   enabledChangedMs: number;
-  /** Imported key material (BYOK): Key Vault cannot rotate it by policy. */
+  /** Imported key material (BYOK), which Key Vault cannot rotate by policy. */
   readonly imported: boolean;
-  /** Of a key in hardware; absent: the current one, `2`. */
+  /** For a key in hardware. Absent: the current platform, `2`. */
   hsmPlatform?: '1' | '2';
 }
 
 export interface DeletedKey extends Key {
   readonly deletedDate: number;
   readonly scheduledPurgeDate: number;
-  /** Epoch milliseconds of the end of its deletion: until then it is not among the deleted keys. Absent: it is over. */
+  /**
+   * Epoch milliseconds at which its deletion completes: until then it is not among the deleted keys. Absent: completed.
+   */
   readonly deletedFromMs?: number;
 }
 
@@ -257,15 +263,15 @@ export interface StorageAccount {
   readonly queues: Map<string, string[]>;
   /** Entities, by table name. */
   readonly tables: Map<string, object[]>;
-  /** Epoch milliseconds of the last time an automatic account looked for a new version. */
+  /** Epoch milliseconds of the last check of an automatic account for a new version. */
   lastKeyCheckMs: number;
-  /** Until when its unwraps are in the log of its vault. */
+  /** The log of its vault has its unwraps up to this time. */
   loggedUntilMs?: number;
 }
 
 export interface BlobContainer {
   readonly name: string;
-  /** Undefined: blobs are under the key of the account. */
+  /** Undefined: the account's key encrypts the blobs. */
   readonly defaultEncryptionScope: string | undefined;
   /** By blob name. */
   readonly blobs: Map<string, Blob>;
@@ -282,11 +288,11 @@ export interface ImmutabilityPolicy {
 
 interface Blob {
   readonly content: Buffer;
-  /** Lower case; undefined: it is under the key of the account. */
+  /** Lower case. Undefined: the account's key encrypts it. */
   readonly scope: string | undefined;
 }
 
-/** `properties.encryption` in the words of the wire (facts: lower-case `keyvaultproperties`). */
+/** `properties.encryption` as on the wire, with Azure's lower-case `keyvaultproperties`. */
 export interface StorageEncryption {
   keySource: string;
   services: Record<string, { enabled: boolean; keyType: string; lastEnabledTime?: string }>;
@@ -325,10 +331,10 @@ export interface FileShare {
   modifiedTime?: string;
 }
 
-/** A resource of another service, kept as it was written: a disk encryption set, a SQL server. */
+/** A resource of another service, stored as written: a disk encryption set, a SQL server. */
 export interface OtherResource {
   readonly id: string;
-  /** As Azure spells it: `Microsoft.Compute/diskEncryptionSets`. */
+  /** In Azure's spelling: `Microsoft.Compute/diskEncryptionSets`. */
   readonly type: string;
   location: string;
   tags?: Record<string, string>;
@@ -358,7 +364,7 @@ export interface RoleAssignment {
   condition?: string | undefined;
   conditionVersion?: string | undefined;
   description?: string | undefined;
-  /** When it ends; absent: never. */
+  /** Absent: it has no end. */
   readonly endMs?: number;
 }
 
@@ -372,7 +378,7 @@ export interface RoleDefinition {
   readonly notDataActions: string[];
   readonly assignableScopes: string[];
   readonly description?: string;
-  /** Of a custom role. */
+  /** Only for a custom role. */
   readonly history?: { createdMs: number; updatedMs: number; createdBy: string; updatedBy: string };
 }
 
@@ -384,11 +390,11 @@ export interface SystemTopic {
   source: string;
   topicType: string;
   identity?: IdentityBlock;
-  /** While it is not yet `Succeeded`. */
+  /** Absent once it is `Succeeded`. */
   provisioningState?: string;
 }
 
-/** A topic that applications publish to: it has its event subscriptions, and takes no events here. */
+/** A topic for the events of applications. It has event subscriptions, but accepts no events here. */
 export interface CustomTopic {
   readonly id: string;
   readonly name: string;
@@ -396,42 +402,42 @@ export interface CustomTopic {
   tags: Record<string, string>;
   sku: Record<string, unknown>;
   identity: IdentityBlock;
-  /** What was asked for under `properties`. */
+  /** `properties` of the request. */
   properties: Record<string, unknown>;
   readonly metricResourceId: string;
-  /** While it is not yet `Succeeded`. */
+  /** Absent once it is `Succeeded`. */
   provisioningState?: string;
 }
 
 export interface EventSubscription {
   readonly id: string;
   readonly name: string;
-  /** ARM id of the vault whose events it wants. */
+  /** ARM id of the vault whose events it gets. */
   readonly topic: string;
   /** Everything under `properties` as ARM shows it. */
   properties: Record<string, unknown>;
 }
 
-/** What hangs on a resource by its provider: a diagnostic setting, a lock, a federated credential of an identity. */
+/** A resource that extends another one: a diagnostic setting, a lock, a federated credential of an identity. */
 export interface ExtensionResource {
   readonly id: string;
   readonly type: string;
   readonly scope: string;
-  /** Everything under `properties`, as it was put. */
+  /** Everything under `properties`, as written. */
   readonly properties: Record<string, unknown>;
 }
 
 export interface Workspace {
   readonly id: string;
-  /** What queries name it by. */
+  /** The id that queries use. */
   readonly customerId: string;
 }
 
-/** An entry of a vault's audit log (category AuditEvent), or a row of them, one an hour. */
+/** An entry of a vault's audit log (category AuditEvent), or a row for an hour of them. */
 export interface VaultLogEntry {
   readonly id: string;
   readonly vaultId: string;
-  /** ARM id of the workspace that it went to, lower case. */
+  /** ARM id of the workspace that has it, lower case. */
   readonly workspace: string;
   readonly table: 'AzureDiagnostics' | 'AZKVAuditLogs';
   /** `KeyWrap`, `KeyList` … */
@@ -441,7 +447,7 @@ export interface VaultLogEntry {
   readonly objectId: string | undefined;
   readonly appId: string | undefined;
   readonly status: number;
-  /** Epoch milliseconds, of the first and the last of the row. */
+  /** Epoch milliseconds of the first and the last entry of the row. */
   readonly fromMs: number;
   toMs: number;
 }
@@ -456,7 +462,7 @@ export interface Activity {
   readonly correlationId: string;
 }
 
-/** Someone who can sign in at the local Entra ID. */
+/** A user or an application that can sign in at the local Entra ID. */
 export interface Principal {
   readonly displayName: string;
   readonly clientId: string;
@@ -467,17 +473,17 @@ export interface Principal {
   readonly appRoles: string[];
 }
 
-/** A write, deletion or action that Resource Manager carried out. */
+/** A write, deletion or action that Resource Manager completed. */
 export interface ResourceEvent {
   readonly subscriptionId: string;
   readonly kind: 'Write' | 'Delete' | 'Action';
-  /** What the request was sent to; of an action the resource that it is about. */
+  /** The target of the request; for an action, the resource without the action. */
   readonly resourceId: string;
   /** `Microsoft.Storage/storageAccounts/write` */
   readonly operation: string;
   readonly claims: Readonly<Record<string, unknown>>;
   readonly correlationId: string;
-  /** Absent: it made the resource. */
+  /** Absent: the request created the resource. */
   readonly httpRequest?: { readonly method: string; readonly url: string };
 }
 

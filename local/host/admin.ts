@@ -5,21 +5,21 @@ import type { Invoker } from './invoker.ts';
 import { triggerData } from './queue-message.ts';
 
 export interface AdminContext {
-  /** By name, case aside, as the admin API of the host looks functions up. */
+  /** By name. The host's admin API ignores case. */
   readonly functions: ReadonlyMap<string, RegisteredFunction>;
   readonly invoker: Invoker;
   /** Trigger type of a function, such as `timerTrigger`. */
   readonly triggerType: (fn: RegisteredFunction) => string;
-  /** The value of a timer trigger. */
+  /** The trigger value for a timer function. */
   readonly timerData: (fn: RegisteredFunction) => TypedData;
-  /** What stopped the app from loading. */
+  /** Why the app did not load; undefined if it did. */
   readonly failure: string | undefined;
 }
 
 /**
- * The host's admin API as far as it is of use locally; without the master key that Azure asks for.
- * `GET /admin/host/status`, `GET /admin/functions`, and `POST /admin/functions/{name}` with `{"input": "…"}`, which
- * starts a function and answers 202 without waiting for it. As in the real host, its body has to be declared as JSON.
+ * The part of the host's admin API that is useful locally, without Azure's master key: `GET /admin/host/status`, `GET
+ * /admin/functions`, and `POST /admin/functions/{name}` with `{"input": "…"}`, which starts a function and answers 202
+ * at once. As in the real host, the body has to be declared as JSON.
  */
 export async function handleAdmin(
   context: AdminContext,
@@ -36,7 +36,7 @@ export async function handleAdmin(
       state: context.failure === undefined ? 'Running' : 'Error',
       errors: context.failure === undefined ? [] : [context.failure],
       processId: process.pid,
-      functionsRunning: context.invoker.running, // not in Azure's answer
+      functionsRunning: context.invoker.running, // Azure's answer does not have it
     });
 
     return;
@@ -92,7 +92,7 @@ function find(functions: ReadonlyMap<string, RegisteredFunction>, name: string):
   return undefined;
 }
 
-/** Undefined when the body is not `{"input": …}`. An input that is no text is taken as its JSON. */
+/** Undefined unless the body is `{"input": …}`. An input other than text is passed as its JSON. */
 function parseInput(body: string): string | undefined {
   try {
     const { input } = JSON.parse(body) as { input?: unknown };

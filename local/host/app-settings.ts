@@ -3,7 +3,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /**
  * Resolves `%SETTING%` in a binding's option.
  *
- * @throws when the setting does not exist: the real host does not start the function either.
+ * @throws if the setting does not exist, since the real host does not start the function either
  */
 export function resolveSettings(text: string, env: Environment): string {
   return text.replaceAll(/%([^%]+)%/g, (expression, name: string) => {
@@ -14,10 +14,10 @@ export function resolveSettings(text: string, env: Environment): string {
 }
 
 /**
- * The connection string behind a binding's `connection`: the app setting of that name, or of that name after
- * `AzureWebJobs`; without a name, `AzureWebJobsStorage`.
+ * The connection string of a binding's `connection`: the app setting with that name, or with that name after
+ * `AzureWebJobs`; by default `AzureWebJobsStorage`.
  *
- * @throws when there is none. Identity-based connections (`NAME__accountName`) work in Azure only.
+ * @throws if there is none. Identity-based connections (`NAME__accountName`) work only in Azure.
  */
 export function connectionString(connection: unknown, env: Environment): string {
   const name = typeof connection === 'string' && connection !== '' ? resolveSettings(connection, env) : 'Storage';

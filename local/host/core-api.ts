@@ -15,9 +15,9 @@ const HOOKS: readonly string[] = [
   'log',
 ] satisfies HookName[];
 
-/** What an app has registered, and the module through which it does so. */
+/** The registrations of an app, and the module with which it makes them. */
 export class AppRegistry {
-  /** By function name. A name registered twice keeps the last one, as the worker does. */
+  /** By function name. A later registration replaces an earlier one of the same name, as in the worker. */
   readonly functions = new Map<string, RegisteredFunction>();
   readonly #hooks = new Map<string, HookCallback[]>();
   readonly #log: (level: CoreLogLevel, message: string) => void;
@@ -28,17 +28,17 @@ export class AppRegistry {
     this.#log = log;
   }
 
-  /** From here on nothing can be registered: the host has read the functions. */
+  /** Rejects registrations from now on, since the host has read the functions. */
   finishStartup(): void {
     this.#started = true;
   }
 
-  /** Runs the hooks of one kind, one after the other, each seeing what the ones before changed. */
+  /** Runs the hooks of one kind in order. Each sees the changes of the earlier ones. */
   async runHooks(name: HookName, context: Record<string, unknown>): Promise<void> {
     for (const hook of this.#hooks.get(name) ?? []) await hook(context);
   }
 
-  /** Log hooks cannot be waited for: a record is written where it happens. */
+  /** The host does not wait for log hooks, since it writes a record at once. */
   runLogHooks(context: Record<string, unknown>): void {
     for (const hook of this.#hooks.get('log') ?? []) hook(context);
   }

@@ -1,12 +1,12 @@
 /**
- * The part of `@azure/functions-core` that `@azure/functions` uses. The package of that name has types only and is
- * not needed at run time: in Azure the language worker supplies the module, here {@link CoreApi} does.
+ * The part of `@azure/functions-core` that `@azure/functions` uses. The package with that name has only types: in Azure
+ * the language worker supplies the module, here {@link CoreApi} does.
  */
 
 export type CoreLogLevel = 'trace' | 'debug' | 'information' | 'warning' | 'error' | 'critical' | 'none';
 export type CoreLogCategory = 'user' | 'system' | 'customMetric';
 
-/** A value on its way between host and worker; exactly one field is set. */
+/** A value between host and worker. Exactly one field is set. */
 export interface TypedData {
   string?: string;
   json?: string;
@@ -20,7 +20,7 @@ export interface Nullable<T> {
   value?: T;
 }
 
-/** An HTTP request on its way in, or a reply on its way out. */
+/** An HTTP request or its reply. */
 export interface HttpData {
   url?: string;
   method?: string;
@@ -46,7 +46,7 @@ export interface HttpCookie {
   maxAge?: Nullable<number>;
 }
 
-/** One binding of a function: what the library was given, plus name and direction. */
+/** One binding of a function: the library's options, plus name and direction. */
 export interface Binding {
   type: string;
   direction: 'in' | 'out';
@@ -91,7 +91,7 @@ export interface CoreInvocationContext {
   log(level: CoreLogLevel, category: CoreLogCategory, message: string): void;
 }
 
-/** One run of one function, as the library drives it. */
+/** One run of a function, in the steps of the library. */
 export interface InvocationModel {
   getArguments(): Promise<{ context: unknown; inputs: unknown[] }>;
   invokeFunction(context: unknown, inputs: unknown[], callback: FunctionCallback): Promise<unknown>;
@@ -108,7 +108,7 @@ export interface ProgrammingModel {
 export type HookName = 'appStart' | 'appTerminate' | 'preInvocation' | 'postInvocation' | 'log';
 export type HookCallback = (context: Record<string, unknown>) => unknown;
 
-/** What `require('@azure/functions-core')` answers. */
+/** The module that `require('@azure/functions-core')` returns. */
 export interface CoreApi {
   readonly version: string;
   readonly hostVersion: string;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RegisteredFunction } from './core-types.ts';
 import type { Invoker } from './invoker.ts';
 
-/** Where Event Grid delivers: `POST /runtime/webhooks/eventgrid?functionName=…&code=…`. */
+/** The path for Event Grid's deliveries: `POST /runtime/webhooks/eventgrid?functionName=…&code=…`. */
 export const EVENT_GRID_PATH = '/runtime/webhooks/eventgrid';
 
 interface Reply {
@@ -11,7 +11,7 @@ interface Reply {
   readonly body?: string;
 }
 
-/** Answers one call of Event Grid, in the way of the Event Grid extension. */
+/** Answers a request of Event Grid as the Event Grid extension does. */
 export async function handleEventGrid(
   functions: ReadonlyMap<string, RegisteredFunction>,
   invoker: Invoker,
@@ -24,7 +24,7 @@ export async function handleEventGrid(
   try {
     reply = await answer(functions, invoker, url, request, body);
   } catch (error) {
-    // A body that cannot be read as the header promises: the extension lets the exception through.
+    // The extension does not catch the exception for a body that does not match its header.
     reply = { status: 500, body: error instanceof Error ? error.message : String(error) };
   }
 
@@ -63,7 +63,7 @@ async function answer(
   }
 }
 
-/** Query names are compared without regard to case, their values are not. */
+/** Compares the names in a query without regard to case, but not the values. */
 function parameter(url: URL, name: string): string | undefined {
   for (const [key, value] of url.searchParams) {
     if (key.toLowerCase() === name.toLowerCase()) return value;
@@ -71,7 +71,7 @@ function parameter(url: URL, name: string): string | undefined {
   return undefined;
 }
 
-/** An array holds the event; a single CloudEvent has its data encoded once more. */
+/** An array contains the event. A single CloudEvent has its data encoded twice. */
 function validationCode(body: unknown): string {
   const event = (Array.isArray(body) ? body[0] : body) as { data?: unknown } | undefined;
   const data = typeof event?.data === 'string' ? JSON.parse(event.data) : event?.data;
@@ -80,7 +80,7 @@ function validationCode(body: unknown): string {
   return code;
 }
 
-/** One run for each event, all at once. One that fails fails the delivery, and Event Grid sends every event again. */
+/** One run for each event, in parallel. If one fails, the delivery fails, and Event Grid sends all events again. */
 async function notify(fn: RegisteredFunction, invoker: Invoker, body: unknown): Promise<Reply> {
   if (typeof body !== 'object' || body === null) throw new TypeError('The body is neither a JSON object nor an array.');
 

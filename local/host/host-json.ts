@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 export interface QueueSettings {
   readonly messageEncoding: 'base64' | 'none';
-  /** Messages taken at once, 1 to 32. */
+  /** Number of messages in a batch, 1 to 32. */
   readonly batchSize: number;
-  /** The next batch is taken when no more than this many messages are being worked on. */
+  /** The listener gets the next batch once it works on no more messages than this. */
   readonly newBatchThreshold: number;
   readonly maxDequeueCount: number;
   /** Milliseconds until a failed message is visible again. */
@@ -13,7 +13,7 @@ export interface QueueSettings {
   readonly maxPollingIntervalMs: number;
 }
 
-/** What this host honours of host.json. */
+/** The options of host.json that this host supports. */
 export interface HostSettings {
   readonly routePrefix: string;
   readonly queues: QueueSettings;
@@ -22,7 +22,7 @@ export interface HostSettings {
 
 type Json = Record<string, unknown>;
 
-/** @throws when the file is missing, not JSON, not of version 2.0, or holds a value that the host would refuse. */
+/** @throws if the file is missing, not JSON, not of version 2.0, or has a value that the host would refuse */
 export async function readHostSettings(appDir: string): Promise<HostSettings> {
   const path = join(appDir, 'host.json');
   let parsed: unknown;
@@ -89,7 +89,7 @@ function duration(parent: Json, name: string, fallback: string): number {
   return ms;
 }
 
-/** Milliseconds of a .NET time span, `[d.]hh:mm:ss[.fffffff]`; undefined when it is none. */
+/** Milliseconds of a .NET time span, `[d.]hh:mm:ss[.fffffff]`; undefined if it is none. */
 export function timeSpanMs(text: string): number | undefined {
   const match = /^(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(\.\d{1,7})?$/.exec(text);
   if (!match) return undefined;

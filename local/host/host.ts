@@ -16,40 +16,41 @@ import { serve } from './server.ts';
 import { TimerListener } from './timer-listener.ts';
 
 export interface HostOptions {
-  /** The deployed folder: host.json, package.json and what its `main` names. */
+  /** The deployed folder, with host.json, package.json and the `main` of that. */
   readonly appDir: string;
-  /** On 127.0.0.1; 0 takes a free one. */
+  /** Port on 127.0.0.1; 0 uses a free one. */
   readonly port: number;
-  /** The app settings. The app itself reads `process.env`, which should be the same. */
+  /** The app settings. The app itself reads `process.env`, which should be equal. */
   readonly env: Environment;
   readonly log: HostLog;
-  /** How long a message is hidden while it is worked on. Default: ten minutes, as in Azure. */
+  /** How long a message is hidden while a function works on it. Default: ten minutes, as in Azure. */
   readonly queueLeaseMs?: number;
-  /** Whether timers fire. In Azure a lease sees to it that those of one instance alone do. Default: true. */
+  /** Whether timers fire. In Azure a lease selects the one instance whose timers fire. Default: true. */
   readonly timers?: boolean;
 }
 
 export interface Host {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
-  /** Names of the functions that were found, sorted. */
+  /** Names of the functions, sorted. */
   readonly functions: readonly string[];
-  /** What stopped the app from loading; the host is up all the same, without functions, as it is in Azure. */
+  /** Why the app did not load; undefined if it did. The host then runs without functions, as in Azure. */
   readonly failure: string | undefined;
-  /** Takes no more work and resolves when all work under way is done, or when `limitMs` have passed. */
+  /** Accepts no more work. Resolves once the running work ends, or after `limitMs`. */
   stop(limitMs?: number): Promise<void>;
 }
 
-/** How often a timer reads the time of day, which may have been moved. */
+/** How often a timer reads the time of day, which may be moved. */
 const TIMER_LOOK_MS = 100;
 
 const TRIGGERS = ['httptrigger', 'eventgridtrigger', 'queuetrigger', 'timertrigger'];
 
 /**
- * Starts a Functions host for one app: the library runs unchanged, and triggers, routes, queues and failures behave as in
+ * Starts a Functions host for one app. The library is unchanged; triggers, routes, queues and failures behave as in
  * Azure.
  *
- * @throws when the port is busy, host.json is wrong, or a binding cannot be served (unknown type, missing app setting).
+ * @throws if the port is busy, host.json is wrong, or the host does not support a binding (unknown type, missing app
+ * setting)
  */
 export async function startHost(options: HostOptions): Promise<Host> {
   const { env } = options;
@@ -100,7 +101,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   for (const listener of listeners) listener.start();
 
   for (const [fn, listener] of timers) {
-    // As in Azure ("How to disable functions in Azure Functions"); of timers alone.
+    // As in Azure ("How to disable functions in Azure Functions"), but only for timers.
     const isDisabled = /^(?:true|1)$/i.test(env[`AzureWebJobs.${fn.metadata.name}.Disabled`] ?? '');
     if (options.timers !== false && !isDisabled) listener.start();
   }
@@ -127,7 +128,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   };
 }
 
-/** Locks the library's set-up, as the worker does, and refuses what this host does not imitate. */
+/** Ends the library's set-up, as the worker does, and rejects what this host does not support. */
 async function refuseStreams({ model }: AppRegistry): Promise<void> {
   const capabilities = await model?.getCapabilities?.({});
   if (capabilities?.HttpUri === undefined) return;
@@ -201,7 +202,7 @@ async function queueListener(
   });
 }
 
-/** Waits for the work, but no longer than `limitMs`. */
+/** Waits for the work, at most `limitMs`. */
 async function within(limitMs: number, work: () => Promise<void>): Promise<void> {
   let timeout: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {

@@ -6,14 +6,14 @@ import type { HttpCookie, HttpData, TypedData } from './core-types.ts';
 const DEFAULT_MAX_BODY_BYTES = 104_857_600;
 
 /**
- * The largest body that is read, in bytes. As in the real host (HttpRequestBodySizeMiddleware) a setting that is no whole
- * number leaves the default.
+ * Maximum size of a body in bytes. As in the real host (HttpRequestBodySizeMiddleware), a setting that is no whole
+ * number means the default.
  */
 export function maxBodyBytes({ FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: limit = '' }: Environment): number {
   return /^\s*\d+\s*$/.test(limit) ? Number(limit) : DEFAULT_MAX_BODY_BYTES;
 }
 
-/** Reads a whole body; undefined as soon as it is known to be larger than `maxBytes`, with the rest of it left unread. */
+/** Reads a whole body. Undefined as soon as it is larger than `maxBytes`; the rest is not read. */
 export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return undefined;
   const chunks: Buffer[] = [];
@@ -26,12 +26,12 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   return Buffer.concat(chunks);
 }
 
-/** How long a client has to read why its body was refused, before its connection is cut. */
+/** How long a client may take to read the refusal of its body, before the connection is closed. */
 const LINGER_MS = 1_000;
 
 /**
- * Answers 413 and reads no more of the body. Node would drain it, or reset the connection before the client has the answer;
- * so the answer is written past Node, and the client closes.
+ * Answers 413 and reads no more of the body. Node would read it all, or reset the connection before the client has the
+ * answer, so this writes the answer to the socket, and the client closes.
  */
 export function refuseBody({ socket }: IncomingMessage): void {
   socket.end('HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
@@ -39,7 +39,7 @@ export function refuseBody({ socket }: IncomingMessage): void {
   socket.once('close', () => clearTimeout(cut));
 }
 
-/** A request in the form in which the host hands it to the worker. */
+/** A request in the form that the host passes to the worker. */
 export function toHttpData(request: IncomingMessage, url: URL, params: Record<string, string>, body: Buffer): HttpData {
   const data: HttpData = {
     url: url.href,
@@ -54,7 +54,7 @@ export function toHttpData(request: IncomingMessage, url: URL, params: Record<st
   return data;
 }
 
-/** `?q=1&q=2` is `q = "1,2"`; names differ by case only are one, and the first spelling is kept. */
+/** `?q=1&q=2` becomes `q = "1,2"`. Names that differ only in case are the same; the first spelling stays. */
 function joinedQuery(query: URLSearchParams): Record<string, string> {
   const joined = new Map<string, { name: string; values: string[] }>();
   for (const [name, value] of query) {
@@ -75,7 +75,7 @@ function nullable(values: Record<string, string>): Record<string, { value: strin
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
 }
 
-/** Writes a function's reply; none (the function returned nothing) is 204. */
+/** Writes a function's reply; 204 if the function returned nothing. */
 export function sendHttpData(response: ServerResponse, data: HttpData | undefined): void {
   if (!data) {
     response.writeHead(204).end();
@@ -85,7 +85,7 @@ export function sendHttpData(response: ServerResponse, data: HttpData | undefine
   response.statusCode = Number(data.statusCode ?? 200);
 
   for (const [name, value] of Object.entries(data.headers ?? {})) {
-    // The length and the framing are the server's business.
+    // The server sets length and framing.
     if (!/^(?:content-length|transfer-encoding|connection)$/i.test(name)) response.setHeader(name, value);
   }
 

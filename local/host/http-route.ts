@@ -1,6 +1,6 @@
-/** One route template: `keys/{vault}/{key?}`, with constraints and a last `{*rest}`. */
+/** A route template: `keys/{vault}/{key?}`, with constraints and a final `{*rest}`. */
 export interface Route {
-  /** The parameters, decoded; undefined when the path is another one. */
+  /** The decoded parameters; undefined if the path does not match. */
   match(path: string): Record<string, string> | undefined;
 }
 
@@ -13,7 +13,7 @@ interface Segment {
   readonly constraints: readonly RegExp[];
 }
 
-/** Those of ASP.NET Core that can be told by the text alone. */
+/** The constraints of ASP.NET Core that depend only on the text. */
 const CONSTRAINTS: Readonly<Record<string, RegExp>> = {
   int: /^-?\d+$/,
   long: /^-?\d+$/,
@@ -23,13 +23,13 @@ const CONSTRAINTS: Readonly<Record<string, RegExp>> = {
   required: /./,
 };
 
-/** `maxlength(8)`, which with 0 matches no segment at all: so a route reaches `/` behind an optional parameter. */
+/** `maxlength(8)`. With 0 it matches no segment, so that a route can have `/` behind an optional parameter. */
 function ofLength(constraint: string): RegExp | undefined {
   const most = /^maxlength\((\d{1,4})\)$/i.exec(constraint)?.[1];
   return most === undefined ? undefined : new RegExp(`^.{0,${most}}$`, 's');
 }
 
-/** @throws when the template has something that this host does not know. */
+/** @throws if the template has an element that this host does not support */
 export function parseRoute(template: string): Route {
   const segments = template.split('/').filter(Boolean).map(parseSegment);
   return { match: (path) => matchSegments(segments, path) };
@@ -75,7 +75,7 @@ function matchSegments(segments: readonly Segment[], path: string): Record<strin
     const part = segment.catchAll ? parts.slice(index).join('/') : parts[index];
 
     if (segment.literal !== undefined) {
-      // Literals are compared without regard to case, as ASP.NET does.
+      // Compares literals without regard to case, as ASP.NET does.
       if (part === undefined || decode(part)?.toLowerCase() !== segment.literal) return undefined;
       continue;
     }
@@ -97,7 +97,7 @@ function matchSegments(segments: readonly Segment[], path: string): Record<strin
   return tail || parts.length <= segments.length ? params : undefined;
 }
 
-/** Undefined when the text is not percent-encoded UTF-8. A slash stays encoded, as ASP.NET Core leaves it. */
+/** Undefined unless the text is percent-encoded UTF-8. A slash stays encoded, as in ASP.NET Core. */
 function decode(part: string): string | undefined {
   try {
     return part

@@ -12,7 +12,7 @@ export interface HttpFunction {
   readonly template: string;
 }
 
-/** The HTTP functions in the order in which their routes are tried: by name. */
+/** The HTTP functions in the order in which the host tries their routes: by name. */
 export function httpFunctions(
   functions: Iterable<readonly [RegisteredFunction, Binding]>,
   prefix: string,
@@ -30,7 +30,7 @@ export function httpFunctions(
     });
 }
 
-/** Answers by the first function whose route and method fit. A wrong method is 404, not 405, as in Azure. */
+/** Calls the first function whose route and method match. A wrong method is 404, not 405, as in Azure. */
 export async function handleHttp(
   functions: readonly HttpFunction[],
   invoker: Invoker,
@@ -48,7 +48,7 @@ export async function handleHttp(
       const reply = await invoker.invoke(fn, { reason: 'HTTP', data: { http } });
       sendHttpData(response, reply.returnValue?.http);
     } catch {
-      // The invoker has logged it; the caller learns nothing.
+      // The invoker has logged the error; the client gets no details.
       response.writeHead(500, { 'Content-Length': 0 }).end();
     }
 

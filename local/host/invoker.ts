@@ -11,19 +11,19 @@ import type {
 import { describe } from './load-app.ts';
 import type { Write } from './log.ts';
 
-/** What a trigger hands over for one run. */
+/** What a trigger passes to one run. */
 export interface Trigger {
-  /** Why it runs, for the log. */
+  /** The cause of the run, for the log. */
   readonly reason: string;
   /** The value of the trigger binding. */
   readonly data: TypedData;
   readonly metadata?: Record<string, TypedData>;
 }
 
-/** Sends what a function gave one of its output bindings. */
+/** Sends a function's value for an output binding. */
 export type SendOutput = (binding: Binding, data: TypedData) => Promise<void>;
 
-/** Runs functions through the library's own invocation model, in the steps and the order of the language worker. */
+/** Runs functions with the library's invocation model, in the steps of the language worker. */
 export class Invoker {
   readonly #registry: AppRegistry;
   readonly #write: Write;
@@ -36,12 +36,12 @@ export class Invoker {
     this.#sendOutput = sendOutput;
   }
 
-  /** How many functions run now. */
+  /** Number of functions that run now. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** Resolves when nothing runs any more. */
+  /** Resolves once no function runs. */
   async drained(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }
@@ -49,8 +49,8 @@ export class Invoker {
   /**
    * Runs a function and sends its outputs.
    *
-   * @throws what the function throws, or why an output could not be sent: the invocation has failed then. Nothing of a
-   * failed invocation is sent. `throw undefined` is no failure.
+   * @throws the function's error, or why an output could not be sent: then the invocation has failed, and nothing of it
+   * is sent. `throw undefined` is no failure.
    */
   invoke(fn: RegisteredFunction, trigger: Trigger): Promise<InvocationResponse> {
     const run = this.#invoke(fn, trigger);
@@ -178,7 +178,7 @@ export class Invoker {
   }
 }
 
-/** So many random digits; of these Node has some in store, of other random bytes it asks the system for each. */
+/** Random digits. Node has a store of these; other random bytes need a system call each time. */
 function hex(digits: number): string {
   return randomUUID().replaceAll('-', '').slice(-digits);
 }

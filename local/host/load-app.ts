@@ -5,23 +5,23 @@ import { pathToFileURL } from 'node:url';
 import { AppRegistry } from './core-api.ts';
 import type { Write } from './log.ts';
 
-/** An app without functions keeps its registry, so that the host can say why. */
+/** An app without functions keeps its registry, so that the host can log why. */
 export interface LoadedApp {
   readonly registry: AppRegistry;
-  /** What stopped it from loading. */
+  /** Why it did not load; undefined if it did. */
   readonly failure: string | undefined;
 }
 
 const CORE = '@azure/functions-core';
-/** By folder. Two apps can live in one process (tests do), each with its own copy of the library. */
+/** By folder. Tests load two apps in one process, each with its own copy of the library. */
 const registries = new Map<string, AppRegistry>();
 
 /**
- * Loads an app as the language worker does: `@azure/functions-core` is answered by way of `Module.prototype.require`,
- * then the entry point that package.json names is required (or imported, when it is an ES module).
+ * Loads an app as the language worker does: replaces `@azure/functions-core` in `Module.prototype.require`, then
+ * requires the entry point of package.json (or imports it, if it is an ES module).
  *
- * An exception never escapes: before the first `app.*` call it looks like an app without functions, after it every
- * function is dropped. `throw undefined` counts as success.
+ * It never throws: an exception before the first `app.*` call means an app without functions; a later one drops every
+ * function. `throw undefined` counts as success.
  */
 export async function loadApp(appDir: string, write: Write): Promise<LoadedApp> {
   const folder = resolve(appDir);
@@ -63,7 +63,7 @@ async function loadEntryPoint(folder: string, main: string, isEsm: boolean): Pro
     return;
   }
   const require = createRequire(join(folder, 'package.json'));
-  delete require.cache[path]; // a second start in one process loads the app anew
+  delete require.cache[path]; // so that a second start in one process loads the app again
   require(path);
 }
 
@@ -78,13 +78,13 @@ function supplyCore(): void {
   Module.prototype.require = Object.assign(function (this: Module, id: string): unknown {
     if (id !== CORE) return original.call(this, id);
     const folder = [...registries.keys()].find((known) => this.filename?.startsWith(known + sep));
-    // A library outside the app's folder (unbundled, hoisted) belongs to the app that is loading.
+    // A library outside the app's folder (unbundled, hoisted) belongs to the app that loads now.
     const registry = folder === undefined ? [...registries.values()].at(-1) : registries.get(folder);
     return registry?.coreApi;
   }, original);
 }
 
-/** An error with its stack, whatever was thrown. */
+/** The stack of an error, or the text of any other thrown value. */
 export function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -3,14 +3,14 @@ import type { CoreLogLevel } from './core-types.ts';
 export interface HostLogRecord {
   readonly time: Date;
   readonly level: CoreLogLevel;
-  /** `NAME.Invocation` for what a function logs, `Host.…` and `Worker.…` for the host's own. */
+  /** `NAME.Invocation` for the log of a function, `Host.…` and `Worker.…` for the host. */
   readonly category: string;
   readonly message: string;
 }
 
 export type HostLog = (record: HostLogRecord) => void;
 
-/** Writes records of one host; the time is taken here so that no caller forgets it. */
+/** Writes the records of one host. It adds the time, so that no caller forgets it. */
 export type Write = (level: CoreLogLevel, category: string, message: string) => void;
 
 const LEVELS: readonly string[] = [
@@ -27,7 +27,7 @@ function severity(level: string): number {
   return LEVELS.indexOf(level.toLowerCase());
 }
 
-/** The level from which a category is shown: the longest configured prefix decides, `default` for the rest. */
+/** Whether the configured level of the category shows a record: the longest matching prefix counts, else `default`. */
 export function isShown(record: HostLogRecord, logLevel: Readonly<Record<string, string>>): boolean {
   const [, least] = Object.entries(logLevel)
     .filter(([prefix]) => prefix !== 'default' && record.category.startsWith(prefix))
@@ -35,7 +35,7 @@ export function isShown(record: HostLogRecord, logLevel: Readonly<Record<string,
   return severity(record.level) >= severity(least);
 }
 
-/** One record, one line, whatever the message holds: a reader can count lines and nobody can forge one. */
+/** A record is one line, whatever its message has: readers can count lines, and no message can forge a record. */
 export function logLine({ time, level, category, message }: HostLogRecord): string {
   const oneLine = message.trimEnd().replaceAll(/\r\n|[\n\r\u2028\u2029]/g, '\\n');
   return `[${time.toISOString()}] ${level} ${category} ${oneLine}`;

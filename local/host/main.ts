@@ -4,11 +4,11 @@ import { describe } from './load-app.ts';
 import { logLine } from './log.ts';
 
 /**
- * The Functions host as a process: `node local/host/main.ts --app dist/app`, the app settings in the environment, `PORT`
- * (default 7071). Prints `host ready http://127.0.0.1:PORT`, then one line for each log record.
+ * The Functions host as a process: `node local/host/main.ts --app dist/app`, with the app settings in the environment
+ * and `PORT` (default 7071). Prints `host ready http://127.0.0.1:PORT`, then one line for each log record.
  *
- * `LOCAL_HOST_QUEUE_LEASE_SECONDS` shortens the ten minutes for which a message that was being worked on stays hidden
- * after the host was killed. `LOCAL_HOST_TIMERS=off`: another instance runs the timers.
+ * `LOCAL_HOST_QUEUE_LEASE_SECONDS` shortens the ten minutes in which a message stays hidden after the host that worked
+ * on it was killed. With `LOCAL_HOST_TIMERS=off` another instance runs the timers.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { app: { type: 'string', default: 'dist/app' } } });
@@ -28,14 +28,14 @@ async function main(): Promise<void> {
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (asked) process.exit(1); // asked twice: leave at once
+      if (asked) process.exit(1); // at the second signal exit at once
       asked = true;
       host.stop().then(() => process.exit(0));
     });
   }
 }
 
-// A rejection that nobody handles ends the process, as it ends the worker in Azure.
+// An unhandled rejection ends the process, as it ends the worker in Azure.
 process.on('unhandledRejection', (error) => {
   process.stderr.write(`Worker uncaught exception: ${describe(error)}\n`);
   process.exit(1);

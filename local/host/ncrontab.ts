@@ -1,6 +1,6 @@
 /** A schedule of six fields: `{second} {minute} {hour} {day} {month} {day of week}`, in UTC. */
 export interface Schedule {
-  /** The first occurrence after `time`; undefined when there is none (30 February). */
+  /** The first occurrence after `time`; undefined if there is none (30 February). */
   next(time: Date): Date | undefined;
 }
 
@@ -15,14 +15,14 @@ const FIELDS = [
   { name: 'day of week', least: 0, most: 6, names: DAYS },
 ] as const;
 
-/** 29 February on a given day of the week comes back after at most 40 years (around a year like 2100). */
+/** 29 February on a given day of the week recurs within 40 years (around a year like 2100). */
 const SEARCH_DAYS = 366 * 41;
 
 /**
- * Parses NCRONTAB. Every field must match: unlike in Unix cron, a day and a day of the week are both wanted. Five fields
- * mean second 0.
+ * Parses NCRONTAB. Every field has to match: unlike in Unix cron, both the day and the day of the week count. With five
+ * fields the second is 0.
  *
- * @throws with the field's name when the expression is wrong.
+ * @throws with the name of the wrong field
  */
 export function parseNcrontab(expression: string): Schedule {
   const texts = expression.trim().split(/\s+/);

@@ -1,7 +1,7 @@
-/** The first delay after a message was found, in milliseconds. */
+/** The delay after a message was found, in milliseconds. */
 const LEAST_MS = 100;
 
-/** How long a queue that was found empty is left alone: longer each time, up to a limit, a little at random. */
+/** The delay until the next read of an empty queue: it grows up to a limit, with some jitter. */
 export class PollingDelay {
   readonly #mostMs: number;
   readonly #random: () => number;
@@ -18,7 +18,7 @@ export class PollingDelay {
     this.#currentMs = LEAST_MS;
   }
 
-  /** Milliseconds until the next look. */
+  /** Milliseconds until the next read. */
   next(): number {
     if (this.#exponent > 0) {
       this.#currentMs += (0.8 + 0.4 * this.#random()) * 2 ** (this.#exponent - 1) * LEAST_MS;

@@ -6,10 +6,10 @@ import { PollingDelay } from './polling-delay.ts';
 import { decodeMessage, type QueueMessage } from './queue-message.ts';
 import { queueErrorCode } from './queue-service-client.ts';
 
-/** How long a message is hidden while it is worked on (renewed at half of it), as the queue extension has it. */
+/** How long a message is hidden while a function works on it (renewed after half of it), as in the queue extension. */
 const QUEUE_LEASE_MS = 600_000;
 
-/** Longest call for messages. Milliseconds. */
+/** Deadline of a read. Milliseconds. */
 const RECEIVE_MS = 30_000;
 
 export interface QueueListenerOptions {
@@ -23,7 +23,7 @@ export interface QueueListenerOptions {
   readonly write: Write;
 }
 
-/** Takes messages from one queue for one function, as the queue extension of the real host does. */
+/** Gets messages from a queue for a function, as the queue extension of the real host does. */
 export class QueueListener {
   readonly #options: QueueListenerOptions;
   readonly #leaseMs: number;
@@ -48,13 +48,13 @@ export class QueueListener {
     this.#loop ??= this.#poll();
   }
 
-  /** Looks at once: this host has put a message into the queue. */
+  /** Reads at once, since this host has sent a message to the queue. */
   wake(): void {
     this.#delay.reset();
     this.#wake();
   }
 
-  /** Takes no more messages, and resolves when those taken are done with. */
+  /** Gets no more messages. Resolves once the functions of the present ones end. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
@@ -84,14 +84,14 @@ export class QueueListener {
     });
   }
 
-  /** Starts on up to a batch of messages; false when there are none. */
+  /** Starts the function for up to a batch of messages; false if there are none. */
   async #takeBatch(): Promise<boolean> {
     const { queue, settings } = this.#options;
     try {
       const { receivedMessageItems: items } = await queue.receiveMessages({
         numberOfMessages: settings.batchSize,
         visibilityTimeout: Math.ceil(this.#leaseMs / 1000),
-        // A call that hangs ends, so that the queue is read again.
+        // A read that hangs ends, so that the next one starts.
         abortSignal: AbortSignal.timeout(RECEIVE_MS),
       });
 
@@ -104,7 +104,7 @@ export class QueueListener {
 
       return items.length > 0;
     } catch (error) {
-      // A queue that does not exist is not created by its trigger: it is looked for until it is there.
+      // A trigger does not create its queue: keep reading until the queue exists.
       const missing = queueErrorCode(error) === 'QueueNotFound';
       const problem = missing ? 'it does not exist yet' : describe(error);
       if (problem !== this.#lastProblem) {
@@ -117,7 +117,7 @@ export class QueueListener {
     }
   }
 
-  /** Never rejects: what storage refuses is logged, and the message comes back when its lease ends. */
+  /** Never rejects: it logs what storage refuses, and the message returns when its lease ends. */
   async #process(message: QueueMessage): Promise<void> {
     const { settings, run } = this.#options;
     const lease = new Lease(this.#options.queue, message, this.#leaseMs, (error) =>
@@ -163,7 +163,7 @@ export class QueueListener {
   }
 }
 
-/** Holds one message; the pop receipt changes with every renewal. */
+/** Holds a message. The pop receipt changes with every renewal. */
 class Lease {
   readonly #queue: QueueClient;
   readonly #messageId: string;
@@ -179,7 +179,7 @@ class Lease {
     this.#failed = failed;
   }
 
-  /** Hides the message for as long as `work` takes. */
+  /** Hides the message while `work` runs. */
   async keepWhile<T>(work: () => Promise<T>): Promise<T> {
     let renewal: Promise<void> = Promise.resolve();
     const timer = setInterval(() => {
@@ -193,7 +193,7 @@ class Lease {
     }
   }
 
-  /** Makes the message visible in `ms`. */
+  /** Makes the message visible after `ms`. */
   async release(ms: number): Promise<void> {
     const seconds = Math.ceil(ms / 1000);
     const { popReceipt } = await this.#queue.updateMessage(this.#messageId, this.#popReceipt, undefined, seconds);
@@ -204,7 +204,7 @@ class Lease {
     try {
       await this.#queue.deleteMessage(this.#messageId, this.#popReceipt);
     } catch (error) {
-      // Somebody else holds it by now, or has deleted it: it is not ours to delete.
+      // Another listener holds or deleted it by now, so this one must not delete it.
       if (!['MessageNotFound', 'PopReceiptMismatch'].includes(queueErrorCode(error) ?? '')) throw error;
       this.#failed(error);
     }

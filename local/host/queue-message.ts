@@ -3,7 +3,7 @@ import type { QueueSettings } from './host-json.ts';
 
 type Encoding = QueueSettings['messageEncoding'];
 
-/** A message as the queue service handed it out. */
+/** A message of the queue service. */
 export interface QueueMessage {
   readonly messageId: string;
   readonly popReceipt: string;
@@ -14,7 +14,7 @@ export interface QueueMessage {
   readonly nextVisibleOn: Date;
 }
 
-/** The text in a message; undefined when base64 is expected and it is none. */
+/** The text of a message; undefined if it should be base64 and is not. */
 export function decodeMessage(text: string, encoding: Encoding): string | undefined {
   if (encoding === 'none') return text;
   const compact = text.replaceAll(/\s/g, '');
@@ -27,7 +27,7 @@ export function encodeMessage(content: string | Uint8Array, encoding: Encoding):
   return encoding === 'none' ? bytes.toString('utf8') : bytes.toString('base64');
 }
 
-/** What the function gets as its argument: JSON is parsed on the way, and a JSON boolean arrives as .NET writes it. */
+/** The argument of the function: JSON is parsed on the way, and a JSON boolean arrives in .NET's spelling. */
 export function triggerData(text: string): TypedData {
   const value = parseJson(text);
   if (typeof value === 'boolean') return { string: dotNetText(value) };
@@ -35,8 +35,8 @@ export function triggerData(text: string): TypedData {
 }
 
 /**
- * The message's properties. The top-level keys of a JSON body overwrite them, whatever the case: a body with an `id`
- * hides the message's own.
+ * The message's properties. The top-level keys of a JSON body override them, without regard to case: a body with an
+ * `id` hides the message's own.
  */
 export function triggerMetadata(message: QueueMessage, text: string): Record<string, TypedData> {
   const metadata: Record<string, TypedData> = {
@@ -62,8 +62,8 @@ export function triggerMetadata(message: QueueMessage, text: string): Record<str
 }
 
 /**
- * The messages that an output value becomes: one for each element of an array. A JSON string is read as JSON too, and
- * the times in it are written anew the .NET way, so it is better to pass objects.
+ * The messages of an output value: one for each element of an array. A JSON string is parsed too, and its times are
+ * rewritten in .NET's format, so functions should pass objects.
  */
 export function outputMessages(data: TypedData): (string | Uint8Array)[] {
   if (data.bytes) return [data.bytes];

@@ -5,8 +5,8 @@ import { encodeMessage, outputMessages } from './queue-message.ts';
 import { type QueueServices, queueErrorCode } from './queue-service-client.ts';
 
 /**
- * Puts an output into its queue, which is created when it is missing. No visibility delay: an output binding has none.
- * `sent` is told the queue's URL, so that a listener of this host need not wait for its next poll.
+ * Sends an output to its queue, and creates the queue if it is missing. An output binding has no visibility delay.
+ * `sent` gets the queue's URL, so that a listener of this host reads at once.
  */
 export async function sendToQueue(
   binding: Binding,

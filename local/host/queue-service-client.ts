@@ -1,6 +1,6 @@
 import type { QueueClient, QueueServiceClient } from '@azure/storage-queue';
 
-/** Opens queues by connection string. The SDK is loaded on first use: an app without queues does not pay for it. */
+/** Opens queues by connection string. Loads the SDK on first use, so that an app without queues does not need it. */
 export class QueueServices {
   readonly #services = new Map<string, Promise<QueueServiceClient>>();
 
@@ -16,13 +16,13 @@ export class QueueServices {
 
 async function connect(connectionString: string): Promise<QueueServiceClient> {
   const { QueueServiceClient } = await import('@azure/storage-queue');
-  // A poll comes again anyway, so little patience with one.
+  // Few retries, since the next poll comes anyway.
   return QueueServiceClient.fromConnectionString(connectionString, {
     retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
 }
 
-/** The error code of the queue service, such as `QueueNotFound`; undefined when the error is another one's. */
+/** The error code of the queue service, such as `QueueNotFound`; undefined for any other error. */
 export function queueErrorCode(error: unknown): string | undefined {
   const { code, statusCode } = (error ?? {}) as { code?: unknown; statusCode?: unknown };
   return typeof statusCode === 'number' && typeof code === 'string' ? code : undefined;

@@ -16,33 +16,33 @@ export interface ServerContext {
   readonly eventGrid: ReadonlyMap<string, RegisteredFunction>;
   readonly invoker: Invoker;
   readonly admin: AdminContext;
-  /** Largest body that is read, in bytes. */
+  /** Maximum size of a body in bytes. */
   readonly maxBodyBytes: number;
   readonly write: Write;
 }
 
 export interface Server {
   readonly url: string;
-  /** Accepts no more connections; resolves when the requests under way are answered. */
+  /** Accepts no more connections. Resolves once all running requests have their answers. */
   stop(): Promise<void>;
 }
 
-/** As long as Azure's load balancer keeps a connection that nothing is sent on ("Azure Load Balancer TCP reset"). */
+/** Azure's load balancer keeps an idle connection this long ("Azure Load Balancer TCP reset"). */
 const KEEP_ALIVE_MS = 4 * 60_000;
 
 /**
- * Of a listening socket Node takes one connection in each turn of its event loop, which a flood makes long: whoever comes
- * after two hundred others waits for as many turns. Linux hands the connections to several sockets in turn.
+ * Node accepts one connection of a listening socket in each turn of its event loop, and a flood makes turns long: a
+ * client behind two hundred others waits for as many turns. Linux distributes connections over several sockets.
  */
 const SOCKETS = process.platform === 'linux' ? 8 : 1;
 
-/** @throws when the port is busy. */
+/** @throws if the port is busy */
 export async function serve(port: number, context: ServerContext): Promise<Server> {
   let stopping = false;
   const servers = Array.from({ length: SOCKETS }, () => {
     const server = createServer(
       onlyLocal((request, response) => {
-        // A connection that is kept alive would hold up the stop.
+        // A kept connection would delay the stop.
         response.once('close', () => stopping && server.closeIdleConnections());
         handle(context, request, response).catch((error: unknown) => {
           context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
@@ -52,7 +52,7 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
       }),
     );
 
-    // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
+    // Node's default of five seconds ends just when a client on a busy machine sends: its call would be lost.
     server.keepAliveTimeout = KEEP_ALIVE_MS;
     return server;
   });
@@ -70,10 +70,14 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
   };
 }
 
-/** @returns the port @throws when it is busy */
+/**
+ * @returns the port
+ *
+ * @throws if it is busy
+ */
 async function listenTogether(servers: readonly TcpServer[], port: number): Promise<number> {
   if (port !== 0) {
-    // Another process that shares its port would share this one.
+    // Without this socket, another process with a shared port would share this one.
     const alone = createTcpServer();
     await listen(alone, port, false);
     await new Promise((resolve) => alone.close(resolve));
@@ -86,7 +90,7 @@ async function listenTogether(servers: readonly TcpServer[], port: number): Prom
 async function listen(server: TcpServer, port: number, reusePort: boolean): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    // Node's 511 are fewer than a flood: what finds no room is tried again by the kernel, a minute later at worst.
+    // A flood exceeds Node's 511. The kernel retries a connection beyond the backlog, after a minute at worst.
     server.listen({ port, host: '127.0.0.1', backlog: 4_096, reusePort }, () => {
       server.off('error', reject);
       resolve();
@@ -112,7 +116,7 @@ async function handle(context: ServerContext, request: IncomingMessage, response
   } else if (path.startsWith('/admin/')) {
     await handleAdmin(context.admin, path, request, response, body.toString());
   } else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD') && !hasRoot(context.http)) {
-    // Without a function there, the host has a home page of its own.
+    // The host's own home page, if no function has the route.
     response.writeHead(200, { 'Content-Type': 'text/plain' }).end('The Functions host is up and running.\n');
   } else {
     await handleHttp(context.http, context.invoker, url, request, response, body);
@@ -121,7 +125,7 @@ async function handle(context: ServerContext, request: IncomingMessage, response
 
 const hasRoot = (functions: readonly HttpFunction[]) => functions.some(({ route }) => route.match('/') !== undefined);
 
-/** Undefined when the request line or the Host header makes no URL. */
+/** Undefined if the request line and the Host header form no URL. */
 function requestUrl(request: IncomingMessage): URL | undefined {
   const path = request.url?.startsWith('/') ? request.url : undefined;
   const url = `http://${request.headers.host}${path}`;

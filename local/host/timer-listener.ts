@@ -1,23 +1,23 @@
 import type { TypedData } from './core-types.ts';
 import { parseNcrontab, type Schedule } from './ncrontab.ts';
 
-/** What setTimeout can wait for at once; a longer wait is made of several. */
+/** Longest delay of setTimeout. A longer one needs several. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
 export interface TimerListenerOptions {
   /** Six-field NCRONTAB, with settings resolved. */
   readonly schedule: string;
   readonly runOnStartup?: boolean;
-  /** Default: true, but a schedule that comes round within a minute is never monitored. */
+  /** Default: true. The host never monitors a schedule that recurs within a minute. */
   readonly useMonitor?: boolean;
-  /** Runs the function; a rejection is logged by the runner. */
+  /** Runs the function, and logs its rejection. */
   readonly run: (data: TypedData, reason: string) => Promise<unknown>;
   readonly now?: () => Date;
-  /** The time of day is looked at so often at least, for it may be moved. Default: as seldom as can be. */
+  /** How often the listener reads the time of day at least, since it may be moved. Default: as rarely as possible. */
   readonly lookEveryMs?: number;
 }
 
-/** Runs one function on its schedule. A run that is due while the one before still works is left out, not queued. */
+/** Runs a function on its schedule. It skips a run that is due while the previous one still works. */
 export class TimerListener {
   readonly #options: TimerListenerOptions;
   readonly #schedule: Schedule;
@@ -27,7 +27,7 @@ export class TimerListener {
   #last: Date | undefined;
   #stopped = false;
 
-  /** @throws when the schedule is wrong. */
+  /** @throws if the schedule is wrong */
   constructor(options: TimerListenerOptions) {
     this.#options = options;
     this.#schedule = parseNcrontab(options.schedule);
@@ -39,14 +39,14 @@ export class TimerListener {
     else this.#arm();
   }
 
-  /** No more runs; resolves when the one under way has ended. */
+  /** Starts no more runs. Resolves once the present one ends. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#run;
   }
 
-  /** The trigger's value, in the host's own spelling: the library turns the names into camel case. */
+  /** The trigger's value in the host's spelling. The library converts the names to camel case. */
   data(): TypedData {
     const now = this.#now();
     const next = this.#schedule.next(now);
@@ -88,7 +88,7 @@ export class TimerListener {
     );
   }
 
-  /** The next occurrence is looked for when this run has ended. */
+  /** Schedules the next occurrence after this run. */
   async #fire(reason: string): Promise<void> {
     const data = this.data();
     this.#last = this.#now();

@@ -2,7 +2,7 @@ import type { AppControl } from '../azure/app-control.ts';
 import type { AppInstances } from './app-instances.ts';
 import type { Child } from './child-process.ts';
 
-/** The app's instances and its storage, as the local Azure asks for them. The app's clock moves first. */
+/** The app's instances and its storage, for the local Azure. The app's clock moves before that of its storage. */
 export function appControl(app: AppInstances, storage: Child): AppControl {
   return {
     instances: async () => app.list(),

@@ -10,12 +10,15 @@ import { RECEIVER_HOST } from '../azure/receiver.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
-/** The vaults and the Managed HSM of the sample fleet that the app looks after; `kv-other` is there to be left alone. */
+/** The vaults and the Managed HSM that the app manages. It must not touch `kv-other`. */
 export const MANAGED_VAULT_IDS = ['vaults/kv-files', 'vaults/kv-records', 'managedHSMs/hsm-local'].map(
   (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/${name}`,
 );
 
-/** The app of a local run notifies a receiver of the local Azure; what it took is at `GET /notifications` of the control API. */
+/**
+ * The app of a local run sends notifications to the receiver of the local Azure. `GET /notifications` of the control
+ * API returns them.
+ */
 export const LOCAL_NOTIFY = JSON.stringify({
   targets: [
     {
@@ -29,17 +32,17 @@ export const LOCAL_NOTIFY = JSON.stringify({
 
 const APP_GROUP = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk`;
 
-/** What a child of the local run may know of the shell that started it. */
+/** Variables that a child inherits from the shell that started the local run. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'TZ', 'TERM', 'NO_COLOR', 'FORCE_COLOR'];
 
-/** The least of the caller's environment: its proxies, sign-ins and Node options would break the local ones. */
+/** The minimum of the caller's environment: its proxies, sign-ins and Node options would break the local ones. */
 export function baseEnvironment(caller: NodeJS.ProcessEnv): Variables {
   return pick(caller, (name) => INHERITED.includes(name));
 }
 
 /**
- * App settings that a deployment sets too. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm start`; where
- * telemetry goes (`OTEL_…`, `APPLICATIONINSIGHTS_…`) is the caller's alone.
+ * App settings that a deployment also sets. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm
+ * start`. Only the caller decides where telemetry goes (`OTEL_…`, `APPLICATIONINSIGHTS_…`).
  */
 export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv, signIn?: string): Variables {
   return {
@@ -50,13 +53,13 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     CMK_USAGE_WORKSPACE: WORKSPACE_ID,
     CMK_OTHER_DEPENDENTS: 'all',
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
-    // A browser that has not joined the local Azure reaches its Entra ID here.
+    // For a browser without the proxy and the CA of the local Azure.
     ...(signIn === undefined ? {} : { CMK_PAGE_SIGN_IN: signIn }),
-    // A check in the middle of the tour, or of a test, would find what it is about.
+    // A check during the tour or a test would find the drift before their steps do.
     'AzureWebJobs.driftCheck.Disabled': 'true',
     CMK_AUTOFIX:
       'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,EventSubscriptionMisaimed',
-    // As the sample fleet's event subscriptions name them.
+    // The function app that the sample fleet's event subscriptions name.
     CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
     AzureWebJobsStorage__accountName: 'stcmkapp',
     ...pick(
@@ -68,8 +71,8 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
 }
 
 /**
- * The whole environment of the app: as in Azure it has a managed identity (a user-assigned one) and no secret but the
- * storage connection string.
+ * The whole environment of the app. As in Azure it has a user-assigned managed identity, and no secret but the
+ * connection string of its storage.
  */
 export function appEnvironment(settings: Variables, azure: Variables, caller: NodeJS.ProcessEnv): Variables {
   return {

@@ -2,10 +2,10 @@ import type { AppInstance, AppOrder } from '../azure/app-control.ts';
 import type { Child, ChildOptions } from './child-process.ts';
 
 interface Instance {
-  /** From 1. */
+  /** The first one is 1. */
   readonly number: number;
   readonly child: Child;
-  /** Undefined until it is ready. */
+  /** Undefined until the instance is ready. */
   url?: string;
 }
 
@@ -17,13 +17,13 @@ export interface AppInstancesOptions {
   /** The app's environment: settings, managed identity, the way to the local Azure. */
   readonly env: Readonly<Record<string, string>>;
   readonly launch: (options: ChildOptions) => Child;
-  /** Where the output of the n-th goes. */
+  /** Output of the instance with this number. */
   readonly output: (number: number) => Pick<ChildOptions, 'logFile' | 'heard'>;
 }
 
 /**
- * The app's own processes: up to four Functions hosts over the same queues. They are numbered from 1, and the first one
- * runs the timers, which in Azure is decided by a lease.
+ * The app's processes: up to four Functions hosts with the same queues. They are numbered from 1. The first one runs
+ * the timers; in Azure a lease decides that.
  */
 export class AppInstances {
   readonly #options: AppInstancesOptions;
@@ -36,17 +36,16 @@ export class AppInstances {
     this.#options = options;
   }
 
-  /** Those that are up, in the order of their numbers. */
+  /** The instances that are up, in order of their numbers. */
   list(): AppInstance[] {
     return this.#all.flatMap(({ url, child }) => (url === undefined ? [] : [{ url, pid: child.pid ?? 0 }]));
   }
 
   /**
-   * Carries out one order after the other. `start` makes up what is missing to so many (without a number: as many as
-   * there were last, at first one), `kill` ends so many (without a number: all), the one with the highest number first,
-   * `restart` ends all and starts so many.
+   * Executes orders one at a time. `start` adds instances up to the number (by default the latest number, at first
+   * one), `kill` ends that many (by default all), highest number first, and `restart` ends all and starts that many.
    *
-   * @throws when a process does not become ready.
+   * @throws if a process does not become ready
    */
   order({ do: what, instances }: AppOrder): Promise<AppInstance[]> {
     const done = this.#turn.then(async () => {
@@ -64,7 +63,7 @@ export class AppInstances {
     return done;
   }
 
-  /** Resolves when every process that lives has moved its clock. */
+  /** Resolves once every live process has moved its clock. */
   async moveClock(offsetMs: number): Promise<void> {
     this.#offsetMs = offsetMs;
     await Promise.all(this.#all.map(({ child }) => child.moveClock(offsetMs)));
@@ -72,7 +71,7 @@ export class AppInstances {
 
   async #kill(count: number): Promise<void> {
     const killed = this.#all.slice(Math.max(0, this.#all.length - count));
-    this.#all = this.#all.filter((instance) => !killed.includes(instance)); // no request for them any more
+    this.#all = this.#all.filter((instance) => !killed.includes(instance)); // the front sends them no more requests
     await Promise.all(killed.map(({ child }) => child.kill()));
   }
 
@@ -103,7 +102,7 @@ export class AppInstances {
   }
 }
 
-/** Its address, once the app is loaded. */
+/** The base URL, once the app is loaded. */
 async function ready(child: Child): Promise<string> {
   const [, url = ''] = await child.says(/^host ready (\S+)$/);
   const status = (await (await fetch(`${url}/admin/host/status`)).json()) as { state: string; errors: string[] };

@@ -1,7 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 
-/** What infra creates in the app's own storage account. The triggers create none of it. */
+/** What infra/ creates in the app's storage account. The triggers do not create it. */
 const APP_QUEUES = [
   'key-work',
   'fleet-work',
@@ -12,7 +12,7 @@ const APP_QUEUES = [
 ] as const;
 const APP_CONTAINERS = ['cmk-audit', 'cmk-drift', 'cmk-deadletter', 'cmk-leases', 'cmk-control'] as const;
 
-/** Creates the queues and containers that the app finds in Azure. */
+/** Creates the queues and containers that infra/ creates in Azure. */
 export async function createAppStorage(connectionString: string): Promise<void> {
   const queues = QueueServiceClient.fromConnectionString(connectionString);
   const blobs = BlobServiceClient.fromConnectionString(connectionString);

@@ -1,6 +1,6 @@
 import { startAzurite } from './azurite.ts';
 
-// Azurite as a process: one line of JSON when it is ready, then silence until SIGTERM.
+// Azurite as a process: prints one line of JSON when it is ready, then nothing until SIGTERM.
 const azurite = await startAzurite();
 console.log(JSON.stringify({ connectionString: azurite.connectionString }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

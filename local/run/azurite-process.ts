@@ -1,10 +1,10 @@
 import type { Child, ChildOptions } from './child-process.ts';
 import { moduleBeside } from './module-beside.ts';
 
-/** Azurite in a process of its own, so that its time of day can be moved. */
+/** Azurite in its own process, so that its time of day can be moved. */
 export interface AzuriteProcess {
   readonly child: Child;
-  /** @throws when it does not become ready. */
+  /** @throws if Azurite does not become ready */
   readonly connectionString: Promise<string>;
 }
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { onlyLocal } from '../loopback.ts';
 import { keepLokiSorted } from './sorted-loki.ts';
 
-/** Azurite's well-known account; it is in every copy of Azurite and guards nothing. */
+/** Azurite's well-known account. Every copy of Azurite has it, so its key protects nothing. */
 const ACCOUNT = 'devstoreaccount1';
 const KEY = 'Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==';
 
@@ -22,7 +22,7 @@ interface AzuriteServer {
 
 type Service = 'Blob' | 'Queue' | 'Table';
 
-/** Starts Azurite in this process: in memory, on free ports, without logs, any API version taken. */
+/** Starts Azurite in this process: in memory, on free ports, without logs, with any API version. */
 export async function startAzurite(): Promise<Azurite> {
   keepLokiSorted();
 
@@ -47,14 +47,14 @@ export async function startAzurite(): Promise<Azurite> {
   };
 }
 
-/** Every site knows the account's key: by DNS rebinding one could sign requests with it. */
+/** Every website knows the account's key: with DNS rebinding one could sign requests with it. */
 function refuseForeign(server: Server): void {
   const serve = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[];
   server.removeAllListeners('request');
   for (const listener of serve) server.on('request', onlyLocal(listener));
 }
 
-/** Azurite has no programming interface: its classes take their settings by position, the table service in its own order. */
+/** Azurite has no API: its classes take their settings by position, and the table service in another order. */
 function create(service: Service): AzuriteServer {
   const require = createRequire(import.meta.url);
   const load = (name: string) =>

@@ -8,31 +8,31 @@ const MOVABLE_CLOCK = moduleBeside('./movable-clock', import.meta.url);
 const LAST_LINES = 20;
 
 export interface ChildOptions {
-  /** What a person calls it: "Azurite", "the local Azure". */
+  /** Name in messages: "Azurite", "the local Azure". */
   readonly name: string;
   readonly module: string;
   readonly args?: readonly string[];
-  /** The whole environment: nothing is inherited. */
+  /** The whole environment: the child inherits nothing. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where its output goes, behind what is there. Without this and `heard`, straight to the terminal. */
+  /** File to which the output is appended. Without it and `heard`, the output goes to the terminal. */
   readonly logFile?: string;
-  /** Is told every line of its output. */
+  /** Gets every line of the output. */
   readonly heard?: (line: string) => void;
-  /** Its time of day can be moved, and starts so many milliseconds from real time. */
+  /** If given, the child's time of day can be moved, and starts this many milliseconds from real time. */
   readonly clockOffsetMs?: number;
-  /** In the place of what is loaded before it: the same, without a compiler in its memory (see `bundlePreload`). */
+  /** Replaces the modules that are loaded first: the same code without a compiler in memory (see `bundlePreload`). */
   readonly preload?: string;
 }
 
-/** A child ended by itself, or never became ready. */
+/** A child ended without a stop, or did not become ready. */
 export class ChildFailedError extends Error {
   override readonly name = 'ChildFailedError';
 }
 
-/** One process of the local run: it ends when this process ends, whatever happens. */
+/** A process of the local run. It always ends when this process ends. */
 export class Child {
   readonly name: string;
-  /** Resolves when it has ended; never rejects. */
+  /** Resolves once it has ended; never rejects. */
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   readonly #process: ChildProcess;
   readonly #options: ChildOptions;
@@ -54,7 +54,8 @@ export class Child {
     this.#process = spawn(
       process.execPath,
       [...preloaded.flatMap((path) => ['--import', path]), options.module, ...(options.args ?? [])],
-      // A group of its own: Ctrl-C in the terminal reaches this process alone, which then stops its children in order.
+      // A process group of its own: Ctrl-C in the terminal reaches only this process, which then stops its children in
+      // order.
       { env: { ...options.env, ...clock }, stdio: ['ignore', output, output, 'ipc'], detached: true },
     );
 
@@ -77,7 +78,7 @@ export class Child {
     return this.#process.exitCode !== null || this.#process.signalCode !== null || this.pid === undefined;
   }
 
-  /** Whether it was told to stop, or killed, so that its end is no surprise. */
+  /** Whether it was stopped or killed, so that its end is expected. */
   get stopping(): boolean {
     return this.#stopping;
   }
@@ -85,7 +86,7 @@ export class Child {
   /**
    * Resolves with the first line of output that matches.
    *
-   * @throws {@link ChildFailedError} when it ends first, or says nothing of the kind within `limitMs`.
+   * @throws {@link ChildFailedError} if it ends before, or has no such line within `limitMs`
    */
   async says(pattern: RegExp, limitMs = 60_000): Promise<RegExpExecArray> {
     let timeout: NodeJS.Timeout | undefined;
@@ -107,7 +108,7 @@ export class Child {
     }
   }
 
-  /** What it sends by `process.send`, once. */
+  /** The next message of `process.send`. */
   message(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#process.once('message', resolve);
@@ -115,12 +116,12 @@ export class Child {
     });
   }
 
-  /** Answers what it asks by its channel. */
+  /** Answers the child's questions on its channel. */
   answer(respond: (question: unknown) => unknown): void {
     answer(this.#process, respond);
   }
 
-  /** An error with its last lines. */
+  /** An error with the last lines of output. */
   failure(what?: string): ChildFailedError {
     const { exitCode, signalCode } = this.#process;
     const happened = what ?? (signalCode ? `was ended by ${signalCode}` : `ended with exit code ${exitCode}`);
@@ -129,7 +130,7 @@ export class Child {
     return new ChildFailedError([`${this.name} ${happened}.`, ...tail, ...file].join('\n'));
   }
 
-  /** SIGTERM, and SIGKILL for one that has not gone after `limitMs`. */
+  /** Sends SIGTERM, and SIGKILL after `limitMs`. */
   async stop(limitMs = 10_000): Promise<void> {
     this.#stopping = true;
     if (this.hasEnded) return;
@@ -139,14 +140,14 @@ export class Child {
     clearTimeout(kill);
   }
 
-  /** SIGKILL: it can finish nothing. Resolves when it has gone. */
+  /** Sends SIGKILL, so that it completes nothing. Resolves once it has ended. */
   async kill(): Promise<void> {
     this.#stopping = true;
     this.#process.kill('SIGKILL');
     await this.ended;
   }
 
-  /** Resolves when its time of day is so far from real time, or when it has gone. */
+  /** Resolves once its time of day has this offset, or it has ended. */
   async moveClock(offsetMs: number): Promise<void> {
     await Promise.race([ask(this.#process, { clockOffsetMs: offsetMs }).catch(() => undefined), this.ended]);
   }

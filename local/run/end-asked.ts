@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 
-/** The reason with which {@link endAsked} aborts. */
+/** The reason of {@link endAsked}'s abort. */
 export class Ended extends Error {
   override readonly name = 'Ended';
 }
 
 /**
- * Aborts when somebody asks for the end: Ctrl-C, SIGTERM, a closed terminal; or when the process that started this one is
- * gone, so that a killed `npm start` leaves nothing behind.
+ * Aborts at Ctrl-C, SIGTERM or a closed terminal, and when the parent process ends, so that a killed `npm start` leaves
+ * no process behind.
  */
 export function endAsked(): AbortSignal {
   const controller = new AbortController();
@@ -21,7 +21,7 @@ export function endAsked(): AbortSignal {
   const parent = process.ppid;
   let npm: number | undefined;
 
-  // npm runs scripts in a shell, which outlives it.
+  // npm runs scripts in a shell that outlives it.
   if (process.env.npm_lifecycle_event !== undefined) {
     execFile('ps', ['-o', 'ppid=', '-p', String(parent)], (error, stdout) => {
       if (!error && Number(stdout) > 1) npm = Number(stdout);

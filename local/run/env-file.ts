@@ -1,18 +1,21 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 
-/** Writes variables as shell `export` lines. Only the owner may read the file, for it holds a secret. */
+/** Writes variables as shell `export` lines. Only the owner may read the file, since it has a secret. */
 export async function writeEnvFile(path: string, variables: Readonly<Record<string, string>>): Promise<void> {
   const temporary = `${path}.new`;
   await writeFile(temporary, formatEnv(variables), { mode: 0o600 });
-  await rename(temporary, path); // a shell that sources the file sees the old or the new one, never half of it
+  await rename(temporary, path); // a shell that sources the file gets the old or the new one, never a part
 }
 
-/** @throws when the file is missing. */
+/** @throws if the file is missing */
 export async function readEnvFile(path: string): Promise<Record<string, string>> {
   return parseEnv(await readFile(path, 'utf8'));
 }
 
-/** Without settings whose names a shell refuses, as `AzureWebJobs.driftCheck.Disabled`: dash and zsh would stop there. */
+/**
+ * Omits settings whose names a shell rejects, such as `AzureWebJobs.driftCheck.Disabled`: dash and zsh would stop
+ * there.
+ */
 export function formatEnv(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .filter(([name]) => /^[A-Za-z_]\w*$/.test(name))
@@ -20,7 +23,7 @@ export function formatEnv(variables: Readonly<Record<string, string>>): string {
     .join('');
 }
 
-/** Reads what {@link formatEnv} writes; it is no shell. */
+/** Reads the output of {@link formatEnv}, and no other shell syntax. */
 export function parseEnv(text: string): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [, name = '', quoted = ''] of text.matchAll(/^export (\w+)='((?:[^']|'\\'')*)'$/gm)) {

@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 
 /**
- * A port of 127.0.0.1 that is free: `wanted`, or any for 0.
+ * A free port of 127.0.0.1: `wanted`, or any for 0.
  *
- * @throws with advice when the wanted one is taken.
+ * @throws with advice if the wanted one is busy
  */
 export function freePort(wanted: number): Promise<number> {
   if (!Number.isInteger(wanted) || wanted < 0 || wanted > 65_535) {

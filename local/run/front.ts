@@ -2,19 +2,19 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 
 export interface Front {
-  /** `http://127.0.0.1:PORT`, the same for as long as the run lasts. */
+  /** `http://127.0.0.1:PORT`, the same throughout the run. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** What belongs to one connection, and is not handed on. */
+/** Headers of one connection, which the front does not forward. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'upgrade', 'expect']);
 
 /**
- * What stands before all instances of the app, as the one name of a function app does in Azure: hands each request to
- * the next of `instances` (their base URLs), and answers 503 while there is none, 502 when one ends before it answered.
+ * The common address of all instances, like the host name of a function app in Azure. It forwards each request to the
+ * next of `instances` (their base URLs), and answers 503 if there is none, 502 if the instance ends before its answer.
  *
- * @throws when the port is busy.
+ * @throws if the port is busy
  */
 export async function startFront(port: number, instances: () => readonly string[]): Promise<Front> {
   let turn = 0;
@@ -48,7 +48,7 @@ function handOn(target: string, incoming: IncomingMessage, outgoing: ServerRespo
   const { method, url: path } = incoming;
   const headers = endToEnd(incoming.rawHeaders);
 
-  // A connection for each request: one that is kept might be closed at the other end just when it is used again.
+  // A new connection for each request, since the other end might close a kept one just then.
   const onward = request({ hostname, port, method, path, headers, setHost: false, agent: false }, (response) => {
     outgoing.writeHead(response.statusCode ?? 502, response.statusMessage, endToEnd(response.rawHeaders));
     response.pipe(outgoing);
@@ -56,13 +56,13 @@ function handOn(target: string, incoming: IncomingMessage, outgoing: ServerRespo
   });
 
   onward.once('error', () => {
-    // The instance may answer before it has read a body to the end, and close.
+    // The instance may answer, and close, before it has read the whole body.
     if (outgoing.writableEnded) return;
     if (outgoing.headersSent) outgoing.destroy();
     else refuse(outgoing, 502, 'The instance ended before it answered.');
   });
 
-  outgoing.once('close', () => onward.destroy()); // the caller has gone
+  outgoing.once('close', () => onward.destroy()); // the client has disconnected
   incoming.pipe(onward);
 }
 
@@ -70,7 +70,7 @@ function refuse(outgoing: ServerResponse, status: number, text: string): void {
   outgoing.writeHead(status, { 'Content-Type': 'text/plain' }).end(`${text}\n`);
 }
 
-/** Names and values in turn, as Node has them raw. */
+/** Names and values alternate, as in Node's raw headers. */
 function endToEnd(raw: readonly string[]): string[] {
   return raw.filter((_, index) => !HOP_BY_HOP.has((raw[index - (index % 2)] ?? '').toLowerCase()));
 }

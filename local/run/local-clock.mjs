@@ -1,11 +1,11 @@
 import { get } from 'node:http';
 
-// Loaded by the Node of every client that sources `.local/env` (NODE_OPTIONS): its time of day is the local Azure's, which
-// the tour moves ahead. A revocation by `cmk` would otherwise seem older than a restore that the tour made before it.
+// NODE_OPTIONS in `.local/env` loads this in every Node client: its time of day is that of the local Azure, which the
+// tour moves ahead. Otherwise a revocation by `cmk` would seem older than an earlier restore of the tour.
 
 const { LOCAL_AZURE_CONTROL = '' } = process.env;
 
-/** Milliseconds that the local Azure is ahead; 0 where it does not answer. */
+/** Milliseconds that the local Azure is ahead; 0 if it does not answer. */
 const aheadMs = await new Promise((resolve) => {
   const sentMs = Date.now();
   const asked = get(`${LOCAL_AZURE_CONTROL}/clock`, { timeout: 1_000 }, (response) => {
@@ -19,7 +19,7 @@ const aheadMs = await new Promise((resolve) => {
   asked.on('error', () => resolve(0));
 });
 
-// As in movable-clock.ts, which a client's older Node cannot load.
+// As in movable-clock.ts, which an older Node of a client cannot load.
 const realNow = Date.now;
 const Real = Date;
 Date.now = () => realNow() + aheadMs;

@@ -15,37 +15,37 @@ import { claimStateFolder, type StateFolder } from './state-folder.ts';
 import type { TourResult } from './tour-context.ts';
 
 export interface LocalRunOptions {
-  /** Where the environment file, certificates and logs go. */
+  /** Folder of the environment file, the certificates and the logs. */
   readonly stateDir: string;
-  /** Of the app; 0 takes a free one. */
+  /** Port of the app; 0 uses a free one. */
   readonly port: number;
   /** The environment of the caller. */
   readonly env: NodeJS.ProcessEnv;
   /** Aborts the start. */
   readonly signal: AbortSignal;
-  /** Makes the deployable app: host.json, package.json and what its `main` names. */
+  /** Builds the app to deploy: host.json, package.json and the `main` of that. */
   readonly bundleApp: (outDir: string) => Promise<unknown>;
-  /** Module that shows what the app does, and sends a {@link TourResult} to the process that started it. */
+  /** Module that demonstrates the app, and sends a {@link TourResult} to its parent. */
   readonly tourModule: string;
 }
 
-/** Everything is up: Azurite, the local Azure, and the app in its Functions host. */
+/** A complete run: Azurite, the local Azure, and the app in its Functions host. */
 export interface LocalRun {
-  /** Of the app, whatever the number of its instances. */
+  /** URL of the app, whatever the number of its instances. */
   readonly url: string;
   readonly envFile: string;
-  /** Rejects when a process ends that should not. */
+  /** Rejects if a process ends unexpectedly. */
   readonly failed: Promise<never>;
-  /** Runs the tour in a process of its own, on this terminal. */
+  /** Runs the tour in its own process, on this terminal. */
   tour(): Promise<TourResult>;
-  /** Stops every process, the app first, so that it can finish what it works on. */
+  /** Stops every process, the app first, so that it can finish its work. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts the local run. When it fails, or is aborted, nothing is left running.
+ * Starts the local run. If that fails, or is aborted, it stops every process.
  *
- * @throws with what to do: the port is busy, another run is up in the folder, a process did not become ready.
+ * @throws with the next step: the port is busy, another run uses the folder, a process did not become ready
  */
 export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun> {
   const port = await freePort(options.port);
@@ -91,7 +91,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
   }
 }
 
-/** Starts all but the app. */
+/** Starts everything except the app. */
 async function start(
   { env, bundleApp }: LocalRunOptions,
   port: number,
@@ -99,7 +99,7 @@ async function start(
   processes: Processes,
 ): Promise<{
   readonly app: AppInstances;
-  /** What the environment file says. */
+  /** The content of the environment file. */
   readonly variables: Record<string, string>;
 }> {
   const url = `http://127.0.0.1:${port}`;
@@ -114,10 +114,10 @@ async function start(
   });
   const appDir = join(folder.path, 'app');
   const [host, , { azure, ready }] = await Promise.all([
-    // In the run's own folder: another run beside it makes its own.
+    // In the run's own folder, since another run builds its own.
     bundleHost(join(folder.path, 'host.cjs')),
     bundleApp(appDir),
-    // It stands before the app's storage, and writes dead letters into it as Event Grid does.
+    // It is the front of the app's storage, and writes dead letters there, as Event Grid does.
     storageReady.then(async (connectionString) => {
       const azure = processes.launch({
         name: 'The local Azure',
@@ -161,12 +161,12 @@ async function runTour(tour: string, processes: Processes, env: Record<string, s
   return (await child.message()) as TourResult;
 }
 
-/** Options of Node for a client: the clock of the local Azure, and no warning that its way through the proxy is experimental. */
+/** Node options for a client: the clock of the local Azure, and no warning about Node's experimental proxy support. */
 function clientOptions(env: Readonly<Record<string, string | undefined>>): string {
   return `${quietOptions(env)} --import=${new URL('./local-clock.mjs', import.meta.url).href}`;
 }
 
-/** Options of Node with which it does not say that its way through the proxy is experimental. */
+/** Node options without the warning about its experimental proxy support. */
 function quietOptions({ NODE_OPTIONS = '' }: Readonly<Record<string, string | undefined>>): string {
   return `${NODE_OPTIONS} --disable-warning=UNDICI-EHPA`.trim();
 }

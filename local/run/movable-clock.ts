@@ -3,7 +3,7 @@ import { answer } from '../ipc.ts';
 
 /**
  * Loaded before a child's own module (`node --import`): its time of day follows the clock of the local Azure, which the
- * parent tells. Only `Date` moves, and the `Date` header of answers. Timers and `performance` run on as they do when a
+ * parent sends. Only `Date` and the `Date` header of answers move. Timers and `performance` run on, as they do when a
  * machine's clock is set.
  */
 let offsetMs = Number(process.env.LOCAL_CLOCK_OFFSET_MS ?? 0);
@@ -17,8 +17,8 @@ globalThis.Date = new Proxy(Real, {
 });
 Real.prototype.constructor = globalThis.Date;
 
-// Azurite sets no `Date` on errors, and Node adds the machine's time: the app, whose clock follows its storage, would go
-// back to that.
+// Azurite sets no `Date` on errors, and Node adds the machine's time. The app's clock follows its storage, so it would
+// go back.
 const { writeHead } = ServerResponse.prototype;
 ServerResponse.prototype.writeHead = function (this: ServerResponse, ...args: Parameters<typeof writeHead>) {
   if (!this.hasHeader('date')) this.setHeader('date', new Date().toUTCString());
@@ -30,5 +30,5 @@ answer(process, (question) => {
   if (typeof clockOffsetMs === 'number') offsetMs = clockOffsetMs;
   return offsetMs;
 });
-// The channel alone must not keep a child alive that has nothing left to do.
+// The channel alone must not keep an idle child alive.
 process.channel?.unref();

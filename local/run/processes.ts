@@ -1,17 +1,17 @@
 import { Child, type ChildOptions } from './child-process.ts';
 
 export interface LaunchOptions extends ChildOptions {
-  /** Its end is no failure of the run. */
+  /** Whether its end is no failure of the run. */
   readonly mayEnd?: boolean;
-  /** It stops before the others do, because it needs them. */
+  /** Whether it stops before the others, because it needs them. */
   readonly stopFirst?: boolean;
 }
 
-/** The processes of one run, which stand and fall together. */
+/** The processes of one run: if one fails, the run fails. */
 export class Processes {
   readonly #first = new Set<Child>();
   readonly #others = new Set<Child>();
-  /** Rejects when a process ends that should not. */
+  /** Rejects if a process ends unexpectedly. */
   readonly failed: Promise<never>;
   #fail: (error: Error) => void = () => undefined;
   #stopped = false;
@@ -20,10 +20,10 @@ export class Processes {
     this.failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    this.failed.catch(() => undefined); // whoever waits for it hears of it
+    this.failed.catch(() => undefined); // the run awaits it separately
   }
 
-  /** @throws when the run is being stopped. */
+  /** @throws if the run is being stopped */
   launch(options: LaunchOptions): Child {
     if (this.#stopped) throw new Error(`${options.name} is not started: the run is being stopped.`);
     const child = new Child(options);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** What LokiJS, which Azurite keeps everything in, has of a collection: as far as it is changed here. */
+/** The changed part of a collection of LokiJS, in which Azurite stores everything. */
 interface Collection {
   readonly data: readonly unknown[];
   remove(document: unknown): unknown;
@@ -9,20 +9,21 @@ interface Collection {
   removeBatchByPositions(positions: readonly number[]): unknown;
 }
 
-/** A request of a queue is about 32 messages at most. */
+/** A request to a queue has 32 messages at most. */
 const FEW = 32;
 
 let isDone = false;
 
 /**
- * Has LokiJS change a few documents one after the other, which keeps its indexes in order. Those that it is given as a list
- * it changes together and then sorts every index anew, for a list of one as well, and of none. Azurite gives it such lists:
- * with each request of a queue the messages that have expired, which are none; those that are taken; and once a minute the
- * texts of those that are gone, each for itself. With 2,000 messages that wait a request sorts four times 2,000, and a
- * sweep of as many texts keeps everybody waiting for ten seconds.
+ * Makes LokiJS update the few documents of a list one at a time, which keeps its indexes in order. LokiJS itself
+ * updates a list at once and then sorts every index again, even for one document or none.
  *
- * What is updated as a list must not be indexed by what is changed in it; Azurite's one such list, of messages that are
- * taken, is not.
+ * Azurite uses such lists for the expired messages in each request to a queue, which are usually none; for the received
+ * messages; and every minute for each text of a deleted message. With 2,000 waiting messages a request sorts 2,000 four
+ * times, and the deletion of as many texts blocks all clients for ten seconds.
+ *
+ * No index may use a property that the update of a list changes. Azurite updates only one list, of received messages,
+ * and no index uses what changes in it.
  */
 export function keepLokiSorted(): void {
   if (isDone) return;

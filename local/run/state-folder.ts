@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-/** Where a local run keeps what others read: the environment file, certificates, logs. One run at a time uses it. */
+/**
+ * The folder of a local run for other processes: environment file, certificates, logs. Only one run uses it at a time.
+ */
 export interface StateFolder {
   readonly path: string;
   readonly envFile: string;
   logFile(name: string): string;
-  /** Takes the environment file and the claim away, so that nobody talks to a run that has ended. */
+  /** Deletes the environment file and the claim, so that no client uses a run that has ended. */
   release(): Promise<void>;
 }
 
@@ -17,7 +19,7 @@ export class FolderInUseError extends Error {
 }
 
 /**
- * Claims the folder for this process. A claim that a killed run has left behind is taken over.
+ * Claims the folder for this process. Takes over the claim of a killed run.
  *
  * @throws {@link FolderInUseError}
  */
@@ -38,12 +40,12 @@ export async function claimStateFolder(folder: string): Promise<StateFolder> {
   await rm(claim, { force: true });
 
   try {
-    await writeFile(claim, `${process.pid}\n`, { flag: 'wx' }); // of two that start at once, one is refused
+    await writeFile(claim, `${process.pid}\n`, { flag: 'wx' }); // fails for one of two simultaneous starts
   } catch (cause) {
     throw new FolderInUseError(`Another local run is starting in ${path}. Try again in a moment.`, { cause });
   }
 
-  await rm(join(path, 'logs'), { recursive: true, force: true }); // those of the run before
+  await rm(join(path, 'logs'), { recursive: true, force: true }); // the logs of the previous run
   await mkdir(join(path, 'logs'), { mode: 0o700 });
 
   const envFile = join(path, 'env');
@@ -59,20 +61,20 @@ export async function claimStateFolder(folder: string): Promise<StateFolder> {
   };
 }
 
-/** The process that holds the claim, if it still lives. */
+/** The process with the claim, if it still runs. */
 async function ownerOf(claim: string): Promise<number | undefined> {
   const pid = Number(await readFile(claim, 'utf8').catch(() => ''));
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return undefined;
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: somebody else's process, so it lives.
+    // EPERM: the process of another user, so it runs.
     return (error as NodeJS.ErrnoException).code === 'EPERM' && isLocalRun(pid) ? pid : undefined;
   }
   return isLocalRun(pid) ? pid : undefined;
 }
 
-/** Process ids come round again: where the system tells, look what the process is. */
+/** Process ids recur: where the system allows it, check what the process is. */
 function isLocalRun(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start.ts');

@@ -1,13 +1,13 @@
-/** A request for a token that cannot be granted; the message says what to do. */
+/** The token cannot be issued; the message has the next step. */
 export class TokenError extends Error {
   override readonly name = 'TokenError';
 }
 
 /**
- * Asks the running local Azure for an access token of one of its sign-ins, for the app's API.
+ * Requests an access token for the app's API from the running local Azure, for one of its sign-ins.
  *
- * @param claims a claims challenge in base64, which the sign-in satisfies
- * @throws {@link TokenError} when it is not running, or has no such sign-in.
+ * @param claims a claims challenge in base64, which the token satisfies
+ * @throws {@link TokenError} if the local Azure does not run, or has no such sign-in
  */
 export async function requestToken(control: string, signIn: string, claims?: string): Promise<string> {
   let response: Response;

@@ -1,6 +1,6 @@
 import { requestToken } from './token.ts';
 
-/** Arguments of the tour, which runs in its own process and uses the local Azure as any client does. */
+/** Arguments of the tour, which runs in its own process and is a client of the local Azure like any other. */
 export interface TourContext {
   /** The Functions host, `http://127.0.0.1:PORT`. */
   readonly host: string;
@@ -8,15 +8,15 @@ export interface TourContext {
   readonly api: string;
   /** Control API of the local Azure. */
   readonly control: string;
-  /** Everything in `.local/env`; the process has it as its environment too, an owner's sign-in included. */
+  /** The content of `.local/env`. It is the process's environment too, with an owner's sign-in. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where the steps are shown; a terminal or a pipe. */
+  /** Output of the steps: a terminal or a pipe. */
   readonly out: NodeJS.WriteStream;
   /** An access token for the API: `revoker`, `restorer`, `operator`, `second-operator`, `outsider`, `robot`. */
   token(signIn: string): Promise<string>;
 }
 
-/** `ok` of `steps` held. */
+/** `ok` of the `steps` succeeded. */
 export interface TourResult {
   readonly steps: number;
   readonly ok: number;

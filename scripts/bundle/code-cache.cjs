@@ -29,7 +29,7 @@ if (options === undefined) {
 const main = join(resolve(folder), 'main.cjs');
 const code = readFileSync(main);
 const script = new Script(wrap(code.toString()), {
-  // It stays in the cache, and says nothing of where that was made. Whoever loads it gives another.
+  // The cache keeps it, so it must not tell where the cache was made. The module that loads it passes another.
   filename: 'main.cjs',
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });

@@ -5,10 +5,10 @@ import { type ArmRequest, type ArmRoutes, ok } from './arm-request.ts';
 import { badRequest } from './errors.ts';
 import { page } from './paging.ts';
 
-/** Events that are kept: enough for a test and for a day of trying things out. */
+/** Maximum number of events: enough for a test and for a day of use by hand. */
 const KEPT = 5_000;
 
-/** A request that was carried out. */
+/** A request that succeeded. */
 interface CarriedOut {
   readonly path: ArmPath;
   readonly method: string;
@@ -25,7 +25,10 @@ const KINDS: Readonly<Record<string, ResourceEvent['kind']>> = {
   POST: 'Action',
 };
 
-/** Notes what a request changed: in the activity log of its subscription, and as an event of it. Actions are events alone. */
+/**
+ * Writes what a request changed to the activity log of its subscription, and publishes it as an event. Actions are only
+ * published.
+ */
 export function noteActivity(world: World, { path, method, url, status, caller, correlationId }: CarriedOut): void {
   const kind = KINDS[method];
 
@@ -52,7 +55,7 @@ export function noteActivity(world: World, { path, method, url, status, caller, 
   });
 }
 
-/** `Microsoft.Storage/storageAccounts`, spelled as in the request. */
+/** The type as the request spells it: `Microsoft.Storage/storageAccounts`. */
 function typeAsAsked({ id, scope, pattern }: ArmPath): string {
   const outside = /^subscriptions\//.test(pattern);
   const [namespace = '', ...rest] = (outside ? id : id.slice(scope.length + '/providers/'.length))
@@ -62,7 +65,7 @@ function typeAsAsked({ id, scope, pattern }: ArmPath): string {
   return [namespace, ...rest.filter((_, n) => n % 2 === 0)].join('/');
 }
 
-/** The claims of the caller's token, under the names that events use. */
+/** The claims of the caller's token, with the names that events use. */
 function eventClaims({ claims: ofToken = {}, principal }: Caller): ResourceEvent['claims'] {
   const { oid, tid, scp, name, ...claims } = ofToken;
   const schemas = 'http://schemas.microsoft.com/identity/claims';
@@ -81,7 +84,7 @@ function eventClaims({ claims: ofToken = {}, principal }: Caller): ResourceEvent
   };
 }
 
-/** The filter needs a start, and takes one resource (Azure Monitor, "Activity Logs - List"). */
+/** Azure Monitor requires a start in the filter, and allows one resource ("Activity Logs - List"). */
 function list(request: ArmRequest): Response {
   const { world, path, query } = request;
   const filter = query.get('$filter') ?? '';

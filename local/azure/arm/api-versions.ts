@@ -1,6 +1,6 @@
 import { typeOf } from './arm-path.ts';
 
-/** From 2015 on; what only a preview had has its suffix. */
+/** From 2015 on. Versions that only a preview had carry its suffix. */
 const resources = [
   ...['2015-11-01', '2016-02-01', '2016-06-01', '2016-09-01', '2017-05-10', '2018-02-01', '2018-05-01', '2019-05-01'],
   ...['2019-05-10', '2019-08-01', '2019-10-01', '2020-06-01', '2020-08-01', '2020-10-01', '2021-01-01', '2021-04-01'],
@@ -13,9 +13,8 @@ const eventGrid = [
 ];
 
 /**
- * The api-versions that are there, oldest first, by the resource type that they begin with: those of the SDKs, of `az` 2.45
- * and 2.74, of the recordings, and others of Azure's specifications (azure-rest-api-specs). A version that is missing here
- * and exists is added here.
+ * The api-versions of each resource type, oldest first: those of the SDKs, of `az` 2.45 and 2.74, of the recordings,
+ * and others of Azure's specifications (azure-rest-api-specs). Add a version here if it exists and is missing.
  */
 const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   subscriptions: ['2016-06-01', '2018-06-01', '2019-06-01', '2019-11-01', '2020-01-01', '2021-01-01', '2022-12-01'],
@@ -65,7 +64,7 @@ const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
     ...['2019-04-01', '2020-04-01-preview', '2020-09-01-preview', '2021-03-01', '2021-06-01-preview', '2022-10-01'],
     '2024-04-01',
   ],
-  // Of other services those alone that the key users among them are read by.
+  // For other services: only the versions that the app reads their key users with.
   'microsoft.appconfiguration': ['2024-05-01', '2024-06-01'],
   'microsoft.automation': ['2023-11-01', '2024-10-23'],
   'microsoft.batch': ['2024-07-01', '2025-06-01'],
@@ -89,7 +88,7 @@ const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.network': ['2023-08-01-preview', '2024-05-01', '2024-07-01', '2025-07-01'],
 };
 
-/** The api-versions of a pattern's type, oldest first; undefined if none are known. */
+/** The api-versions of a pattern's type, oldest first; undefined if the type is unknown. */
 export function apiVersionsOf(pattern: string): readonly string[] | undefined {
   const type = typeOf(pattern);
   const prefixes = Object.keys(API_VERSIONS).filter((prefix) => type.startsWith(prefix));

@@ -1,24 +1,27 @@
-/** An ARM request path taken apart. Names keep their spelling; `pattern` is lower case. */
+/** The parts of an ARM request path. Names keep their spelling; `pattern` is lower case. */
 export interface ArmPath {
-  /** Lower case, as the path gives it. */
+  /** Lower case; undefined if the path has none. */
   readonly subscriptionId: string | undefined;
   readonly resourceGroup: string | undefined;
   /**
-   * What is asked of the resource provider, lower case with `{}` for each name:
+   * The type part of the path, lower case, with `{}` for each name:
    * `microsoft.storage/storageaccounts/{}/encryptionscopes`, or `subscriptions/{}/resourcegroups/{}` outside providers.
    */
   readonly pattern: string;
-  /** The names that stand for the `{}` of `pattern`. */
+  /** The names behind each `{}` of `pattern`. */
   readonly names: readonly string[];
-  /** The id of what the last provider part hangs on: a subscription, a resource group, or a resource it extends. */
+  /**
+   * Id of the resource before the last provider part: a subscription, a resource group, or the resource that it
+   * extends.
+   */
   readonly scope: string;
-  /** The whole path without a trailing slash: the id of the resource, if it names one. */
+  /** The whole path without a trailing slash. It is the resource's id if `isItem`. */
   readonly id: string;
-  /** True when the path ends in a name: one resource, not a collection or an action. */
+  /** True if the path ends in a name: a resource, not a collection or an action. */
   readonly isItem: boolean;
 }
 
-/** Takes an ARM path apart; undefined when it has no ARM shape. Case does not matter, as in ARM. */
+/** Parses an ARM path; undefined if it is none. Case does not matter, as in ARM. */
 export function parseArmPath(path: string): ArmPath | undefined {
   const segments = path
     .split('/')
@@ -33,7 +36,7 @@ export function parseArmPath(path: string): ArmPath | undefined {
   const resourceGroup = lower[2] === 'resourcegroups' ? parts[3] : undefined;
   const common = { subscriptionId, resourceGroup, id: `/${parts.join('/')}` };
 
-  // `/subscriptions/S/providers` and `/subscriptions/S/providers/Microsoft.X` ask about providers, not of one.
+  // `/subscriptions/S/providers` and `/subscriptions/S/providers/Microsoft.X` ask about the providers themselves.
   if (last === -1 || parts.length - last <= 2) {
     const rest = last === -1 ? lower : lower.slice(0, last);
     const { pattern, names } = alternate(parts.slice(0, rest.length), lower.slice(0, rest.length));

@@ -15,10 +15,10 @@ import { ArmError, badRequest } from './errors.ts';
 import { Operations } from './operations.ts';
 import { requireUnlocked } from './vault-guards.ts';
 
-/** A token's `aud` for ARM: either name, with any number of trailing slashes. */
+/** A token's `aud` for ARM: one of two names, with any number of trailing slashes. */
 const audience = /^https:\/\/management\.(azure\.com|core\.windows\.net)\/*$/;
 
-/** Azure Resource Manager under `management.azure.com`, with the resource providers' routes that are given. */
+/** Azure Resource Manager at `management.azure.com`, with the routes of the given resource providers. */
 export function createArmService(world: World, providers: readonly ArmRoutes[]): Service {
   const routes: ArmRoutes = Object.assign({}, ...providers);
   const operations = new Operations(world.clock);
@@ -139,7 +139,7 @@ function requireSubscription(world: World, { subscriptionId, resourceGroup, id }
     throw new ArmError(404, 'SubscriptionNotFound', `The subscription '${subscriptionId}' could not be found.`);
   }
 
-  if (resourceGroup === undefined || id.split('/').length <= 5) return; // the group itself: its own routes say
+  if (resourceGroup === undefined || id.split('/').length <= 5) return; // the group itself has routes of its own
 
   const group = `/subscriptions/${subscriptionId}/resourcegroups/${resourceGroup}`.toLowerCase();
   if (!world.resourceGroups.has(group)) {
@@ -191,17 +191,17 @@ function isAccountWrite({ pattern }: ArmPath, method: string): boolean {
   return pattern === 'microsoft.storage/storageaccounts/{}' && ['PUT', 'PATCH', 'DELETE'].includes(method);
 }
 
-/** What every signed-in caller may ask; each answers only with what the caller may see. */
+/** Every signed-in caller may send these. Each answer has only what that caller may see. */
 function isOpenToAll({ pattern, scope }: ArmPath): boolean {
   return (
-    // What is built in is everybody's.
+    // Every caller may read built-in definitions.
     (pattern === 'microsoft.authorization/policysetdefinitions/{}' && scope === '/') ||
     ['subscriptions', 'tenants', 'subscriptions/{}/resources', 'microsoft.resourcegraph/resources'].includes(pattern) ||
     /(asyncoperations|operationsstatus|operationresults|checknameavailability|checkmhsmnameavailability)/.test(pattern)
   );
 }
 
-/** What the methods that do not write do. */
+/** RBAC verbs of the methods that do not write. */
 const VERBS: Readonly<Record<string, string>> = { GET: 'read', HEAD: 'read', DELETE: 'delete' };
 
 /** The RBAC action of a request, as ARM derives it from method and type. */
@@ -213,7 +213,7 @@ function actionOf(path: ArmPath, method: string): string {
   return `${type}/${VERBS[method] ?? 'write'}`;
 }
 
-/** Where a collection or an action is asked: the resource before its last segment, or the scope of the provider. */
+/** The scope of a collection or an action: the resource before the last segment, or the scope of the provider. */
 function scopeOf(path: ArmPath): string {
   const parent = path.id.slice(0, path.id.lastIndexOf('/'));
   return path.names.length > 0 && parent.length > path.scope.length ? parent : path.scope;
@@ -228,7 +228,7 @@ function requireRight(world: World, { principal }: Caller, action: string, scope
   );
 }
 
-/** ARM's refusal for a right that is missing on a resource which the request only refers to. */
+/** ARM's refusal if the caller lacks a right on a resource that the request only refers to. */
 function requireLinkedRight(world: World, { principal }: Caller, path: ArmPath, action: string, linked: string): void {
   if (!world.settings.enforceRoles || isAllowed(world, principal.objectId, linked, action, 'action')) return;
   throw new ArmError(

@@ -8,7 +8,7 @@ import { page } from './paging.ts';
 import { requireAccount } from './storage-accounts.ts';
 
 const type = 'Microsoft.Storage/storageAccounts/blobServices/containers';
-/** Of a container that has no encryption scope (Storage, "Create and manage encryption scopes"). */
+/** The default scope of a container without one (Storage, "Create and manage encryption scopes"). */
 const accountKey = '$account-encryption-key';
 
 function containerBody(account: StorageAccount, { name, defaultEncryptionScope, immutability }: BlobContainer) {
@@ -29,7 +29,7 @@ function containerBody(account: StorageAccount, { name, defaultEncryptionScope, 
   };
 }
 
-/** An account for files alone has none (seen in public reports: `400` for a list of them). */
+/** An account that has only files has no blob service (public reports: `400` for a list). */
 function requireBlobs(request: ArmRequest): StorageAccount {
   const account = requireAccount(request);
   if (hasService(account, 'blob')) return account;
@@ -115,7 +115,7 @@ function put(request: ArmRequest): Response {
   return ok(containerBody(account, container), existing ? 200 : 201);
 }
 
-/** The containers of a storage account, as far as ARM manages them. */
+/** The containers of a storage account, as ARM manages them. */
 export const blobContainerRoutes: ArmRoutes = {
   'GET microsoft.storage/storageaccounts/{}/blobservices/{}/containers': (request) => {
     const account = requireBlobs(request);

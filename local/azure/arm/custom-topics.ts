@@ -18,7 +18,7 @@ const defaults = {
   dataResidencyBoundary: 'WithinGeopair',
 };
 
-/** While it is being created a topic has no endpoint, and shows no defaults (recorded). */
+/** Until it is created, a topic has no endpoint and shows no defaults (recorded). */
 function topicBody(topic: CustomTopic): Record<string, unknown> {
   const { id, name, location, tags, sku, identity, properties, metricResourceId, provisioningState } = topic;
   const creating = provisioningState === 'Creating';
@@ -79,7 +79,7 @@ function put(request: ArmRequest): Response {
   return ok(topicBody(topic), 201, { 'azure-asyncoperation': at });
 }
 
-/** Custom topics of Event Grid, which event subscriptions can hang on. */
+/** Custom topics of Event Grid, which can have event subscriptions. */
 export const customTopicRoutes: ArmRoutes = {
   'GET microsoft.eventgrid/topics': (request) => {
     const topics = [...request.world.customTopics.values()].filter(({ id }) => inScope(id, request.path.scope));

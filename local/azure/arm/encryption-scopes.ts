@@ -21,7 +21,7 @@ function scopeBody(account: StorageAccount, scope: EncryptionScope): Record<stri
     name,
     type,
     properties: {
-      // However it was sent (seen in recordings).
+      // Storage changes the spelling of the request (seen in recordings).
       source: source === 'Microsoft.KeyVault' ? 'Microsoft.Keyvault' : source,
       state,
       ...(keyVaultProperties ? { keyVaultProperties } : {}),
@@ -62,7 +62,7 @@ function put(request: ArmRequest): Response {
 
   const shown = scopeBody(account, changed);
 
-  // This one answer has the field for a scope with a Microsoft-managed key too (seen in recordings).
+  // Only this answer has the field even for a scope with a Microsoft-managed key (seen in recordings).
   const properties = { keyVaultProperties: {}, ...asObject(shown.properties) };
 
   return ok({ ...shown, properties }, scope ? 200 : 201);
@@ -76,7 +76,7 @@ function patch(request: ArmRequest): Response {
   return ok(scopeBody(account, changed));
 }
 
-/** The scope after the request. A scope has no identity of its own: the account's is what Key Vault sees. */
+/** The scope after the request. Key Vault sees the account's identity, since a scope has none. */
 function change(request: ArmRequest, account: StorageAccount, scope: EncryptionScope): EncryptionScope {
   const { world, body } = request;
   const asked = asObject(body.properties) ?? {};
@@ -118,7 +118,7 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
   next.keyVaultProperties = {
     keyUri,
     currentVersionedKeyIdentifier,
-    // A pinned scope has none (seen in recordings).
+    // A pinned scope has no time of rotation (seen in recordings).
     ...(reference.version ? {} : { lastKeyRotationTimestamp }),
   };
 

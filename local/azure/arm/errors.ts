@@ -1,6 +1,6 @@
 import { azureError } from '../service.ts';
 
-/** A refusal of ARM or one of its resource providers; the ARM service turns it into the answer. */
+/** A refusal of ARM or a resource provider. The ARM service turns it into the answer. */
 export class ArmError extends Error {
   readonly status: number;
   readonly code: string;
@@ -19,7 +19,7 @@ export class ArmError extends Error {
   }
 }
 
-/** ARM's own answer for a resource that is not there. `type` in its usual spelling. */
+/** ARM's 404 for a missing resource. `type` in its usual spelling. */
 export function resourceNotFound(type: string, name: string, resourceGroup: string | undefined): ArmError {
   return new ArmError(
     404,

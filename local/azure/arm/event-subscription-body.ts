@@ -2,7 +2,7 @@ import { asObject, asString, type JsonObject } from '../json.ts';
 import type { EventSubscription, World } from '../world.ts';
 import { badRequest } from './errors.ts';
 
-/** The event types of a source, which a subscription without a filter gets all of; a custom topic has none of its own. */
+/** The event types of a source. A subscription without a filter gets all of them; a custom topic has none. */
 const storageEventTypes = ['Microsoft.Storage.BlobCreated', 'Microsoft.Storage.BlobDeleted'];
 const keyVaultEventTypes = ['Certificate', 'Key', 'Secret']
   .flatMap((kind) => [`${kind}NewVersionCreated`, `${kind}NearExpiry`, `${kind}Expired`])
@@ -24,13 +24,13 @@ const operators = new Set([
   'IsNotNull',
 ]);
 
-/** Of one event subscription: advanced filters, and values in all of them. */
+/** Maximum number of advanced filters of an event subscription, and of values in all of them. */
 const MOST_FILTER_VALUES = 25;
 
-/** Destinations that take no batches. A subscription can name them; no delivery to them succeeds here. */
+/** Destinations without batches. A subscription can name them, but the local Azure delivers nothing to them. */
 const queues = ['StorageQueue', 'ServiceBusQueue', 'ServiceBusTopic', 'EventHub', 'HybridConnection'];
 
-/** Properties a client may set; the rest is the service's. */
+/** Properties that a client may set. The service sets the others. */
 const writable = [
   'destination',
   'deliveryWithResourceIdentity',
@@ -43,7 +43,7 @@ const writable = [
   'deadLetterWithResourceIdentity',
 ] as const;
 
-/** An event subscription's properties after a PUT or PATCH, with Azure's defaults filled in. Throws on what Azure refuses. */
+/** An event subscription's properties after a PUT or PATCH, with Azure's defaults. Throws Azure's refusals. */
 export function patchSubscription(
   world: World,
   source: string,
@@ -74,7 +74,7 @@ export function patchSubscription(
   return next;
 }
 
-/** The event types of a source; undefined for a topic, whose publishers choose them. */
+/** The event types of a source; undefined for a custom topic, whose publishers choose them. */
 function allEventTypes(source: string): readonly string[] | undefined {
   if (/\/Microsoft\.EventGrid\/topics\//i.test(source)) return undefined;
   if (/^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(source)) return resourceEventTypes;
@@ -103,12 +103,12 @@ function withEventTypes(source: string, filter: JsonObject): JsonObject {
     subjectBeginsWith: '',
     subjectEndsWith: '',
     ...rest,
-    ...(isSubjectCaseSensitive === true ? { isSubjectCaseSensitive } : {}), // false is not shown
+    ...(isSubjectCaseSensitive === true ? { isSubjectCaseSensitive } : {}), // Azure does not show false
     ...(types ? { includedEventTypes: types } : {}),
   };
 }
 
-/** Unknown event types are taken (recorded). Which words Azure has for an unknown operator is not documented. */
+/** Azure accepts unknown event types (recorded). Its message for an unknown operator is not documented. */
 function refuseUnknownOperators(filters: unknown): void {
   for (const filter of Array.isArray(filters) ? filters : []) {
     const operator = asObject(filter)?.operatorType;
@@ -117,7 +117,7 @@ function refuseUnknownOperators(filters: unknown): void {
   }
 }
 
-/** The code comes before its event subscriptions (message of public reports). */
+/** The function's code has to be deployed before its event subscriptions (message of public reports). */
 function requireFunction(world: World, destination: JsonObject | undefined): void {
   if (destination?.endpointType !== 'AzureFunction') return;
   const resourceId = String(asObject(destination.properties)?.resourceId);
@@ -168,7 +168,7 @@ function retryPolicy(asked: JsonObject | undefined): JsonObject {
   return policy;
 }
 
-/** An event subscription as ARM shows it. A webhook's URL is a secret: only its base is shown. */
+/** An event subscription as ARM shows it. A webhook's URL is a secret: ARM shows only its base. */
 export function subscriptionBody(subscription: EventSubscription): JsonObject {
   const { id, name, properties } = subscription;
   const destination = asObject(properties.destination);
@@ -177,7 +177,7 @@ export function subscriptionBody(subscription: EventSubscription): JsonObject {
   return {
     properties: {
       ...properties,
-      // The provider of a resource comes in lower case (seen in recordings), a system topic as it is.
+      // The provider of a resource is in lower case (seen in recordings); a system topic keeps its spelling.
       topic: ofTopic
         ? parentId(id)
         : parentId(id).replace(/\/providers\/[^/]+\/[^/]+(?=\/[^/]+$)/, (its) => its.toLowerCase()),
@@ -190,12 +190,12 @@ export function subscriptionBody(subscription: EventSubscription): JsonObject {
   };
 }
 
-/** What an event subscription hangs on: a resource, or a system topic. */
+/** The resource or system topic that has the event subscription. */
 export function parentId(subscriptionId: string): string {
   return subscriptionId.replace(/(\/providers\/Microsoft\.EventGrid)?\/eventSubscriptions\/[^/]+$/i, '');
 }
 
-/** The answer while it is being created: without the defaults that it will have, and with its secrets (recorded). */
+/** The answer to a create: without the later defaults, and with the secrets of the request (recorded). */
 export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject {
   const {
     eventDeliverySchema,
@@ -240,7 +240,7 @@ function masked(destination: JsonObject): JsonObject {
   };
 }
 
-/** A delivery attribute without its value, if that is a secret. */
+/** A delivery attribute without its value, if the value is a secret. */
 function hidden(mapping: unknown): unknown {
   const fields = asObject(asObject(mapping)?.properties);
   return fields?.isSecret === true ? { ...asObject(mapping), properties: { ...fields, value: 'Hidden' } } : mapping;

@@ -7,9 +7,9 @@ import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
 import { requireScope } from './require-scope.ts';
 
-/** Where the two kinds of event subscription hang: on a resource, or on its system topic. */
+/** The parent of an event subscription: a resource, or its system topic. */
 interface Parent {
-  /** ARM id of the resource whose events are meant. */
+  /** ARM id of the resource that the events are about. */
   readonly source: string;
   readonly location: string;
 }
@@ -24,7 +24,10 @@ function parentOf(request: ArmRequest): Parent {
   return { source: topic.source, location: topic.location };
 }
 
-/** The first event subscription of a subscription makes its system topic, in a group of its own ("System topics"). */
+/**
+ * The first event subscription of a subscription creates its system topic in a resource group of its own ("System
+ * topics").
+ */
 function requireOwnTopic(world: World, source: string): void {
   const subscription = /^\/subscriptions\/([^/]+)$/i.exec(source)?.[1];
   const topics = [...world.systemTopics.values()];
@@ -51,13 +54,13 @@ function requireOwnTopic(world: World, source: string): void {
   });
 }
 
-/** Where a resource is: its event subscriptions are looked after there. */
+/** The region of a resource, whose Event Grid keeps its event subscriptions. */
 function locationOf(world: World, id: string): string {
   const all = [...world.vaults.values(), ...world.storageAccounts.values(), ...world.customTopics.values()];
   return all.find((resource) => resource.id.toLowerCase() === id.toLowerCase())?.location ?? 'global';
 }
 
-/** The system topic of a request that is about it or about one of its event subscriptions. */
+/** The system topic that a request names, itself or as the parent of an event subscription. */
 export function requireTopic(request: ArmRequest): SystemTopic {
   const name = nameAt(request, 0);
   const id = `${request.path.scope}/providers/microsoft.eventgrid/systemtopics/${name}`.toLowerCase();
@@ -79,7 +82,7 @@ function put(request: ArmRequest): Response {
 
   const existing = world.eventSubscriptions.get(path.id.toLowerCase());
 
-  // A PUT replaces: what it leaves out is back at its default, but for the schema, which stays (recorded).
+  // A PUT resets what it leaves out to the default, except the schema (recorded).
   const kept = existing && { eventDeliverySchema: existing.properties.eventDeliverySchema };
   const properties = patchSubscription(world, parent.source, kept, asObject(body.properties) ?? {});
   const instant = world.settings.instantProvisioning;
@@ -102,17 +105,17 @@ function put(request: ArmRequest): Response {
   });
 }
 
-/** Lets what was asked for be done, and gives the URL at which that can be polled. */
+/** Completes an operation later, and returns the URL at which a client polls it. */
 export function provision(request: ArmRequest, location: string, done: () => void = () => {}): string {
   const { world, path, operations, apiVersion } = request;
   const id = operations.start(0, done);
-  // Whether anybody polls or not, it is done after a moment.
+  // It completes after a moment, even if no client polls.
   world.clock.schedule(world.clock.nowMs() + 500, done);
   const at = location === 'global' ? '' : `/locations/${location}`;
   return `https://management.azure.com:443/subscriptions/${path.subscriptionId}/providers/Microsoft.EventGrid${at}/operationsStatus/${id.toUpperCase()}?api-version=${apiVersion}`;
 }
 
-/** The answer to a DELETE: the removal goes on (recorded), unless everything is done at once here. */
+/** The answer to a DELETE. The removal takes time (recorded), unless provisioning is instant. */
 export function removed(request: ArmRequest, existed: boolean, location: string): Response {
   if (!existed) return new Response(null, { status: 204 });
   if (request.world.settings.instantProvisioning) return new Response(null, { status: 200 });
@@ -131,7 +134,7 @@ export function removed(request: ArmRequest, existed: boolean, location: string)
 function patch(request: ArmRequest): Response {
   const subscription = required(request);
 
-  // An update names its fields at the top, not under `properties`.
+  // An update has its fields at the top level, not under `properties`.
   const { provisioningState, ...current } = subscription.properties;
   subscription.properties = {
     ...patchSubscription(request.world, subscription.topic, current, asObject(request.body.properties) ?? request.body),
@@ -173,7 +176,7 @@ function fullUrl(request: ArmRequest): Response {
   return ok({ endpointUrl: asString(asObject(destination?.properties)?.endpointUrl) ?? null });
 }
 
-/** Of a subscription or a group: all below it. Of a resource: its own. */
+/** For a subscription or a group: all below it. For a resource: its own. */
 function list(request: ArmRequest): Response {
   const { world, path } = request;
   const ofTopic = path.pattern.includes('systemtopics');

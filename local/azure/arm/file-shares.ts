@@ -9,7 +9,7 @@ import { page } from './paging.ts';
 import { requireAccount } from './storage-accounts.ts';
 
 const shareType = 'Microsoft.Storage/storageAccounts/fileServices/shares';
-/** Of a share, what a client may set. */
+/** Properties of a share that a client may set. */
 const writable = ['accessTier', 'enabledProtocols', 'metadata', 'rootSquash', 'shareQuota'] as const;
 const dayMs = 86_400_000;
 
@@ -21,7 +21,7 @@ interface DeletedShare {
   readonly days: number;
 }
 
-/** What only ARM shows of a file service, by account. */
+/** Settings of an account's file service that only ARM shows. */
 interface Extras {
   retention: { enabled: boolean; days: number };
   deleted: DeletedShare[];
@@ -35,7 +35,7 @@ function extrasOf(account: StorageAccount): Extras {
   return held;
 }
 
-/** An account for blobs alone has no shares (seen in public reports: `400` for a list of them). */
+/** An account that has only blobs has no shares (public reports: `400` for a list). */
 function requireFiles(request: ArmRequest): StorageAccount {
   const account = requireAccount(request);
   if (hasService(account, 'file')) return account;
@@ -46,9 +46,9 @@ function isPremium({ kind }: StorageAccount): boolean {
   return kind === 'FileStorage';
 }
 
-/** A share as a list shows it; `snapshot`: as it was then. */
+/** A share as a list shows it; with `snapshot`, as it was at that time. */
 function shareItem(request: ArmRequest, account: StorageAccount, share: FileShare, snapshot?: string): JsonObject {
-  // General-purpose v1 accounts and premium ones have no tiers to change, nor has a snapshot.
+  // General-purpose v1 accounts, premium accounts and snapshots cannot change their tier.
   const tiered = account.kind === 'StorageV2' && snapshot === undefined;
   const changed = share.modifiedTime ?? timestamp(request.world.clock.nowMs());
 
@@ -71,7 +71,7 @@ function shareItem(request: ArmRequest, account: StorageAccount, share: FileShar
   };
 }
 
-/** A share by itself: the protocol is only named when it is not SMB, and metadata is (seen in recordings). */
+/** A share on its own names its protocol only if it is not SMB, and always has its metadata (seen in recordings). */
 function shareBody(request: ArmRequest, account: StorageAccount, share: FileShare, snapshot?: string): JsonObject {
   const item = shareItem(request, account, share, snapshot);
   const { enabledProtocols, ...properties } = asObject(item.properties) ?? {};
@@ -90,7 +90,7 @@ function shareBody(request: ArmRequest, account: StorageAccount, share: FileShar
   };
 }
 
-/** The answer to a change says what was asked for, and no more (seen in recordings). */
+/** The answer to a change has only the properties of the request (seen in recordings). */
 function echo(account: StorageAccount, share: FileShare, asked: JsonObject): JsonObject {
   return {
     id: `${account.id}/fileServices/default/shares/${share.name}`,
@@ -139,7 +139,7 @@ function change({ world }: ArmRequest, share: FileShare, asked: JsonObject): voi
   share.modifiedTime = timestamp(world.clock.nowMs());
 }
 
-/** A snapshot keeps the share's own quota and tier, whatever its request says beside the metadata. */
+/** A snapshot keeps the share's quota and tier. Of the request only the metadata counts. */
 function snapshot(request: ArmRequest, account: StorageAccount, asked: JsonObject): Response {
   const share = requireShare(request, account);
   const snapshotTime = timestamp(request.world.clock.nowMs());
@@ -154,7 +154,7 @@ function requireShare(request: ArmRequest, account: StorageAccount): FileShare {
   throw refusal(request, 404, 'ShareNotFound', 'The specified share does not exist.');
 }
 
-/** A refusal of the file service itself, which the resource provider passes on with its marks. */
+/** A refusal of the file service, which the resource provider passes on with its request id and time. */
 function refusal({ world }: ArmRequest, status: number, code: string, message: string): ArmError {
   const time = world.clock.now().toISOString().replace('Z', '0000Z');
   return new ArmError(status, code, `${message}\nRequestId:${randomUUID()}\nTime:${time}`);
@@ -194,7 +194,7 @@ function remove(request: ArmRequest): Response {
   return new Response(null, { status: 200 });
 }
 
-/** Those that can still be restored. */
+/** The deleted shares that can still be restored. */
 function deletedShares(request: ArmRequest, account: StorageAccount): DeletedShare[] {
   const nowMs = request.world.clock.nowMs();
   return extrasOf(account).deleted.filter(({ deletedMs, days }) => nowMs < deletedMs + days * dayMs);
@@ -292,7 +292,7 @@ function putService(request: ArmRequest): Response {
   return ok(serviceBody(account, asked));
 }
 
-/** The file service of a storage account, as far as ARM manages it. */
+/** The file service of a storage account, as ARM manages it. */
 export const fileShareRoutes: ArmRoutes = {
   'GET microsoft.storage/storageaccounts/{}/fileservices/{}': getService,
   'PUT microsoft.storage/storageaccounts/{}/fileservices/{}': putService,

@@ -7,7 +7,7 @@ import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
 
 const type = 'Microsoft.ManagedIdentity/userAssignedIdentities';
-/** Trust in another issuer's tokens. It is kept and shown; nothing signs in by it here. */
+/** Trust in another issuer's tokens. The local Azure stores and shows it; no sign-in uses it. */
 const credentialType = `${type}/federatedIdentityCredentials`;
 const credentials = 'microsoft.managedidentity/userassignedidentities/{}/federatedidentitycredentials';
 

@@ -7,7 +7,7 @@ import { page } from './paging.ts';
 
 export const MANAGED_HSM_TYPE = 'Microsoft.KeyVault/managedHSMs';
 
-/** A Managed HSM as ARM shows it: what a vault calls `vaultUri` is `hsmUri`, and the SKU stands outside. */
+/** A Managed HSM as ARM shows it: `hsmUri` instead of a vault's `vaultUri`, and the SKU outside `properties`. */
 export function hsmBody({ id, name, location, tags, properties }: Vault): Record<string, unknown> {
   const { sku, vaultUri: hsmUri, ...rest } = properties;
   return { id, name, type: MANAGED_HSM_TYPE, location, sku, tags, properties: { ...rest, hsmUri } };
@@ -27,7 +27,7 @@ function list(request: ArmRequest): Response {
 
 const writable = ['enablePurgeProtection', 'networkAcls', 'publicNetworkAccess'];
 
-/** Answered at once, where Azure takes minutes. */
+/** Answers at once; Azure takes minutes. */
 function change(request: ArmRequest): Response {
   const hsm = requireHsm(request);
   const asked = asObject(request.body.properties) ?? {};
@@ -44,12 +44,12 @@ function change(request: ArmRequest): Response {
   return ok(hsmBody(hsm));
 }
 
-/** Managed HSMs of the Key Vault resource provider. They are made and deleted by the local Azure itself alone. */
+/** Managed HSMs of the Key Vault resource provider. Only the local Azure itself creates and deletes them. */
 export const managedHsmRoutes: ArmRoutes = {
   'GET microsoft.keyvault/managedhsms': list,
   'GET microsoft.keyvault/managedhsms/{}': (request) => ok(hsmBody(requireHsm(request))),
   'PATCH microsoft.keyvault/managedhsms/{}': change,
-  // az changes by a PUT of the whole.
+  // az sends a PUT of the whole resource.
   'PUT microsoft.keyvault/managedhsms/{}': change,
   'GET microsoft.keyvault/deletedmanagedhsms': () => ok({ value: [] }),
   'POST microsoft.keyvault/checkmhsmnameavailability': ({ world, body }) =>

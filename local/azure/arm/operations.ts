@@ -10,7 +10,7 @@ export class Operations {
     this.#clock = clock;
   }
 
-  /** Registers one that is done after `durationMs` on the clock. Returns its id. */
+  /** Registers an operation that ends after `durationMs` on the clock. Returns its id. */
   start(durationMs: number, result: () => unknown = () => undefined): string {
     const id = randomUUID();
     this.#pending.set(id, { readyMs: this.#clock.nowMs() + durationMs, result });
@@ -18,7 +18,7 @@ export class Operations {
     return id;
   }
 
-  /** Undefined: no such operation. */
+  /** Undefined if there is no such operation. */
   poll(id: string): { done: boolean; result: unknown } | undefined {
     const operation = this.#pending.get(id.toLowerCase());
     if (!operation) return undefined;

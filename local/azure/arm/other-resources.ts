@@ -3,7 +3,7 @@ import type { OtherResource } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { badRequest, resourceNotFound } from './errors.ts';
 
-/** Types of other services that can use a key, of which properties are kept and shown as they were written. */
+/** Types of other services that can use a key. Their properties are stored and shown as written. */
 export const KEY_USER_TYPES = [
   'Microsoft.AppConfiguration/configurationStores',
   'Microsoft.Automation/automationAccounts',
@@ -27,9 +27,9 @@ export const KEY_USER_TYPES = [
   'Microsoft.Sql/managedInstances',
   'Microsoft.Sql/servers',
 ] as const;
-/** A resource that a network security perimeter holds. */
+/** A resource in a network security perimeter. */
 const ASSOCIATION = 'Microsoft.Network/networkSecurityPerimeters/resourceAssociations';
-/** Where the key of a SQL server is set. */
+/** Holds the key of a SQL server. */
 const PROTECTOR = 'encryptionProtector';
 
 function find({ world, path }: ArmRequest): OtherResource | undefined {
@@ -76,7 +76,7 @@ function putProtector(request: ArmRequest, type: string): Response {
   const server = world.otherResources.get(path.id.split('/').slice(0, 9).join('/').toLowerCase());
   if (!server) throw resourceNotFound(type, nameAt(request, 0), path.resourceGroup);
   const properties = asObject(body.properties) ?? {};
-  // Its name is made of vault, key and version ("Server Keys").
+  // Its name consists of vault, key and version ("Server Keys").
   const [vault, key, version] = (asString(properties.serverKeyName) ?? '').split('_');
   if (!vault || !key || !version) throw badRequest('The serverKeyName is not valid.', 'InvalidServerKeyName');
   server.properties = { ...server.properties, keyId: `https://${vault}.vault.azure.net/keys/${key}/${version}` };

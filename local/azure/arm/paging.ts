@@ -1,8 +1,8 @@
 import type { ArmRequest } from './arm-request.ts';
 
 /**
- * One page of a list: `value`, and `nextLink` when there is more. The token is the position to go on from. With
- * `emptyLastPage` a list ends with a page that is empty, as Key Vault's provider does (recorded).
+ * One page of a list: `value`, and `nextLink` if there are more items. The token is the next position. With
+ * `emptyLastPage` a list ends with an empty page, as Key Vault's provider does (recorded).
  */
 export function page<T>(
   request: Pick<ArmRequest, 'world' | 'path' | 'query'>,

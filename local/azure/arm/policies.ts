@@ -10,7 +10,7 @@ const ASSIGNMENTS = 'Microsoft.Authorization/policyAssignments';
 const EXEMPTIONS = 'Microsoft.Authorization/policyExemptions';
 const INITIATIVES = 'Microsoft.Authorization/policySetDefinitions';
 
-/** Of the built-in initiatives the one that denies by default: CMK in Managed HSM, of "Sovereignty". */
+/** The built-in initiative that denies by default: CMK in Managed HSM, of "Sovereignty". */
 const BUILT_IN: ReadonlyMap<string, Record<string, unknown>> = new Map([
   [
     '7a00a7fc-fdf4-4ad8-8fa2-a94acc223e8e',
@@ -43,7 +43,7 @@ function body({ id, type, scope, properties }: ExtensionResource): Record<string
   return { id, name: id.slice(id.lastIndexOf('/') + 1), type, properties: { ...more, ...properties } };
 }
 
-/** Puts what is given; Azure asks for one property of each. */
+/** Stores the body. Azure requires one property of each type. */
 function put(type: string, required: string): (request: ArmRequest) => Response {
   return ({ world, path, body: given }) => {
     requireScope(world, path);
@@ -81,7 +81,7 @@ function remove({ world, path }: ArmRequest): Response {
   return found ? ok(body(found)) : new Response(null, { status: 204 });
 }
 
-/** At the scope and above with `atScope()`; else below as well. */
+/** With `atScope()`: at the scope and above. Without: below it as well. */
 function list(type: string): (request: ArmRequest) => Response {
   return (request) => {
     requireScope(request.world, request.path);
@@ -95,8 +95,8 @@ function list(type: string): (request: ArmRequest) => Response {
 }
 
 /**
- * Azure Policy as it is written down: assignments and exemptions at a subscription, a group or a resource, initiatives of a
- * subscription. Nothing is enforced: how Key Vault answers what a policy denies is not documented.
+ * Azure Policy as stored: assignments and exemptions at a subscription, a group or a resource, initiatives of a
+ * subscription. Nothing is enforced, since Key Vault's answer to a denied request is not documented.
  */
 export const policyRoutes: ArmRoutes = {
   'GET microsoft.authorization/policyassignments': list(ASSIGNMENTS),

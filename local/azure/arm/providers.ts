@@ -22,8 +22,8 @@ import { vaultGuardRoutes } from './vault-guards.ts';
 import { vaultRoutes } from './vaults.ts';
 
 /**
- * Every resource provider that the local ARM has. Another one joins by adding its routes here; what every signed-in
- * caller may ask, whatever its roles, is told in `isOpenToAll` of the ARM service.
+ * The resource providers of the local ARM. Add another one's routes here; `isOpenToAll` of the ARM service lists the
+ * requests that need no role.
  */
 export const armProviders: readonly ArmRoutes[] = [
   subscriptionRoutes,

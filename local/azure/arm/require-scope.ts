@@ -4,8 +4,8 @@ import { parseArmPath } from './arm-path.ts';
 import { resourceNotFound } from './errors.ts';
 
 /**
- * Throws ARM's 404 unless the resource that an extension resource hangs on is there. Subscriptions and groups have been
- * looked at by then, and types that are not served here are taken as they are.
+ * Throws ARM's 404 if the resource that an extension resource belongs to does not exist. The ARM service has checked
+ * subscription and group by then. A type that the local Azure does not serve always passes.
  */
 export function requireScope(world: World, { scope, resourceGroup }: ArmPath): void {
   const target = parseArmPath(scope);

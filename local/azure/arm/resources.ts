@@ -40,7 +40,7 @@ function list(request: ArmRequest): Response {
       inScope(resource.id, scope) &&
       maySee(request, its, resource) &&
       (type === undefined || its.toLowerCase() === type) &&
-      // `tagName eq` holds `name eq` as well: only a whole word counts.
+      // `tagName eq` contains `name eq`: only a whole word counts.
       (name === undefined || !/(^|\s|\()name eq/i.test(filter) || resource.name.toLowerCase() === name) &&
       (group === undefined || resource.id.toLowerCase().includes(`/resourcegroups/${group}/`)) &&
       (tagName === undefined ||
@@ -60,7 +60,7 @@ function list(request: ArmRequest): Response {
   );
 }
 
-/** The list shows what the caller may read, and says nothing of the rest. */
+/** The list has the resources that the caller may read, and silently omits the others. */
 function maySee({ world, caller }: ArmRequest, type: string, { id }: Resource): boolean {
   return !world.settings.enforceRoles || isAllowed(world, caller.principal.objectId, id, `${type}/read`, 'action');
 }

@@ -41,13 +41,16 @@ function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record
   };
 }
 
-/** The answer to a PUT, which does not yet know who made it (seen in recordings). */
+/** The answer to a PUT has no author yet (seen in recordings). */
 function created(request: ArmRequest, assignment: RoleAssignment): Response {
   const body = assignmentBody(request, assignment);
   return ok({ ...body, properties: { ...asObject(body.properties), createdBy: null } }, 201);
 }
 
-/** `atScope()`: of the scope and above; `assignedTo` and `principalId`: of one principal; without a filter below too. */
+/**
+ * `atScope()`: at the scope and above; `assignedTo` and `principalId`: of one principal; without a filter below as
+ * well.
+ */
 function list(request: ArmRequest): Response {
   const { world, path, query } = request;
   const filter = query.get('$filter') ?? '';
@@ -110,7 +113,7 @@ function put(request: ArmRequest): Response {
 
   const caller = request.caller.principal.objectId;
 
-  // Under its own name again, as a template that is deployed twice writes it: only what it says besides can change.
+  // A template that is deployed twice writes the same name again: only the remarks can change.
   if (same?.id.toLowerCase() === path.id.toLowerCase()) {
     Object.assign(same, remarks(properties), { updatedMs: world.clock.nowMs(), updatedBy: caller });
     return created(request, same);
@@ -142,10 +145,10 @@ function put(request: ArmRequest): Response {
   return created(request, assignment);
 }
 
-/** The kind of a principal of the tenant. Codes and messages are those of public reports, with their spelling. */
+/** The kind of a principal of the tenant. Codes and messages, spelling included, are those of public reports. */
 export function requirePrincipal(world: World, principalId: string, principalType: string | undefined): string {
   if (!GUID.test(principalId)) {
-    // NOT FOUND what Azure says of it; that an id has to be a GUID is documented.
+    // NOT FOUND: Azure's message for it. That an id has to be a GUID is documented.
     throw badRequest(
       `The principal ID '${principalId}' is not valid. Principal ID must be a GUID.`,
       'InvalidPrincipalId',
@@ -172,7 +175,10 @@ export function requirePrincipal(world: World, principalId: string, principalTyp
   return type;
 }
 
-/** What an assignment says besides who, what and where. Conditions on giving roles are evaluated, others are kept. */
+/**
+ * The fields of an assignment other than who, what and where. Conditions on granting roles are evaluated, others only
+ * stored.
+ */
 function remarks(properties: JsonObject): Pick<RoleAssignment, 'condition' | 'conditionVersion' | 'description'> {
   return {
     condition: asString(properties.condition),

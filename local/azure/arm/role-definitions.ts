@@ -5,7 +5,7 @@ import type { RoleDefinition } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 
-/** The id as Azure shows it: under the subscription it is asked in. */
+/** The id as Azure shows it: under the subscription of the request. */
 function shownId(request: ArmRequest, role: RoleDefinition): string {
   const { subscriptionId } = request.path;
   const prefix = subscriptionId ? `/subscriptions/${subscriptionId}` : '';
@@ -95,7 +95,7 @@ function put(request: ArmRequest): Response {
 
   world.roleDefinitions.set(role.id.toLowerCase(), role);
 
-  // The answer does not yet know who made it (seen in recordings).
+  // The answer has no author yet (seen in recordings).
   const shown = roleBody(request, role);
 
   return ok({ ...shown, properties: { ...asObject(shown.properties), createdBy: null } }, 201);
@@ -115,7 +115,7 @@ function required(request: ArmRequest): RoleDefinition {
   );
 }
 
-/** Role definitions: Azure's built-in ones as far as they are needed here, and custom ones. */
+/** Role definitions: custom ones, and those of Azure's built-in ones that the local Azure needs. */
 export const roleDefinitionRoutes: ArmRoutes = {
   'GET microsoft.authorization/roledefinitions': list,
   'GET microsoft.authorization/roledefinitions/{}': (request) => ok(roleBody(request, required(request))),

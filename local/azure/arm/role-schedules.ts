@@ -36,7 +36,7 @@ function instanceBody(assignment: RoleAssignment): Record<string, unknown> {
   };
 }
 
-/** At the scope and above with `atScope()`; else below as well. */
+/** With `atScope()`: at the scope and above. Without: below it as well. */
 function list(request: ArmRequest): Response {
   const { world, path, query } = request;
   const atScope = /atScope\(\)/i.test(query.get('$filter') ?? '');
@@ -47,7 +47,7 @@ function list(request: ArmRequest): Response {
   return ok(page(request, found, 1000, instanceBody));
 }
 
-/** An administrator's assignment, for a time or for good. */
+/** An administrator's assignment, with or without an end. */
 function create(request: ArmRequest): Response {
   const { world, body, path } = request;
 
@@ -87,7 +87,7 @@ function create(request: ArmRequest): Response {
   return ok({ id: path.id, name: nameAt(request, 0), properties: { ...asked, status: 'Provisioned' } }, 201);
 }
 
-/** Privileged Identity Management, as far as assignments that end go. */
+/** The part of Privileged Identity Management that makes assignments with an end. */
 export const roleScheduleRoutes: ArmRoutes = {
   'GET microsoft.authorization/roleassignmentscheduleinstances': list,
   'PUT microsoft.authorization/roleassignmentschedulerequests/{}': create,

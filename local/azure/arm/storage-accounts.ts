@@ -15,7 +15,7 @@ import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
 
 const type = 'Microsoft.Storage/storageAccounts';
-/** Properties a client may set; the others are the service's and are ignored on input. */
+/** Properties that a client may set. The service sets the others, and ignores them in a request. */
 const writable = [
   'accessTier',
   'allowBlobPublicAccess',
@@ -35,7 +35,7 @@ const writable = [
   'supportsHttpsTrafficOnly',
 ];
 
-/** The account a request names, up to date. Throws ARM's 404. */
+/** The account that a request names, with its automatic key versions up to date. Throws ARM's 404. */
 export function requireAccount(request: ArmRequest): StorageAccount {
   const name = nameAt(request, 0);
   const account = request.world.storageAccounts.get(name.toLowerCase());
@@ -70,7 +70,7 @@ function create(request: ArmRequest): Response {
     }
 
     refuseOtherLocation(existing, body);
-    return update(request); // a PUT on an account that is there changes what it names
+    return update(request); // a PUT on an existing account changes what it names
   }
 
   const location = asString(body.location)?.toLowerCase().replaceAll(' ', '');
@@ -105,7 +105,7 @@ function create(request: ArmRequest): Response {
   if (encryption) {
     const next = nextEncryption(request, account, encryption, true);
     if (next.keyvaultproperties && !next.identity?.userAssignedIdentity) {
-      // A system-assigned identity only exists, and can only be given its role, once the account does.
+      // A system-assigned identity, and its role, can exist only after the account does.
       throw refusals.noIdentity('A new account needs a user assigned identity.');
     }
 
@@ -141,7 +141,7 @@ function update(request: ArmRequest): Response {
     throw badRequest(`The kind of the account cannot be changed to '${kind}'.`, 'AccountKindCannotBeChanged');
   }
 
-  // Everything is worked out before anything is changed: a refused request changes nothing.
+  // Compute everything before any change, since a refused request changes nothing.
   const identity = patchIdentity(world, account.identity, body.identity, mayAssign(request));
   const patch = asObject(properties.encryption);
   const encryption = patch
@@ -199,7 +199,7 @@ function checkName(name: string): void {
   );
 }
 
-/** Those of the SDK's `KnownSkuName`. */
+/** The values of the SDK's `KnownSkuName`. */
 const SKUS = [
   ...['LRS', 'GRS', 'RAGRS', 'ZRS', 'GZRS', 'RAGZRS'].map((one) => `Standard_${one}`),
   ...['LRS', 'ZRS'].flatMap((one) => [`Premium_${one}`, `PremiumV2_${one}`]),
@@ -272,7 +272,7 @@ function listKeys(request: ArmRequest): Response {
   });
 }
 
-/** How long a deleted account can be recovered (Azure Storage, "Recover a deleted storage account"): 14 days. */
+/** A deleted account can be recovered for 14 days (Azure Storage, "Recover a deleted storage account"). */
 const RECOVERABLE_MS = 14 * 24 * 3_600_000;
 
 function listDeleted(request: ArmRequest): Response {

@@ -91,7 +91,10 @@ function putGroup(request: ArmRequest): Response {
   return ok(groupBody(group), existing ? 200 : 201);
 }
 
-/** Deletes the group with what is in it, but for vaults, which are soft-deleted elsewhere: those must go first. */
+/**
+ * Deletes the group with its resources. Vaults have to be deleted first, because they are soft-deleted outside the
+ * group.
+ */
 function deleteGroup(request: ArmRequest): Response {
   const { world } = request;
   const group = requireGroup(request);

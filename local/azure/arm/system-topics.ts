@@ -8,7 +8,7 @@ import { provision, removed, requireTopic } from './event-subscriptions.ts';
 import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
 
-/** An identity block as Event Grid shows it: what the topic has not is null. */
+/** An identity block as Event Grid shows it: null for each field that the topic lacks. */
 export function shownIdentity(identity: IdentityBlock): Record<string, unknown> {
   return { principalId: null, tenantId: null, userAssignedIdentities: null, ...identity };
 }
@@ -70,7 +70,7 @@ function put(request: ArmRequest): Response {
   return body.identity === undefined ? ok(topicBody(topic)) : underWay(request, topic, 'Creating');
 }
 
-/** Identities take time: the answer comes before the end (recorded). */
+/** An identity takes time: the answer comes before the change is complete (recorded). */
 function underWay(request: ArmRequest, topic: SystemTopic, state: string): Response {
   if (request.world.settings.instantProvisioning) return ok(topicBody(topic), state === 'Creating' ? 201 : 200);
   topic.provisioningState = state;
@@ -102,7 +102,7 @@ function operationStatus(request: ArmRequest): Response {
   });
 }
 
-/** What the Location of a DELETE leads to. */
+/** The target of a DELETE's `Location`. */
 function operationResult({ operations, path }: ArmRequest): Response {
   const operation = operations.poll(path.names.at(-1) ?? '');
   if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');

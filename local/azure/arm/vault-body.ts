@@ -25,7 +25,7 @@ export function writtenBy(world: World, principal: Principal, before?: SystemDat
   };
 }
 
-/** Properties a client may set. */
+/** Properties that a client may set. */
 const writable = [
   'tenantId',
   'sku',
@@ -41,12 +41,12 @@ const writable = [
   'publicNetworkAccess',
 ] as const;
 
-/** From this version on a new vault uses RBAC unless told otherwise. */
+/** From this api-version on a new vault uses RBAC by default. */
 const rbacByDefault = '2026-02-01';
 
 /**
- * A vault's properties after a PUT or PATCH. Refuses what cannot be taken back: purge protection and soft delete stay
- * on, and the retention is set once.
+ * A vault's properties after a PUT or PATCH. Refuses what is irreversible: purge protection and soft delete stay on,
+ * and the retention is set once.
  */
 export function patchProperties(
   world: World,
@@ -92,7 +92,7 @@ export function patchProperties(
     accessPolicies: [],
     enabledForDeployment: false,
     enableSoftDelete: true,
-    // Older versions do not speak of them (seen in a recording).
+    // Older api-versions do not show them (seen in a recording).
     ...(apiVersion >= '2021' ? { softDeleteRetentionInDays: 90, publicNetworkAccess: 'Enabled' } : {}),
     ...(apiVersion >= rbacByDefault ? { enableRbacAuthorization: true } : {}),
   };
@@ -106,8 +106,8 @@ export function patchProperties(
 }
 
 /**
- * Rules as a vault shows them: none at all while they only say what holds anyway, else with both lists, and ids of
- * subnets in lower case (seen in recordings).
+ * Network rules as a vault shows them: none if they only state the defaults, else both lists, with subnet ids in lower
+ * case (seen in recordings).
  */
 function networkRules(asked: unknown, current: unknown): JsonObject | undefined {
   const acls = asObject(asked) ?? {};

@@ -14,8 +14,8 @@ interface Deletion {
 const deletions = new WeakMap<Vault, Deletion>();
 
 /**
- * Soft-deletes a vault. Its event subscriptions and role assignments are gone for good: recovering the vault does not
- * bring them back (Key Vault, "soft-delete overview").
+ * Soft-deletes a vault. Its event subscriptions and role assignments are deleted for good: a recovery does not restore
+ * them (Key Vault, "soft-delete overview").
  */
 export function softDeleteVault(world: World, vault: Vault): void {
   const name = vault.name.toLowerCase();
@@ -41,7 +41,7 @@ export function softDeleteVault(world: World, vault: Vault): void {
   deletions.set(vault, { deletedMs, purgeMs, cancelPurge: world.clock.schedule(purgeMs, () => purge(world, vault)) });
 }
 
-/** Brings a soft-deleted vault back with its keys. */
+/** Recovers a soft-deleted vault with its keys. */
 export function recoverVault(world: World, name: string): Vault {
   const vault = world.deletedVaults.get(name.toLowerCase());
   if (!vault) throw new Error(`'${name}' is not deleted.`);

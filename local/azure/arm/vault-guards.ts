@@ -10,7 +10,7 @@ import { requireScope } from './require-scope.ts';
 const DIAGNOSTICS = 'Microsoft.Insights/diagnosticSettings';
 const LOCKS = 'Microsoft.Authorization/locks';
 
-/** Of a diagnostic setting, what is not set is null, and the id is in lower case but for its end (recorded). */
+/** A diagnostic setting shows null for an absent field, and its id in lower case except for the end (recorded). */
 const unset = {
   storageAccountId: null,
   serviceBusRuleId: null,
@@ -46,7 +46,7 @@ function remove({ world, path }: ArmRequest): Response {
   return new Response(null, { status: world.extensions.delete(path.id.toLowerCase()) ? 200 : 204 });
 }
 
-/** Those of the resource itself. */
+/** The settings of the resource itself. */
 function listSettings(request: ArmRequest): Response {
   requireScope(request.world, request.path);
   const { scope } = request.path;
@@ -56,7 +56,10 @@ function listSettings(request: ArmRequest): Response {
   return ok(page(request, found, 100, body));
 }
 
-/** Those of the resource, of its group, and of what is below it (Azure SDK for Java, ManagementLocks.listForResource). */
+/**
+ * The locks of the resource, of its group, and of what is below it (Azure SDK for Java,
+ * ManagementLocks.listForResource).
+ */
 function listLocks(request: ArmRequest): Response {
   requireScope(request.world, request.path);
   const { scope } = request.path;
@@ -90,8 +93,8 @@ function covers(lockedAt: string, id: string): boolean {
 }
 
 /**
- * Throws ARM's refusal of what a lock forbids: deleting, or with `ReadOnly` any change. A POST counts as one, also where it
- * only reads, as `listKeys` does (Azure Resource Manager, "Lock your resources").
+ * Throws ARM's refusal if a lock forbids the request: a deletion, or with `ReadOnly` any change. A POST counts as a
+ * change even if it only reads, as `listKeys` does (Azure Resource Manager, "Lock your resources").
  */
 export function requireUnlocked(world: World, path: ArmPath, method: string): void {
   if (path.pattern.startsWith('microsoft.authorization/locks')) return;

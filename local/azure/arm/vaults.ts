@@ -8,10 +8,10 @@ import { patchProperties, vaultBody, writtenBy } from './vault-body.ts';
 import { recoverVault, softDeleteVault } from './vault-deletion.ts';
 
 const type = 'Microsoft.KeyVault/vaults';
-/** How long a new vault's name takes to register. Azure takes half a minute. */
+/** How long the name of a new vault takes to register. Azure takes half a minute. */
 const registeringMs = 1_000;
 
-/** The vault a request names. Throws ARM's 404. */
+/** The vault that a request names. Throws ARM's 404. */
 function requireVault(request: ArmRequest): Vault {
   const name = nameAt(request, 0);
   const vault = request.world.vaults.get(name.toLowerCase());
@@ -63,7 +63,7 @@ function put(request: ArmRequest): Response {
     properties: patchProperties(world, name, undefined, asked, request.apiVersion),
     keys: new Map(),
     deletedKeys: new Map(),
-    // Older versions do not speak of it (recorded).
+    // Older api-versions do not have it (recorded).
     ...(request.apiVersion >= '2021' ? { systemData: writtenBy(world, request.caller.principal) } : {}),
   };
 
@@ -71,7 +71,7 @@ function put(request: ArmRequest): Response {
 
   const registered = () => {
     vault.properties.provisioningState = 'Succeeded';
-    // The slash only comes with registration (seen in a recording of the real service).
+    // The slash appears with the registration (seen in a recording of the real service).
     vault.properties.vaultUri = `https://${name.toLowerCase()}.vault.azure.net/`;
   };
   if (world.settings.instantProvisioning) registered();
@@ -89,7 +89,7 @@ function change(request: ArmRequest, vault: Vault): Response {
   return show(vault);
 }
 
-/** While the name registers, `Retry-After` says when to look again: without it az waits half a minute. */
+/** While the name registers, `Retry-After` tells az when to poll again: without it az waits half a minute. */
 function show(vault: Vault): Response {
   const registering = vault.properties.provisioningState !== 'Succeeded';
   return ok(vaultBody(vault), 200, {
@@ -108,7 +108,7 @@ interface AccessPolicy {
   permissions?: Record<string, string[] | undefined>;
 }
 
-/** `PUT …/accessPolicies/{add|replace|remove}`: changes the policies of some principals and leaves the others. */
+/** `PUT …/accessPolicies/{add|replace|remove}`: changes the policies of the given principals, and keeps the others. */
 function changePolicies(request: ArmRequest): Response {
   const vault = requireVault(request);
   const operation = nameAt(request, 1).toLowerCase();

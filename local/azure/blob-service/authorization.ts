@@ -5,10 +5,10 @@ import type { StorageAccount, World } from '../world.ts';
 
 const BLOBS = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs';
 
-/** A data action on blobs; a list is a part of reading that conditions tell apart. */
+/** A data action on blobs. Listing is part of reading, but conditions distinguish them. */
 export type BlobAccess = 'read' | 'write' | 'list';
 
-/** Refuses whoever has no data role on the container, or one whose condition lets this through no more than any other. */
+/** Refuses a caller without a data role on the container, or whose role has a condition that excludes this access. */
 export function requireBlobRole(
   world: World,
   account: StorageAccount,
@@ -37,9 +37,9 @@ export function requireBlobRole(
 }
 
 /**
- * Of conditions, the one that is of reading, lists left out, is evaluated (Azure RBAC, "Troubleshoot conditions": the action
- * "Read a blob"): `(!(ActionMatches{'…/blobs/read'} AND NOT SubOperationMatches{'Blob.List'})) OR …`. What stands behind `OR` is
- * taken not to hold.
+ * Evaluates the one condition on reading without listing (Azure RBAC, "Troubleshoot conditions": the action "Read a
+ * blob"): `(!(ActionMatches{'…/blobs/read'} AND NOT SubOperationMatches{'Blob.List'})) OR …`. The part after `OR`
+ * counts as false.
  */
 function holds(condition: string, access: BlobAccess): boolean {
   const text = condition.replaceAll(/\s+/g, ' ');

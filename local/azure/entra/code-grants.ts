@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { CMK_API_CLIENT_ID } from '../constants.ts';
 import type { Principal } from '../world.ts';
 
-/** What a page asks of `/authorize`, checked. */
+/** The validated query of `/authorize`. */
 export interface Authorization {
   readonly clientId: string;
   readonly redirectUri: string;
@@ -16,15 +16,15 @@ export interface Authorization {
   readonly prompt: string;
 }
 
-/** A code that is redeemed once, by whoever has the verifier of its challenge. */
+/** A code that can be redeemed once, by the client that has the verifier of its challenge. */
 export interface CodeGrant extends Authorization {
   readonly user: Principal;
 }
 
-/** A code that nobody redeems is void after ten minutes, as in Entra ID. Milliseconds. */
+/** An unredeemed code expires after ten minutes, as in Entra ID. Milliseconds. */
 const CODE_LIFE_MS = 10 * 60_000;
 
-/** Authorization codes with PKCE: those handed out and not yet redeemed. */
+/** Authorization codes with PKCE that are not redeemed yet. */
 export class CodeGrants {
   readonly #codes = new Map<string, CodeGrant & { readonly until: number }>();
 
@@ -34,7 +34,7 @@ export class CodeGrants {
     return code;
   }
 
-  /** The grant; otherwise which of the AADSTS errors it is. */
+  /** The grant, or the AADSTS error. */
   redeem(form: URLSearchParams): CodeGrant | 'AADSTS70008' | 'AADSTS50011' | 'AADSTS501481' {
     const code = form.get('code') ?? '';
     const grant = this.#codes.get(code);
@@ -55,10 +55,9 @@ export class CodeGrants {
 }
 
 /**
- * Reads the query of `/authorize`. The one registration that pages sign in with is the app's own, and a page is on this
- * machine.
+ * Reads the query of `/authorize`. Pages sign in only with the app's own registration, and run on this machine.
  *
- * @returns what is wrong, in Entra ID's words, where something is
+ * @returns Entra ID's message if something is wrong
  */
 export function readAuthorization(query: URLSearchParams): Authorization | string {
   const of = (name: string): string => query.get(name) ?? '';
@@ -93,14 +92,14 @@ export function readAuthorization(query: URLSearchParams): Authorization | strin
 }
 
 /**
- * `http://127.0.0.1:7071/page/signed-in.html`: what `infra/entra.sh --page` registers, at any port, as Entra ID has it for
- * pages on the machine itself. A sign-out leads back there too, and to nothing else.
+ * `http://127.0.0.1:7071/page/signed-in.html`: what `infra/entra.sh --page` registers, at any port, since Entra ID
+ * ignores the port of loopback addresses. A sign-out returns to the same address, and to no other.
  */
 export function isRegistered(uri: string): boolean {
   return /^https?:\/\/(?:127\.0\.0\.1|localhost)(?::\d{1,5})?\/page\/signed-in\.html$/.test(uri) && URL.canParse(uri);
 }
 
-/** Where the browser goes back to, with the answer where it was asked for. */
+/** The URL to which the browser returns with the answer. */
 export function answerTo({ redirectUri, responseMode, state }: Authorization, answer: Record<string, string>): string {
   const parameters = new URLSearchParams({ ...answer, state });
   return `${redirectUri}${responseMode === 'query' ? '?' : '#'}${parameters}`;

@@ -19,12 +19,12 @@ const CODE_REFUSALS = {
   AADSTS501481: 'The Code_Verifier does not match the code_challenge supplied in the authorization request.',
 } as const;
 
-/** Codes and refresh tokens that were handed out. */
+/** Issued codes and refresh tokens. */
 export class Grants {
   readonly #world: World;
   readonly #tokens: TokenAuthority;
   readonly #deviceCodes = new Map<string, { scope: string; polls: number }>();
-  /** Those of a page hold for a day, by the movable clock; those of a command line do not end. */
+  /** Refresh tokens. A page's token expires after a day of the movable clock; a command line's does not. */
   readonly #refreshTokens = new Map<string, { readonly user: Principal; readonly untilMs?: number }>();
   readonly #codes = new CodeGrants();
 
@@ -33,7 +33,7 @@ export class Grants {
     this.#tokens = tokens;
   }
 
-  /** Starts a device-code sign-in. Nobody has to type the code: the tenant's owner signs in by the second poll. */
+  /** Starts a device-code sign-in. No user has to type the code: the tenant's owner signs in by the second poll. */
   deviceCode(form: URLSearchParams): OAuthAnswer {
     const code = randomBytes(32).toString('base64url');
     this.#deviceCodes.set(code, { scope: form.get('scope') ?? '', polls: 0 });
@@ -53,7 +53,7 @@ export class Grants {
     };
   }
 
-  /** Answers `POST /oauth2/v2.0/token` (and v1's `/oauth2/token`, which names a resource in place of scopes). */
+  /** Answers `POST /oauth2/v2.0/token`, and v1's `/oauth2/token`, which names a resource instead of scopes. */
   token(form: URLSearchParams): OAuthAnswer {
     switch (form.get('grant_type')) {
       case 'client_credentials':
@@ -132,12 +132,12 @@ export class Grants {
     return this.#userTokens(owner, asked.scope, form);
   }
 
-  /** A code for a page, which redeems it with the verifier of its challenge. */
+  /** A code for a page. The page redeems it with the verifier of its challenge. */
   code(authorization: Authorization, user: Principal): string {
     return this.#codes.issue(authorization, user);
   }
 
-  /** Who it is, as MSAL wants to know beside a code and a token. */
+  /** `client_info`, from which MSAL reads who signed in. */
   clientInfo({ objectId }: Principal): string {
     return Buffer.from(JSON.stringify({ uid: objectId, utid: this.#world.tenantId })).toString('base64url');
   }
@@ -217,7 +217,7 @@ export class Grants {
   }
 }
 
-/** The resource that a token request is about: v1's `resource`, or the scope that is not one of OpenID's own. */
+/** The resource of a token request: v1's `resource`, or the scope that is not one of OpenID's. */
 export function resourceOf(form: URLSearchParams): string | undefined {
   const resource = form.get('resource');
   if (resource) return resource;
@@ -225,11 +225,13 @@ export function resourceOf(form: URLSearchParams): string | undefined {
     .split(' ')
     .find((item) => item && !['openid', 'profile', 'offline_access', 'email'].includes(item));
   if (!scope) return undefined;
-  // `https://management.core.windows.net//.default`: the resource itself ends in a slash.
+  // In `https://management.core.windows.net//.default` the resource itself ends in a slash.
   return scope.endsWith('/.default') ? scope.slice(0, -'/.default'.length) : scope.slice(0, scope.lastIndexOf('/'));
 }
 
-/** The authentication contexts that a claims challenge asks for: a person who answers it has satisfied them. */
+/**
+ * The authentication contexts that a claims challenge requires. A sign-in that answers the challenge satisfies them.
+ */
 export function authContextsIn(claims: string): string[] {
   try {
     const asked = asObject(asObject(JSON.parse(claims))?.access_token)?.acrs;

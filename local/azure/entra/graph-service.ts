@@ -8,7 +8,7 @@ import { upnOf } from './token-authority.ts';
 
 const context = 'https://graph.microsoft.com/v1.0/$metadata';
 
-/** As much of Microsoft Graph as `az role assignment` and `az ad` ask. */
+/** The part of Microsoft Graph that `az role assignment` and `az ad` use. */
 export function createGraphService(world: World): Service {
   const app = new Hono<ServiceEnv>();
 

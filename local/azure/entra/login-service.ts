@@ -8,7 +8,9 @@ import type { TokenAuthority } from './token-authority.ts';
 
 const login = 'https://login.microsoftonline.com';
 
-/** Entra ID under `login.microsoftonline.com`: discovery, key set, token endpoints of v1 and v2, and the sign-in of pages. */
+/**
+ * Entra ID at `login.microsoftonline.com`: discovery, key set, token endpoints of v1 and v2, and the sign-in of pages.
+ */
 export function createLoginService(world: World, tokens: TokenAuthority): Service {
   const grants = new Grants(world, tokens);
   const app = new Hono<ServiceEnv>();
@@ -45,7 +47,7 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
     return c.json(answer.body, answer.status);
   });
 
-  // A page redeems its code across origins; from where it may be is what PKCE and the redirect URI see to.
+  // A page redeems its code from another origin. PKCE and the redirect URI protect it.
   app.use('/:tenant/oauth2/v2.0/token', cors({ origin: '*', allowMethods: ['POST'] }));
 
   const tokenEndpoint = async (text: string, tenant: string) =>
@@ -66,7 +68,7 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
   return app;
 }
 
-/** The tenant a URL names: our own, or one of the multi-tenant words, which stand for it here. */
+/** The tenant in a URL: the local one, or a multi-tenant word, which means the local one here. */
 function tenantOf(world: World, tenant: string): string | undefined {
   if (['common', 'organizations'].includes(tenant)) return tenant;
   return tenant.toLowerCase() === world.tenantId ? world.tenantId : undefined;

@@ -5,8 +5,8 @@ import type { Principal, World } from '../world.ts';
 import { identityPrincipal, type TokenAuthority } from './token-authority.ts';
 
 /**
- * The managed-identity endpoint of App Service (protocol 2019-08-01): `IDENTITY_ENDPOINT` guarded by `IDENTITY_HEADER`.
- * Without a client id it stands for the app's system-assigned identity.
+ * The managed-identity endpoint of App Service (protocol 2019-08-01): `IDENTITY_ENDPOINT`, guarded by
+ * `IDENTITY_HEADER`. Without a client id it issues tokens of the app's system-assigned identity.
  */
 export function createManagedIdentityService(world: World, tokens: TokenAuthority, secret: string): Hono {
   const app = new Hono();

@@ -4,7 +4,7 @@ import type { Principal } from '../world.ts';
 
 const allAppRoles = ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate'];
 
-/** The object id that belongs to one of our fixed client ids: another GUID, as in Entra ID. */
+/** A fixed object id for a fixed client id: another GUID, as in Entra ID. */
 function objectIdOf(clientId: string): string {
   return clientId.replace(/^c1100000/, '0b1ec700');
 }
@@ -14,17 +14,17 @@ function principal(displayName: string, clientId: string, kind: Principal['kind'
     displayName,
     clientId,
     objectId: objectIdOf(clientId),
-    // Made anew in every run, so that no secret is ever written into the sources.
+    // A new secret in each run, so that the sources contain none.
     secret: randomBytes(24).toString('hex'), // no dash in front: command lines would take it for an option
     kind,
     appRoles,
   };
 }
 
-/** Everybody who can sign in at the local tenant: an owner, the app's identities, and the sign-ins for its API. */
+/** The sign-ins of the local tenant: an owner, the app's identities, and the sign-ins for its API. */
 export function signIns(): Principal[] {
   return [
-    // May look at the app's API, as `cmk now` does, and has its rights in Azure for all else.
+    // Reads the app's API, as `cmk now` does. Everything else it does with its rights in Azure.
     principal('owner', CLIENT_IDS.owner, 'application', ['CmkKey.Read']),
     principal('owner-user', CLIENT_IDS.ownerUser, 'user', allAppRoles),
     principal('cmk-app', CLIENT_IDS.app, 'managedIdentity'),

@@ -8,7 +8,7 @@ const ROLE_WORDS: Readonly<Record<string, string>> = {
   'Cmk.Operate': 'operate',
 };
 
-/** What this page may do: show itself, and send its form, which leads back to the page that asked. */
+/** The page may only show itself and send its form, which returns to the page that started the sign-in. */
 export const SIGN_IN_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
@@ -26,7 +26,7 @@ button:hover, button:focus-visible { border-color: light-dark(#1d5fa8, #7db4f0);
 small { color: light-dark(#4a5561, #b3bcc7); }
 `;
 
-/** Where somebody chooses who to be. There is no password: whoever reaches this machine's loopback is let in. */
+/** The page on which a user chooses a sign-in. It has no password: every user of this machine may sign in. */
 export function chooseAccount(action: string, people: readonly Principal[]) {
   return page(
     'Sign in',

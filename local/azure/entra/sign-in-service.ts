@@ -7,10 +7,10 @@ import { type Authorization, answerTo, isRegistered, readAuthorization } from '.
 import type { Grants } from './grants.ts';
 import { chooseAccount, SIGN_IN_POLICY, signedOut, signInRefused } from './sign-in-page.ts';
 
-/** Who is signed in, in the browser: what makes a second sign-in one without a question. */
+/** Cookie of the user who is signed in, so that a second sign-in asks nothing. */
 const SESSION = 'local-sign-in';
 
-/** The part of Entra ID that a browser sees: `/authorize`, the choice of a person, `/logout`. */
+/** The part of Entra ID that a browser sees: `/authorize`, the choice of a sign-in, `/logout`. */
 export function createSignInService(world: World, grants: Grants): Hono<ServiceEnv> {
   const app = new Hono<ServiceEnv>();
   const secret = randomBytes(24).toString('hex');

@@ -7,7 +7,7 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
-/** A new RSA key of 2048 bits, as Entra ID signs with; its id is the thumbprint of its public part. */
+/** A new RSA key of 2048 bits, as Entra ID uses. Its id is the thumbprint of the public part. */
 export function newSigningKey(): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const spki = publicKey.export({ type: 'spki', format: 'der' });

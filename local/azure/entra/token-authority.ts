@@ -5,21 +5,21 @@ import type { Caller } from '../service.ts';
 import type { Principal, World } from '../world.ts';
 import { newSigningKey, type SigningKey, toJwk } from './signing-keys.ts';
 
-/** Overrides for tests of a validator: any claim or header field, undefined removes it. */
+/** Overrides for tests of a validator: any claim or header field; undefined removes it. */
 export interface TokenOptions {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
-  /** The client that a person signs in with; without it the Azure CLI. An application is its own. */
+  /** The client with which a user signs in, by default the Azure CLI. An application is its own client. */
   readonly clientId?: string;
   /** Authentication contexts that the sign-in satisfies. */
   readonly authContexts?: readonly string[];
-  /** Seconds from now to expiry; default one hour and some, as Entra ID gives. */
+  /** Seconds until expiry; by default a little over an hour, as in Entra ID. */
   readonly lifetimeSeconds?: number;
 }
 
 const lifetimeSeconds = 3_900;
 
-/** How a client has proved itself, as `azpacr` has it: by nothing, by a secret or by a certificate. */
+/** How a client authenticated, as `azpacr` has it: with nothing, a secret or a certificate. */
 const AUTHENTICATIONS: Readonly<Record<Principal['kind'], string>> = {
   user: '0',
   application: '1',
@@ -29,9 +29,9 @@ const AUTHENTICATIONS: Readonly<Record<Principal['kind'], string>> = {
 /**
  * Issues and verifies the tenant's access tokens (RS256).
  *
- * Tokens begin in *real* time, since most who validate or cache one go by the machine's clock: stamped with a moved
- * clock, it would be refused as not yet valid. They expire on the movable clock if the app follows that one, else in real
- * time. The local Azure itself takes them for as long as real time allows: moving the clock signs nobody out there.
+ * A token is valid from real time on: most validators and caches use the machine's clock, and would reject one from a
+ * moved clock as not yet valid. It expires by the movable clock if the app follows that clock, else by real time. The
+ * local Azure itself accepts it until it expires in real time, so that moving the clock ends no sign-in.
  */
 export class TokenAuthority {
   readonly #world: World;
@@ -42,7 +42,10 @@ export class TokenAuthority {
     this.#world = world;
   }
 
-  /** Signs from now on with a new key. The old ones stay in the key set, unless `withdraw`: then their tokens are void. */
+  /**
+   * Signs with a new key from now on. The old ones stay in the key set, unless `withdraw`: then their tokens become
+   * invalid.
+   */
   rotateKeys(options: { withdraw?: boolean } = {}): void {
     this.#keys = [newSigningKey(), ...(options.withdraw ? [] : this.#keys)];
     if (options.withdraw) this.#verified.clear();
@@ -55,8 +58,8 @@ export class TokenAuthority {
   }
 
   /**
-   * An access token for a resource, with the claims of the version that resource takes: v2 for the app's API (`aud` is
-   * its client id), v1 for Microsoft's own (`aud` as it was asked for).
+   * An access token for a resource, with the claims of the version that the resource accepts: v2 for the app's API
+   * (`aud` is its client id), v1 for Microsoft's own (`aud` as requested).
    */
   issue(
     principal: Principal,
@@ -113,7 +116,7 @@ export class TokenAuthority {
     return { token: `${signed}.${signature}`, expiresIn: life - 1, expiresOn };
   }
 
-  /** Who an `Authorization` header says is calling; undefined when it has no bearer token or one that does not verify. */
+  /** The caller that an `Authorization` header proves; undefined without a valid bearer token. */
   callerOf(authorization: string | undefined): Caller | undefined {
     const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
     if (!token) return undefined;
@@ -156,7 +159,7 @@ export class TokenAuthority {
 
       return genuine && claims && Number(claims.exp) > now && Number(claims.nbf) <= now ? claims : undefined;
     } catch {
-      return undefined; // not a JWT at all
+      return undefined; // not a JWT
     }
   }
 }
@@ -182,7 +185,7 @@ function findPrincipal(world: World, objectId: string): Principal | undefined {
   return undefined;
 }
 
-/** A user-assigned identity as somebody who can call. */
+/** A user-assigned identity as a principal. */
 export function identityPrincipal(identity: { name: string; clientId: string; principalId: string }): Principal {
   return {
     displayName: identity.name,

@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import type { DeadLetter } from './dead-letter.ts';
 
 /**
- * Writes dead letters into a real blob service that stands for every storage account: the container is the last part of
+ * Writes dead letters to one real blob service, in place of every storage account. The container is the last part of
  * the ARM id that the event subscription names.
  */
 export function deadLetterBlobs(connectionString: string): (letter: DeadLetter) => Promise<void> {

@@ -1,11 +1,11 @@
 import { cloudEvent, eventGridEvent, type PublishedEvent } from './event-body.ts';
 import type { Subscription } from './subscription.ts';
 
-/** A blob that Event Grid writes for an event that it could not deliver. */
+/** The blob that Event Grid writes for an event that it could not deliver. */
 export interface DeadLetter {
   /** ARM id of the container. */
   readonly container: string;
-  /** Name of the blob in it: subscription, date and hour, an id of its own. */
+  /** Name of the blob: subscription, date and hour, a new id. */
   readonly blobName: string;
   /** JSON: an array of one event with the reason, the number of attempts and the last outcome. */
   readonly body: string;
@@ -21,7 +21,7 @@ interface Undelivered {
   readonly now: Date;
 }
 
-/** Writes the dead letter of an event. CloudEvents have the same properties in lower case. */
+/** The dead letter of an event. CloudEvents have the same properties in lower case. */
 export function deadLetterDocument(undelivered: Undelivered): DeadLetter {
   const { event, subscription, record, publishedMs, container, reason, now } = undelivered;
   const last = record.attempts.at(-1);

@@ -2,8 +2,8 @@ import { deliveryBody, type PublishedEvent } from './event-body.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
- * The request that delivers an event, as the Functions host's Event Grid extension (or a webhook) gets it. `count` is
- * the number of attempts before this one. Throws when there is nowhere to send it.
+ * The request that delivers an event to the Event Grid extension of the Functions host, or to a webhook. `count` is the
+ * number of earlier attempts. Throws if there is no address to send it to.
  */
 export function deliveryRequest(
   event: PublishedEvent,
@@ -33,7 +33,7 @@ function targetUrl({ endpointType, functionName, endpointUrl }: Subscription, ho
     if (!host) throw new Error('No Functions host is up.');
     return `${host}/runtime/webhooks/eventgrid?functionName=${encodeURIComponent(functionName)}`;
   }
-  // Nothing leaves this machine.
+  // The local Azure sends nothing beyond this machine.
   if (endpointUrl && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpointUrl).hostname)) return endpointUrl;
   throw new Error(`The local Event Grid delivers to functions and to webhooks on loopback, not to ${endpointType}.`);
 }

@@ -12,19 +12,19 @@ import { readSubscription, type Subscription, wants } from './subscription.ts';
 export type { Attempt, EventRecord } from './record.ts';
 
 export interface EventGridOptions {
-  /** Base URL of the Functions host; undefined while there is none, which counts as a failed attempt. */
+  /** Base URL of the Functions host; undefined while it does not run, which counts as a failed attempt. */
   functionsHost: () => string | undefined;
-  /** Takes the fault that is ordered for the next delivery to a function. Asked once for an event and a subscription. */
+  /** Takes the fault that is ordered for the next delivery to a function, once for each event and subscription. */
   takeDelivery: (functionName: string) => DeliveryFault | undefined;
-  /** Puts a dead letter where it belongs. Without it dead letters are in the records only. */
+  /** Stores a dead letter. Without it, dead letters are only in the records. */
   writeDeadLetter?: (letter: DeadLetter) => Promise<void>;
 }
 
 export interface EventGrid {
   publish(event: VaultEvent | ResourceEvent): void;
-  /** Every event, once for each subscription that wanted it, in order of publication. */
+  /** One record for each event and subscription that matched it, in order of publication. */
   readonly events: readonly EventRecord[];
-  /** Stops: what is pending stays so. */
+  /** Stops. Pending deliveries stay pending. */
   close(): void;
 }
 
@@ -33,15 +33,16 @@ interface Delivery {
   readonly subscription: Subscription;
   readonly record: EventRecord;
   readonly publishedMs: number;
-  /** Takes back the planned retry or dead letter, if there is one. */
+  /** Cancels the planned retry or dead letter. */
   cancelNext: () => void;
 }
 
 /**
- * Event Grid: hands every event to each subscription that wants it, and tries again by the documented schedule (without
- * its jitter and without probation of endpoints that keep failing). What a fault does to a delivery: `drop` loses the
- * event for good; `duplicate` sends its first attempt that many times side by side; `delayMs` sends it later;
- * `reorder` sends it after the next event of the same subscription has arrived.
+ * Event Grid: delivers each event to every matching subscription, and retries by the documented schedule (without its
+ * jitter, and without probation of endpoints that keep failing).
+ *
+ * Faults of a delivery: `drop` loses the event for good; `duplicate` sends the first attempt that many times in
+ * parallel; `delayMs` sends it later; `reorder` sends it after the next event of the same subscription has arrived.
  */
 export function createEventGrid(world: World, options: EventGridOptions): EventGrid {
   const { clock } = world;
@@ -90,7 +91,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
     if (!world.eventSubscriptions.has(subscription.id.toLowerCase())) {
       giveUp(record, 'The event subscription was deleted.');
     } else if (clock.nowMs() - publishedMs > subscription.timeToLiveMs) {
-      // The time to live counts only when the next attempt comes due.
+      // Event Grid checks the time to live only when the next attempt is due.
       deadLetter(delivery, 'TimeToLiveExceeded');
     } else {
       for (let copy = 0; copy < copies; copy++) post(delivery);
@@ -104,13 +105,13 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
     const count = record.attempts.push(entry) - 1;
     let failed = false;
     const fail = (failure: { status?: number; error?: string }): void => {
-      if (failed) return; // it timed out, and now it fails besides
+      if (failed) return; // it timed out before, which was counted
       failed = true;
       Object.assign(entry, failure);
       retryOrGiveUp(delivery, failure.status);
     };
 
-    // The request goes on after its time-out: a success that comes before the retry is sent takes that back.
+    // The request continues after its time-out. If it succeeds before the retry is sent, the retry is cancelled.
     const cancelTimeout = clock.schedule(clock.nowMs() + answerTimeoutMs, () => fail({ error: 'TimedOut' }));
     try {
       const request = deliveryRequest(event, subscription, count, options.functionsHost());
@@ -144,7 +145,7 @@ export function createEventGrid(world: World, options: EventGridOptions): EventG
     } else if (failures >= subscription.maxAttempts) {
       deadLetter(delivery, 'MaxDeliveryAttemptsExceeded');
     } else {
-      delivery.cancelNext(); // that of a copy that failed before
+      delivery.cancelNext(); // the retry of a copy that failed before
       const delayMs = retryDelayMs(failures, status, subscription.endpointType);
       delivery.cancelNext = clock.schedule(clock.nowMs() + delayMs, () => attempt(delivery, 1));
     }

@@ -1,20 +1,20 @@
 import { keyIdentifier } from '../key-vault/keys.ts';
 import type { ResourceEvent, VaultEvent } from '../world.ts';
 
-/** An event as it was when it happened, before a schema is chosen. */
+/** An event at the time it happened, before a schema is chosen. */
 export interface PublishedEvent {
   readonly id: string;
   /** ISO 8601 with seven digits, as Azure writes it. */
   readonly time: string;
   /** ARM id of the vault or subscription. */
   readonly source: string;
-  /** Of a vault's event the key's name alone: no type, no version. */
+  /** For a vault's event, only the name of the key, without type and version. */
   readonly subject: string;
   readonly type: string;
   readonly data: Record<string, unknown>;
 }
 
-/** Freezes what the event says; a key may change before the event is delivered. */
+/** Copies what the event says, since a key may change before the event is delivered. */
 export function publishedEvent(event: VaultEvent | ResourceEvent, id: string, now: Date): PublishedEvent {
   if ('operation' in event) return resourceEvent(event, id, now);
 
@@ -33,14 +33,14 @@ export function publishedEvent(event: VaultEvent | ResourceEvent, id: string, no
       ObjectType: 'Key',
       ObjectName: keyName,
       Version: version.version,
-      // What a key without them shows is not documented; null is what the SDKs' optional numbers allow for.
+      // Azure does not document what a key without these shows. The SDKs' optional numbers allow null.
       NBF: version.nbf ?? null,
       EXP: version.exp ?? null,
     },
   };
 }
 
-/** A subscription's event as its page documents it, with `resourcegroups` in lower case, as its sample of a write has it. */
+/** A subscription's event as documented, with `resourcegroups` in lower case, as in the sample of a write. */
 function resourceEvent(event: ResourceEvent, id: string, now: Date): PublishedEvent {
   const { subscriptionId, kind, resourceId, operation, claims, correlationId, httpRequest } = event;
   const subject = kind === 'Write' ? resourceId.replace(/\/resourceGroups\//i, '/resourcegroups/') : resourceId;
@@ -91,7 +91,7 @@ export function eventGridEvent(event: PublishedEvent, extra: Record<string, unkn
   };
 }
 
-/** The same in the CloudEvents 1.0 schema. */
+/** The same event in the CloudEvents 1.0 schema. */
 export function cloudEvent(event: PublishedEvent, extra: Record<string, unknown> = {}): Record<string, unknown> {
   const { id, time, source, subject, type, data } = event;
   return { id, source, subject, type, time, data, specversion: '1.0', ...extra };

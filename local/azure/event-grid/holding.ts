@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 
-/** A reordered event is held back until another one of its subscription has arrived, or for this long on the clock. */
+/** A reordered event waits for another event of its subscription, but no longer than this on the clock. */
 const holdMs = 10_000;
 
-/** Holds events back, at most one a subscription, so that the next one overtakes it. */
+/** Holds at most one event for each subscription, so that the next event overtakes it. */
 export class Holding {
   readonly #clock: Clock;
   readonly #held = new Map<string, () => void>();
@@ -12,7 +12,7 @@ export class Holding {
     this.#clock = clock;
   }
 
-  /** Holds `send` back; false when the subscription has one held already, which this one is to overtake. */
+  /** Holds `send`; false if the subscription already has a held event, which this one then overtakes. */
   hold(subscriptionId: string, send: () => void): boolean {
     if (this.#held.has(subscriptionId)) return false;
     const cancel = this.#clock.schedule(this.#clock.nowMs() + holdMs, () => this.release(subscriptionId));
@@ -23,7 +23,7 @@ export class Holding {
     return true;
   }
 
-  /** Lets go of what is held for a subscription: another event of it has arrived. */
+  /** Sends the held event of a subscription, since another event of it has arrived. */
   release(subscriptionId: string): void {
     const send = this.#held.get(subscriptionId);
     this.#held.delete(subscriptionId);

@@ -16,23 +16,23 @@ const schedule = [
   12 * hour,
 ];
 
-/** After this an answer that has not come counts as a failure. */
+/** An attempt without an answer fails after this time. */
 export const answerTimeoutMs = 30 * second;
 
-/** What could not be delivered waits this long before it is dead-lettered. */
+/** Delay between the last failed attempt and the dead letter. */
 export const deadLetterDelayMs = 5 * minute;
 
-/** Only these statuses are success; any other 2xx is a failure. */
+/** Only these statuses are a success; any other 2xx is a failure. */
 export function isDelivered(status: number): boolean {
   return status >= 200 && status <= 204;
 }
 
-/** Statuses after which Event Grid gives up at once: the request will not get better. */
+/** Statuses after which Event Grid does not retry. */
 export function isFinal(status: number, endpointType: string): boolean {
   return [400, 413, 403, ...(endpointType === 'WebHook' ? [401] : [])].includes(status);
 }
 
-/** How long to wait after the `failures`th failed attempt (from 1), whose answer had `status`, if there was one. */
+/** Delay after the `failures`th failed attempt (from 1); `status` is that of its answer, if there was one. */
 export function retryDelayMs(failures: number, status: number | undefined, endpointType: string): number {
   const planned = schedule[Math.min(failures, schedule.length) - 1] ?? 12 * hour;
   return Math.max(planned, minimumMs(status, endpointType));

@@ -2,7 +2,7 @@ import { asObject } from '../json.ts';
 import type { EventSubscription } from '../world.ts';
 import type { PublishedEvent } from './event-body.ts';
 
-/** What Event Grid needs to know of an event subscription, read from its ARM properties. */
+/** The ARM properties of an event subscription that Event Grid uses. */
 export interface Subscription {
   readonly id: string;
   readonly name: string;
@@ -14,7 +14,7 @@ export interface Subscription {
   readonly endpointUrl: string | undefined;
   readonly maxAttempts: number;
   readonly timeToLiveMs: number;
-  /** ARM id of the blob container for what could not be delivered. */
+  /** ARM id of the blob container for dead letters. */
   readonly deadLetterContainer: string | undefined;
 }
 
@@ -23,7 +23,7 @@ interface Destination {
   properties?: Record<string, unknown> | null;
 }
 
-/** Reads the properties; what is absent is as Azure has it by default (30 attempts, 1,440 minutes, Event Grid schema). */
+/** Reads the properties, with Azure's defaults (30 attempts, 1,440 minutes, Event Grid schema). */
 export function readSubscription({ id, name, properties }: EventSubscription): Subscription {
   const direct = properties.destination as Destination | undefined;
   const byIdentity = properties.deliveryWithResourceIdentity as { destination?: Destination } | undefined;
@@ -45,7 +45,7 @@ export function readSubscription({ id, name, properties }: EventSubscription): S
   };
 }
 
-/** Whether the subscription is there for this event: its topic, provisioning state, expiry and filter. */
+/** Whether the subscription gets this event, by its topic, provisioning state, expiry and filter. */
 export function wants({ topic, properties }: EventSubscription, event: PublishedEvent, nowMs: number): boolean {
   if (topic.toLowerCase() !== event.source.toLowerCase()) return false;
 
@@ -94,7 +94,7 @@ const numbers =
   (actual, value) =>
     typeof actual === 'number' && compare(actual, Number(value));
 
-/** The operators of advanced filters: one value that fits is enough. With `Not` in the name none may fit. */
+/** The operators of advanced filters: one matching value is enough. Operators with `Not` need all to differ. */
 const operators: Record<string, Operator> = {
   StringIn: texts((actual, value) => actual === value),
   StringBeginsWith: texts((actual, value) => actual.startsWith(value)),
@@ -116,7 +116,7 @@ function passes(
 ): boolean {
   const [first = '', ...rest] = key.split('.');
 
-  // A name with a dot in it cannot be reached: there is no escape character.
+  // A name that contains a dot cannot be reached, since there is no escape character.
   const actual: unknown =
     first.toLowerCase() === 'data'
       ? rest.reduce<unknown>((object, name) => asObject(object)?.[name], event.data)
@@ -127,7 +127,7 @@ function passes(
   const operator = operators[operatorType.replace('Not', '')];
   if (!operator) return false;
 
-  // Of a missing key `StringNotIn` and `NumberNotIn` alone are true ("Event filtering").
+  // For a missing key only `StringNotIn` and `NumberNotIn` are true ("Event filtering").
   if (actual === null || actual === undefined) return /NotIn$/.test(operatorType);
 
   const fits = values.some((one) => operator(actual, one));

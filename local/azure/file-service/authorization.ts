@@ -3,7 +3,7 @@ import type { Caller } from '../service.ts';
 import type { StorageAccount, World } from '../world.ts';
 import { FileServiceError } from './errors.ts';
 
-/** What an operation does, as far as permissions go. */
+/** What an operation needs permission for. */
 export type FileAccess = 'read' | 'write';
 
 const dataActions = {
@@ -17,7 +17,9 @@ const dataActions = {
   ],
 } as const;
 
-/** Refuses whoever is not signed in for this account, or did not say that it comes for backup (OAuth over REST must). */
+/**
+ * Refuses a caller without a token for this account, or without the header for backup that OAuth over REST requires.
+ */
 export function requireFileCaller(
   world: World,
   account: StorageAccount,
@@ -49,7 +51,7 @@ export function requireFileCaller(
   return caller;
 }
 
-/** Refuses whoever has no file data role on the share, or on the account for what is about all of its shares. */
+/** Refuses a caller without a file data role on the share, or on the account if the operation is about all shares. */
 export function requireFileRole(
   world: World,
   account: StorageAccount,

@@ -1,6 +1,6 @@
 import type { FileShare } from '../world.ts';
 
-/** What is in the files of each share. A file that the world names and nobody wrote has its own name as content. */
+/** The files of each share. A file that no client wrote has its own name as content. */
 const contents = new WeakMap<FileShare, Map<string, Buffer>>();
 
 export function readFile(share: FileShare, name: string): Buffer | undefined {
@@ -8,7 +8,7 @@ export function readFile(share: FileShare, name: string): Buffer | undefined {
   return contents.get(share)?.get(name) ?? Buffer.from(name);
 }
 
-/** Makes a file of `length` zero bytes, or makes it anew. */
+/** Creates a file of `length` zero bytes, or replaces it. */
 export function createFile(share: FileShare, name: string, length: number): void {
   if (!share.files.includes(name)) share.files.push(name);
   const written = contents.get(share) ?? new Map<string, Buffer>();
@@ -16,7 +16,7 @@ export function createFile(share: FileShare, name: string, length: number): void
   contents.set(share, written);
 }
 
-/** Writes bytes at `offset`; false when the file is not there or too short for them. */
+/** Writes bytes at `offset`; false if the file does not exist or is too short. */
 export function writeRange(share: FileShare, name: string, offset: number, bytes: Buffer): boolean {
   const file = readFile(share, name);
   if (!file || offset + bytes.length > file.length) return false;

@@ -1,4 +1,4 @@
-/** A refusal of the file service, in its own words. */
+/** A refusal of the file service. */
 export class FileServiceError extends Error {
   readonly status: number;
   readonly code: string;

@@ -6,8 +6,8 @@ import type { EncryptionScope, Key, KeyVersion, StorageAccount, Vault, World } f
 import type { keyRefusals } from './errors.ts';
 
 /**
- * Why the account's data cannot be decrypted at this moment; undefined when it can. What counts is the key version that
- * the account's key is wrapped with, whatever newer ones there are. An expired key still unwraps.
+ * Why the account's data cannot be decrypted now; undefined if it can. What counts is the version that wraps the
+ * account's key, even if there are newer ones. An expired version still unwraps.
  */
 export function keyTrouble(world: World, account: StorageAccount): keyof typeof keyRefusals | undefined {
   const { keySource, keyvaultproperties: properties } = account.encryption;
@@ -20,7 +20,7 @@ export function keyTrouble(world: World, account: StorageAccount): keyof typeof 
   return troubleWith(world, account, used);
 }
 
-/** The same of an encryption scope, which has a key of its own and the identity of its account. */
+/** The same for an encryption scope, which has a key of its own and the account's identity. */
 export function scopeKeyTrouble(
   world: World,
   account: StorageAccount,
@@ -38,7 +38,7 @@ function troubleWith(
   const vault = findVault(world, used.vaultUri);
   if (!vault) return 'vaultNotFound';
 
-  // Which code it is where the firewall keeps Storage out is not documented: the nearest is a token that gets nowhere.
+  // The code for an excluding firewall is not documented: the nearest is a token without access.
   if (!letsStorageIn(vault)) return 'noAccess';
 
   const principalId = principalOf(world, account);
@@ -47,7 +47,7 @@ function troubleWith(
   return seenUsable(world, vault, used.keyName, used.version) ? undefined : 'keyNotFound';
 }
 
-/** Whether the file service still, or again, takes the version as usable: it notices a change only after a while. */
+/** Whether the file service takes the version as usable. It notices a change only after a delay. */
 function seenUsable(world: World, vault: Vault, keyName: string, versionId: string): boolean {
   const name = keyName.toLowerCase();
   const pick = (key: Key | undefined): KeyVersion | undefined =>
@@ -56,25 +56,25 @@ function seenUsable(world: World, vault: Vault, keyName: string, versionId: stri
   const version = live ?? pick(vault.deletedKeys.get(name));
   if (!version) return false;
 
-  // Not documented for a version that may no longer unwrap: the same as for a disabled one is assumed, at once.
+  // Not documented for a version that may no longer unwrap: assumed to be as for a disabled one, without delay.
   if (live && !live.keyOps.includes('unwrapKey')) return false;
 
   const usable = live?.enabled ?? false;
   const noticed = world.clock.nowMs() - version.enabledChangedMs >= world.settings.fileServiceDelayMs;
   if (noticed) return usable;
 
-  // Before the change it was the other way round. A key deleted while it was disabled never was usable.
+  // Before the change it was the opposite. A version that was disabled when its key was deleted was never usable.
   return live ? !usable : version.enabled;
 }
 
-/** Object id of the identity with which the account reaches its key, if it has that identity. */
+/** Object id of the identity with which the account uses its key, if the account has that identity. */
 function principalOf(world: World, account: StorageAccount): string | undefined {
   const chosen = account.encryption.identity?.userAssignedIdentity;
   const { identity } = account;
   if (!chosen) return identity?.type.includes('SystemAssigned') ? identity.principalId : undefined;
   const attached = Object.entries(identity?.userAssignedIdentities ?? {}).find(([id]) => sameId(id, chosen));
   const existing = world.identities.get(chosen.toLowerCase());
-  // One made again under the name of one that was deleted is another.
+  // An identity that was created again under the same name is another principal.
   return existing && existing.principalId === attached?.[1].principalId ? existing.principalId : undefined;
 }
 

@@ -3,7 +3,7 @@ import { readFile } from './contents.ts';
 import { FileServiceError } from './errors.ts';
 import { element, type Xml, xmlDocument } from './xml.ts';
 
-/** The root of a share: files and, for names with a slash, the directories that they are in. */
+/** The root of a share: its files, and a directory for each name with a slash. */
 export function listDirectory(account: StorageAccount, share: FileShare, directory: string, url: URL): string {
   const inside = share.files
     .filter((name) => directory === '' || name.startsWith(`${directory}/`))
@@ -83,7 +83,9 @@ function shareProperties(share: FileShare): Xml[] {
   ];
 }
 
-/** `prefix`, `marker` and `maxresults` (up to 5,000) of Azure Storage's lists; the marker is the next entry's name. */
+/**
+ * `prefix`, `marker` and `maxresults` (up to 5,000) of Azure Storage's lists. The marker is the name of the next entry.
+ */
 function paged<T extends { name: string }>(entries: T[], url: URL): { page: T[]; head: Xml[]; marker: Xml } {
   const prefix = url.searchParams.get('prefix') ?? '';
   const from = url.searchParams.get('marker') ?? '';

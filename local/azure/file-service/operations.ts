@@ -4,22 +4,22 @@ import { createFile, deleteFile, readFile, writeRange } from './contents.ts';
 import { FileServiceError } from './errors.ts';
 import { listDirectory, listShares } from './listing.ts';
 
-/** A request to the file service, taken apart. */
+/** A parsed request to the file service. */
 export interface FileRequest {
   readonly account: StorageAccount;
-  /** Undefined for operations on the account alone. */
+  /** Undefined for operations on the account. */
   readonly share: FileShare | undefined;
-  /** In the share, without a leading slash. */
+  /** Path in the share, without a leading slash. */
   readonly path: string;
   readonly url: URL;
   readonly body: Buffer;
   readonly header: (name: string) => string | undefined;
 }
 
-/** One operation: what it needs, and what it does. */
+/** An operation: its requirements and its effect. */
 export interface FileOperation {
   readonly access: FileAccess;
-  /** Needs the account's key. */
+  /** Whether it needs the account's key. */
   readonly touchesData: boolean;
   run(request: FileRequest): FileAnswer;
 }
@@ -32,7 +32,7 @@ export interface FileAnswer {
 
 const xml = { 'content-type': 'application/xml' };
 
-/** Finds the operation by method, what the path names, restype and comp. Throws the 400 for one that is not served. */
+/** Finds the operation by method, what the path names, restype and comp. Throws the 400 for an unknown one. */
 export function findOperation(method: string, url: URL, share: string | undefined, path: string): FileOperation {
   const comp = url.searchParams.get('comp') ?? '';
   const restype = url.searchParams.get('restype') ?? '';
@@ -48,7 +48,7 @@ export function findOperation(method: string, url: URL, share: string | undefine
   );
 }
 
-/** By method, what the path names, restype and comp. */
+/** The operations by method, what the path names, restype and comp. */
 const operations: Record<string, FileOperation> = {
   'GET account list': {
     access: 'read',

@@ -2,7 +2,7 @@ import type { StorageAccount, World } from '../world.ts';
 import { FileServiceError } from './errors.ts';
 import { element, xmlDocument } from './xml.ts';
 
-/** An answer of a data service of Storage, with what each carries. */
+/** An answer of a data service of Storage, with its common headers. */
 export function reply(status: number, body?: string | Buffer | null, headers: Record<string, string> = {}): Response {
   return new Response(toResponseBody(body), {
     status,
@@ -21,7 +21,7 @@ function toResponseBody(body: string | Buffer | null | undefined): ConstructorPa
   return body ? new Uint8Array(body) : null;
 }
 
-/** @param method of a `HEAD` the answer has no body */
+/** @param method the answer to `HEAD` has no body */
 export function refusal({ status, code, message, headers }: FileServiceError, method: string): Response {
   const detail = xmlDocument(element('Error', [element('Code', code), element('Message', message)]));
   return reply(status, method === 'HEAD' ? null : detail, {
@@ -31,14 +31,18 @@ export function refusal({ status, code, message, headers }: FileServiceError, me
   });
 }
 
-/** The storage account that answers at a host. @throws {@link FileServiceError} 404 */
+/**
+ * The storage account of a host.
+ *
+ * @throws {@link FileServiceError} 404
+ */
 export function requireAccount(world: World, host: string): StorageAccount {
   const account = findAccount(world, host);
   if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${host}.`);
   return account;
 }
 
-/** The same; undefined: there is none. */
+/** The storage account of a host; undefined if there is none. */
 export function findAccount(world: World, host: string): StorageAccount | undefined {
   return world.storageAccounts.get((host.split('.')[0] ?? '').toLowerCase());
 }

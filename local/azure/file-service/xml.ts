@@ -1,4 +1,4 @@
-/** An XML element; text is escaped, elements are taken as they are. */
+/** An XML element: text is escaped, elements are kept. */
 export function element(name: string, content: string | readonly Xml[], attributes: Record<string, string> = {}): Xml {
   const written = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeXml(value)}"`);
   const inner = typeof content === 'string' ? escapeXml(content) : content.map(({ xml }) => xml).join('');

@@ -2,7 +2,7 @@ import type { DeletedKey, Key, KeyVersion, Vault } from '../world.ts';
 import { publicMaterial } from './key-material.ts';
 import { keyIdentifier } from './keys.ts';
 
-/** A key with its public material, as create, get, update and rotate answer it. */
+/** A key with its public material, as create, get, update and rotate return it. */
 export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersion: string): Record<string, unknown> {
   return {
     key: {
@@ -10,7 +10,7 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersio
       kty: version.kty,
       key_ops: version.keyOps,
       ...publicMaterial(version.privateKey),
-      // A premium vault's HSM writes the exponent of a key that it made itself in four bytes (seen in a recording).
+      // The HSM of a premium vault writes the exponent of a key that it generated in four bytes (seen in a recording).
       ...(version.kty === 'RSA-HSM' && !version.imported && !vault.local ? { e: 'AAEAAQ' } : {}),
     },
     attributes: {
@@ -22,12 +22,12 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersio
   };
 }
 
-/** Software is 0; every new version in hardware is on the current platform ("About keys", `hsmPlatform`). */
+/** Software keys have 0; each new version in hardware is on the current platform ("About keys", `hsmPlatform`). */
 function platformOf({ kty, hsmPlatform = '2' }: KeyVersion): string {
   return kty.endsWith('-HSM') ? hsmPlatform : '0';
 }
 
-/** One line of a list of keys (no `version` in `kid`) or of versions. */
+/** An item in a list of keys (`kid` without a version) or of versions. */
 export function keyItem(
   vault: Vault,
   key: Key,
@@ -37,13 +37,13 @@ export function keyItem(
 ): Record<string, unknown> {
   return {
     kid: keyIdentifier(vault, key.name, withVersion ? version.version : undefined),
-    // Lists speak of it with every api-version, keys only with newer ones (seen in recordings of 2023).
+    // Lists show it with every api-version, keys only with newer ones (seen in recordings of 2023).
     attributes: { ...attributes(vault, version, apiVersion), exportable: false },
     ...(version.tags ? { tags: version.tags } : {}),
   };
 }
 
-/** What a soft-deleted key has besides. */
+/** The additional fields of a soft-deleted key. */
 export function deletion(vault: Vault, key: DeletedKey): Record<string, unknown> {
   return {
     recoveryId: `${vault.properties.vaultUri.replace(/\/$/, '')}/deletedkeys/${key.name}`,
@@ -52,7 +52,7 @@ export function deletion(vault: Vault, key: DeletedKey): Record<string, unknown>
   };
 }
 
-/** Days for which a deleted key can be recovered; 0 without soft delete. */
+/** Days in which a deleted key can be recovered; 0 without soft delete. */
 export function recoverableDays(vault: Vault): number {
   return vault.properties.enableSoftDelete === false ? 0 : (vault.properties.softDeleteRetentionInDays ?? 90);
 }
@@ -76,7 +76,7 @@ function recoveryLevel(vault: Vault): string {
   return vault.properties.enablePurgeProtection ? level : `${level}+Purgeable`;
 }
 
-/** `7.6-preview.2` and `2025-07-01` are at least 7.5; `2016-10-01` is not (dates before 2020 came before 7.0). */
+/** `7.6-preview.2` and `2025-07-01` are at least 7.5; `2016-10-01` is not, since dates before 2020 precede 7.0. */
 function atLeast(apiVersion: string, minimum: number): boolean {
   const dated = /^(20\d\d)-/.exec(apiVersion);
   return dated ? Number(dated[1]) >= 2020 : Number.parseFloat(apiVersion) >= minimum;

@@ -1,11 +1,11 @@
-/** A calendar duration as a rotation policy writes it: `P18M`, `P2Y`, `P30D`, `P1Y6M`. */
+/** A calendar duration of a rotation policy: `P18M`, `P2Y`, `P30D`, `P1Y6M`. */
 export interface CalendarDuration {
   readonly years: number;
   readonly months: number;
   readonly days: number;
 }
 
-/** Reads `P…Y…M…W…D`; undefined when `text` is anything else (Key Vault takes no time part in a rotation policy). */
+/** Parses `P…Y…M…W…D`; undefined for anything else, since a rotation policy has no time part. */
 export function parseCalendarDuration(text: string): CalendarDuration | undefined {
   const match = /^P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?$/i.exec(text);
   if (!match) return undefined;
@@ -13,7 +13,7 @@ export function parseCalendarDuration(text: string): CalendarDuration | undefine
   return { years: years ?? 0, months: months ?? 0, days: (weeks ?? 0) * 7 + (days ?? 0) };
 }
 
-/** `epochSeconds` moved by the duration, forward or back, in the UTC calendar. */
+/** Adds the duration to `epochSeconds`, or subtracts it, in the UTC calendar. */
 export function addCalendarDuration(epochSeconds: number, duration: CalendarDuration, direction: 1 | -1 = 1): number {
   const date = new Date(epochSeconds * 1000);
   const day = date.getUTCDate();
@@ -25,7 +25,7 @@ export function addCalendarDuration(epochSeconds: number, duration: CalendarDura
   return Math.floor(date.getTime() / 1000);
 }
 
-/** Length in days, a month as 30 and a year as 365: good enough to compare with a minimum. */
+/** Length in days, with months of 30 and years of 365 days: accurate enough to compare with a minimum. */
 export function approximateDays(duration: CalendarDuration): number {
   return duration.years * 365 + duration.months * 30 + duration.days;
 }

@@ -7,11 +7,11 @@ import { type DigestSigner, ES256, PS256 } from './sign-digest.ts';
 
 type CryptoOperation = 'wrapKey' | 'unwrapKey' | 'encrypt' | 'decrypt' | 'sign' | 'verify';
 
-/** Wrap and unwrap, encrypt and decrypt, sign and verify, done for real with the version's key. */
+/** Wrap and unwrap, encrypt and decrypt, sign and verify, with the real key of the version. */
 export const cryptoOperations: Operation[] = (
   ['wrapKey', 'unwrapKey', 'encrypt', 'decrypt', 'sign', 'verify'] as const
 ).flatMap((operation) =>
-  // Without a version the newest is meant; a version's id cannot be mistaken for an operation's name.
+  // Without a version the newest is used. The id of a version cannot be the name of an operation.
   [`/keys/:name/:version/${operation}`, `/keys/:name/${operation}`].map((route) => ({
     method: 'POST',
     route,
@@ -57,14 +57,14 @@ function transform(
   return { kid: keyIdentifier(vault, key.name, version.version), value: output.toString('base64url') };
 }
 
-/** What signs a digest of SHA-256: the algorithms that are served, by their names. */
+/** The algorithms that sign a SHA-256 digest, by name. */
 const signing: Record<string, { readonly kty: 'EC' | 'RSA'; readonly signer: DigestSigner }> = {
   ES256: { kty: 'EC', signer: ES256 },
   PS256: { kty: 'RSA', signer: PS256 },
 };
 const DIGEST_BYTES = 32;
 
-/** Signs a digest, or says whether a signature is right. */
+/** Signs a digest, or verifies its signature. */
 function signature(request: KeyVaultRequest, operation: 'sign' | 'verify'): Record<string, unknown> {
   const { world, vault } = request;
   const { key, version } = requireKeyVersion(request);
@@ -102,7 +102,7 @@ function fromBase64url(value: unknown, name: string): Buffer {
   return Buffer.from(value, 'base64url');
 }
 
-/** A disabled key does nothing; one that has expired, or is not active yet, still decrypts and unwraps. */
+/** A disabled key does nothing. An expired key, or one that is not active yet, still decrypts and unwraps. */
 function refuseUnusable(version: KeyVersion, operation: CryptoOperation, nowSeconds: number): void {
   if (!version.keyOps.includes(operation)) {
     throw forbidden(`Operation ${operation} is not permitted on this key.`, 'KeyOperationForbidden');

@@ -8,7 +8,7 @@ import { page } from './paging.ts';
 
 const readDeleted = 'Microsoft.KeyVault/managedHsm/keys/deletedKeys/read/action';
 
-/** Delete, and what can be done with a soft-deleted key. */
+/** Delete, and the operations on a soft-deleted key. */
 export const deletedKeyOperations: Operation[] = [
   { method: 'DELETE', route: '/keys/:name', permission: 'delete', cost: 'other', run: deleteKey },
   { method: 'GET', route: '/deletedkeys', permission: 'list', localAction: readDeleted, cost: 'other', run: list },
@@ -96,14 +96,16 @@ function purge({ world, vault, params }: KeyVaultRequest): undefined {
   vault.deletedKeys.delete(key.name.toLowerCase());
 }
 
-/** For the file service, a key that goes or comes back is as if its enabled versions were switched off or on now. */
+/**
+ * A deletion or recovery of a key affects the file service as if its enabled versions had been disabled or enabled now.
+ */
 function noticeFrom(world: World, key: Key): void {
   for (const version of key.versions) {
     if (version.enabled) version.enabledChangedMs = world.clock.nowMs();
   }
 }
 
-/** Deleting takes time, in which the key is neither there nor among the deleted ones. */
+/** A deletion takes time, in which the key is neither live nor deleted. */
 function isBeingDeleted(world: World, { deletedFromMs = 0 }: DeletedKey): boolean {
   return world.clock.nowMs() < deletedFromMs;
 }
@@ -126,7 +128,7 @@ function newestOf(key: Key): KeyVersion {
 
 function bundle(vault: Vault, key: DeletedKey, version: KeyVersion, apiVersion: string): Record<string, unknown> {
   const shown = keyBundle(vault, key, version, apiVersion);
-  // Whatever the api-version (seen in recordings).
+  // With every api-version (seen in recordings).
   const attributes = { ...(shown.attributes as object), exportable: false };
   return { ...deletion(vault, key), ...shown, attributes };
 }

@@ -1,6 +1,6 @@
 import { azureError } from '../service.ts';
 
-/** A refusal of Key Vault's data plane: status, code, message and, for a 403, the inner code that says why. */
+/** A refusal of Key Vault's data plane: status, code, message, and the inner code of a 403. */
 export class KeyVaultError extends Error {
   readonly status: number;
   readonly code: string;

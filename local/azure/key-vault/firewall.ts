@@ -13,7 +13,7 @@ interface Network {
   readonly addresses: readonly string[];
 }
 
-/** Absent settings count as open (Key Vault, REST, "NetworkRuleSet"). */
+/** Without settings a vault is open (Key Vault, REST, "NetworkRuleSet"). */
 function networkOf({ properties }: Vault): Network {
   const rules = asObject(properties.networkAcls) ?? {};
   const rulesOfAddresses = asArray(rules.ipRules) ?? [];
@@ -26,9 +26,8 @@ function networkOf({ properties }: Vault): Network {
 }
 
 /**
- * Whether Storage reaches a vault: as a trusted service, or because the vault is open to all. No account is in the
- * perimeter of a vault that is secured by one, since the tenant has no perimeters, and that ends the bypass (Key Vault,
- * "network security").
+ * Whether Storage reaches a vault: as a trusted service, or because the vault is open. A perimeter ends that bypass,
+ * and no account is in one, since the tenant has none (Key Vault, "network security").
  */
 export function letsStorageIn(vault: Vault): boolean {
   const { publicAccess, allowsAll, allowsTrustedServices } = networkOf(vault);
@@ -37,9 +36,8 @@ export function letsStorageIn(vault: Vault): boolean {
 }
 
 /**
- * Throws the 403 of a vault's firewall. Every client of the local Azure comes from this machine: the setting
- * `callerAddress` says from which address a vault sees it. A private one comes by a private endpoint, to which the firewall
- * does not apply.
+ * Throws the 403 of a vault's firewall. All clients come from this machine, so the setting `callerAddress` is the
+ * address that a vault sees. A private address stands for a private endpoint, which the firewall does not check.
  */
 export function requireNetwork(world: World, vault: Vault, { principal }: Caller): void {
   const { callerAddress } = world.settings;
@@ -68,7 +66,7 @@ export function requireNetwork(world: World, vault: Vault, { principal }: Caller
 /** RFC 1918. */
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'];
 
-/** Whether one of the addresses or ranges in CIDR notation has the address in it. */
+/** Whether an address is in one of the ranges in CIDR notation. */
 function covers(ranges: readonly string[], address: string): boolean {
   const list = new BlockList();
   for (const range of ranges) {

@@ -9,11 +9,11 @@ import { type KeyVaultRequest, type Operation, requireBody } from './operation.t
 interface Backup {
   readonly key: Key;
   readonly subscription: string;
-  /** Of a Managed HSM: its blobs and those of vaults are not each other's. */
+  /** Backups of a Managed HSM and of vaults are not interchangeable. */
   readonly ofHsm: boolean;
 }
 
-/** What the blobs stand for. Nobody but the service reads a blob, so here it is a name and nothing more. */
+/** The content behind each blob. Only the service reads blobs, so a blob here is just a name. */
 const backups = new WeakMap<World, Map<string, Backup>>();
 
 /** Backup and restore of a key with all its versions. */
@@ -34,7 +34,9 @@ function backUp({ world, vault, params }: KeyVaultRequest): Record<string, unkno
   return { value };
 }
 
-/** The key keeps its name, versions and attributes; the vault has to be of the same subscription (Key Vault, "Backup"). */
+/**
+ * The key keeps its name, versions and attributes. The vault has to be in the same subscription (Key Vault, "Backup").
+ */
 function restore(request: KeyVaultRequest): Record<string, unknown> {
   const { world, vault, apiVersion } = request;
   const backup = backups.get(world)?.get(String(requireBody(request).value));

@@ -5,13 +5,13 @@ import { takeRsaKey } from './rsa-pool.ts';
 
 export type KeyType = KeyVersion['kty'];
 
-/** Curve names of Key Vault, what OpenSSL calls them, and their size in bits. */
+/** Key Vault's curve names, with OpenSSL's names and the sizes in bits. */
 const curves: Record<string, { namedCurve: string; bits: number }> = {
   'P-256': { namedCurve: 'prime256v1', bits: 256 },
   'P-384': { namedCurve: 'secp384r1', bits: 384 },
   'P-521': { namedCurve: 'secp521r1', bits: 521 },
   'P-256K': { namedCurve: 'secp256k1', bits: 256 },
-  // Another name of the same curve, which is answered as it was asked (seen in a recording).
+  // Another name of the same curve. The answer repeats the name of the request (seen in a recording).
   SECP256K1: { namedCurve: 'secp256k1', bits: 256 },
 };
 
@@ -21,13 +21,13 @@ export interface KeyMaterial {
   keySize: number;
 }
 
-/** The operations that a key gets when its maker names none (recorded for RSA). */
+/** The operations of a key whose request names none (recorded for RSA). */
 export function defaultKeyOps(kty: KeyType): string[] {
   if (kty.startsWith('EC')) return ['sign', 'verify'];
   return ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'];
 }
 
-/** Makes a key as Key Vault does. Throws a 400 for a size, curve or type that it does not offer. */
+/** Generates a key. Throws a 400 for a size, curve or type that Key Vault does not offer. */
 export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?: string): KeyMaterial {
   if (kty === 'RSA' || kty === 'RSA-HSM') {
     const keySize = checkRsaSize(size ?? 2048);
@@ -35,7 +35,7 @@ export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?
 
     return {
       keySize,
-      // Most are never asked for, and each takes 50 ms of a core.
+      // Most keys are never used, and each takes 50 ms of a core.
       get privateKey() {
         made ??= takeRsaKey(keySize);
         return made;
@@ -56,7 +56,7 @@ export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?
   throw badParameter(`Key type '${kty}' is only supported by Managed HSM.`);
 }
 
-/** Takes the key material of an import. Throws a 400 for what is no complete private RSA or EC key. */
+/** The key material of an import. Throws a 400 unless it is a complete private RSA or EC key. */
 export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & { kty: KeyType } {
   const kty = jwk.kty;
   if (kty !== 'RSA' && kty !== 'RSA-HSM' && kty !== 'EC' && kty !== 'EC-HSM') {
@@ -74,7 +74,7 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
   if (kty.startsWith('RSA')) {
     const size = privateKey.asymmetricKeyDetails?.modulusLength ?? 0;
 
-    // A key of 1024 bits can be brought along, though none is made (seen in a recording).
+    // Key Vault imports keys of 1024 bits, but does not generate them (seen in a recording).
     return { kty, privateKey, keySize: size === 1024 ? size : checkRsaSize(size) };
   }
 
@@ -89,14 +89,14 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
 
 const publicHalves = new WeakMap<KeyObject, Record<string, string>>();
 
-/** The public half of a key in the words of the wire: `n` and `e`, or `crv`, `x` and `y`. */
+/** The public half of a key as on the wire: `n` and `e`, or `crv`, `x` and `y`. */
 export function publicMaterial(privateKey: KeyObject): Record<string, string> {
   const known = publicHalves.get(privateKey) ?? exportPublic(privateKey);
   publicHalves.set(privateKey, known);
   return known;
 }
 
-/** Has a key's curve called as it was asked for. */
+/** Keeps the name that the request used for the key's curve. */
 function nameCurve(privateKey: KeyObject, crv: string): void {
   publicHalves.set(privateKey, { ...exportPublic(privateKey), crv });
 }
@@ -107,7 +107,7 @@ function exportPublic(privateKey: KeyObject): Record<string, string> {
   return { crv: jwk.crv === 'secp256k1' ? 'P-256K' : (jwk.crv ?? ''), x: jwk.x ?? '', y: jwk.y ?? '' };
 }
 
-/** The curve of an EC key in Key Vault's words. */
+/** Key Vault's name of an EC key's curve. */
 export function curveOf(privateKey: KeyObject): string | undefined {
   const named = privateKey.asymmetricKeyDetails?.namedCurve;
   return Object.entries(curves).find(([, curve]) => curve.namedCurve === named)?.[0];

@@ -51,7 +51,7 @@ function create(request: KeyVaultRequest): Record<string, unknown> {
     ...(typeof keySize === 'number' ? { keySize } : {}),
     ...(typeof crv === 'string' ? { curve: crv } : {}),
     ...(keyOps ? { keyOps } : {}),
-    // A key that only others are imported with lives for two days (seen in a recording).
+    // A key that only serves to import others expires after two days (seen in a recording).
     ...(keyOps?.join() === 'import' && !vault.local ? { exp: world.clock.nowSeconds() + 2 * 86_400 } : {}),
     ...readAttributes(body),
     tags: readTags(body),
@@ -87,7 +87,7 @@ function get(request: KeyVaultRequest): Record<string, unknown> {
   return show(request, requireKeyVersion(request).version);
 }
 
-/** Changes one version (the newest, when none is named). What the body does not say stays as it is. */
+/** Changes one version, by default the newest. What the body omits is unchanged. */
 function update(request: KeyVaultRequest): Record<string, unknown> {
   const { world, vault } = request;
   const { key, version } = requireKeyVersion(request);
@@ -135,7 +135,7 @@ function listKeys({ vault, url, apiVersion }: KeyVaultRequest): Record<string, u
 function listVersions({ world, vault, params, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const key = vault.keys.get((params.name ?? '').toLowerCase());
 
-  // Key Vault answers an empty list, not a 404, for a key that does not exist.
+  // For a missing key Key Vault returns an empty list, not a 404.
   if (!key) return page([], url, apiVersion);
 
   const versions = [...key.versions];

@@ -7,14 +7,16 @@ type Happening = 'nearExpiry' | 'expired' | 'rotated';
 
 /** The timers of each key. */
 const timers = new WeakMap<Key, (() => void)[]>();
-/** What a version has had already, with the `exp` it had then: another `exp` counts anew. */
+/** The events that each version has had, with its `exp` at that time, since a new `exp` starts over. */
 const happened = new WeakMap<KeyVersion, Set<string>>();
 
 /**
- * Sets the timers of a key's newest version anew: near expiry, expiry, and the rotation that its policy asks for. To be
- * called whenever a version, its `exp`, the policy, or the key's existence changes. What is due already happens at
- * once, in order of time. Versions before the newest have no timers, nor has a deleted key. Whether the newest version
- * is enabled makes no difference (not documented; a key that rotates while it is revoked is the harder case).
+ * Restarts the timers of a key's newest version: near expiry, expiry, and the rotation of its policy. Call it after
+ * every change of a version, its `exp`, the policy, or the existence of the key. What is due already happens at once,
+ * in order of time.
+ *
+ * Earlier versions and deleted keys have no timers. A disabled version has them too: that is not documented, but a key
+ * that rotates while it is revoked is the harder case.
  */
 export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rotate): void {
   for (const cancel of timers.get(key) ?? []) cancel();
@@ -28,7 +30,7 @@ export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rota
     key,
     plan(key, version).map(({ atSeconds, what }) => {
       const run = (): void => {
-        // Looked at again: the vault may have been deleted, which cancels nothing.
+        // Check again: a deletion of the vault cancels no timers.
         if (key.versions.at(-1) !== version || !isThere(world, vault)) return;
         remember(version, what);
         if (what === 'rotated') rotate(world, vault, key.name);
@@ -37,7 +39,7 @@ export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rota
 
       const atMs = atSeconds * 1000;
       if (what === 'nearExpiry' && atMs <= world.clock.nowMs()) {
-        run(); // a key made inside the window has its near-expiry event together with that of the new version
+        run(); // a key created inside the window has its near-expiry event together with that of the new version
         return () => {};
       }
 
@@ -50,7 +52,7 @@ function isThere(world: World, vault: Vault): boolean {
   return (vault.local ? world.managedHsms : world.vaults).get(vault.name.toLowerCase()) === vault;
 }
 
-/** Cancels the timers of a key that is gone. */
+/** Cancels the timers of a deleted key. */
 export function forgetLifetime(key: Key): void {
   for (const cancel of timers.get(key) ?? []) cancel();
   timers.delete(key);

@@ -16,7 +16,7 @@ export function checkTags(tags: Record<string, string> | undefined): void {
   }
 }
 
-/** A key may not expire before it becomes active. */
+/** A key must not expire before it becomes active. */
 export function checkValidity(nbf: number | undefined, exp: number | undefined): void {
   if (nbf !== undefined && exp !== undefined && exp <= nbf) {
     throw badParameter("The 'exp' attribute must be later than the 'nbf' attribute.");

@@ -14,8 +14,8 @@ function builtIn(roleName: string, name: string, dataActions: readonly string[])
 }
 
 /**
- * The roles of every Managed HSM, as far as they are about keys and roles ("Local RBAC built-in roles"; where that differs
- * from what an HSM answers in a recording of the Azure SDK, as the recording has it).
+ * The roles of every Managed HSM that concern keys and roles ("Local RBAC built-in roles"; where a recording of the
+ * Azure SDK differs, the recording counts).
  */
 export const LOCAL_ROLES = {
   administrator: builtIn(
@@ -49,12 +49,12 @@ export const LOCAL_ROLES = {
   ),
 } as const;
 
-/** The definition of that name (a GUID, lower case). */
+/** The definition with that name (a GUID, lower case). */
 export function findLocalRole({ roleDefinitions }: LocalAccess, name: string): LocalRoleDefinition | undefined {
   return Object.values(LOCAL_ROLES).find((role) => role.name === name) ?? roleDefinitions.get(name);
 }
 
-/** Gives a role; `scope` is `/`, `/keys` or `/keys/{name}`. */
+/** Assigns a role; `scope` is `/`, `/keys` or `/keys/{name}`. */
 export function assignLocalRole(
   access: LocalAccess,
   options: { principalId: string; role: LocalRoleDefinition; scope?: string; name?: string },
@@ -65,7 +65,7 @@ export function assignLocalRole(
   return assignment;
 }
 
-/** Whether a principal may do something with a key or, without a name, with keys in general. */
+/** Whether a principal may do an action on a key or, without a name, on all keys. */
 export function mayLocally(
   access: LocalAccess,
   principalId: string,

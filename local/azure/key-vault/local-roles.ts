@@ -5,11 +5,11 @@ import { badParameter, conflict, KeyVaultError } from './errors.ts';
 import { assignLocalRole, findLocalRole, LOCAL_ROLES, mayAt, notAuthorized } from './local-access.ts';
 import { page } from './paging.ts';
 
-/** What is asked of a Managed HSM's roles, and where. */
+/** A request about a Managed HSM's roles, with its scope. */
 interface Asked {
   readonly scope: string;
   readonly what: 'roleAssignments' | 'roleDefinitions';
-  /** Lower case; undefined: the list. */
+  /** Lower case; undefined for the list. */
   readonly name: string | undefined;
 }
 
@@ -41,7 +41,7 @@ function askedOf({ pathname }: URL): Asked {
   };
 }
 
-/** Answers what is asked of the role-based access control of a Managed HSM. */
+/** Answers requests about the role-based access control of a Managed HSM. */
 export function answerLocalRoles(request: LocalRolesRequest): Answer {
   const asked = askedOf(request.url);
   const verb = { GET: 'read', PUT: 'write', DELETE: 'delete' }[request.method];
@@ -79,9 +79,11 @@ function ofAssignments({ scope, name }: Asked, { access, method, url, body }: Lo
 }
 
 /**
- * Which assignments a list at a scope shows. By itself: those of the scope and below, those of single keys left out ("Managed
- * HSM role management": at `/` and `/keys` the list does not show them). By a filter, as the REST reference has it: `atScope()`
- * at the scope and above, `principalId eq` of one principal at the scope, above and below.
+ * The assignments in a list at a scope.
+ *
+ * Without a filter: those of the scope and below, except those of single keys ("Managed HSM role management": the list
+ * at `/` and `/keys` does not show them). With a filter, as in the REST reference: `atScope()` at the scope and above;
+ * `principalId eq` of one principal at the scope, above and below.
  */
 function listedAt(scope: string, filter: string): (one: LocalRoleAssignment) => boolean {
   const who = /principalId eq '?([^' ]+)'?/i.exec(filter)?.[1]?.toLowerCase();

@@ -3,29 +3,29 @@ import type { Key, KeyVersion, Vault, World } from '../world.ts';
 import { badParameter, keyNotFound } from './errors.ts';
 import type { KeyPermission } from './permissions.ts';
 
-/** What an operation is given: the vault it is about, and the request taken apart. */
+/** A parsed request, with the vault that it is about. */
 export interface KeyVaultRequest {
   readonly world: World;
   readonly vault: Vault;
   readonly caller: Caller;
   readonly url: URL;
   readonly apiVersion: string;
-  /** What the `:name` parts of the route stand for. */
+  /** The values of the `:name` parts of the route. */
   readonly params: Record<string, string>;
-  /** The JSON body; undefined when there is none. */
+  /** The JSON body; undefined if there is none. */
   readonly body: Record<string, unknown> | undefined;
 }
 
-/** One operation of the data plane. `:version?` in a route may be absent, which means the newest. */
+/** An operation of the data plane. `:version?` in a route is optional; the newest is the default. */
 export interface Operation {
   readonly method: string;
   readonly route: string;
   readonly permission: KeyPermission;
-  /** The data action in a Managed HSM, where the permission alone does not tell it. */
+  /** The data action in a Managed HSM, if it does not follow from the permission. */
   readonly localAction?: string;
-  /** How it counts against the vault's budget. */
+  /** The budget of the vault that it uses. */
   readonly cost: 'create' | 'other';
-  /** The answer's body, sent with status 200, or undefined for 204. */
+  /** The body of the answer with status 200; undefined for 204. */
   run(request: KeyVaultRequest): Record<string, unknown> | undefined;
 }
 
@@ -34,7 +34,7 @@ export function requireBody({ body }: KeyVaultRequest): Record<string, unknown> 
   return body;
 }
 
-/** The key and the version that the route names. Throws the 404. */
+/** The key and version in the route. Throws the 404. */
 export function requireKeyVersion({ vault, params }: KeyVaultRequest): { key: Key; version: KeyVersion } {
   const name = params.name ?? '';
   const key = vault.keys.get(name.toLowerCase());

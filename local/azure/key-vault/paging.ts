@@ -1,9 +1,9 @@
 import { badParameter } from './errors.ts';
 
-/** A page holds up to 25 items (Key Vault's lists; `maxresults` may ask for less). */
+/** Key Vault's pages have up to 25 items; `maxresults` may ask for fewer. */
 const pageSize = 25;
 
-/** One page of a list, with the link to the next: an opaque skip token and, as recorded, an explicit port. */
+/** One page of a list, with a link to the next one: an opaque skip token and, as recorded, an explicit port. */
 export function page(
   items: Record<string, unknown>[],
   url: URL,

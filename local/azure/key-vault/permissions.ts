@@ -4,7 +4,7 @@ import type { Vault, World } from '../world.ts';
 import { forbidden } from './errors.ts';
 import { mayLocally, requireLocally } from './local-access.ts';
 
-/** The data action of Azure RBAC for each permission of an access policy. */
+/** The data action of Azure RBAC for each permission of access policies. */
 const dataActions = {
   get: 'keys/read',
   list: 'keys/read',
@@ -27,7 +27,7 @@ const dataActions = {
   verify: 'keys/verify/action',
 } as const;
 
-/** Where a Managed HSM calls it something else. */
+/** Different names in a Managed HSM. */
 const localActions: Partial<Record<keyof typeof dataActions, string>> = {
   get: 'keys/read/action',
   list: 'keys/read/action',
@@ -39,12 +39,12 @@ const localActions: Partial<Record<keyof typeof dataActions, string>> = {
   setrotationpolicy: 'keys/write/action',
 };
 
-/** A key permission in the words of access policies. */
+/** A key permission, as access policies name it. */
 export type KeyPermission = keyof typeof dataActions;
 
 /**
- * Whether a principal may do `permission` with a key (or, without a name, with the vault's keys), by role assignment
- * or, in an access-policy vault, by policy. The same rule for callers and for the identities of storage accounts.
+ * Whether a principal has `permission` on a key (or, without a name, on the vault's keys), by role assignment or, in a
+ * vault with access policies, by policy. The rule is the same for callers and for the identities of storage accounts.
  */
 export function hasKeyPermission(
   world: World,
@@ -116,7 +116,7 @@ export function requireKeyPermission(
   );
 }
 
-/** The data action of a Managed HSM ("Local RBAC built-in roles"); setting a rotation policy is writing the key. */
+/** The data action of a Managed HSM ("Local RBAC built-in roles"). To set a rotation policy is to write the key. */
 function localActionOf(permission: KeyPermission): string {
   return `Microsoft.KeyVault/managedHsm/${localActions[permission] ?? dataActions[permission]}`;
 }

@@ -1,6 +1,6 @@
 import { badParameter } from './errors.ts';
 
-/** `attributes` of a create, import or update; what is absent or null is left as it is. */
+/** `attributes` of a create, import or update. Absent and null leave the value unchanged. */
 export interface AskedAttributes {
   enabled?: boolean;
   nbf?: number;
@@ -18,7 +18,7 @@ export function readAttributes(body: Record<string, unknown>): AskedAttributes {
   };
 }
 
-/** `tags` of a request; undefined when it says nothing of tags. */
+/** `tags` of a request; undefined if the request has none. */
 export function readTags(body: Record<string, unknown>): Record<string, string> | undefined {
   const { tags } = body;
   if (tags === undefined || tags === null) return undefined;
@@ -28,7 +28,7 @@ export function readTags(body: Record<string, unknown>): Record<string, string> 
   return { ...(tags as Record<string, string>) };
 }
 
-/** `key_ops` of a request (import carries them inside the key); undefined when it names none. */
+/** `key_ops` of a request (an import has them inside the key); undefined if the request has none. */
 export function readKeyOps(body: Record<string, unknown>): string[] | undefined {
   const { key_ops: operations } = body;
   if (operations === undefined || operations === null) return undefined;

@@ -2,24 +2,24 @@ import type { Key, RotationPolicy, Vault, World } from '../world.ts';
 import { approximateDays, parseCalendarDuration } from './calendar-duration.ts';
 import { badParameter } from './errors.ts';
 
-/** When KeyNearExpiry comes without a Notify action in the policy: 30 days before (Event Grid's Key Vault schema). */
+/** Time of KeyNearExpiry without a Notify action in the policy: 30 days before (Event Grid's Key Vault schema). */
 export const defaultNotifyBeforeExpiry = 'P30D';
 
-/** Days, from "Configure key auto-rotation" and the specification of `expiryTime`. */
+/** Minimums in days, from "Configure key auto-rotation" and the specification of `expiryTime`. */
 const minimum = { rotate: 7, rotateInHsm: 28, expiry: 28 };
 
-/** The policy as GET shows it; a key that never had one shows the default notice and no expiry time. */
+/** The policy as GET shows it. A key that never had one shows the default notice and no expiry time. */
 export function showRotationPolicy({ settings }: World, vault: Vault, key: Key): Record<string, unknown> {
   const id = `${vault.properties.vaultUri.replace(/\/$/, '')}/keys/${key.name}/rotationpolicy`;
   if (key.rotationPolicy) return { id, ...key.rotationPolicy };
-  // A Managed HSM gives no notice; what it shows of a key that never had a policy is not documented.
+  // A Managed HSM gives no notice. What it shows for a key that never had a policy is not documented.
   const lifetimeActions = vault.local ? [] : [defaultNotify()];
   return settings.sparseAnswers ? { lifetimeActions, attributes: null } : { id, lifetimeActions, attributes: {} };
 }
 
 /**
- * The policy that a PUT asks for, in Key Vault's spelling, with the default notice when it names none. Throws a 400
- * for what Key Vault refuses. `nowSeconds` becomes `updated`, and `created` unless there was a policy before.
+ * The policy of a PUT in Key Vault's spelling, with the default notice if it names none. Throws Key Vault's 400.
+ * `nowSeconds` becomes `updated`, and `created` unless the key had a policy.
  */
 export function readRotationPolicy(
   vault: Vault,
@@ -82,7 +82,7 @@ function readAction(value: unknown, expiryTime: Length | undefined, least: numbe
 
   if (type === 'notify' && afterCreate) throw badParameter('A Notify action takes timeBeforeExpiry only.');
 
-  // Before expiry it is what is left between two versions that counts, below.
+  // For a time before expiry, the remaining interval between two versions counts: see below.
   if (length.days < (afterCreate ? least : minimum.rotate)) {
     throw badParameter(`The time of a lifetime action must be at least ${least} days.`);
   }

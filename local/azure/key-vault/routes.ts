@@ -1,7 +1,7 @@
 import { KeyVaultError } from './errors.ts';
 import type { Operation } from './operation.ts';
 
-/** Finds the operation for a method and a path. A trailing slash and empty parts count for nothing, nor does case. */
+/** Finds the operation for a method and a path. Trailing slashes, empty parts and case do not matter. */
 export function matchRoute(
   operations: readonly Operation[],
   method: string,

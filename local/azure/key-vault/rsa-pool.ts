@@ -1,12 +1,12 @@
 import { generateKeyPair, generateKeyPairSync, type KeyObject } from 'node:crypto';
 
-/** How many key pairs of one size are kept ready. A burst beyond that waits for its own (about 40 ms for 2048 bits). */
+/** Number of key pairs of each size in store. A larger burst waits for its own (about 40 ms for 2048 bits). */
 const ready = 2;
 
 const pools = new Map<number, KeyObject[]>();
 const refilling = new Set<number>();
 
-/** A fresh RSA private key of `modulusLength` bits: one made ahead, or else made now. */
+/** A new RSA private key of `modulusLength` bits, from the store or generated now. */
 export function takeRsaKey(modulusLength: number): KeyObject {
   const pool = pools.get(modulusLength) ?? [];
   pools.set(modulusLength, pool);
@@ -20,7 +20,7 @@ function refill(modulusLength: number, pool: KeyObject[]): void {
   refilling.add(modulusLength);
   generateKeyPair('rsa', { modulusLength }, (error, _publicKey, privateKey) => {
     refilling.delete(modulusLength);
-    if (error) return; // the synchronous way reports what is wrong
+    if (error) return; // the synchronous generation throws the error
     pool.push(privateKey);
     refill(modulusLength, pool);
   });

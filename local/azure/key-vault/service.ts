@@ -22,17 +22,17 @@ const operations: Operation[] = [
   ...keyOperations,
 ];
 
-/** What tokens are for; the application is the same one. */
+/** Resource of the tokens. The application is the same for both. */
 const resourceOf = (vault: Vault) => (vault.local ? 'https://managedhsm.azure.net' : 'https://vault.azure.net');
 
-/** A token's `aud` for Key Vault: the resource's URI, with or without a slash, or its application id. */
+/** A token's `aud` for Key Vault: the URI of the resource, with or without a slash, or its application id. */
 const audiencesOf = (vault: Vault) => [
   resourceOf(vault),
   `${resourceOf(vault)}/`,
   'cfa8b339-82a2-471a-a3c9-0fc0be7a4093',
 ];
 
-/** The keys data plane of every vault and Managed HSM of the world; which vault is meant is in the request's host name. */
+/** The data plane of keys for every vault and Managed HSM. The host name of the request is that of the vault. */
 export function createKeyVaultService(world: World): Service {
   const app = new Hono<ServiceEnv>();
   const throttle = createThrottle(world);
@@ -42,7 +42,7 @@ export function createKeyVaultService(world: World): Service {
     const vault = findVault(world, url.host);
     let note = (_status: number): void => {};
     try {
-      // In Azure such a name does not resolve. On a connection from before, it is answered as the proxy would a new one.
+      // In Azure this name no longer resolves. On an open connection, answer as the proxy answers a new one.
       if (!vault) return c.body(null, 502);
 
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
@@ -94,13 +94,13 @@ export function createKeyVaultService(world: World): Service {
   return app;
 }
 
-/** Those of the SDKs and of `az`, and the others of Key Vault's specifications, oldest first. */
+/** The api-versions of the SDKs and of `az`, and the others of Key Vault's specifications, oldest first. */
 const API_VERSIONS = [
   ...['2015-06-01', '2016-10-01', '7.0', '7.1', '7.2', '7.3-preview', '7.3', '7.4-preview.1', '7.4', '7.5-preview.1'],
   ...['7.5', '7.6-preview.1', '7.6-preview.2', '7.6', '2025-06-01-preview', '2025-07-01'],
 ];
 
-/** Rotation came with 7.3. */
+/** Rotation exists since 7.3. */
 const ROTATION_SINCE = API_VERSIONS.indexOf('7.3-preview');
 
 function requireKnownVersion(apiVersion: string | null): void {
@@ -110,14 +110,14 @@ function requireKnownVersion(apiVersion: string | null): void {
   );
 }
 
-/** Key Vault, "Versions": what an older version does not have is no operation for it. */
+/** Throws for an operation that the api-version does not have (Key Vault, "Versions"). */
 function requireOperationOf(apiVersion: string, { route, method }: Operation): void {
   const isAboutRotation = /\/(rotate|rotationpolicy)$/i.test(route);
   if (!isAboutRotation || API_VERSIONS.indexOf(apiVersion) >= ROTATION_SINCE) return;
   throw badParameter(`Method ${method} does not allow operation '${route.slice(route.lastIndexOf('/') + 1)}'`);
 }
 
-/** Names of operations in the audit log (Key Vault, "logging", operation names) by the end of their route. */
+/** Names of operations in the audit log (Key Vault, "logging", operation names), by the end of their route. */
 const LOGGED_AS: Readonly<Record<string, string>> = {
   wrapKey: 'KeyWrap',
   unwrapKey: 'KeyUnwrap',
@@ -135,7 +135,7 @@ function nameOf({ route, method }: Operation): string {
   return LOGGED_AS[end] ?? LOGGED_BY_METHOD[method] ?? 'KeyCreate';
 }
 
-/** How a Managed HSM calls what is asked about its roles is documented nowhere. */
+/** A Managed HSM's names for requests about its roles are not documented. */
 function roleOperation(method: string, { pathname }: URL): string {
   const what = /roleAssignments/i.test(pathname) ? 'RoleAssignment' : 'RoleDefinition';
   return `${what}${{ GET: 'List', PUT: 'Create' }[method] ?? 'Delete'}`;

@@ -9,7 +9,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 
-/** Key Vault is given a digest, where Node's own functions want what it is of: so signatures are put together here. */
+/** Makes signatures from a digest, as Key Vault does: Node's own functions need the signed text. */
 export interface DigestSigner {
   sign(privateKey: KeyObject, digest: Buffer): Buffer;
   verify(privateKey: KeyObject, digest: Buffer, signature: Buffer): boolean;
@@ -44,7 +44,7 @@ export const PS256: DigestSigner = {
     try {
       encoded = publicEncrypt({ key: createPublicKey(privateKey), padding: constants.RSA_NO_PADDING }, signature);
     } catch {
-      return false; // as long as no signature of this key is
+      return false; // no signature of this key has another length
     }
 
     const hash = encoded.subarray(-SHA256_BYTES - 1, -1);
@@ -102,7 +102,7 @@ export const ES256: DigestSigner = {
   sign(privateKey, digest) {
     const secret = toNumber(Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url'));
     for (;;) {
-      // A number below the order of the curve, and its point: OpenSSL makes both.
+      // A number below the order of the curve, and its point, both from OpenSSL.
       const once = createECDH('prime256v1');
       const r = toNumber(once.generateKeys().subarray(1, 33)) % N;
       const s = modulo(inverse(toNumber(once.getPrivateKey()), N) * (toNumber(digest) + r * secret), N);
@@ -121,7 +121,7 @@ export const ES256: DigestSigner = {
   },
 };
 
-/** Undefined stands for the point at infinity. */
+/** Undefined is the point at infinity. */
 function add(a: Point | undefined, b: Point | undefined): Point | undefined {
   if (!a || !b) return a ?? b;
   if (a.x === b.x && (a.y !== b.y || a.y === 0n)) return undefined;

@@ -2,20 +2,22 @@ import type { Vault, World } from '../world.ts';
 import { KeyVaultError } from './errors.ts';
 import type { Operation } from './operation.ts';
 
-/** Transactions per vault and region in 10 s, by key size (Key Vault service limits, software keys). */
+/** Transactions of a vault and region in 10 s, by key size (Key Vault service limits, software keys). */
 const limits: Record<number, { create: number; other: number }> = {
   2048: { create: 20, other: 4000 },
   3072: { create: 20, other: 1000 },
   4096: { create: 20, other: 500 },
 };
 const windowMs = 10_000;
-/** What all vaults of a subscription may do together in one region, in budgets of one vault. */
+/** The limit of all vaults of a subscription in a region, as a multiple of a vault's. */
 const subscriptionShare = 5;
 
-/** Takes what an operation costs out of the vault's and its subscription's budget; throws the 429 when it is not there. */
+/**
+ * Takes the cost of an operation from the budgets of the vault and its subscription. Throws the 429 if one is used up.
+ */
 export type Throttle = (vault: Vault, cost: Operation['cost'], keySize: () => number | undefined) => void;
 
-/** The budgets of the world's vaults. Each operation costs its share of the window; refused ones cost nothing. */
+/** The budgets of all vaults. Each operation costs its share of the window; a refused one costs nothing. */
 export function createThrottle(world: World): Throttle {
   const buckets = new Map<string, { level: number; atMs: number }>();
 
@@ -37,7 +39,7 @@ export function createThrottle(world: World): Throttle {
     const own = bucket(vault.id.toLowerCase(), 1);
     const shared = bucket(`${subscription.toLowerCase()}/${vault.location}`, subscriptionShare);
 
-    // A hair of tolerance: 20 shares of a twentieth are one budget, whatever the rounding.
+    // A tolerance for rounding: 20 shares of a twentieth are one budget.
     if (own.level + 1e-9 < share || shared.level + 1e-9 < share) {
       throw new KeyVaultError(
         429,

@@ -18,8 +18,8 @@ const COLUMNS = [
 ] as const;
 
 /**
- * The query endpoint of Log Analytics, for one query: who used a key of a vault, and since when that is logged. Any other
- * is refused, with what is not served; it reads Kusto no further than to know that query.
+ * The query endpoint of Log Analytics for one query: who used a key of a vault, and since when the log has that. It
+ * refuses any other query, since it parses only that one.
  */
 export function createLogAnalyticsService(world: World): Service {
   const app = new Hono<ServiceEnv>();
@@ -60,7 +60,7 @@ export function createLogAnalyticsService(world: World): Service {
   return app;
 }
 
-/** The right to query, and the one to read each of the tables. */
+/** A query needs the right to query, and the right to read each table. */
 function mayQuery(world: World, objectId: string, { id }: Workspace): boolean {
   const actions = ['read', ...TABLES.map((table) => `${table}/read`)];
   return actions.every((action) =>

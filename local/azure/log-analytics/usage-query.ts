@@ -4,13 +4,13 @@ import { logUnwraps } from './vault-log.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** What the query asks about. */
+/** The parameters of the query. */
 interface UsageQuery {
   /** Type and name: `vaults/kv-files`. */
   readonly vault: string;
   readonly key: string;
   readonly silentHours: number;
-  /** Entries of these names are uses. */
+  /** The operations that count as a use. */
   readonly operations: readonly string[];
 }
 
@@ -24,7 +24,7 @@ interface UsageRow {
   readonly AppId: string;
 }
 
-/** What the query has to have in it, each in its place, to be the one that is served. */
+/** The parts that the query has to have, in this order. */
 const PARTS = [
   /let vault = "\/providers\/microsoft\.keyvault\/(?<vault>vaults\/[0-9a-z-]+)";/,
   /let key = "(?<key>[0-9a-z-]+)";/,
@@ -58,7 +58,7 @@ export function readUsageQuery(query: string): UsageQuery | undefined {
   return { vault, key, silentHours: Number(silence), operations: names };
 }
 
-/** What the workspace shows by now: what was written of late is still on its way. */
+/** The rows that the workspace shows now. The latest entries are not in it yet. */
 export function usageRows(world: World, workspace: Workspace, query: UsageQuery): UsageRow[] {
   for (const account of world.storageAccounts.values()) {
     lookForNewVersions(world, account);

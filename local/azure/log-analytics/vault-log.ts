@@ -7,7 +7,7 @@ import type { StorageAccount, Vault, VaultLogEntry, World } from '../world.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** Where a vault's audit log goes: ARM ids of workspaces, lower case, and in which form of table. */
+/** The workspaces that get a vault's audit log: ARM ids in lower case, and the form of the table. */
 export function destinations(world: World, vaultId: string): { workspace: string; table: VaultLogEntry['table'] }[] {
   return [...world.extensions.values()].flatMap(({ type, scope, properties }) => {
     if (type !== 'Microsoft.Insights/diagnosticSettings' || scope.toLowerCase() !== vaultId.toLowerCase()) return [];
@@ -29,8 +29,8 @@ export function destinations(world: World, vaultId: string): { workspace: string
 type Logged = Pick<VaultLogEntry, 'operation' | 'keyName' | 'version' | 'objectId' | 'appId' | 'status'>;
 
 /**
- * Writes an entry, or an hourly row of them, into the log of a vault, if it is sent anywhere at that time. The same again
- * within an hour makes the entry longer, so that the log does not grow with every look.
+ * Writes an entry, or a row for an hour of them, if the vault's log has a destination. The same entry within an hour
+ * extends the row, so that the log does not grow with every read.
  */
 export function writeLog(world: World, vault: Vault, entry: Logged, fromMs: number, toMs = fromMs): void {
   for (const { workspace, table } of destinations(world, vault.id)) {
@@ -49,7 +49,7 @@ export function writeLog(world: World, vault: Vault, entry: Logged, fromMs: numb
   }
 }
 
-/** What Storage did with a version of a key, for the account's own key or for one of its scopes. */
+/** Storage's use of a key version, for the account's own key or for a scope. */
 export function logStorageUse(
   world: World,
   account: Pick<StorageAccount, 'identity' | 'encryption'>,
@@ -75,8 +75,9 @@ export function logStorageUse(
 }
 
 /**
- * Storage unwraps an account's key again and again, once an hour here: whoever looks at the account, changes it, or reads
- * the log has that written down first, up to then. How the version stands now is taken for how it stood all the time.
+ * Writes the unwraps of an account's key up to now: in this log Storage unwraps once an hour. Every read or change of
+ * the account, and every read of the log, calls this first. It assumes that the version had its present state all the
+ * time.
  */
 export function logUnwraps(world: World, account: StorageAccount, untilMs: number = world.clock.nowMs()): void {
   const fromMs = account.loggedUntilMs ?? untilMs;

@@ -3,7 +3,7 @@ import { QueryError, type Stage } from './query.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Runs the stages of a query, one after the other. */
+/** Runs the stages of a query in order. */
 export function evaluate(stages: readonly Stage[], rows: readonly Row[]): Row[] {
   return stages.reduce<Row[]>(run, [...rows]);
 }

@@ -1,14 +1,14 @@
-/** One stage of a query: what `|` separates. */
+/** One stage of a query, between two `|`. */
 export type Stage =
   | { readonly stage: 'type'; readonly types: readonly string[]; readonly ignoreCase: boolean }
-  /** One of the texts is enough. */
+  /** One of the texts has to match. */
   | { readonly stage: 'contains'; readonly texts: readonly string[] }
   | { readonly stage: 'in'; readonly path: string; readonly texts: readonly string[] }
   | { readonly stage: 'project'; readonly columns: readonly string[] }
   | { readonly stage: 'order'; readonly column: string; readonly descending: boolean }
   | { readonly stage: 'limit'; readonly rows: number };
 
-/** A query that the local Resource Graph does not understand. Azure understands far more. */
+/** A query that the local Resource Graph does not support. Azure supports many more. */
 export class QueryError extends Error {
   constructor(message: string) {
     super(message);
@@ -33,8 +33,8 @@ const order = /^(?:order|sort)\s+by\s+([a-z]\w*)(?:\s+(asc|desc))?$/i;
 const limit = /^(?:limit|take)\s+(\d+)$/i;
 
 /**
- * Reads a query over the `resources` table, in the part of the Kusto language that is served here. A query that names no
- * table is about that one.
+ * Parses a query over the `resources` table, in the supported part of the Kusto language. A query without a table is
+ * about that one.
  */
 export function parseQuery(text: string): Stage[] {
   const [first = '', ...rest] = split(text);
@@ -62,7 +62,7 @@ function parseStage(text: string): Stage {
 
   const ordered = order.exec(text);
 
-  // Kusto orders downwards unless told otherwise.
+  // Kusto's default order is descending.
   if (ordered) return { stage: 'order', column: ordered[1] ?? '', descending: ordered[2]?.toLowerCase() !== 'asc' };
 
   const limited = limit.exec(text);
@@ -71,7 +71,7 @@ function parseStage(text: string): Stage {
   throw new QueryError(`This part of the query is not served: ${text}`);
 }
 
-/** At every `|` that stands in no string. */
+/** Splits at each `|` outside strings. */
 function split(text: string): string[] {
   const parts = text.match(new RegExp(`(?:${literal}|[^|'"])+|['"|]`, 'g')) ?? [];
   if (parts.some((part) => part === "'" || part === '"')) throw new QueryError('A string does not end.');

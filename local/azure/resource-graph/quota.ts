@@ -1,6 +1,9 @@
 import type { World } from '../world.ts';
 
-/** Queries for each principal in so many milliseconds ("Guidance for throttled requests in Azure Resource Graph"). */
+/**
+ * Queries of each principal in a window of this many milliseconds ("Guidance for throttled requests in Azure Resource
+ * Graph").
+ */
 const QUERIES = 15;
 const WINDOW_MS = 5_000;
 
@@ -12,12 +15,12 @@ interface Window {
 const windows = new WeakMap<World, Map<string, Window>>();
 
 export interface Quota {
-  /** False: this query is over the limit. */
+  /** False if the query is over the limit. */
   readonly granted: boolean;
   readonly headers: Record<string, string>;
 }
 
-/** Counts a query of a principal. What is left is told whether or not the local Azure throttles. */
+/** Counts a query of a principal. The answer says what is left, even if the local Azure does not throttle. */
 export function takeQuery(world: World, principalId: string): Quota {
   const nowMs = world.clock.nowMs();
   const byPrincipal = windows.get(world) ?? new Map<string, Window>();

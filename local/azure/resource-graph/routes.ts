@@ -8,11 +8,11 @@ import { parseQuery, QueryError, type Stage } from './query.ts';
 import { takeQuery } from './quota.ts';
 import { readableRows } from './rows.ts';
 
-/** Rows on a page unless `$top` says otherwise, and the most it may say. */
+/** Rows on a page by default, and the maximum of `$top`. */
 const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1_000;
 
-/** Azure Resource Graph, for the queries that this project asks. */
+/** Azure Resource Graph, for the queries of this project. */
 export const resourceGraphRoutes: ArmRoutes = {
   'POST microsoft.resourcegraph/resources': (request) => {
     const quota = takeQuery(request.world, request.caller.principal.objectId);
@@ -51,7 +51,7 @@ function query(request: ArmRequest): Response {
   }
 }
 
-/** Those that the caller sees of those it names; all that it sees when it names none. */
+/** The subscriptions in the request that the caller may see; all of those if the request names none. */
 function askedSubscriptions(request: ArmRequest): Set<string> {
   const visible = visibleSubscriptions(request).map(({ subscriptionId }) => subscriptionId);
   const asked = asArray(request.body.subscriptions)?.map((id) => String(id).toLowerCase());
@@ -70,7 +70,7 @@ function page(request: ArmRequest, stages: readonly Stage[], rows: readonly Row[
   const next = start + data.length;
   const more = next < rows.length;
 
-  // A page can be gone on from only where rows can be told apart.
+  // A page can be continued only if its rows can be distinguished.
   const resumable = !stages.some((stage) => stage.stage === 'project' && !stage.columns.includes('id'));
 
   return {
@@ -83,7 +83,7 @@ function page(request: ArmRequest, stages: readonly Stage[], rows: readonly Row[
   };
 }
 
-/** A token carries the size of the pages too: the next request need not name it again (recorded). */
+/** A token contains the page size, so that the next request need not repeat it (recorded). */
 export function skipToken(start: number, size: number): string {
   return Buffer.from(`from ${start} by ${size}`).toString('base64url');
 }
@@ -96,7 +96,7 @@ function placeOf(options: Record<string, unknown>): { start: number; size: numbe
   return { start: Number(match[1]), size: Number(match[2]) };
 }
 
-/** An error as Resource Graph puts it: the particulars are in `details`. */
+/** An error in the form of Resource Graph: its cause is in `details`. */
 function refuse(
   { world }: ArmRequest,
   status: number,

@@ -8,7 +8,7 @@ import type { Row } from './evaluate.ts';
 interface Resource {
   readonly id: string;
   readonly name: string;
-  /** As Azure spells it. */
+  /** In Azure's spelling. */
   readonly type: string;
   readonly location: string;
   readonly properties: unknown;
@@ -18,7 +18,7 @@ interface Resource {
   readonly identity?: unknown;
 }
 
-/** The rows of the `resources` table in those subscriptions that the caller may read. The rest is left out silently. */
+/** The rows of the `resources` table in those subscriptions that the caller may read. Silently omits the others. */
 export function readableRows({ world, caller }: ArmRequest, subscriptionIds: ReadonlySet<string>): Row[] {
   const readable = (resource: Resource): boolean =>
     !world.settings.enforceRoles ||

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RoleAssignment, RoleDefinition, World } from '../world.ts';
 
-/** Gives a role without going through ARM. `settled`: it counts at once, whatever the propagation delay. */
+/** Assigns a role without ARM. `settled`: without the propagation delay. */
 export function assignRole(
   world: World,
   options: { scope: string; principalId: string; role: RoleDefinition; principalType?: string; settled?: boolean },

@@ -203,7 +203,7 @@ type BuiltInRoleName =
   | 'EventGrid EventSubscription Reader'
   | 'EventGrid Contributor';
 
-/** Azure's built-in roles that key management touches, by name, with their real GUIDs. */
+/** The built-in roles of Azure that key management needs, by name, with their real GUIDs. */
 export const BUILT_IN_ROLES = Object.fromEntries(definitions.map((role) => [role.roleName, role])) as Record<
   BuiltInRoleName,
   RoleDefinition
@@ -216,7 +216,7 @@ export function guidOf(roleDefinitionId: string): string {
   return roleDefinitionId.slice(roleDefinitionId.lastIndexOf('/') + 1).toLowerCase();
 }
 
-/** A built-in role by any id that ends in its GUID (it may be given under a subscription's scope). */
+/** A built-in role by any id that ends in its GUID, such as one under a subscription's scope. */
 export function builtInRole(roleDefinitionId: string): RoleDefinition | undefined {
   return byGuid.get(guidOf(roleDefinitionId));
 }

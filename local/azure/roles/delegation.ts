@@ -3,16 +3,16 @@ import { grantingAssignments } from '../roles.ts';
 import type { World } from '../world.ts';
 import { guidOf } from './built-in-roles.ts';
 
-/** What a condition may go by: of the assignment that is to be written, or of the one that is to be deleted. */
+/** The assignment to write or delete, which a condition may refer to. */
 export interface DelegatedAssignment {
   readonly roleDefinitionId: string;
   readonly principalType: string;
 }
 
 /**
- * Refuses a write or a deletion of an assignment that the conditions of the caller's own assignments do not let through
- * (Azure RBAC, "Delegate Azure role assignment management to others with conditions"). Of conditions, those on the role and
- * on the kind of principal are evaluated; one that says anything else lets nothing through.
+ * Refuses to write or delete an assignment if the conditions of the caller's own assignments exclude it (Azure RBAC,
+ * "Delegate Azure role assignment management to others with conditions"). It evaluates conditions on the role and on
+ * the kind of principal; a condition on anything else allows nothing.
  */
 export function requireDelegation(
   world: World,
@@ -35,14 +35,14 @@ export function requireDelegation(
   );
 }
 
-/** `((!(ActionMatches{'…/write'})) OR (@Request[…] … AND …)) AND (…)`: the part about the action that is taken. */
+/** `((!(ActionMatches{'…/write'})) OR (@Request[…] … AND …)) AND (…)`: evaluates the part for the action. */
 function holds(condition: string, verb: 'write' | 'delete', { roleDefinitionId, principalType }: DelegatedAssignment) {
   const text = condition.replaceAll(/\s+/g, ' ');
   const start = text.search(
     new RegExp(`ActionMatches\\{ ?'Microsoft\\.Authorization/roleAssignments/${verb}' ?\\}`, 'i'),
   );
 
-  // What a condition does not name, it does not restrict.
+  // A condition does not restrict what it does not name.
   if (start < 0) return true;
 
   const next = text.indexOf('ActionMatches', start + 1);

@@ -15,7 +15,10 @@ const pairs: Record<string, string> = {
 /** The DNS zone of static websites, which varies by region. */
 const webZones: Record<string, string> = { eastus2euap: 'z3', westeurope: 'z6', northeurope: 'z16' };
 
-/** A storage account as ARM shows it. Accounts without CMK have no `keyvaultproperties`, those never given an identity no `identity`. */
+/**
+ * A storage account as ARM shows it. An account without CMK has no `keyvaultproperties`; one that never had an identity
+ * has no `identity`.
+ */
 export function accountBody(account: StorageAccount): Record<string, unknown> {
   const { id, name, location, kind, sku, tags, identity, properties, encryption } = account;
 
@@ -32,12 +35,12 @@ export function accountBody(account: StorageAccount): Record<string, unknown> {
   };
 }
 
-/** A queue or table service that has a key of its own is left out (seen in recordings). */
+/** A queue or table service with a key of its own is omitted (seen in recordings). */
 function shownServices({ services }: StorageAccount['encryption']): StorageAccount['encryption']['services'] {
   return Object.fromEntries(Object.entries(services).filter(([, { keyType }]) => keyType !== 'Service'));
 }
 
-/** Endpoints and locations, which follow from name, kind, SKU and region. */
+/** Endpoints and locations, derived from name, kind, SKU and region. */
 export function placeProperties(
   account: Pick<StorageAccount, 'name' | 'kind' | 'sku' | 'location'>,
 ): Record<string, unknown> {
@@ -72,12 +75,12 @@ export function placeProperties(
   };
 }
 
-/** Whether an account has a service (`blob`, `file`) at all. */
+/** Whether an account has a service (`blob`, `file`). */
 export function hasService({ kind, sku }: StorageAccount, service: string): boolean {
   return servicesOf(kind, sku).includes(service);
 }
 
-/** Premium accounts have one kind of data alone (Azure Storage, "Storage account overview", types of accounts). */
+/** Premium accounts have only one kind of data (Azure Storage, "Storage account overview", types of accounts). */
 function servicesOf(kind: string, { tier }: StorageAccount['sku']): string[] {
   if (kind === 'FileStorage') return ['file'];
   if (kind === 'BlobStorage') return ['dfs', 'blob'];

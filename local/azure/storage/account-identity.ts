@@ -7,10 +7,10 @@ import { sameId } from './encryption-identity.ts';
 type UserAssigned = NonNullable<IdentityBlock['userAssignedIdentities']>;
 
 /**
- * The identity block after a PUT or PATCH: `type` decides which kinds remain, a user-assigned identity is attached by
- * `{"<id>": {}}` and taken away by `{"<id>": null}`.
+ * The identity block after a PUT or PATCH. `type` decides which kinds remain; `{"<id>": {}}` attaches a user-assigned
+ * identity, and `{"<id>": null}` detaches it.
  *
- * @param mayAssign throws unless the caller may assign the identity; asked only for those newly attached
+ * @param mayAssign throws unless the caller may assign the identity; called only for newly attached ones
  */
 export function patchIdentity(
   world: World,

@@ -8,11 +8,11 @@ import { checkKey, isUsable, type KeyReference, parseKeyUri, refusals, versioned
 type KeyProperties = NonNullable<StorageEncryption['keyvaultproperties']>;
 
 /**
- * Looks at the key that `next` asks for and fills in what Storage writes by itself (the version in use, its expiry, the
- * time of the wrap). A request that leaves the key as it is touches nothing in Key Vault: it succeeds even while the key
- * is disabled. Throws Storage's refusals.
+ * Checks the key in `next`, and adds the fields that Storage writes (the version in use, its expiry, the time of the
+ * wrap). A request that does not change the key makes no call to Key Vault, so it succeeds even if the key is disabled.
+ * Throws Storage's refusals.
  *
- * @param askedForVersion the request named `keyversion`, be it empty
+ * @param askedForVersion whether the request names `keyversion`, even an empty one
  */
 export function applyEncryption(
   world: World,
@@ -36,17 +36,17 @@ export function applyEncryption(
   return { ...next, keyvaultproperties: { ...key, ...resolved(world, reference, version) } };
 }
 
-/** The read-only fields for a version that was just wrapped with. */
+/** The read-only fields after Storage wrapped with a version. */
 export function resolved(world: World, reference: KeyReference, version: KeyVersion) {
   return {
     currentVersionedKeyIdentifier: versionedIdentifier(reference, version),
     lastKeyRotationTimestamp: timestamp(world.clock.nowMs()),
-    // The epoch stands for a key that does not expire (seen in a recording of the real service).
+    // The epoch means that the key does not expire (seen in a recording of the real service).
     currentVersionedKeyExpirationTimestamp: timestamp((version.exp ?? 0) * 1000),
   };
 }
 
-/** The key an account's properties name. */
+/** The key in an account's properties. */
 export function referenceOf({ keyvaulturi, keyname, keyversion }: KeyProperties): KeyReference {
   return { vaultUri: keyvaulturi, keyName: keyname, version: keyversion || undefined };
 }
@@ -65,7 +65,7 @@ function isSameKey(current: StorageEncryption, next: StorageEncryption): boolean
   );
 }
 
-/** Whether only the identity changes, from a user-assigned to the system-assigned one, where the setting lets that pass. */
+/** Whether only the identity changes, from a user-assigned to the system-assigned one, and the setting allows that. */
 function turnsBlind(world: World, current: StorageEncryption, next: StorageEncryption): boolean {
   return (
     world.settings.switchToBlindIdentity &&
@@ -75,7 +75,7 @@ function turnsBlind(world: World, current: StorageEncryption, next: StorageEncry
   );
 }
 
-/** Whether the change leaves a version that can no longer be unwrapped with, where the setting forbids that. */
+/** Whether the change leaves a version that can no longer unwrap, and the setting forbids that. */
 function leavesBrokenKey(world: World, current: StorageEncryption, next: KeyProperties | undefined): boolean {
   const inUse = current.keyvaultproperties?.currentVersionedKeyIdentifier;
   if (world.settings.repointFromDisabledKey || !inUse || !current.keyvaultproperties) return false;
@@ -83,7 +83,7 @@ function leavesBrokenKey(world: World, current: StorageEncryption, next: KeyProp
   if (unchanged) return false;
   const reference = parseKeyUri(inUse);
   const found = reference && findKeyVersion(world, reference.vaultUri, reference.keyName, reference.version);
-  // An expired version still unwraps: only a disabled or missing one is broken.
+  // An expired version still unwraps: only a disabled or missing one does not.
   return !found || (!found.version.enabled && !isUsable(world, found.version));
 }
 

@@ -6,9 +6,9 @@ import { type EncryptionIdentity, encryptionIdentity } from './encryption-identi
 import { identityHasAccess, isUsable, type KeyReference, parseKeyUri } from './key-check.ts';
 
 /**
- * Does what Storage does once a day: an account (and its encryption scopes) without a pinned version looks for a newer
- * version of its key. Looks are due every `automaticCheckMs` on the clock since the last one; whoever reads the account
- * calls this first, so that the clock may have moved by weeks. A look sees the versions that were there when it was due.
+ * Does Storage's daily check: an account (and its encryption scopes) without a pinned version adopts a newer version of
+ * its key. A check is due every `automaticCheckMs` on the clock since the last one. Every read of the account calls
+ * this first, since the clock may have moved by weeks. A check sees the versions that existed when it was due.
  */
 export function lookForNewVersions(world: World, account: StorageAccount): void {
   const interval = world.settings.automaticCheckMs;
@@ -49,7 +49,7 @@ function lookForScope(world: World, scope: EncryptionScope, identity: Encryption
   Object.assign(key, { currentVersionedKeyIdentifier, lastKeyRotationTimestamp });
 }
 
-/** The newest version by then, if it can be used and is not in use already. */
+/** The newest version at that time, if it is usable and not in use already. */
 function newVersion(
   world: World,
   reference: KeyReference,

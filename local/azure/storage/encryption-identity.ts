@@ -1,13 +1,15 @@
 import type { IdentityBlock, StorageEncryption, World } from '../world.ts';
 
-/** Who unwraps the key for a storage account. */
+/** The identity that unwraps the key for a storage account. */
 export type EncryptionIdentity =
   | { readonly kind: 'principal'; readonly principalId: string }
-  /** A multi-tenant application with a federated credential: its tenant is not this one, so its roles cannot be read. */
+  /**
+   * A multi-tenant application with a federated credential. Its roles are unreadable, since its tenant is not this one.
+   */
   | { readonly kind: 'crossTenant' }
   | { readonly kind: 'none'; readonly message: string };
 
-/** Whose access counts: the user-assigned identity that `encryption.identity` names, else the system-assigned one. */
+/** The user-assigned identity that `encryption.identity` names, else the system-assigned one. */
 export function encryptionIdentity(
   world: World,
   identity: IdentityBlock | undefined,
@@ -26,8 +28,8 @@ export function encryptionIdentity(
   }
   if (encryption.identity?.federatedIdentityClientId) return { kind: 'crossTenant' };
 
-  // An identity that was deleted stays listed on the account, but no longer gets a token. One made again under its name is
-  // another principal, which the account does not have until it is taken off and attached anew.
+  // A deleted identity stays in the account's list, but gets no token. One with the same name is another principal,
+  // which the account has only after it is detached and attached again.
   const { principalId } = attached[1];
 
   return world.identities.get(id.toLowerCase())?.principalId === principalId
@@ -35,7 +37,7 @@ export function encryptionIdentity(
     : { kind: 'none', message: `The user assigned identity '${id}' does not exist.` };
 }
 
-/** ARM ids are compared without regard to case. */
+/** Compares ARM ids without regard to case. */
 export function sameId(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }

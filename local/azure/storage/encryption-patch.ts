@@ -7,12 +7,15 @@ type Services = StorageEncryption['services'];
 
 const serviceNames = ['blob', 'file', 'queue', 'table'];
 
-/** The key fields a client may set; the others of `keyvaultproperties` are the service's, and are ignored on input. */
+/**
+ * The key fields that a client may set. The service sets the others of `keyvaultproperties`, and ignores them in a
+ * request.
+ */
 const keyFields = ['keyvaulturi', 'keyname', 'keyversion'] as const;
 
 /**
- * What `encryption` is after a PUT or PATCH, as far as the request itself says: the key is not looked at yet, and the
- * read-only fields are the old ones. Pure.
+ * `encryption` after a PUT or PATCH, as the request says: without a check of the key, and with the old read-only
+ * fields. Pure.
  */
 export function patchEncryption(
   current: StorageEncryption,
@@ -49,8 +52,9 @@ export function patchEncryption(
 }
 
 /**
- * Storage changes either the key of an account or the identity that reads it. The message is that of public reports
- * (bicep-registry-modules#4467); the code is not in them. An account that comes from Microsoft's keys gets both at once.
+ * Storage changes either the key of an account or the identity that reads it. The message is from public reports
+ * (bicep-registry-modules#4467), which do not have the code. An account with Microsoft-managed keys may change both at
+ * once.
  */
 function refuseIdentityWithKey(current: StorageEncryption, next: StorageEncryption): void {
   const before = current.keyvaultproperties;
@@ -95,7 +99,7 @@ function patchServices(
 
     const keyType = asString(asked.keyType) ?? services[name]?.keyType ?? 'Account';
     if (!options.creating && keyType !== (services[name]?.keyType ?? 'Service')) {
-      // Queue and table take the account's key only from the start.
+      // Queue and table use the account's key only from the creation on.
       throw badRequest(
         `The keyType of service '${name}' cannot be changed after the account was created.`,
         'InvalidRequestPropertyValue',
@@ -112,7 +116,7 @@ function patchServices(
   return services;
 }
 
-/** null takes it away, field by field too; a left-out field is kept or dropped as the setting says. */
+/** null removes it, also field by field; the setting decides whether an omitted field is kept. */
 function patchIdentity(
   current: StorageEncryption['identity'],
   patch: unknown,
@@ -151,7 +155,7 @@ function patchKey(
     throw badRequest(`'${keyvaulturi}' is not a valid key vault URI.`, 'InvalidRequestPropertyValue');
   }
 
-  // A version belongs to its key: it does not outlive a change of key unless it is sent again.
+  // A version belongs to its key: it survives a change of the key only if the request has it again.
   const sameKey = current?.keyname === keyname && sameVault(current.keyvaulturi, keyvaulturi);
   const keyversion = asked.keyversion === undefined && !sameKey ? undefined : pick('keyversion');
   const { keyversion: _, ...readOnly } = sameKey ? current : { keyversion: undefined };
@@ -164,7 +168,7 @@ function patchKey(
   };
 }
 
-/** Vault URIs come with and without a slash. */
+/** Compares vault URIs, with or without a slash at the end. */
 export function sameVault(a: string, b: string): boolean {
   return a.toLowerCase().replace(/\/$/, '') === b.toLowerCase().replace(/\/$/, '');
 }

@@ -3,8 +3,8 @@ import { ArmError } from '../arm/errors.ts';
 import type { World } from '../world.ts';
 
 /**
- * Does one write of an account at a time: another that comes meanwhile is refused, as Azure does (seen in public reports).
- * Whether a write of one of its encryption scopes counts is not documented; it does not here.
+ * Allows one write of an account at a time, and refuses a concurrent one, as Azure does (public reports). Whether a
+ * write of an encryption scope counts is not documented; here it does not.
  */
 export class ExclusiveWrites {
   readonly #world: World;

@@ -5,7 +5,7 @@ import { hasKeyPermission } from '../key-vault/permissions.ts';
 import type { KeyVersion, Vault, World } from '../world.ts';
 import type { EncryptionIdentity } from './encryption-identity.ts';
 
-/** The key a storage account or an encryption scope is to be encrypted with. */
+/** The key that is to encrypt a storage account or an encryption scope. */
 export interface KeyReference {
   readonly vaultUri: string;
   readonly keyName: string;
@@ -14,8 +14,8 @@ export interface KeyReference {
 }
 
 /**
- * The refusals of the Storage resource provider when a key is set. Codes and messages are those seen in public reports
- * where there is one; the report says 400 for the vault's policy and 403 for access, and nothing for the others.
+ * The refusals of the Storage resource provider for a new key. Codes and messages are from public reports where one
+ * exists: a report has 400 for the vault's policy and 403 for access, and no status for the others.
  */
 export const refusals = {
   noIdentity: (detail: string) =>
@@ -39,7 +39,7 @@ export const refusals = {
       'HttpResourceNotFound',
       `The request url ${vaultUri.replace(/\/$/, '')}/keys/${keyName}/${version ?? ''}?api-version=2016-10-01 is not found.`,
     ),
-  // Not documented: only that Storage takes RSA and RSA-HSM keys of these sizes.
+  // Documented is only that Storage accepts RSA and RSA-HSM keys of these sizes.
   wrongKey: (version: KeyVersion) =>
     new ArmError(
       400,
@@ -48,9 +48,9 @@ export const refusals = {
     ),
 } as const;
 
-/** Whether the identity has what Storage needs on the key: the way to the vault, and get, wrap and unwrap. */
+/** Whether the identity has what Storage needs: network access to the vault, and get, wrap and unwrap on the key. */
 export function identityHasAccess(world: World, vault: Vault, keyName: string, identity: EncryptionIdentity): boolean {
-  // What Storage answers is not documented where the firewall keeps it out, so it is the answer to a missing role.
+  // Storage's answer is not documented if the firewall excludes it: assumed to be that for a missing role.
   if (!letsStorageIn(vault)) return false;
   if (identity.kind !== 'principal') return identity.kind === 'crossTenant';
   return (['get', 'wrapKey', 'unwrapKey'] as const).every((permission) =>
@@ -58,14 +58,14 @@ export function identityHasAccess(world: World, vault: Vault, keyName: string, i
   );
 }
 
-/** Whether Storage can wrap with the version now: enabled, active, not expired, and allowed to wrap and unwrap. */
+/** Whether Storage can wrap with the version now: it is enabled, active, not expired, and allows wrap and unwrap. */
 export function isUsable(world: World, version: KeyVersion): boolean {
   const now = world.clock.nowSeconds();
   const isInTime = (version.nbf ?? 0) <= now && (version.exp ?? Number.POSITIVE_INFINITY) > now;
   return version.enabled && isInTime && ['wrapKey', 'unwrapKey'].every((one) => version.keyOps.includes(one));
 }
 
-/** The version that a reference stands for, once everything Storage demands of it holds. Throws the refusal. */
+/** The version that a reference means, after all of Storage's checks. Throws its refusal. */
 export function checkKey(world: World, reference: KeyReference, identity: EncryptionIdentity): KeyVersion {
   if (identity.kind === 'none') throw refusals.noIdentity(identity.message);
 
@@ -76,7 +76,7 @@ export function checkKey(world: World, reference: KeyReference, identity: Encryp
   const found = findKeyVersion(world, reference.vaultUri, reference.keyName, reference.version);
   if (!found) throw refusals.noKey(reference);
 
-  // Soft delete cannot be off any more unless the vault says so; purge protection must be on.
+  // Soft delete is on unless the vault says otherwise; purge protection has to be on.
   if (vault.properties.enableSoftDelete === false || vault.properties.enablePurgeProtection !== true) {
     throw refusals.vaultPolicy();
   }
@@ -85,19 +85,19 @@ export function checkKey(world: World, reference: KeyReference, identity: Encryp
     throw refusals.wrongKey(found.version);
   }
 
-  // A disabled key answers the wrap with 403, and so does an expired one when it is being enabled (seen in reports). What
-  // Storage makes of the 403 of a key that may not wrap or unwrap is not documented: the same is assumed.
+  // A disabled key refuses the wrap with 403, and so does an expired one when it is set (seen in reports). The answer
+  // for a key that must not wrap or unwrap is not documented: assumed to be the same.
   if (!isUsable(world, found.version)) throw refusals.noAccess();
 
   return found.version;
 }
 
-/** `https://<vault>.vault.azure.net/keys/<name>/<version>` as Storage writes it. */
+/** `https://<vault>.vault.azure.net/keys/<name>/<version>` in Storage's spelling. */
 export function versionedIdentifier(reference: KeyReference, version: KeyVersion): string {
   return `${reference.vaultUri.replace(/\/$/, '')}/keys/${reference.keyName}/${version.version}`;
 }
 
-/** The parts of a key identifier, versioned or not; undefined when it is none. */
+/** The parts of a key identifier, with or without a version; undefined if it is none. */
 export function parseKeyUri(keyUri: string): KeyReference | undefined {
   const match = /^(https:\/\/[^/?#]+)\/keys\/([^/?#]+)(?:\/([^/?#]+))?\/?$/i.exec(keyUri);
   const [, vaultUri, keyName, version] = match ?? [];

@@ -2,7 +2,7 @@ import { timestamp } from '../timestamp.ts';
 import type { StorageAccount, StorageEncryption } from '../world.ts';
 import { placeProperties } from './account-body.ts';
 
-/** What an account is made of besides its encryption. */
+/** The properties of a new account, apart from its encryption. */
 export interface NewAccount {
   readonly id: string;
   readonly name: string;
@@ -10,18 +10,18 @@ export interface NewAccount {
   readonly kind?: string;
   readonly skuName?: string;
   readonly tags?: Record<string, string>;
-  /** Properties the creator sets, over the defaults. */
+  /** Properties of the request, which override the defaults. */
   readonly properties?: Record<string, unknown>;
   readonly apiVersion?: string;
 }
 
-/** Encryption with Microsoft-managed keys, as every account starts. */
+/** Encryption with Microsoft-managed keys, the default of every account. */
 function microsoftManaged(nowMs: number): StorageEncryption {
   const service = { keyType: 'Account', enabled: true, lastEnabledTime: timestamp(nowMs) };
   return { services: { file: { ...service }, blob: { ...service } }, keySource: 'Microsoft.Storage' };
 }
 
-/** A new account with Azure's defaults. Not in the world yet. */
+/** A new account with Azure's defaults, which is not in the world yet. */
 export function newAccount(options: NewAccount, nowMs: number): StorageAccount {
   const kind = options.kind ?? 'StorageV2';
   const name = options.name;

@@ -5,9 +5,9 @@ import type { Caller } from '../service.ts';
 import type { StorageAccount, World } from '../world.ts';
 
 /**
- * Refuses data of a queue or table where the service is under the account's key and that cannot be used. A service that has
- * a key of its own (`keyType` `Service`, as every account that did not ask for the other when it was made) goes on. That
- * these two services refuse with the codes of the others is inferred: no page says what they answer.
+ * Refuses access to a queue or table if its service uses the account's key and that key cannot be used. A service with
+ * a key of its own (`keyType` `Service`, the default of every account) still works. The codes are inferred from the
+ * other services, since no page documents those of these two.
  */
 export function requireServiceKey(world: World, account: StorageAccount, service: 'queue' | 'table'): void {
   if (account.encryption.services[service]?.keyType !== 'Account') return;

@@ -11,10 +11,10 @@ const limits: Record<Kind, { capacity: number; perSecond: number }> = {
   deletes: { capacity: 200, perSecond: 10 },
 };
 
-/** What the methods that do not write count as. */
+/** How the methods that do not write are counted. */
 const KINDS: Readonly<Record<string, Kind>> = { GET: 'reads', HEAD: 'reads', DELETE: 'deletes' };
 
-/** ARM's own throttle. Returns the headers that say what is left; throws the 429 when nothing is. */
+/** ARM's throttle. Returns the headers with the remaining tokens; throws the 429 if there are none. */
 export function createArmThrottle(
   world: World,
 ): (subscriptionId: string | undefined, principalId: string, method: string) => Record<string, string> {

@@ -22,7 +22,7 @@ function kindOf(method: string, isItem: boolean): Kind {
   return isItem ? 'Read' : 'List';
 }
 
-/** The provider's throttle: throws the 429 with `Retry-After` when a window is used up. */
+/** The provider's throttle. Throws the 429 with `Retry-After` if a window is used up. */
 export function createStorageThrottle(
   world: World,
 ): (subscriptionId: string, region: string, method: string, isItem: boolean) => void {

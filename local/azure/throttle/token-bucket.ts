@@ -1,4 +1,4 @@
-/** A token bucket on a clock of its caller's: `capacity` tokens, refilled evenly. */
+/** A token bucket on the caller's clock: `capacity` tokens, refilled evenly. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perMs: number;
@@ -18,13 +18,13 @@ export class TokenBucket {
     return Math.floor(this.#tokens + 1e-9);
   }
 
-  /** Milliseconds until a token is there; 0 when one is. */
+  /** Milliseconds until a token is available; 0 if one is. */
   waitMs(nowMs: number): number {
     this.#refill(nowMs);
     return this.#tokens + 1e-9 >= 1 ? 0 : (1 - this.#tokens) / this.#perMs;
   }
 
-  /** Takes a token; the caller has made sure by {@link waitMs} that there is one. */
+  /** Takes a token. The caller has checked {@link waitMs}. */
   take(nowMs: number): void {
     this.#refill(nowMs);
     this.#tokens -= 1;

@@ -2,14 +2,14 @@ import { webcrypto, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import './reflect-metadata.ts'; // first: the library looks for it when it is loaded
+import './reflect-metadata.ts'; // first, since the library looks for it while it loads
 import * as x509 from '@peculiar/x509';
 import { RECEIVER_HOST } from '../receiver.ts';
 
 x509.cryptoProvider.set(webcrypto);
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-/** The names that the local Azure answers under, Azure's own but for the last; the leaf certificate carries exactly these. */
+/** The host names of the local Azure: Azure's own, except the last. The leaf certificate has exactly these. */
 export const AZURE_NAMES = [
   'management.azure.com',
   'login.microsoftonline.com',
@@ -25,7 +25,7 @@ export const AZURE_NAMES = [
 ];
 
 export interface Certificates {
-  /** Path of the CA certificate, PEM: what a client is told to trust. */
+  /** Path of the CA certificate that clients have to trust, PEM. */
   readonly caPath: string;
   /** PEM. */
   readonly cert: string;
@@ -33,8 +33,8 @@ export interface Certificates {
 }
 
 /**
- * The CA and the server certificate in `stateDir`, made on the first call and used again afterwards, so that a client
- * which read the CA at its start can talk to a later run. One call at a time per folder.
+ * The CA and the server certificate in `stateDir`. Created on the first call and reused, so that a client that loaded
+ * the CA earlier can connect to a later run. Not for concurrent calls on one folder.
  */
 export async function certificates(stateDir: string): Promise<Certificates> {
   const files = {
@@ -43,7 +43,7 @@ export async function certificates(stateDir: string): Promise<Certificates> {
     key: path.join(stateDir, 'azure.key'),
   };
 
-  // One of an earlier version has fewer names.
+  // A certificate of an earlier release has fewer names.
   const isCurrent = existsSync(files.key) && namesEverything(await readFile(files.cert));
   if (!isCurrent) await make(stateDir, files);
   return {
@@ -71,7 +71,7 @@ async function make(stateDir: string, files: { ca: string; cert: string; key: st
     notAfter,
     signingAlgorithm: algorithm,
     keys: caKeys,
-    // Python 3.13 verifies strictly: both extensions must be there, and critical.
+    // Python 3.13 is strict: it requires both extensions, and that they are critical.
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
@@ -104,7 +104,7 @@ async function make(stateDir: string, files: { ca: string; cert: string; key: st
   await writeFile(files.ca, `${ca.toString('pem')}\n`);
   await writeFile(files.cert, `${leaf.toString('pem')}\n`);
 
-  // The key last, and in one step: its presence says that the other two are complete.
+  // Write the key last, and atomically: its presence means that the other two files are complete.
   const pem = `-----BEGIN PRIVATE KEY-----\n${privateKey.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`;
 
   await writeFile(`${files.key}.new`, pem, { mode: 0o600 });

@@ -1,4 +1,7 @@
-/** Environment variables by which a process joins the local Azure, unmodified: Node, Python and curl each have their own. */
+/**
+ * Environment variables that connect an unmodified process to the local Azure. Node, Python and curl each have their
+ * own.
+ */
 export function clientEnvironment(at: {
   proxyUrl: string;
   caPath: string;
@@ -12,9 +15,9 @@ export function clientEnvironment(at: {
     https_proxy: at.proxyUrl,
     NO_PROXY: local,
     no_proxy: local,
-    // Read once, when Node starts.
+    // Node reads it only at its start.
     NODE_EXTRA_CA_CERTS: at.caPath,
-    // Node's own fetch takes no notice of HTTPS_PROXY without this (22.21 or later).
+    // Without this, Node's own fetch ignores HTTPS_PROXY (22.21 or later).
     NODE_USE_ENV_PROXY: '1',
     REQUESTS_CA_BUNDLE: at.caPath,
     SSL_CERT_FILE: at.caPath,

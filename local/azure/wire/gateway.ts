@@ -10,7 +10,7 @@ import type { World } from '../world.ts';
 import { meetFault } from './meet-fault.ts';
 import type { RequestLog } from './request-log.ts';
 
-/** ARM takes 4 MB; nothing here needs more. */
+/** ARM's limit of 4 MB is enough for all services here. */
 const maxBodyBytes = 4 * 1024 * 1024;
 
 interface GatewayOptions {
@@ -18,13 +18,13 @@ interface GatewayOptions {
   readonly tokens: TokenAuthority;
   readonly faults: Faults;
   readonly log: RequestLog;
-  /** The service that answers under a host name. */
+  /** The service of a host name. */
   readonly route: (host: string) => Service | undefined;
 }
 
 /**
- * What stands before every service: finds it by host name, says who calls, bounds the body, applies ordered faults and
- * latency, and writes the request log.
+ * Handles every request before its service: finds the service by host name, authenticates the caller, limits the body,
+ * applies faults and latency, and writes the request log.
  */
 export function createGateway(options: GatewayOptions): ReturnType<typeof getRequestListener> {
   const { world, tokens, faults, log, route } = options;
@@ -64,7 +64,7 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
       const fault = faults.takeRequest(host, method, path) ?? {};
       const { latencyMs } = world.settings;
 
-      // Read before any wait: it takes effect even if its caller has gone by then.
+      // Read the body before any wait, so that the request takes effect even if its caller disconnects.
       const asked = latencyMs > 0 || fault.delayMs || fault.resetThenMs ? await whole(request) : request;
       const response = await meetFault<Response>(fault, {
         latencyMs,
@@ -120,7 +120,7 @@ function withCaller(service: Service, tokens: TokenAuthority): Service {
   app.notFound((c) => c.json(azureError('NotFound', `No route for ${c.req.method} ${c.req.path}.`), 404));
 
   app.onError((error, c) => {
-    // A mistake of the local Azure itself: said on stderr, since a client would take the 500 for Azure's.
+    // A bug of the local Azure: log it on stderr, since a client would blame Azure for the 500.
     console.error(`local Azure: ${c.req.method} ${c.req.url}:`, error);
     return c.json(azureError('InternalServerError', error.message), 500);
   });

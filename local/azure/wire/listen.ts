@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
-/** Listens on a free port of 127.0.0.1. `close` ends every connection too, tunnels of a proxy among them. */
+/** Listens on a free port of 127.0.0.1. `close` also closes all connections, including the tunnels of a proxy. */
 export async function listen(server: Server): Promise<{ port: number; close: () => Promise<void> }> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

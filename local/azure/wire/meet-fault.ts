@@ -1,22 +1,22 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { RequestFault } from '../faults.ts';
 
-/** One request, as a fault meets it. `R` is what answers it. */
+/** A request under a fault. `R` is the type of the answer. */
 export interface Exchange<R> {
-  /** Waited for before every request. */
+  /** Delay before every request. */
   readonly latencyMs?: number;
-  /** Has the service do it. */
+  /** Has the service process the request. */
   readonly takesEffect: () => Promise<R>;
-  /** The answer in place of the service's. */
+  /** The fault's answer instead of the service's. */
   readonly ordered: (answer: NonNullable<RequestFault['answer']>) => R;
   readonly statusOf: (answer: R) => number;
-  /** Ends the connection. */
+  /** Closes the connection. */
   readonly cut: () => void;
-  /** Writes the request log; 0: not answered. */
+  /** Writes the request log. Status 0: not answered. */
   readonly note: (status: number) => void;
 }
 
-/** Lets a request take its course under a fault. Undefined: it is not answered. */
+/** Processes a request under a fault. Undefined if it gets no answer. */
 export async function meetFault<R>(fault: RequestFault, exchange: Exchange<R>): Promise<R | undefined> {
   const { latencyMs = 0, takesEffect, ordered, statusOf, cut, note } = exchange;
   const end = (): undefined => {

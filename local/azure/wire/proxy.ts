@@ -5,7 +5,7 @@ import type { Clock } from '../clock.ts';
 import { AZURE_NAMES } from './certificates.ts';
 import type { RequestLog } from './request-log.ts';
 
-/** Whether the local Azure answers for a host name. */
+/** Whether the local Azure serves a host name. */
 function isAzureHost(host: string): boolean {
   return AZURE_NAMES.some((name) =>
     name.startsWith('*.')
@@ -15,9 +15,9 @@ function isAzureHost(host: string): boolean {
 }
 
 /**
- * A forward proxy that hands connections for Azure's names to `azure` and refuses everything else at once with 403, so
- * that nothing a client does by mistake reaches the network. A name of Azure's that does not resolve there, such as that
- * of a vault which is gone, is answered 502, as a proxy does.
+ * A forward proxy: connects Azure's names to `azure`, and refuses all others with 403, so that a client's mistake never
+ * reaches the network. A name of Azure's that does not resolve, such as that of a deleted vault, gets 502, as from any
+ * proxy.
  */
 export function createProxy(
   azure: HttpsServer,
@@ -57,7 +57,7 @@ export function createProxy(
 
     if (head.length > 0) socket.unshift(head);
 
-    // The TLS server takes the connection itself: no second hop over loopback.
+    // Hand the connection to the TLS server directly, without a second hop over loopback.
     azure.emit('connection', socket);
   });
 

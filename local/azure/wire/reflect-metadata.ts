@@ -1,6 +1,6 @@
 /**
- * As much of the `reflect-metadata` proposal as the certificate library asks for (it only keeps notes on classes), so
- * that the local Azure needs no polyfill package. Does nothing where a polyfill is loaded already.
+ * The part of the `reflect-metadata` proposal that the certificate library uses (it only annotates classes), so that
+ * the local Azure needs no polyfill package. Does nothing if a polyfill is loaded.
  */
 const notes = new WeakMap<object, Map<unknown, unknown>>();
 

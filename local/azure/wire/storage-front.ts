@@ -8,7 +8,7 @@ import { meetFault } from './meet-fault.ts';
 import type { RequestLog } from './request-log.ts';
 
 export interface StorageFront {
-  /** That of the storage behind it, with the addresses of this front. */
+  /** The connection string of the storage behind, with the addresses of this front. */
   readonly connectionString: string;
   close(): Promise<void>;
 }
@@ -23,8 +23,8 @@ interface Reply {
 const ACCOUNT = 'stcmkapp';
 
 /**
- * Stands before the app's storage (Azurite), so that its requests can meet faults and are logged, under the names that
- * they would have in Azure: `stcmkapp.queue.core.windows.net`. A fault has to name the host to be meant for them.
+ * A front of the app's storage (Azurite), for faults and the request log. It serves the names of Azure:
+ * `stcmkapp.queue.core.windows.net`. A fault applies to them only if it names the host.
  */
 export async function startStorageFront(
   connectionString: string,
@@ -42,7 +42,8 @@ export async function startStorageFront(
 
     const server = createServer(
       onlyLocal((incoming, outgoing) => {
-        serve(incoming, outgoing).catch(() => incoming.socket.destroy()); // it has ended, or its caller has
+        // the front was closed, or the caller disconnected
+        serve(incoming, outgoing).catch(() => incoming.socket.destroy());
       }),
     );
 
@@ -60,7 +61,7 @@ export async function startStorageFront(
         takesEffect: () => forward(target, incoming, body),
         ordered: ({ status, headers = {}, body: text = '' }) => ({
           status,
-          // Else Node sets its own, by the machine's clock.
+          // Otherwise Node adds the machine's time.
           headers: ['date', clock.now().toUTCString(), ...Object.entries(headers).flat()],
           body: Buffer.from(typeof text === 'string' ? text : JSON.stringify(text)),
         }),
@@ -83,7 +84,7 @@ export async function startStorageFront(
   };
 }
 
-/** The request as it came, in a connection of its own, for one that is kept might be closed just when it is used again. */
+/** Forwards the request on a new connection, since the storage might close a kept one just then. */
 function forward(target: URL, { method, url, rawHeaders }: IncomingMessage, body: Buffer): Promise<Reply> {
   const { hostname, port } = target;
 
@@ -103,7 +104,7 @@ function forward(target: URL, { method, url, rawHeaders }: IncomingMessage, body
   });
 }
 
-/** Without what belongs to one connection; names and values in turn. */
+/** The headers without those of one connection: names and values alternate. */
 function own(raw: readonly string[]): string[] {
   const hop = new Set(['connection', 'keep-alive', 'transfer-encoding']);
   return raw.filter((_, index) => !hop.has((raw[index - (index % 2)] ?? '').toLowerCase()));
