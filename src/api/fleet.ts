@@ -1,10 +1,111 @@
+import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { reachesVault } from '../http/access.ts';
-import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../status/fleet-api.ts';
-import { FLEET_ACCOUNT, FLEET_LIST } from '../status/fleet-schemas.ts';
-import { showNow } from '../status/now.ts';
-import { NOW } from '../status/now-schemas.ts';
+import { type RouteKey, reachesVault } from '../http/access.ts';
+import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
+import type { FleetSnapshots } from '../status/fleet.ts';
+import { FLEET_PAGE, findFleetAccount, listFleet } from '../status/fleet-list.ts';
+import { FLEET_ACCOUNT, FLEET_LIST, type FleetListAnswer } from '../status/fleet-schemas.ts';
+import { HEALTH_STATES } from '../status/health-states.ts';
+import { judgeNow, partContent, seeParts } from '../status/now.ts';
+import { NOW, type NowAnswer } from '../status/now-schemas.ts';
+import type { FleetPorts } from '../status/read-fleet.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
+
+const MOST = 1_000;
+
+const filter = (description: string, most = 300) =>
+  ({ description, schema: z.string().min(1, 'is empty').max(most, 'is too long').optional(), many: true }) as const;
+
+/** Health states, case-insensitive. */
+const health = z.preprocess((text) => {
+  const states: readonly string[] = HEALTH_STATES;
+  return states.find((state) => state.toLowerCase() === String(text).toLowerCase()) ?? text;
+}, z.enum(HEALTH_STATES, `is not one of ${HEALTH_STATES.join(', ')}`).optional());
+
+export const FLEET_QUERY = {
+  key: filter('`<key>`, `<vault>/<key>` or an identifier.'),
+  vault: filter('Name of a vault.'),
+  subscription: filter('Id of a subscription.'),
+  resourceGroup: filter('Name of a resource group.'),
+  tag: filter('`<name>=<value>`; a name without a value matches any value.', 800),
+  health: { description: 'Health states to include.', schema: health, many: true },
+  cause: filter('Id, reason code or label of the cause.'),
+  all: { description: '`true`: also accounts that use no customer-managed key and need none.', schema: FLAG },
+  top: {
+    description: `Accounts per page; default: ${FLEET_PAGE}.`,
+    schema: wholeNumber(z.int('is not a whole number').min(1, 'is below 1').max(MOST, `is more than ${MOST}`)),
+  },
+  after: AFTER,
+} as const;
+
+type FleetQuery = QueryOf<typeof FLEET_QUERY>;
+
+export interface FleetCall {
+  readonly headers: HeaderReader;
+  /** Whether the caller's role reaches a key; without a key, whether it reaches the whole fleet. */
+  readonly reaches: (key: RouteKey | undefined) => boolean;
+  readonly snapshots: FleetSnapshots;
+}
+
+/** Returns a page of the fleet. @throws {@link HttpProblem} */
+export async function handleFleet(query: FleetQuery, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const snapshot = await call.snapshots.get(ports);
+  const { list, next } = listFleet(snapshot, call.reaches, query);
+  const nextLink = next === undefined ? undefined : `/api/fleet?${nextFleetQuery(query, next)}`;
+  const answer: FleetListAnswer = { ...list, nextLink };
+
+  return withEtag(answer, call.headers);
+}
+
+/** Returns an account. @throws {@link HttpProblem} 404 */
+export async function handleFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const snapshot = await call.snapshots.get(ports);
+  const found = findFleetAccount(snapshot, call.reaches, name);
+  if (found) return withEtag(found, call.headers);
+
+  throw new HttpProblem('NotFound', {
+    nextStep:
+      'Check the name of the storage account. The app lists a new account when a key of the account rotates, or at the next drift check.',
+  });
+}
+
+async function handleNow(call: Call): Promise<HttpResponseInit> {
+  const { request, caller, services } = call;
+  const visibility = {
+    ...call,
+    now: services.now(),
+    reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
+    requireFleet: () => call.require(undefined),
+  };
+
+  const { steps, ...parts } = await seeParts(services.nowBoard.takers(services), visibility);
+  const answer: NowAnswer = { ...judgeNow(parts), ...parts };
+  const content = [...Object.values(parts).map(partContent), steps];
+
+  return conditional(request.headers, jsonResponse(200, answer), content);
+}
+
+function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
+  const { all, after: _, ...filters } = query;
+  const given = Object.entries(filters).flatMap(([name, values]) =>
+    [values ?? []].flat().map((value): [string, string] => [name, String(value)]),
+  );
+  if (all) given.push(['all', 'true']);
+  return new URLSearchParams([...given, ['after', after]]);
+}
+
+/**
+ * Adds an ETag, and answers 304 if the caller has the current version. Only the caller may cache the answer, with
+ * revalidation.
+ */
+function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
+  const response = jsonResponse(200, answer);
+  const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
+  const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
+  return conditional(headers, sent, answer);
+}
 
 /** Routes of the health and the fleet. */
 export const FLEET_ROUTES: readonly Route[] = [
@@ -18,17 +119,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     reach: 'handler',
     answers: ok('The health and the parts.', { Now: NOW }),
     conditional: true,
-    handle(call) {
-      const { request, caller, services, reaches } = call;
-      const sight = {
-        ...call,
-        now: services.now(),
-        reaches,
-        reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
-        requireFleet: () => call.require(undefined),
-      };
-      return showNow(request.headers, sight, services.nowBoard.takers(services));
-    },
+    handle: handleNow,
   }),
   route({
     id: 'fleet',
@@ -42,7 +133,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     answers: ok('A page of accounts.', { FleetList: FLEET_LIST }),
     conditional: true,
     refusals: ['ServiceUnavailable'],
-    handle: (call) => showFleet(call.query, fleetCall(call), call.services),
+    handle: (call) => handleFleet(call.query, fleetCall(call), call.services),
   }),
   route({
     id: 'fleetAccount',
@@ -54,7 +145,7 @@ export const FLEET_ROUTES: readonly Route[] = [
     answers: ok('The account.', { FleetAccount: FLEET_ACCOUNT }),
     conditional: true,
     refusals: ['NotFound', 'ServiceUnavailable'],
-    handle: (call) => showFleetAccount(call.request.params.account ?? '', fleetCall(call), call.services),
+    handle: (call) => handleFleetAccount(call.request.params.account ?? '', fleetCall(call), call.services),
   }),
 ];
 

@@ -1,13 +1,15 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
+import { reachesKey, reachesVault } from '../http/access.ts';
 import { conditional, jsonResponse } from '../http/answers.ts';
-import { AFTER } from '../http/query.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { AFTER, queryInvalid } from '../http/query.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readEffect } from '../probe/effect-of-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { readIndexedFacts, readKeyStatus, statusContent } from '../status/key.ts';
-import { showKeys } from '../status/key-list.ts';
 import { KEY_LIST, KEY_STATUS } from '../status/key-schemas.ts';
-import { showRotation, showRotations } from '../status/rotation.ts';
+import { listRotations, showRotation } from '../status/rotation.ts';
 import { ROTATION, ROTATION_LIST } from '../status/rotation-schemas.ts';
 import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
 import { RESTORE_ROUTE } from './restore.ts';
@@ -38,6 +40,52 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   return conditional(request.headers, jsonResponse(200, status), statusContent(status));
 }
 
+/** Name of a key in a page link: `vault/key` in lower case. */
+const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
+
+/** Returns a page of the keys in the scope of the caller's role. @throws {@link HttpProblem} `QueryInvalid` */
+async function handleKeys({
+  query: { vault, after },
+  request,
+  caller,
+  services,
+}: Call<{ readonly vault?: string | undefined; readonly after?: string | undefined }>): Promise<HttpResponseInit> {
+  if (after !== undefined && !PLACE.test(after)) {
+    throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
+  }
+
+  const { access, vaults } = services.settings;
+  const asked = vaults.all
+    .filter(({ name }) => vault === undefined || name === vault.toLowerCase())
+    .filter(({ name }) => reachesVault(caller, 'CmkKey.Read', name, access));
+  const reaches = (key: ManagedKey) =>
+    reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access);
+
+  const { value, vaults: listed, next } = await services.keyLister.list({ vaults: asked, reaches, after }, services);
+  const query = new URLSearchParams({ ...(vault === undefined ? {} : { vault }), after: next ?? '' });
+  const body = { value, vaults: listed, nextLink: next && `/api/keys?${query}` };
+  const content = { ...body, vaults: listed.map(({ readOn: _, ...rest }) => rest) };
+
+  return conditional(request.headers, jsonResponse(200, body), content);
+}
+
+/** Maximum number of rotations per page. */
+const ROTATIONS = 50;
+
+/** Returns a page of the rotations in progress or finished recently. @throws {@link HttpProblem} 503 */
+async function handleRotations({ query, services }: Call<{ readonly after?: string | undefined }>) {
+  const { value, pauses, next } = await listRotations(services, query.after, ROTATIONS);
+  const nextLink = next && `/api/rotations?after=${encodeURIComponent(next)}`;
+  return jsonResponse(200, { value, pauses, nextLink });
+}
+
+/** @throws {@link HttpProblem} 404, 503 */
+async function handleRotation(call: Call): Promise<HttpResponseInit> {
+  const rotation = await showRotation(keyOfCall(call), call.services);
+  if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
+  return jsonResponse(200, rotation);
+}
+
 /** Routes of keys: their state, break-glass and rotations. */
 export const KEY_ROUTES: readonly Route[] = [
   route({
@@ -54,8 +102,7 @@ export const KEY_ROUTES: readonly Route[] = [
     },
     answers: ok('At most 50 keys, by vault and name.', { KeyList: KEY_LIST }),
     conditional: true,
-    handle: ({ query, request: { headers }, caller, services }) =>
-      showKeys({ ...query, headers }, caller, services.keyLister, services),
+    handle: handleKeys,
   }),
   route({
     id: 'keyStatus',
@@ -82,7 +129,7 @@ export const KEY_ROUTES: readonly Route[] = [
     query: { after: AFTER },
     answers: ok('At most 50 rotations.', { RotationList: ROTATION_LIST }),
     refusals: ['ServiceUnavailable'],
-    handle: ({ query, services }) => showRotations(query.after, services),
+    handle: handleRotations,
   }),
   route({
     id: 'rotation',
@@ -93,6 +140,6 @@ export const KEY_ROUTES: readonly Route[] = [
     params: KEY_PARAMS,
     answers: ok('The rotation.', { Rotation: ROTATION }),
     refusals: ['KeyNotManaged', 'ServiceUnavailable'],
-    handle: async (call) => showRotation(keyOfCall(call), call.services),
+    handle: handleRotation,
   }),
 ];

@@ -1,13 +1,8 @@
-import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { abortAfter } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { known } from '../azure/read-or-why.ts';
-import { type AccessRules, reachesKey, reachesVault } from '../http/access.ts';
-import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
-import { queryInvalid } from '../http/query.ts';
-import type { Caller } from '../http/token-claims.ts';
 import type { KnownKeys } from '../index/fleet-index.ts';
 import type { KeyCatalog } from '../keys/key-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
@@ -100,39 +95,4 @@ export class KeyLister {
 
 function placeOf({ vault, name }: ManagedKey): string {
   return `${vault.name}/${name}`.toLowerCase();
-}
-
-type KeysApiPorts = ListKeysPorts & {
-  readonly settings: ListKeysPorts['settings'] & { readonly vaults: ManagedVaults; readonly access: AccessRules };
-};
-
-const PLACE = /^[0-9a-z-]{1,24}\/[0-9a-z-]{1,127}$/;
-
-/**
- * Returns a page of the keys in the scope of the caller's role.
- *
- * @throws {@link HttpProblem} `QueryInvalid`
- */
-export async function showKeys(
-  { vault, after, headers }: { readonly vault?: string; readonly after?: string; readonly headers: HeaderReader },
-  caller: Caller,
-  lister: KeyLister,
-  ports: KeysApiPorts,
-): Promise<HttpResponseInit> {
-  if (after !== undefined && !PLACE.test(after)) {
-    throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
-  }
-
-  const { access, vaults } = ports.settings;
-  const asked = vaults.all
-    .filter(({ name }) => vault === undefined || name === vault.toLowerCase())
-    .filter(({ name }) => reachesVault(caller, 'CmkKey.Read', name, access));
-  const reaches = (key: ManagedKey) =>
-    reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access);
-  const { value, vaults: listed, next } = await lister.list({ vaults: asked, reaches, after }, ports);
-  const query = new URLSearchParams({ ...(vault === undefined ? {} : { vault }), after: next ?? '' });
-  const body = { value, vaults: listed, nextLink: next && `/api/keys?${query}` };
-  const content = { ...body, vaults: listed.map(({ readOn: _, ...rest }) => rest) };
-
-  return conditional(headers, jsonResponse(200, body), content);
 }

@@ -1,14 +1,12 @@
-import type { HttpResponseInit } from '@azure/functions';
 import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import type { DriftCause } from '../drift/report/report.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { many } from '../formats/text.ts';
 import type { RouteKey } from '../http/access.ts';
-import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
 import { type AnswerContext, HttpProblem, partProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { fleetSummaryOf } from './fleet-api.ts';
+import { fleetSummaryOf } from './fleet-list.ts';
 import { findingState } from './health.ts';
 import type { HealthState } from './health-states.ts';
 import type { KeySummary } from './key-schemas.ts';
@@ -151,16 +149,6 @@ function first<T>(all: readonly T[]): T[] {
 
 function rest(all: readonly unknown[]): number {
   return Math.max(0, all.length - MOST_LISTED_NOW);
-}
-
-export async function showNow(
-  headers: HeaderReader,
-  visibility: NowVisibility,
-  take: TakeReadings,
-): Promise<HttpResponseInit> {
-  const { steps, ...parts } = await seeParts(take, visibility);
-  const answer: NowAnswer = { ...judgeNow(parts), ...parts };
-  return conditional(headers, jsonResponse(200, answer), [...Object.values(parts).map(partContent), steps]);
 }
 
 const CONTESTED: Reason = 'ContestedChange';

@@ -1,11 +1,9 @@
-import type { HttpResponseInit } from '@azure/functions';
 import pMap from 'p-map';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
 import { errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { DAY_MS } from '../formats/spans.ts';
-import { jsonResponse } from '../http/answers.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { orUnavailable } from '../http/problem.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
 import { inManagedSubscriptions } from '../index/fleet-keys.ts';
 import type { RolloutStore } from '../index/rollout-row.ts';
@@ -20,8 +18,6 @@ import type { Rotation, RotationSummary } from './rotation-schemas.ts';
 
 /** Age above which the last move of a rotation is not shown, in milliseconds. */
 const LATELY_MS = 7 * DAY_MS;
-/** Keys per page, and maximum number of concurrent reads of keys. */
-const PAGE = 50;
 
 /** Data for evaluating a rotation, in addition to the key's versions and uses. */
 export interface RotationCountPorts {
@@ -131,18 +127,9 @@ export function isRotationOpen({ state }: Pick<RotationSummary, 'state'>): boole
   return state !== 'finished' && state !== 'blocked';
 }
 
-/** Returns a page of the rotations in progress or finished recently. @throws {@link HttpProblem} 503 */
-export async function showRotations(after: string | undefined, ports: RotationViewPorts): Promise<HttpResponseInit> {
-  const { value, pauses, next } = await listRotations(ports, after, PAGE);
-  const nextLink = next && `/api/rotations?after=${encodeURIComponent(next)}`;
-  return jsonResponse(200, { value, pauses, nextLink });
-}
-
-/** @throws {@link HttpProblem} 404, 503 */
-export async function showRotation(key: ManagedKey, ports: RotationViewPorts): Promise<HttpResponseInit> {
-  const rotation = await orUnavailableView(() => readKeyRotation(key, ports));
-  if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
-  return jsonResponse(200, rotation);
+/** Reads the progress of a key's rotation. @throws {@link HttpProblem} 503 */
+export function showRotation(key: ManagedKey, ports: RotationViewPorts): Promise<Rotation> {
+  return orUnavailableView(() => readKeyRotation(key, ports));
 }
 
 const orUnavailableView = <T>(read: () => Promise<T>): Promise<T> =>

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { FLEET_QUERY, type FleetCall, handleFleet, handleFleetAccount } from '../../src/api/fleet.ts';
 import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import type { DriftReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -10,7 +11,6 @@ import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { FleetSnapshots } from '../../src/status/fleet.ts';
-import { FLEET_QUERY, type FleetCall, showFleet, showFleetAccount } from '../../src/status/fleet-api.ts';
 import {
   FLEET_ACCOUNT,
   FLEET_LIST,
@@ -34,7 +34,7 @@ function callOf({ reaches = () => true, etag }: Asked): FleetCall {
 }
 
 async function fleet(query = '', asked: Asked = {}) {
-  const { status, headers, body } = await showFleet(
+  const { status, headers, body } = await handleFleet(
     queryOf(new URLSearchParams(query), FLEET_QUERY),
     callOf(asked),
     wire.services(),
@@ -46,7 +46,7 @@ const names = ({ value }: Pick<FleetListAnswer, 'value'>) => value.map(({ name }
 const refused = (reason: string) => expect.objectContaining({ reason });
 
 async function account(name: string, asked: Asked = {}): Promise<FleetAccountAnswer> {
-  const { body } = await showFleetAccount(name, callOf(asked), wire.services());
+  const { body } = await handleFleetAccount(name, callOf(asked), wire.services());
   return FLEET_ACCOUNT.parse(JSON.parse(String(body)));
 }
 
@@ -124,7 +124,7 @@ describe('GET /api/fleet', () => {
 
   it('is answered 304 as long as nothing has changed', async () => {
     const { headers } = await fleet();
-    const again = await showFleet(
+    const again = await handleFleet(
       queryOf(new URLSearchParams(), FLEET_QUERY),
       callOf({ etag: headers.etag ?? '' }),
       wire.services(),
@@ -180,7 +180,7 @@ describe('GET /api/fleet', () => {
     };
     const services = wire.services();
     const answer = async (change: Partial<Services>) => {
-      const { body } = await showFleet(queryOf(new URLSearchParams(), FLEET_QUERY), callOf({}), {
+      const { body } = await handleFleet(queryOf(new URLSearchParams(), FLEET_QUERY), callOf({}), {
         ...services,
         ...change,
       });
