@@ -9,7 +9,7 @@ import { REASONS } from '../errors/reasons.ts';
 import type { FleetTable } from '../index/fleet-table-client.ts';
 import { createRolloutStore } from '../index/rollout-row.ts';
 import { createUseRows } from '../index/use-row.ts';
-import { createWorkItems, keyItem, NO_SUBSCRIPTION } from '../index/work-items.ts';
+import { createWorkItems, keyItem } from '../index/work-items.ts';
 import { createKeys, type Keys } from '../keys/key-client.ts';
 import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -130,7 +130,8 @@ export class Controller {
       const key = settings.vaults.key(about);
       if (!key) {
         log({ level: 'warning', reason: 'VaultNotManaged', message: REASONS.VaultNotManaged, key: about });
-        for (const item of await items.of(NO_SUBSCRIPTION)) if (item.about === about) await items.finish(item);
+        const item = await items.ofKey(about);
+        if (item) await items.finish(item);
         return;
       }
       await this.#prepareKey(key, cause, log);

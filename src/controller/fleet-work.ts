@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { errorText } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { type NewWorkItem, NO_SUBSCRIPTION, retryDelayMs, type WorkItem } from '../index/work-items.ts';
+import { type NewWorkItem, retryDelayMs, type WorkItem } from '../index/work-items.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
@@ -72,7 +72,7 @@ export async function handleKeyWork(
   } catch (error) {
     ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
     const retry = async (): Promise<void> => {
-      const item = (await ports.items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key);
+      const item = await ports.items.ofKey(key);
       if (item) await retryKey(item, item.cause, 'PassFailed', ports);
     };
     await retry().catch(() => {});

@@ -3,7 +3,7 @@ import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
 import { inManagedSubscriptions } from '../index/fleet-keys.ts';
 import { NO_ROLLOUT, type StoredRollout } from '../index/rollout-row.ts';
 import { hasUses } from '../index/use-row.ts';
-import { isComparison, keyItem, type NewWorkItem, NO_SUBSCRIPTION, type WorkItem } from '../index/work-items.ts';
+import { isComparison, keyItem, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
 import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { findPause, isOrderedOn } from '../orders/standing-orders.ts';
@@ -33,7 +33,7 @@ const CONTINUATIONS: ReadonlySet<string> = new Set(['sweep', 'progress', 'takeov
  * @throws the SDK's errors: the item remains, and the sweep finds it
  */
 export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
-  const item = await itemOf(key, ports);
+  const item = await ports.items.ofKey(key.id);
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const decided = await decide(key, cause, item, ports);
     if (decided === 'again') continue;
@@ -47,10 +47,6 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetSe
 /** Returns the cause for a decision that several callers share. Any other cause moves all that a follow-up moves, and more. */
 export function strongestCause(causes: Callers<Cause>): Cause {
   return causes.find(({ by }) => !FOLLOW_UPS.has(by)) ?? causes[0];
-}
-
-async function itemOf(key: ManagedKey, { items }: FleetServices): Promise<WorkItem | undefined> {
-  return (await items.of(NO_SUBSCRIPTION)).find(({ about }) => about === key.id);
 }
 
 /** @returns `again` if another instance decided first, or the orders changed; `later` if the key's item remains */
@@ -219,7 +215,7 @@ async function decideLater(
   const at = ports.now();
   if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
 
-  const own = item ?? (await itemOf(key, ports));
+  const own = item ?? (await ports.items.ofKey(key.id));
 
   // `progress` is a follow-up cause: postponed items of subscriptions stay postponed.
   if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);

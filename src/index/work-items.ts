@@ -113,6 +113,11 @@ export function createWorkItems(table: FleetTable) {
       const { etag, ...rest } = item;
       return table.writeIf(toChange({ ...rest, fresh: true, since: wanted.since, due: wanted.due }), etag);
     },
+    /** Returns the item of the key itself. @param about key identifier without a version */
+    async ofKey(about: string): Promise<WorkItem | undefined> {
+      const found = await table.row(WORK, workRow({ subscription: NO_SUBSCRIPTION, kind: 'key', about }));
+      return found && toWorkItem(found as Row);
+    },
     /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
     of: (subscription: string) => Array.fromAsync(all(subscription)),
     all: () => all(),
