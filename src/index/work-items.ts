@@ -115,6 +115,7 @@ export function createWorkItems(table: FleetTable) {
     },
     /** Returns the item of the key itself. @param about key identifier without a version */
     async ofKey(about: string): Promise<WorkItem | undefined> {
+      if (!parseKeyIdentifier(about)) return undefined;
       const found = await table.row(WORK, workRow({ subscription: NO_SUBSCRIPTION, kind: 'key', about }));
       return found && toWorkItem(found as Row);
     },
