@@ -25,7 +25,7 @@ describe('the Dockerfile, by the rules of hadolint', () => {
     ]);
   });
 
-  it('runs as somebody by number who is not root, from the last USER on (DL3002)', () => {
+  it('runs as a numeric user that is not root, from the last USER on (DL3002)', () => {
     const last = instructions.findLastIndex(({ name }) => name === 'USER');
     expect(instructions[last]?.rest).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(instructions.slice(last).map(({ name }) => name)).not.toContain('COPY');

@@ -280,7 +280,7 @@ describe('what is not known of a key', () => {
 
   const at = (hour: number): string => `2026-10-01T${String(hour).padStart(2, '0')}:00:00.000Z`;
 
-  it('is said of its use: several gaps, requests without a version or a name, versions that are gone', async () => {
+  it('is listed: gaps of the log, requests without a version or a name, and missing versions', async () => {
     const gaps = [20, 16, 12, 8, 4].map((hour) => ({ from: at(hour - 3), to: at(hour) }));
     const versions = [
       { version: 'f'.repeat(32), wrapped: { on: at(2), appId: 'app-of-a-client' } },
@@ -301,8 +301,8 @@ describe('what is not known of a key', () => {
   });
 });
 
-describe('what is under way', () => {
-  it('is a rotation, from its beginning to its end', async () => {
+describe('what is in progress', () => {
+  it('is shown for a rotation from its beginning to its end', async () => {
     await app.call('operator', 'POST', '/pause', { reason: 'To watch it', key: 'kv-records/records-key' });
 
     const { page } = await as('operator');
@@ -344,7 +344,7 @@ describe('what is under way', () => {
     await page.getByText('Intact').waitFor();
   });
 
-  it('is the index, until it is built: every view says so, and how far it is', async () => {
+  it('is shown for the index on every view until it is built', async () => {
     const { page } = await as('operator', '#/nowhere', { clock: true });
     let listed = 1;
 
@@ -367,7 +367,7 @@ describe('what is under way', () => {
     await notice.waitFor({ state: 'detached' });
   });
 
-  it('is what was read last, when the app is away, and says so', async () => {
+  it('is the last data, marked as old, while the app is down', async () => {
     const { page } = await as('operator', `#/break-glass/${KEY}`, { provoked: answersOf('50[23]') });
     const versions = page.getByRole('region', { name: 'Versions' });
 
@@ -384,7 +384,7 @@ describe('what is under way', () => {
     expect(await versions.getByRole('alert').count()).toBe(0);
   });
 
-  it('is a change in Azure within seconds, with its caller, and no whole check', async () => {
+  it('shows a change in Azure within seconds, with its caller, and without a whole check', async () => {
     const archive = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
     if (!archive) throw new Error('The sample fleet has no starchive02.');
 
@@ -405,7 +405,7 @@ describe('what is under way', () => {
     await wrong.getByText('storageAccounts write. Changed by').nth(1).waitFor({ timeout: 60_000 });
   });
 
-  it('is a rotation, checked and then made where the key is shown', async () => {
+  it('includes a rotation that is checked and started on the page of its key', async () => {
     await app.advance(2 * 3_600_000);
     const { page } = await as('operator', `#/keys/${KEY}`);
     const rotate = page.getByRole('group').filter({ hasText: `Rotate ${KEY}` });
@@ -417,7 +417,7 @@ describe('what is under way', () => {
     await rotate.getByText('Rotated. Moves begin within seconds.').waitFor();
   });
 
-  it('is a re-key, checked and then started where the key is shown', async () => {
+  it('includes a re-key that is checked and started on the page of its key', async () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const rekey = page.getByRole('group').filter({ hasText: 'Re-key kv-files/archive-key' });
 

@@ -12,8 +12,8 @@ const cmk = (args: readonly string[]) => runCmk(procedures, args, { env: env() }
 
 beforeEach(() => createAppStorage(azurite.connectionString));
 
-describe('what the command line changes', () => {
-  it('stands in the audit trail with who, why, ticket, what it was and what it is', async () => {
+describe('a change by the command line', () => {
+  it('is recorded in the audit trail with caller, reason, ticket, and the values before and after', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const why = ['--reason', 'Held for an audit', '--ticket', 'CHG-7'];
@@ -65,7 +65,7 @@ describe('what the command line changes', () => {
     expect((await cmk(['audit', 'list', '--until', 'soon'])).err).toMatch(/--until "soon" is neither/);
   });
 
-  it('that was done before an error stands there too, and a dry run does not', async () => {
+  it('that precedes an error is recorded too, and a dry run is not', async () => {
     const { vault } = procedures.site();
     const match = { host: `${vault.name}.vault.azure.net`, method: 'PUT', path: '/rotationpolicy' };
     const answer = { status: 400, body: { error: { code: 'BadParameter', message: 'No.' } } };
@@ -77,7 +77,7 @@ describe('what the command line changes', () => {
     expect(JSON.parse(out)).toEqual(['key.create']);
   });
 
-  it('is done all the same when the trail cannot be written, and that is said', async () => {
+  it('is made even if the trail cannot be written, and the output says so', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const nowhere = azurite.connectionString.replace(/(BlobEndpoint=http:\/\/127\.0\.0\.1):\d+/, '$1:9');
@@ -90,12 +90,12 @@ describe('what the command line changes', () => {
     [['audit', 'list', '--since', 'yesterday'], /neither a date nor a duration/],
     [['audit', 'list', '--limit', '0'], /The value must be 1 to 1000000/],
     [['audit', 'show', '99999999'], /has no (?:record|audit trail)/],
-  ])('%j: refused', async (args, message) => {
+  ])('%j is rejected', async (args, message) => {
     expect((await cmk(args)).err).toMatch(message);
   });
 });
 
-describe('a filter of the trail', () => {
+describe('a filter of cmk audit list', () => {
   const caller = { objectId: '11111111-aaaa', appId: 'cmk', name: 'Ada' };
   const account = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
   const key = 'https://kv-files.vault.azure.net/keys/files-key';
@@ -122,7 +122,7 @@ describe('a filter of the trail', () => {
     [{ since: new Date('2026-11-24T12:00:00Z') }, true],
     [{ since: new Date('2026-11-24T12:00:01Z') }, false],
     [{ account: 'st1', by: 'bob' }, false],
-  ])('%j: %s', (filter, expected) => {
+  ])('%j matches the record: %s', (filter, expected) => {
     expect(matches(record, filter)).toBe(expected);
   });
 });

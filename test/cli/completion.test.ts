@@ -15,7 +15,7 @@ async function cmk(...args: readonly string[]): Promise<string> {
 
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-describe('what may come next', () => {
+describe('the list of completions', () => {
   it.each([
     [['acc'], ['account']],
     [['account', 'en'], ['enable']],
@@ -86,7 +86,7 @@ const DRIVERS: Record<Shell, { alone: string; driver: (script: string, words: re
 
 const isInstalled = (shell: string) => spawnSync(shell, ['--version']).status === 0;
 
-it.each(SHELLS)('the script of %s asks cmk for the words up to the cursor', async (shell) => {
+it.each(SHELLS)('the script of %s calls cmk with the words up to the cursor', async (shell) => {
   expect(await cmk('completion', shell)).toMatch(/cmk __complete -- .*2>\/dev\/null/);
 });
 

@@ -22,20 +22,20 @@ describe('a question on the terminal', () => {
     await expect(asked('\u0003')).rejects.toBeInstanceOf(Interruption);
   });
 
-  it('is refused at Ctrl-D, which answers nothing', async () => {
+  it('is rejected at Ctrl-D, which answers nothing', async () => {
     const refusal = { reason: 'ConfirmationWrong', message: expect.stringContaining('nothing was changed') };
     await expect(confirmName('revoke', 'kv/key', false, () => asked('\u0004'))).rejects.toMatchObject(refusal);
   });
 });
 
-it('says that nobody is there to be asked', async () => {
+it('a confirmation without a terminal is an error that says so', async () => {
   await expect(confirmName('revoke', 'kv/key', false, undefined)).rejects.toMatchObject({
     message: 'This would revoke kv/key, but no terminal is available to confirm it; nothing was changed.',
     nextStep: 'Add --yes.',
   });
 });
 
-it('says what whoever confirms has to know, before the question', async () => {
+it('a confirmation shows the warnings before the question', async () => {
   const questions: string[] = [];
   const ask = async (question: string) => {
     questions.push(question);

@@ -121,14 +121,14 @@ describe('explain', () => {
     });
   });
 
-  it('names the vault, for the next step to be one that can be run', () => {
+  it('names the vault, so that the next step can be run', () => {
     const request = { url: 'https://kv-files.vault.azure.net/keys/k/versions' };
     const error = Object.assign(ofVault('Caller is not authorized.'), { request });
     expect(explain(error).nextStep).toContain('cmk admin grant-role --assignee me --vault kv-files;');
     expect(explain(noVault('ENOTFOUND')).message).toMatch(/^The vault kv-nowhere does not answer: /);
   });
 
-  it('leaves our own refusals as they are', () => {
+  it('passes on the refusals of the app unchanged', () => {
     const { reason, message, nextStep } = explain(new CmkError('KeyDisabled', 'It is disabled.', 'Enable it.'));
     expect([reason, message, nextStep]).toEqual(['KeyDisabled', 'It is disabled.', 'Enable it.']);
   });

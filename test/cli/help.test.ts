@@ -25,7 +25,7 @@ describe('help', () => {
   const environment = { CMK_FUNCTION_APP_ID: '/subscriptions/a', CMK_STORAGE_ACCOUNT_ID: '/subscriptions/b' };
 
   it.each(commands.map((words) => ['cmk', ...words].join(' ')))(
-    'of %s fits into a terminal, says each default once, and what every command takes',
+    'of %s fits into a terminal, and has each default and the common options once',
     async (line) => {
       const words = line.split(' ').slice(1);
       const { code, out } = await cmk([...words, '--help'], { env: environment });

@@ -37,7 +37,7 @@ const lines = (text: string): string[][] =>
 const documents = (out: string) => lines(out).map(([line = '']) => JSON.parse(line));
 
 describe('cmk key list', () => {
-  it('has each key with who uses it, by the storage of the app', async () => {
+  it('prints each key with its users, by the storage of the app', async () => {
     const { site, account, env } = await known();
     const { code, out } = await cmk(['key', 'list', '--state', 'USABLE'], { env });
 
@@ -54,13 +54,16 @@ describe('cmk key list', () => {
     expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });
 
-  it.each(['key', 'rotation', 'rekey'])('cmk %s list says what to set where no app is known', async (things) => {
-    const says = /CMK_API.*AzureWebJobsStorage__accountName/;
-    expect(await cmk([things, 'list'])).toMatchObject({ code: 2, err: expect.stringMatching(says) });
-  });
+  it.each(['key', 'rotation', 'rekey'])(
+    'cmk %s list names the setting to make where no app is known',
+    async (things) => {
+      const says = /CMK_API.*AzureWebJobsStorage__accountName/;
+      expect(await cmk([things, 'list'])).toMatchObject({ code: 2, err: expect.stringMatching(says) });
+    },
+  );
 });
 
-it('cmk revocation lists what is revoked, and shows one by its key or id with the command that ends it', async () => {
+it('cmk revocation list prints the open revocations, and show prints one with the command that ends it', async () => {
   const { site, env } = await known();
   const name = `${site.vault.name}/${site.key}`;
   const of = ['--vault', site.vault.name];
@@ -93,7 +96,7 @@ it('cmk vault lists the vaults of the app, and shows one', async () => {
   expect(await cmk(['vault', 'list'])).toMatchObject({ code: 2, err: expect.stringContaining('CMK_VAULTS') });
 });
 
-it('cmk account show has what the app knows of one account', async () => {
+it('cmk account show prints what the app knows of one account', async () => {
   const { site, account, env } = await known();
   const { code, out } = await cmk(['account', 'view', account.name], { env });
   expect(code).toBe(0);
@@ -103,7 +106,7 @@ it('cmk account show has what the app knows of one account', async () => {
   expect(await cmk(['account', 'show', 'stnowhere'], { env })).toMatchObject({ code: 3 });
 });
 
-it('--watch has in a pipe what is new, until it is interrupted, and refuses a document', async () => {
+it('--watch prints in a pipe only what is new, until it is interrupted, and rejects a document format', async () => {
   const site = procedures.site();
   const end = new AbortController();
   let out = '';
@@ -140,8 +143,8 @@ it('--watch has in a pipe what is new, until it is interrupted, and refuses a do
   expect((await cmk(['key', 'show', site.key, '--vault', site.vault.name, '-w', '-o', 'json'])).code).toBe(2);
 });
 
-describe('-o', () => {
-  it('jsonl: the rows as they are; csv: a header, quotes where needed, more columns with --wide', async () => {
+describe('the option -o', () => {
+  it('prints jsonl with rows as they are, and csv with a header, quotes where needed and more columns with --wide', async () => {
     const { site, account, list } = await known();
     expect(documents((await list('-o', 'jsonl')).out)).toMatchObject([{ account: account.id }]);
     expect((await list('-o', 'csv')).out.split('\n')).toEqual([
@@ -152,7 +155,7 @@ describe('-o', () => {
     expect((await list('-o', 'csv', '--wide')).out).toContain('"env=prod note=a, ""b"""');
   });
 
-  it('of an operation: what was found and done, typed', async () => {
+  it('prints the steps and the result of an operation, typed', async () => {
     const { site, account } = fleet();
     const { out } = await cmk(['account', 'pin', account.name, '-o', 'jsonl']);
     const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
@@ -161,8 +164,8 @@ describe('-o', () => {
   });
 });
 
-describe('--query', () => {
-  it('prints what it takes out of the document, as JSON or as rows', async () => {
+describe('the option --query', () => {
+  it('prints what it selects from the document, as JSON or as rows', async () => {
     const { site, account, list } = await known();
     const query = ['--query', 'result.rows[].{name: name, version: version}'];
     const taken = [{ name: account.name, version: site.version.version }];
@@ -192,7 +195,7 @@ describe('--query', () => {
     [[[1, 2], [3]], '0,1\n1,2\n3,\n'],
     [[{ a: 1 }, { b: { c: 1 } }], 'a,b\n1,\n,"{""c"":1}"\n'],
     [[], 'value\n'],
-  ])('%j as rows', (values: readonly unknown[], csv) => {
+  ])('prints %j as rows', (values: readonly unknown[], csv) => {
     let text = '';
     const write = (more: string) => {
       text += more;
@@ -204,7 +207,7 @@ describe('--query', () => {
   });
 });
 
-it('account list has filters of every field, all of which have to hold, and the worst first', async () => {
+it('account list combines filters of every field, and prints the worst account first', async () => {
   const { site, account } = fleet();
   const second = procedures.encrypted(site, 'pinned');
 
@@ -225,7 +228,7 @@ it('account list has filters of every field, all of which have to hold, and the 
 });
 
 describe('cmk explain', () => {
-  it('says what a reason means, whatever its case, and what to do about it', async () => {
+  it('prints what a reason means, in any case, and the next step', async () => {
     const { code, out } = await cmk(['explain', 'stalekeyversion']);
     expect(code).toBe(0);
     expect(out).toMatch(/^StaleKeyVersion: The account is pinned to an older version/);
@@ -233,7 +236,7 @@ describe('cmk explain', () => {
     expect(await cmk(['explain', 'Throttled'])).toMatchObject({ code: 0 });
   });
 
-  it('names those that are near one that there is not', async () => {
+  it('suggests similar reasons for an unknown one', async () => {
     expect((await cmk(['explain', 'Stale'])).err).toMatch(/Did you mean StaleKeyVersion/);
     expect((await cmk(['explain', 'Nonsense'])).code).toBe(3);
   });

@@ -58,7 +58,7 @@ const LINE = /\bcmk [a-z][a-z-]+(?: (?:--?[a-z][a-z-]*|[a-z][a-z-]*|<[a-z]+>|\$\
 
 const COMMANDS = PROGRAM.commands.map((one) => one.name());
 
-it('every `cmk` command that a message, the page or a document names is one that there is, with these options', () => {
+it('every `cmk` command in a message, the page or a document exists, with its options', () => {
   const named = texts().flatMap(({ file, text }) =>
     [...text.matchAll(LINE)]
       .map(([line]) => ({ file, line, isHabitRead: /^docs|README/.test(file) }))
@@ -99,7 +99,7 @@ it.each([
   expect(renamed(given.split(' '), PROGRAM)).toEqual(here.split(' '));
 });
 
-it('no text tells an operator to run `npx cmk`: where this package is not installed, that is a stranger’s', () => {
+it('no text tells an operator to run `npx cmk`, which may be a stranger’s package', () => {
   const told = texts().filter(({ file, text }) =>
     /npx cmk/.test(file === 'docs/reference/command-line.md' ? text.replace('do not run `npx cmk`', '') : text),
   );

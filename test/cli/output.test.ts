@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
   ['st2', 'kv-records/records-key', undefined],
 ];
 
-describe('colours', () => {
+describe('colours of the output', () => {
   const shown = (environment: Record<string, string>) =>
     terminal((output) => output.entry({ kind: 'done', text: 'key made' }), { environment });
 
@@ -51,12 +51,12 @@ describe('colours', () => {
     expect(stripVTControlCharacters(text)).toBe('+ key made\n');
   });
 
-  it('are no part of the line that is waited in, where NO_COLOR is set', () => {
+  it('are not part of the waiting line where NO_COLOR is set', () => {
     const text = terminal((output) => output.entry({ kind: 'waiting', text: 'key made' }));
     expect(text).toBe('… key made');
   });
 
-  it('are missing with the erased line in a terminal that can erase none', () => {
+  it('are missing, as is the erased line, in a terminal that cannot erase lines', () => {
     const text = terminal(
       (output) => {
         output.entry({ kind: 'waiting', text: 'key made' });
@@ -68,7 +68,7 @@ describe('colours', () => {
   });
 });
 
-describe('what others wrote, in a tag or a name', () => {
+describe('text of others, in a tag or a name', () => {
   const evil = 'a\u001b]0;owned\u0007\u001b[2J\u009b1A\u202ecba\u2066\u200b\ufeff\r\n\tb';
   const harmless = String.raw`a\u001b]0;owned\u0007\u001b[2J\u009b1A\u202ecba\u2066\u200b\ufeff\u000d\u000a\u0009b`;
   const check = { check: 'the key', state: 'failed', detail: evil, fix: evil } as const;
@@ -91,17 +91,17 @@ describe('what others wrote, in a tag or a name', () => {
     }
   });
 
-  it('is shown for what it is, on one line of its own', () => {
+  it('is shown escaped, on a line of its own', () => {
     expect(terminal((output) => output.entry({ kind: 'done', text: evil }))).toBe(`+ ${harmless}\n`);
     const table = terminal((output) => output.list([['TAG', () => evil]], [{}]), { columns: 200 });
     expect(table).toBe(`TAG\n${harmless}\n`);
   });
 
-  it('means the same in a document', () => {
+  it('is unchanged in a document', () => {
     expect(JSON.parse(printed('json', (output) => output.json({ tag: evil })))).toEqual({ tag: evil });
   });
 
-  it('leaves letters of every script alone', () => {
+  it('keeps the letters of every script', () => {
     const fine = 'rg-données リソース группа العربية 😀';
     expect(terminal((output) => output.text(fine))).toBe(`${fine}\n`);
   });
@@ -114,7 +114,7 @@ describe('a table', () => {
       .split('\n');
   const NAMES = ['ACCOUNT    KEY', 'stfiles01  kv-files/files-key', 'st2        kv-records/records-key'];
 
-  it('has one line for each row where they fit; else cuts the widest columns, and never wraps', () => {
+  it('has one line for each row where they fit; else truncates the widest columns, and never wraps', () => {
     const rows = (state: string) => [
       'ACCOUNT    KEY                     STATE',
       `stfiles01  kv-files/files-key      ${state}`,
@@ -124,12 +124,12 @@ describe('a table', () => {
     expect(shown(60)).toEqual(rows('It is pinned to an older…'));
   });
 
-  it('leaves out the last columns where cutting is not enough, says which, and keeps the first', () => {
+  it('drops the last columns where truncation is not enough, names them, and keeps the first', () => {
     expect(shown(40)).toEqual([...NAMES, '(STATE: --wide)']);
     expect(shown(7)).toEqual(['ACCOUNT', 'stfile…', 'st2', '(KEY, STATE: --wide)']);
   });
 
-  it('has all of it with --wide, however narrow', () => {
+  it('has every column with --wide, in any terminal', () => {
     const text = terminal((output) => output.list(COLUMNS, ROWS), { columns: 20, wide: true });
     expect(text).toContain('stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.');
   });
@@ -144,13 +144,13 @@ describe('progress', () => {
     }
   };
 
-  it('is a bar in a terminal, with how much, how fast and how long still', () => {
+  it('is a bar in a terminal, with count, rate and remaining time', () => {
     expect(terminal(count)).toMatch(
       /\[\.{20}\] 0\/20 {2}stfiles00.*\[#{10}\.{10}\] 10\/20, \d+\/s, \d+s left {2}stfiles010$/s,
     );
   });
 
-  it('is one plain line in a pipe, and then none for ten seconds', () => {
+  it('is one plain line in a pipe, at most every ten seconds', () => {
     expect(printed('lines', count)).toBe('progress (0/20)\n');
   });
 
@@ -159,7 +159,7 @@ describe('progress', () => {
   });
 });
 
-it('output beside a terminal stays that of a terminal, whose isTTY is a property of its class', () => {
+it('the output treats a stream whose class has isTTY as a terminal', () => {
   class Terminal {
     columns = 50;
     write = () => true;
@@ -170,7 +170,7 @@ it('output beside a terminal stays that of a terminal, whose isTTY is a property
   expect(redirected(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
 });
 
-it('CSV has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
+it('CSV has quotes where they are needed, and no cell that a spreadsheet would run', () => {
   const rows = [
     { who: 'a, b', why: '=HYPERLINK("x")' },
     { who: undefined, why: '-1' },
@@ -179,7 +179,7 @@ it('CSV has quotes where they are needed, and nothing that a spreadsheet would c
   expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);
 });
 
-it('checks stand in line below each other, whatever their names', () => {
+it('checks are aligned, whatever the length of their names', () => {
   const checks = [
     { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
     { check: 'role', state: 'failed', detail: 'none', fix: 'cmk admin grant-role' },

@@ -17,8 +17,8 @@ function onboarding() {
   return { account, vault, args };
 }
 
-describe('a reader who goes away', () => {
-  it('does not stop the work: an onboarding into `head -1` is done in the end', async () => {
+describe('a reader that closes the pipe', () => {
+  it('does not stop the work: an onboarding into `head -1` completes', async () => {
     const { account, args } = onboarding();
     const child = startCmk(procedures.local, args);
     await child.says(/^found\t/);
@@ -35,7 +35,7 @@ describe('a reader who goes away', () => {
   });
 });
 
-describe('output that cannot be written', () => {
+describe('output that fails to be written', () => {
   const failing = (code: string) =>
     new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error(`${code}: write`), { code })),
@@ -44,7 +44,7 @@ describe('output that cannot be written', () => {
   it.each([
     ['EPIPE', undefined],
     ['ENOSPC', 'ENOSPC: write'],
-  ])('is told at the end, unless nobody wants it: %s', async (code, failure) => {
+  ])('is reported at the end, except a closed pipe: %s', async (code, failure) => {
     const stream = failing(code);
     const kept = lasting(stream);
     stream.write('x');
@@ -65,7 +65,7 @@ describe('a signal in the middle of an onboarding', () => {
     return { account, vault, args, exit: await child.exit, output: child.output() };
   }
 
-  it('SIGTERM: says what is open, and the same command goes on from there', async () => {
+  it('prints the unfinished steps at SIGTERM, and the same command resumes from there', async () => {
     const { account, vault, args, exit, output } = await interrupted('SIGTERM');
     expect(exit).toBe(143);
     const open = `Interrupted: The command was ended during this step: key ${vault}/files-key created`;
@@ -74,7 +74,7 @@ describe('a signal in the middle of an onboarding', () => {
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
   });
 
-  it('Ctrl-C: is a document with --json, with what was done until then', async () => {
+  it('prints a document with --json at Ctrl-C, with the steps done until then', async () => {
     const { vault, exit, output } = await interrupted('SIGINT', '--json');
     expect(exit).toBe(130);
     const done = { kind: 'done', text: expect.stringContaining(`vault ${vault} created`) };

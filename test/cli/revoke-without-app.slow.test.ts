@@ -22,7 +22,7 @@ function operator(key: TestKey): Principal {
   return application;
 }
 
-it('a key is revoked with the app down, and the app, once up, takes that revocation for its own', async () => {
+it('a key is revoked with the app down, and the app, once up, adopts that revocation', async () => {
   const key = new TestKey(wire.azure.world);
   const off = key.add({ enabled: false });
   const newest = key.add();
@@ -66,7 +66,7 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(trail).toMatchObject({ code: 0, output: expect.stringContaining('nothing found') });
 });
 
-it('a key is revoked with Azure Resource Manager and the storage of the app out of reach', async () => {
+it('a key is revoked with Azure Resource Manager and the storage of the app unreachable', async () => {
   const key = new TestKey(wire.azure.world);
 
   wire.azure.faults.add([{ match: { host: 'management.azure.com' }, hang: true }]);

@@ -41,8 +41,8 @@ const refuse = (method: string, path: string, times = 1, status = 429) => {
   procedures.local.faults.add([{ match: { host: 'management.azure.com', method, path }, times, answer }]);
 };
 
-describe('Azure that throttles', () => {
-  it('is waited for as long as it says, which is told: cmk account verify', async () => {
+describe('a request that Azure throttles', () => {
+  it('is repeated after Retry-After, and the wait is shown: cmk account verify', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     refuse('GET', `/storageAccounts/${account.name}\\?`, 2);
@@ -53,7 +53,7 @@ describe('Azure that throttles', () => {
     expect(err).toMatch(/^Azure is throttling: waiting for 2 s\n/);
   });
 
-  it('is no failure of an account, also where its change was refused: cmk account pin --from', async () => {
+  it('is no failure of an account, even if it is its change: cmk account pin --from', async () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
     const file = join(folder, 'accounts.csv');
@@ -74,7 +74,7 @@ describe('Azure that throttles', () => {
     );
   });
 
-  it('is told, and the change not made again, where it may have taken effect: 503', async () => {
+  it('is reported, and the change not repeated, if it may have taken effect: 503', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     refuse('PATCH', `/storageAccounts/${account.name}\\?`, 1, 503);

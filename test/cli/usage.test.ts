@@ -3,7 +3,7 @@ import { runCmk } from '../support/run-cmk.ts';
 
 const cmk = (...args: readonly string[]) => runCmk(undefined, args);
 
-describe('a command line that is not right', () => {
+describe('a wrong command line', () => {
   it.each([
     ['accont verify st1', "Unknown command 'accont'. Did you mean account?", 'cmk'],
     ['key rotat', "Unknown command 'rotat'. Did you mean rotate?", 'cmk key'],
@@ -25,7 +25,7 @@ describe('a command line that is not right', () => {
       "Command-argument value 'drift' is invalid for argument 'queue'. Allowed choices are key-work, fleet-work, notify-work.",
       'cmk admin replay',
     ],
-  ])('%s: a sentence, where to look, and exit code 2', async (line, message, command) => {
+  ])('%s is answered with a sentence, a hint, and exit code 2', async (line, message, command) => {
     const nextStep = `${command} --help lists the arguments and options.`;
     const args = line.split(' ');
     const err = `error: ArgumentInvalid: ${message}\nhint: ${nextStep}\n`;
@@ -35,7 +35,7 @@ describe('a command line that is not right', () => {
     expect(JSON.parse(json.out)).toEqual({ version: 1, error: { reason: 'ArgumentInvalid', message, nextStep } });
   });
 
-  it.each([[[]], [['key']], [['account']]])('%j: shows the commands that there are', async (args) => {
+  it.each([[[]], [['key']], [['account']]])('%j is answered with the list of commands', async (args) => {
     const { code, out, err } = await cmk(...args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(args.length === 0 ? /^ {2}account /m : /^Commands:/m);
@@ -46,7 +46,7 @@ describe('a command line that is not right', () => {
   });
 });
 
-it('a restore without the id of a revocation names the command that lists these', async () => {
+it('a restore without the id of a revocation prints the command that lists revocations', async () => {
   const { code, err } = await cmk('key', 'restore', 'k', '--vault', 'kv-files', '--reason', 'Found');
   expect(code).toBe(2);
   expect(err).toMatch(/'--revocation <id>' not specified\.\nhint: List the open revocations: cmk revocation list\n$/);
@@ -57,12 +57,12 @@ it.each([
   [['key', 'revoke', 'k', '--reason', 'Stolen'], 'No vault is named for the key k.'],
   [['key', 'revoke', 'k', '--dry-run'], 'No vault is named for the key k.'],
   [['key', 'revoke', 'https://kv-files.vault.azure.net/keys/files-key'], 'Missing: --reason <text>.'],
-])('%j: says what a revocation is missing, before it calls Azure', async (args, message) => {
+])('%j is rejected with the missing options, before any call of Azure', async (args, message) => {
   const { code, err } = await cmk(...args);
   expect({ code, said: err.split('\n')[0] }).toEqual({ code: 2, said: `error: ArgumentInvalid: ${message}` });
 });
 
-describe('options that are not right', () => {
+describe('a wrong option', () => {
   const ensure = (...args: string[]) => ['key', 'ensure', 'k', '--vault', 'kv-files', ...args];
   const breakGlass = (verb: string, ...args: string[]) => ['key', verb, 'k', '--vault', 'kv-files', '--yes', ...args];
   const restore = (...args: string[]) => breakGlass('restore', '--revocation', 'cafe', ...args);
@@ -87,7 +87,7 @@ describe('options that are not right', () => {
     [restore(), /Missing: --reason <text>\./],
     [['account', 'restore', 'st1', '--yes'], /Missing: --reason <text>\./],
     [['audit', 'verify', '--from', '2026-13-45'], /"2026-13-45" is not a day/],
-  ])('%j: refused before anything is asked of Azure', async (args, message) => {
+  ])('of %j is rejected before any call of Azure', async (args, message) => {
     expect(await cmk(...args)).toEqual({ code: 2, out: '', err: expect.stringMatching(message) });
   });
 });

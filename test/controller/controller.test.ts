@@ -104,7 +104,7 @@ describe('Two events of one key, the second while the first is decided', () => {
 });
 
 describe('A key on which other instances decide again and again', () => {
-  it('keeps its item, and is decided on in 15 seconds: neither an event nor a message fails', async () => {
+  it('keeps its work item, and is decided on in 15 seconds: neither an event nor a message fails', async () => {
     const ports = { ...portsOf(), rollouts: { ...fleet.ports().rollouts, put: async () => false } };
     await new Controller(ports).handleEvent(KEY, EVENT, log);
     expect(fleet.items.all).toMatchObject([
@@ -165,7 +165,7 @@ describe('Passes of an instance', () => {
     expect(running()).toBe(24);
   });
 
-  it('that get no slot within the time of an event are requested by messages', async () => {
+  it('that get no slot within the time limit of an event are requested by messages', async () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     const [key = KEY, ...others] = keys;

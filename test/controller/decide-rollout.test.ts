@@ -58,7 +58,7 @@ function countTo(rules: Partial<ConstructorParameters<typeof RolloutCount>[0]> =
 }
 
 describe('A rollout', () => {
-  it('begins with its canaries: the lowest wave first, then the pinned ones', () => {
+  it('begins with its canaries: those of the lowest wave first, then the pinned ones', () => {
     const uses = [use('st1', 1, { mode: 'automatic' }), use('st2', 1), use('st3', 1, { wave: '7', in: 1 })];
     const { row, subscriptions } = decide(uses, undefined, { canaries: 2 });
     expect(row.stage).toBe('canary');
@@ -66,7 +66,7 @@ describe('A rollout', () => {
     expect([...subscriptions].sort()).toEqual(SUBSCRIPTIONS);
   });
 
-  it('waits for its canaries to be moved, and then to be proven', () => {
+  it('waits until its canaries are moved, and then until they serve', () => {
     const canaries = [use('st1', 1).account];
     const withCanary = (is: 1 | 2, more = {}) => decide([use('st1', is), use('st2', 1)], { canaries, ...more });
     expect(withCanary(1)).toMatchObject({ row: { stage: 'canary' }, needsProof: false });
@@ -74,7 +74,7 @@ describe('A rollout', () => {
     expect(withCanary(2, { proven: true })).toMatchObject({ row: { stage: 'rest' } });
   });
 
-  it('is held by a canary that failed, and says so once', () => {
+  it('is held by a failed canary, and notifies once', () => {
     const canaries = [use('st1', 1).account];
     const uses = [use('st1', 'failed'), use('st2', 1)];
     expect(decide(uses, { canaries })).toMatchObject({
@@ -84,7 +84,7 @@ describe('A rollout', () => {
     expect(decide(uses, { canaries, lastNews: 'CanaryFailed' }).news).toBeUndefined();
   });
 
-  it('goes on to the next wave that there is when one is done, with one failure at the most', () => {
+  it('continues with the next wave once one is done with at most one failure', () => {
     const wave = (n: number) => ({ wave: String(n) });
     const first = [use('st1', 2, wave(1)), use('st2', 'failed', wave(1))];
     const later = [use('st3', 1, wave(3)), use('st4', 1)];
@@ -96,19 +96,19 @@ describe('A rollout', () => {
     });
   });
 
-  it('never narrows its stage for one target, and begins anew for another one', () => {
+  it('never narrows its stage for one target version, and begins again for another one', () => {
     const uses = [use('st1', 1, { wave: '1' }), use('st2', 1)];
     expect(decide(uses, { stage: 'rest' }).row.stage).toBe('rest');
     expect(decide(uses, { stage: 'rest', target: keyVersion(1).id }).row.stage).toBe('wave 1');
   });
 
-  it('goes on whatever holds it when an operator has ordered so', () => {
+  it('continues past any failure when an operator has ordered it', () => {
     const uses = [use('st1', 'failed'), use('st2', 1, { wave: '2' })];
     const { row } = decide(uses, { canaries: [use('st1', 1).account] }, { goOn: true });
     expect(row.stage).toBe('rest');
   });
 
-  it('counts what a re-key order has moved, and an account with two waves in both', () => {
+  it('counts what a re-key order has moved, and an account with two waves in both waves', () => {
     const { account, location, mode } = use('st1', 1);
     const count = countTo();
     count.addMoved({ account, location, mode, scope: 'scope1', wave: '1' });
@@ -116,13 +116,13 @@ describe('A rollout', () => {
     expect(count.decide()).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, waiting: 1 } });
   });
 
-  it('has each account among its canaries once, though its scope has another wave', () => {
+  it('has each account once among its canaries, though its scope has another wave', () => {
     const uses = [use('st1', 1), use('st1', 1, { scope: 'scope1', wave: '2' }), use('st2', 1)];
     const { canaries } = decide(uses, undefined, { canaries: 2 }).row;
     expect(canaries.map((id) => id.split('/').at(-1))).toEqual(['st1', 'st2']);
   });
 
-  it('is told of as finished only if there was something to move', () => {
+  it('is reported as finished only if there was a use to move', () => {
     expect(decide([use('st1', 2)]).news).toBeUndefined();
     expect(decide([use('st1', 2)], { stage: 'rest', unfinished: 1 }).news).toBe('RotationFinished');
   });
@@ -141,7 +141,7 @@ describe('A rollout', () => {
     expect(stuck.row).toMatchObject({ lastNews: 'RotationStuck', progressOn: before.progressOn });
   });
 
-  it('says once that its canaries do not serve, also when all uses are moved', () => {
+  it('reports once that its canaries do not serve, even when all uses are moved', () => {
     const canaries = [use('st1', 2).account];
     const unwell = { unwell: 'st1: files' };
 
@@ -158,7 +158,7 @@ describe('A rollout', () => {
     }
   });
 
-  it('chooses no canary among uses that are moved already', () => {
+  it('chooses no canary among uses that are already moved', () => {
     const { row } = decide([use('st1', 2, { wave: '1' }), use('st2', 1)], undefined, { canaries: 1 });
     expect(row.canaries).toEqual([use('st2', 1).account]);
   });

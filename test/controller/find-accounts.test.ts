@@ -56,7 +56,7 @@ beforeEach(() => {
 });
 
 describe('The check of a re-key', () => {
-  it('lists several subscriptions at a time, so that a call with a thousand ends in time', async () => {
+  it('lists several subscriptions at a time, so that it ends in time for a thousand of them', async () => {
     const { accounts: found } = await findAccounts(KEY, services);
     expect(found.map(({ name }) => name)).toEqual(accounts.map(({ name }) => name));
     expect(most).toBeGreaterThan(1);

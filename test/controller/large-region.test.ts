@@ -17,7 +17,7 @@ describe('A rotation', { timeout: 60_000 }, () => {
     expect(await region.until(() => region.on(SECOND) === 1_200, 4 * HOUR)).toBeLessThan(HOUR + 10 * MINUTE);
   });
 
-  it('goes on while the audit trail is down, and is recorded soon after it is back', async () => {
+  it('continues while the audit trail is down, and is recorded soon after it is back', async () => {
     const region = await Region.indexed(900);
     region.isAuditDown = true;
     region.rotate();
@@ -27,14 +27,14 @@ describe('A rotation', { timeout: 60_000 }, () => {
     expect(await region.until(() => region.recorded.size === 901, HOUR)).toBeLessThan(15 * MINUTE);
   });
 
-  it('goes on soon after the region gave no answer to 384 writes', async () => {
+  it('continues soon after the region gave no answer to 384 writes', async () => {
     const region = await Region.indexed(500);
     region.hangsUntil = region.clock + 2 * MINUTE * 1000;
     region.rotate();
     expect(await region.until(() => region.on(SECOND) === 500, 3 * HOUR)).toBeLessThan(12 * MINUTE);
   });
 
-  it('tries each use that failed again, however many others still fail', async () => {
+  it('retries each failed use, however many others still fail', async () => {
     const region = await Region.indexed(320);
     region.fails = () => failure(403, 'KeyVaultAccessForbidden');
     region.rotate();
@@ -98,7 +98,7 @@ it("A list that finds accounts that Storage has refreshed uses none of the hour'
   expect(usage?.['westeurope writes'] ?? []).toEqual([]);
 });
 
-it('1,000 uses for which a dead worker may have sent a PATCH are all read, and that ends', {
+it('1,000 uses for which a dead worker may have sent a PATCH are all read, and that work ends', {
   timeout: 60_000,
 }, async () => {
   const region = await Region.indexed(1, (one) => one.addScopes(1_000));

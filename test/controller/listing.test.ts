@@ -186,7 +186,7 @@ describe('A list of a subscription', () => {
   });
 });
 
-it('A list that Azure refuses for lack of a role is tried again within minutes, and hourly after eight tries', async () => {
+it('A list that Azure refuses for lack of a role is retried within minutes, and hourly after eight attempts', async () => {
   const fleet = new Fleet();
   const denied = Object.assign(new Error('denied'), { statusCode: 403, code: 'AuthorizationFailed' });
   const list = async function* () {
@@ -323,7 +323,7 @@ describe('Scopes', () => {
 });
 
 describe('reconcileKey', () => {
-  it('leaves an item of an event to the event when the drift check asks for the same key', async () => {
+  it('leaves an item of an event unchanged when the drift check asks for the same key', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const now = new Date(fleet.clock);
     const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
@@ -340,7 +340,7 @@ describe('reconcileKey', () => {
     expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
   });
 
-  it('has an event move what the drift check was not to move', async () => {
+  it('lets an event move a use that the drift check must not move', async () => {
     const fleet = await Fleet.listed(account('st1'));
 
     fleet.items.clear();
@@ -374,7 +374,7 @@ describe('reconcileKey', () => {
     expect(fleet.items.all).toMatchObject(byEvent);
   });
 
-  it('has the rollout of an event go on as its own when a late item of the first start comes between', async () => {
+  it('keeps the rollout of an event when a late item of the first start arrives', async () => {
     const fleet = new Fleet();
     const other = '22222222-2222-4222-8222-222222222222';
     const st2 = account('st2');
@@ -441,7 +441,7 @@ describe('reconcileKey', () => {
     expect(moved).toEqual(['st1 newest', 'st2 newest']);
   });
 
-  it('finds the end of a pause by itself, and has what waits moved then', async () => {
+  it('detects the end of a pause itself, and requests the deferred moves', async () => {
     const fleet = await Fleet.listed(account('st1'));
 
     fleet.items.clear();
@@ -468,7 +468,7 @@ describe('reconcileKey', () => {
     expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, due: now }]);
   });
 
-  it('counts no use of a subscription that the app does not look after', async () => {
+  it('counts no use of a subscription that the app does not manage', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
     const inSight = async () => ['22222222-2222-4222-8222-222222222222'];
@@ -477,7 +477,7 @@ describe('reconcileKey', () => {
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
   });
 
-  it('waits for a first list whose pass ended before its turn', async () => {
+  it('waits for a first list whose pass ended before it began', async () => {
     const fleet = await Fleet.listed();
     const ports = { ...fleet.ports(), fleet: { ...fleet.ports().fleet, listings: async () => new Map() } };
     await reconcileKey(KEY, CAUSE, ports);
@@ -563,7 +563,7 @@ it('A move is recorded once when an item has its use read again before the recor
   expect(gets()).toBe(2);
 });
 
-it('records a move to another key that an earlier list has shown, and no read', async () => {
+it('records a move to another key that an earlier list has shown, without a read', async () => {
   const fleet = await Fleet.listed(account('st1'));
 
   fleet.add(account('st1', { keyName: 'other-key' }));

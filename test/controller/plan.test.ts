@@ -21,7 +21,7 @@ describe('planKeyUse', () => {
   const two = [keyVersion(1), keyVersion(2)];
 
   it.each([
-    ['moves a pinned one to the newest', use(1), two, versionName(2)],
+    ['moves a pinned use to the newest version', use(1), two, versionName(2)],
     [
       'moves a pinned one off a disabled version',
       use(1),

@@ -12,7 +12,7 @@ const START = new Date('2026-11-29T12:00:00.000Z');
 const NOW = new Date(START.getTime() + 600_000);
 const CAUSE = { by: 'takeover', ref: '', since: START.toISOString() };
 
-it('An order has a gap until what a worker that died had in flight is verified', async () => {
+it('An order has a gap until the in-flight writes of a worker that died are verified', async () => {
   const items = new MemoryWorkItems();
   const fleet = createFleetIndex(new MemoryFleetTable().port());
 

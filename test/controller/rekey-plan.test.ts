@@ -23,12 +23,12 @@ const revoked = (n: number): KeyVersion =>
   });
 
 describe('A use that a standing order moves to another key', () => {
-  it('is pinned to the newest usable version of that key when it was pinned', () => {
+  it('is pinned to the newest usable version of that key if it was pinned', () => {
     const to = [keyVersion(51), keyVersion(52)];
     expect(plan(versionName(1), [keyVersion(1)], to)).toMatchObject({ write: true, pin: versionName(52), to: OTHER });
   });
 
-  it("gets Key Vault's own spelling of that key, whatever the spelling of the order", () => {
+  it("gets Key Vault's own spelling of that key, whatever spelling the order has", () => {
     const to = [keyVersion(51, { keyName: 'New-Key' })];
     expect(plan('x', [keyVersion(1)], to)).toMatchObject({ to: { name: 'New-Key', id: OTHER.id } });
   });

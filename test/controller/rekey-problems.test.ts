@@ -60,7 +60,7 @@ describe('The check of a re-key', () => {
     ]);
   });
 
-  it('rejects a key that blocks, and a vault or a key that does not fit', async () => {
+  it('rejects a blocked key, and a vault or a key that does not fit', async () => {
     const versions = new Map([[KEY.id, [keyVersion(1)]]]);
     const keys = { listVersions: async ({ id }: ManagedKey) => versions.get(id) ?? Promise.reject(new Error('no')) };
     const settings = { vaults: new ManagedVaults([VAULT]) };
@@ -102,7 +102,7 @@ describe('The check of a re-key', () => {
   });
 
   it.each<[string, Partial<VaultNetwork>, string[], number]>([
-    ['lets in everybody', {}, [], 0],
+    ['admits all callers', {}, [], 0],
     ['denies others, trusted services apart', { allowsOthers: false, allowsTrustedServices: true }, [], 0],
     ['is off, trusted services apart', { publicAccess: 'disabled', allowsTrustedServices: true }, [], 0],
     ['denies others', { allowsOthers: false }, ['VaultUnreachable'], 0],

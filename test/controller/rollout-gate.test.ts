@@ -40,7 +40,7 @@ function gateOf(read: (seconds: number) => StandingOrders) {
   };
 }
 
-it('A use does not move once the orders could not be read for 30 seconds, and moves when they can be', async () => {
+it('A use does not move once the orders could not be read for 30 seconds, and moves when they are read again', async () => {
   const reasonAfter = gateOf((seconds) => {
     if (seconds > 0 && seconds < 50) throw new Error('The storage of the app is away.');
     return NO_ORDERS;

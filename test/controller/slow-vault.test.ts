@@ -58,7 +58,7 @@ describe('A vault that hangs', () => {
     expect(Math.max(...passSeconds(region))).toBeLessThan(240);
   });
 
-  it('keeps no event waiting', async () => {
+  it('delays no event', async () => {
     const region = await rotateBoth();
     region.hangs = (key) => key === OTHER;
     const begun = region.clock;

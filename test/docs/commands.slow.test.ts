@@ -65,7 +65,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it.each(PAGES)('the commands of %s work as they stand', async (page) => {
+it.each(PAGES)('the commands of %s work as printed', async (page) => {
   const script = commandsOf(page)
     .filter(({ notRun }) => notRun === undefined)
     .map((block) => block.text)
@@ -94,7 +94,7 @@ it.each(PAGES)('the commands of %s work as they stand', async (page) => {
   });
 });
 
-it('a block that no test runs says why, in words', () => {
+it('a code block that no test runs states the reason in words', () => {
   const reasons = COMMAND_PAGES.flatMap((page) => commandsOf(page).flatMap(({ notRun }) => notRun ?? []));
   expect(reasons.filter((reason) => reason.split(' ').length < 3)).toEqual([]);
 });

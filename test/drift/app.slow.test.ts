@@ -22,7 +22,7 @@ async function checkDrift(): Promise<void> {
   expect(answer.status).toBe(202);
 }
 
-it('without any event, a rotated key reaches every pinned account, and nothing fails on the way', async () => {
+it('without any event, a rotated key reaches every pinned account, and no step fails', async () => {
   const keys = outsider(app.azure).keys('kv-files');
   const { properties } = await keys.rotateKey('files-key');
   const accounts = [...app.azure.world.storageAccounts.values()].filter(({ name }) => /^stfiles0[1-6]$/.test(name));
@@ -70,13 +70,13 @@ describe('the drift calls', () => {
   });
 });
 
-describe('GET /api/fleet, in a host that joins the values of a parameter', () => {
+describe('GET /api/fleet, in a host that joins repeated parameters', () => {
   const fleet = async (query: string) => {
     const answer = await app.call('revoker', 'GET', `/fleet?${query}`);
     return { status: answer.status, ...((await answer.json()) as Partial<FleetListAnswer>) };
   };
 
-  it('takes several values of a filter, on the pages behind the first too', async () => {
+  it('accepts several values of a filter, on later pages too', async () => {
     const query = 'key=archive-key&key=records-key&health=Serving&health=Stale&top=3';
     const first = await fleet(query);
     expect({ ...first, value: first.value?.map(({ name }) => name) }).toMatchObject({

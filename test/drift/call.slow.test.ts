@@ -23,11 +23,11 @@ async function asked(id: string): Promise<{ status: number | undefined; reason?:
 }
 
 function check(id: string, change: Partial<RunningCheck> = {}): RunningCheck {
-  return { id, startedOn: wire.azure.clock.now().toISOString(), by: 'operator', caller: 'somebody', ...change };
+  return { id, startedOn: wire.azure.clock.now().toISOString(), by: 'operator', caller: 'other-operator', ...change };
 }
 
-describe('a check that takes longer than its caller waits', () => {
-  it('answers 202 with where the report will be, goes on, and is there in the end', async () => {
+describe('a drift check that takes longer than its caller waits', () => {
+  it('is answered 202 with the address of its report, and completes there', async () => {
     const services = wire.services();
     const answer = await startDriftCheck({ id: 'slow', caller: 'operator' }, services, wire.log, 0);
 
@@ -49,7 +49,7 @@ describe('a check that takes longer than its caller waits', () => {
     });
   });
 
-  it('is joined by a call that comes meanwhile: one check runs, and both get its report', async () => {
+  it('is joined by a later call: one check runs, and both callers get its report', async () => {
     const services = wire.services();
     const ids: string[] = [];
     const counted = {
@@ -70,7 +70,7 @@ describe('a check that takes longer than its caller waits', () => {
     expect(ids).toEqual(['first']);
   });
 
-  it('is under way for every instance, since when and by whom, as long as it can be', async () => {
+  it('is shown as running by every instance, with start and caller, for as long as it can take', async () => {
     const begun = check('elsewhere');
     await wire.services().driftStorage.begin(begun);
     const answer = await showReport('elsewhere', wire.services());
@@ -80,7 +80,7 @@ describe('a check that takes longer than its caller waits', () => {
     expect(await asked('elsewhere')).toEqual({ status: 202 });
   });
 
-  it('is lost after the longest time that one can take, and says to start another', async () => {
+  it('is reported as lost after its time limit, with the advice to start another', async () => {
     await wire.services().driftStorage.begin(check('killed'));
     wire.azure.clock.advance(LONGEST_MINUTES.operator * MINUTE_MS + 1);
 
@@ -99,7 +99,7 @@ describe('a check that takes longer than its caller waits', () => {
     expect(await asked('killed')).toMatchObject({ status: 404, reason: 'NoDriftReport' });
   });
 
-  it('is lost at once when it is known that no report will come', async () => {
+  it('is reported as lost at once when it is known that no report will come', async () => {
     const services = wire.services({ CMK_AUTOFIX: 'none' });
     const { driftStorage } = services;
     const full = async (): Promise<never> => {
@@ -115,7 +115,7 @@ describe('a check that takes longer than its caller waits', () => {
     const unforeseen = {
       ...services,
       get settings(): never {
-        throw new TypeError('Nobody foresaw this.');
+        throw new TypeError('An unforeseen error.');
       },
     };
 
@@ -124,8 +124,11 @@ describe('a check that takes longer than its caller waits', () => {
   });
 });
 
-describe('a report that there is not', () => {
-  it.each(['no-such-report', '../reports/x', 'a/b', '%2e%2e', 'x'.repeat(101), ''])('%j is not found', async (id) => {
-    expect(await asked(id)).toMatchObject({ status: 404, reason: 'NoDriftReport' });
-  });
+describe('an unknown report', () => {
+  it.each(['no-such-report', '../reports/x', 'a/b', '%2e%2e', 'x'.repeat(101), ''])(
+    '%j is answered 404',
+    async (id) => {
+      expect(await asked(id)).toMatchObject({ status: 404, reason: 'NoDriftReport' });
+    },
+  );
 });

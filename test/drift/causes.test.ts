@@ -15,7 +15,7 @@ const many = (number: number, change: Partial<Finding> = {}): Finding[] =>
 const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 
 describe('the causes of findings', () => {
-  it('are what one act each would mend, with the number of resources and the first of them', () => {
+  it('group what one repair would fix, with the number of resources and the first of them', () => {
     const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }));
     expect(others).toEqual([]);
 
@@ -39,7 +39,7 @@ describe('the causes of findings', () => {
     expect(causesOf(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
   });
 
-  it('come worst first, and of these the one with the most findings; exempt ones last', () => {
+  it('are sorted by severity, then by number of findings; exempt ones come last', () => {
     const findings = [
       finding({ id: 'f1', cause: of('one') }),
       finding({ id: 'f2', cause: of('two') }),
@@ -66,7 +66,7 @@ describe('the causes of findings', () => {
     ]);
   });
 
-  it('say it in the words of what is behind the findings', () => {
+  it('are worded by the state that causes the findings', () => {
     const cause = of('key', 'RevocationOpen');
     const findings = [
       finding({ id: 'f1', reason: 'KeyDisabled', is: 'Its version is disabled.', cause }),
@@ -75,7 +75,7 @@ describe('the causes of findings', () => {
     expect(causesOf(findings)).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
   });
 
-  it('count every finding once, whatever they are', () => {
+  it('include every finding exactly once', () => {
     const some = fc.record({ cause: fc.constantFrom('a', 'b', 'c'), resource: fc.nat(5), exempt: fc.boolean() });
     fc.assert(
       fc.property(fc.array(some), (drawn) => {
@@ -96,8 +96,8 @@ describe('the causes of findings', () => {
   });
 });
 
-describe('a report as it is published', () => {
-  it('of 10,000 findings of one cause is small', () => {
+describe('a published report', () => {
+  it('of 10,000 findings with one cause is small', () => {
     const findings = many(10_000, { command: 'az role assignment create …', is: 'No role. '.repeat(40) });
     const fixes = findings.map(({ id, reason, resource }) => ({
       finding: id,
@@ -119,7 +119,7 @@ describe('a report as it is published', () => {
     expect(shorten({ ...short, unseen: [] })).toEqual(short);
   });
 
-  it('has all the findings of small causes, and a sample of each of many', () => {
+  it('has all findings of small causes, and a sample of each large one', () => {
     expect(shorten(report({ findings: many(20) })).findings).toHaveLength(20);
     expect(shorten(report({ findings: many(21) })).findings).toHaveLength(5);
     const findings = Array.from({ length: 100 }, (_, n) => many(20, { cause: of(`c${n}`) })).flat();

@@ -18,7 +18,7 @@ import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
 import { commandOf, kindOf, PRINTED } from './printed-commands.ts';
 
-// Each drift is made as somebody from outside would make it: with the plain SDK and an owner's sign-in.
+// Each drift is made as an outsider would make it: with the plain SDK and an owner's sign-in.
 const wire = useWire();
 const HOUR_MS = 3_600_000;
 const RG_KEYS = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys`;
@@ -96,12 +96,12 @@ function when(
 }
 
 const cases: readonly Case[] = [
-  when('StaleKeyVersion', 'somebody pins an account back to an old version', 'cmk account pin', async () => {
+  when('StaleKeyVersion', 'an operator pins an account back to an old version', 'cmk account pin', async () => {
     const { key, account } = pinnedAccount();
     await pinBack(account, key);
     return account.id;
   }),
-  when('LaggingAutomaticVersion', 'Storage does not look for a day', undefined, async () => {
+  when('LaggingAutomaticVersion', 'Storage does not refresh an automatic account for a day', undefined, async () => {
     world().settings.automaticCheckMs = 1_000 * HOUR_MS;
     const key = new TestKey(world());
     const account = key.account('automatic');
@@ -109,14 +109,14 @@ const cases: readonly Case[] = [
     wire.azure.clock.advance(25 * HOUR_MS);
     return account.id;
   }),
-  when('ScopeNotCustomerManaged', 'a scope is made without the key that is required', undefined, async () => {
+  when('ScopeNotCustomerManaged', 'a scope is created without the required key', undefined, async () => {
     const { account } = pinnedAccount();
     const { encryptionScopes } = them().storage;
     await encryptionScopes.put('rg-files', account.name, 'scope1', { source: 'Microsoft.Storage' });
     const report = () => check({ ...noFix, CMK_REQUIRE: account.id });
     return { resource: `${account.id}/encryptionScopes/scope1`, report };
   }),
-  when('OtherResourceStale', 'nobody moves a server that names an old version', undefined, async () => {
+  when('OtherResourceStale', 'a server keeps an old version', undefined, async () => {
     const key = new TestKey(world());
     const server = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
       keyId: key.id(key.first),
@@ -125,7 +125,7 @@ const cases: readonly Case[] = [
     wire.azure.clock.advance(25 * HOUR_MS);
     return server.id;
   }),
-  when('KeyDisabled', 'somebody disables the version in use', undefined, async () => {
+  when('KeyDisabled', 'an operator disables the version in use', undefined, async () => {
     const { key, newer, account } = pinnedAccount();
     await change(key, newer, { enabled: false });
     return account.id;
@@ -141,14 +141,14 @@ const cases: readonly Case[] = [
     await change(key, newer, { expiresOn: hoursAgo(1) });
     return account.id;
   }),
-  when('KeyExpired', 'the version in use expires, and there is a newer one', 'cmk account pin', async () => {
+  when('KeyExpired', 'the version in use expires, and a newer one exists', 'cmk account pin', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     await change(key, key.first, { expiresOn: hoursAgo(1) });
     key.add();
     return account.id;
   }),
-  when('KeyDeleted', 'somebody deletes the key', 'az keyvault key recover', async () => {
+  when('KeyDeleted', 'an operator deletes the key', 'az keyvault key recover', async () => {
     const { key, account } = pinnedAccount();
     await them().keys('kv-files').beginDeleteKey(key.name);
     return account.id;
@@ -160,18 +160,18 @@ const cases: readonly Case[] = [
     await them().vaults.vaults.delete('rg-keys', vault.name);
     return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: vault.id }) };
   }),
-  when('KeyDeleted', 'the key was purged and made anew', undefined, async () => {
+  when('KeyDeleted', 'the key was purged and created again', undefined, async () => {
     const { key, account } = pinnedAccount();
     key.vault.keys.delete(key.name);
     await them().keys('kv-files').createRsaKey(key.name);
     return account.id;
   }),
-  when('IdentityMissing', 'somebody takes the identity off the account', 'cmk account enable', async () => {
+  when('IdentityMissing', 'an operator removes the identity of the account', 'cmk account enable', async () => {
     const { account } = pinnedAccount();
     await them().storage.storageAccounts.update('rg-files', account.name, { identity: { type: 'None' } });
     return account.id;
   }),
-  when('IdentityWithoutRole', 'the role is taken away', 'az role assignment create', async () => {
+  when('IdentityWithoutRole', 'an operator deletes the role assignment', 'az role assignment create', async () => {
     const identity = newIdentity();
     const vault = vaultNamed(world(), 'kv-files');
 
@@ -186,7 +186,7 @@ const cases: readonly Case[] = [
 
     return account.id;
   }),
-  when('VersionReverted', 'an account that was on a newer version is pinned back', 'cmk account pin', async () => {
+  when('VersionReverted', 'an account on a newer version is pinned back', 'cmk account pin', async () => {
     const { key, account } = pinnedAccount();
     await check();
     wire.records.length = 0;
@@ -214,7 +214,7 @@ const cases: readonly Case[] = [
     await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
     return account.id;
   }),
-  when('RoleExpires', 'somebody gives an identity its role for ten days', undefined, async () => {
+  when('RoleExpires', 'an identity has its role for ten days only', undefined, async () => {
     const identity = newIdentity();
     const vault = vaultNamed(world(), 'kv-files').id.slice(1);
     const { roleAssignmentScheduleRequests, roleDefinitions } = them().roles;
@@ -232,25 +232,30 @@ const cases: readonly Case[] = [
 
     return account.id;
   }),
-  when('TenantMismatch', 'the vault trusts the tenant before a move', undefined, async () => {
+  when('TenantMismatch', 'the vault trusts the tenant that it was moved from', undefined, async () => {
     const { account } = pinnedAccount();
     await withVault({ tenantId: '99999999-9999-4999-8999-999999999999' });
     return account.id;
   }),
-  when('KeyOperationsMissing', 'unwrapKey is taken away', 'az keyvault key set-attributes', async () => {
-    const key = new TestKey(world());
-    await change(key, key.first, { keyOps: ['wrapKey', 'sign'] });
-    return key.id();
-  }),
-  when('VaultUnreachable', 'somebody closes the firewall of a vault to trusted services', 'az keyvault update', () =>
+  when(
+    'KeyOperationsMissing',
+    'an operator removes unwrapKey from the key',
+    'az keyvault key set-attributes',
+    async () => {
+      const key = new TestKey(world());
+      await change(key, key.first, { keyOps: ['wrapKey', 'sign'] });
+      return key.id();
+    },
+  ),
+  when('VaultUnreachable', 'an operator closes the firewall of a vault to trusted services', 'az keyvault update', () =>
     withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }),
   ),
-  when('AuditLogOff', 'somebody deletes the diagnostic setting of a vault', undefined, async () => {
+  when('AuditLogOff', 'an operator deletes the diagnostic setting of a vault', undefined, async () => {
     const { id } = vaultNamed(world(), 'kv-records');
     await them().arm('DELETE', `${id}/providers/Microsoft.Insights/diagnosticSettings/cmk-autopilot`);
     return id;
   }),
-  when('VaultNotLocked', 'somebody takes the lock of a vault away', 'az lock create', async () => {
+  when('VaultNotLocked', 'an operator removes the lock of a vault', 'az lock create', async () => {
     const { id } = vaultNamed(world(), 'kv-records');
     const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
     await them().arm('PUT', lock, { properties: { level: 'CanNotDelete' } });
@@ -260,7 +265,7 @@ const cases: readonly Case[] = [
     wire.records.length = 0;
     return id;
   }),
-  when('KeyTooOld', 'nobody rotates the key', 'cmk key rotate', async () => {
+  when('KeyTooOld', 'no rotation happens', 'cmk key rotate', async () => {
     const key = new TestKey(world());
     Object.assign(key.first, { created: key.first.created - 731 * 24 * 3_600 });
     return key.id();
@@ -271,7 +276,7 @@ const cases: readonly Case[] = [
     await change(key, key.first, { expiresOn });
     return key.id();
   }),
-  when('RotationStuck', 'nobody moves an account for twenty minutes', undefined, async () => {
+  when('RotationStuck', 'an account does not move for twenty minutes', undefined, async () => {
     const key = new TestKey(world());
 
     key.account('pinned');
@@ -324,7 +329,7 @@ const cases: readonly Case[] = [
     const key = await revokedKey();
     return key.id();
   }),
-  when('RetirableVersion', 'everybody has moved on for a day', 'cmk key retire', async () => {
+  when('RetirableVersion', 'every account is off the version for a day', 'cmk key retire', async () => {
     const { key } = pinnedAccount();
     wire.azure.clock.advance(25 * HOUR_MS);
     return key.id(key.first);
@@ -354,7 +359,7 @@ const cases: readonly Case[] = [
     await them().vaults.vaults.delete('rg-keys', name);
     return { resource: id, report: () => check({ ...noFix, CMK_VAULTS: id }) };
   }),
-  when('PurgeProtectionOff', 'somebody makes a vault without purge protection', 'az keyvault update', async () => {
+  when('PurgeProtectionOff', 'an operator creates a vault without purge protection', 'az keyvault update', async () => {
     const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
 
     await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
@@ -368,7 +373,7 @@ const cases: readonly Case[] = [
 
     return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
   }),
-  when('EventSubscriptionMissing', 'somebody deletes an event subscription', 'cmk admin ensure-events', async () => {
+  when('EventSubscriptionMissing', 'an operator deletes an event subscription', 'cmk admin ensure-events', async () => {
     const { id } = vaultNamed(world(), 'kv-records');
     await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
     return id;
@@ -378,7 +383,7 @@ const cases: readonly Case[] = [
     await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-resourceChanged');
     return id;
   }),
-  when('EventSubscriptionMisaimed', 'it aims at another app', 'cmk admin ensure-events', async () => {
+  when('EventSubscriptionMisaimed', 'it targets another app', 'cmk admin ensure-events', async () => {
     const { id } = vaultNamed(world(), 'kv-records');
     const other = `${RG_KEYS}/providers/Microsoft.Web/sites/func-other`;
     deployCode(world(), other);
@@ -387,7 +392,7 @@ const cases: readonly Case[] = [
     });
     return `${id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-keyNearExpiry`;
   }),
-  when('EventDeliveryFailing', 'Event Grid gives up on an event', undefined, async () => {
+  when('EventDeliveryFailing', 'Event Grid fails to deliver an event', undefined, async () => {
     const { id } = vaultNamed(world(), 'kv-files');
     const event = {
       source: id,
@@ -411,7 +416,7 @@ const cases: readonly Case[] = [
     };
     return { resource: account.id, report: () => check(noFix, own) };
   }),
-  when('PoisonMessages', 'work could not be done', undefined, async () => {
+  when('PoisonMessages', 'work fails for good', undefined, async () => {
     await wire.queues.getQueueClient('fleet-work-poison').sendMessage('{}');
     return 'fleet-work-poison';
   }),

@@ -60,7 +60,7 @@ describe('The drift check', () => {
     await rows.drop([use]);
   });
 
-  it('drops no rollout that another decision changed meanwhile', async () => {
+  it('drops no rollout that another decision changed in the meantime', async () => {
     const { drop: dropRow } = rollouts;
     rollouts = {
       ...rollouts,

@@ -38,7 +38,7 @@ async function newestFile() {
 }
 
 describe('the drift check', () => {
-  it('verifies what was appended since the last one, and says in the log up to where', async () => {
+  it('verifies the records since the last check, and logs how far it came', async () => {
     await revoke();
     const first = await check();
     expect(broken(first)).toEqual([]);
@@ -50,7 +50,7 @@ describe('the drift check', () => {
     expect((await check()).trailEnd?.seq).toBeGreaterThan(seq);
   });
 
-  it('finds what was done to the trail since, raises an alert, and goes on from where it was right', async () => {
+  it('reports tampering since the last check, raises an alert, and continues behind the last valid record', async () => {
     await revoke();
 
     const { trailEnd } = await check();

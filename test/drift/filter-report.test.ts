@@ -25,8 +25,8 @@ const whole = report({
 });
 const ids = (filter: Parameters<typeof filterReport>[1]) => filterReport(whole, filter).findings.map(({ id }) => id);
 
-describe('the findings that a filter means', () => {
-  it('are all of them without one', () => {
+describe('the findings that match a filter', () => {
+  it('are all of them without a filter', () => {
     expect(filterReport(whole, { key: undefined, cause: [] })).toBe(whole);
   });
 
@@ -42,11 +42,11 @@ describe('the findings that a filter means', () => {
     [{ cause: ['KeyDisabled'] }, ['scoped']],
     [{ cause: ['kv-other/other-key', 'c3'] }, ['scoped', 'ofKey']],
     [{ cause: ['RevocationOpen'], key: [KEY.name] }, []],
-  ])('%j', (filter, expected) => {
+  ])('are those with %j', (filter, expected) => {
     expect(ids(filter)).toEqual(expected);
   });
 
-  it('have their own causes, fixes and numbers', () => {
+  it('have their own causes, fixes and counts', () => {
     const { causes, fixes, counts } = filterReport(whole, { cause: ['RevocationOpen'] });
     expect(causes).toMatchObject([{ id: 'c2', findings: 1 }]);
     expect(fixes).toEqual([]);

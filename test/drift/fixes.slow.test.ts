@@ -60,7 +60,7 @@ const subscriptionsOf = async (vault: string): Promise<string[]> => {
 const BY_DRIFT = { by: 'drift' };
 
 describe('a stale pin', () => {
-  it('becomes work items, even where nothing is set: a lost event must not make a difference', async () => {
+  it('becomes work items in the default settings, so that a lost event makes no difference', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
 
@@ -84,7 +84,7 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('is moved where the index has the account on the newest version already', async () => {
+  it('is moved even if the index has the account on the newest version', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
 
@@ -147,7 +147,7 @@ describe('an encryption scope that was created after the scopes of its account w
     expect(versionOf(account)).toBeDefined();
   });
 
-  it('is in the index once its event was checked', async () => {
+  it('is in the index once its event is handled', async () => {
     const { key, account, resource } = await createStaleScope();
     const services = wire.services({ CMK_AUTOFIX: 'none' });
     const on = services.now().toISOString();
@@ -165,7 +165,7 @@ describe('an encryption scope that was created after the scopes of its account w
 });
 
 describe('event subscriptions', () => {
-  it('that a vault lost when it was deleted and recovered are made again, and a second check has nothing to say', async () => {
+  it('of a vault that was deleted and recovered are created again, and a second check finds nothing', async () => {
     const { vaults } = them().vaults;
 
     await vaults.delete('rg-keys', 'kv-records');
@@ -194,7 +194,7 @@ describe('event subscriptions', () => {
     expect(second.fixes).toEqual([]);
   });
 
-  it('that were changed are put right under their own name; one that aims elsewhere is left, and ours put beside it', async () => {
+  it("that were changed are repaired under their own name; one with another target stays, and the app's is created beside it", async () => {
     const vault = vaultNamed(world(), 'kv-files').id.slice(1);
     const { eventSubscriptions } = them().events;
 
@@ -236,7 +236,7 @@ async function rotate(): Promise<void> {
   }
 }
 
-it('a key near its expiry whose event was lost is put to work, even where nothing is set, and rotated once', async () => {
+it('a key near its expiry whose event was lost is rotated once in the default settings', async () => {
   const key = new TestKey(world());
 
   key.account('automatic');
@@ -254,7 +254,7 @@ it('a key near its expiry whose event was lost is put to work, even where nothin
   expect(fixes(await check(null))).toEqual([]);
 });
 
-it('two checks at the same time do no harm', async () => {
+it('two simultaneous checks do no harm', async () => {
   const key = new TestKey(world());
   const account = key.account('pinned');
 
@@ -286,7 +286,7 @@ it('two checks at the same time do no harm', async () => {
   expect((await driftStorage.history()).length).toBeGreaterThanOrEqual(4);
 });
 
-it('a finding that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
+it('a version that appeared while the key is revoked has the key reconciled in any settings', async () => {
   const { revokeKey } = await import('../../src/revocation/revoke.ts');
   const key = new TestKey(world());
   const services = wire.services();

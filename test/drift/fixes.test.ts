@@ -95,14 +95,14 @@ async function fixed(
 const nameOf = ({ subscription, kind, about, fresh }: NewWorkItem) =>
   `${subscription} ${kind} ${about}${fresh ? ' fresh' : ''}`;
 
-describe('a fix', () => {
+describe('an automatic fix', () => {
   const moved = [
     `${account().subscriptionId} key ${KEY.id}`,
     `read items of ${account().subscriptionId}`,
     `reconcile ${KEY.id}`,
   ];
 
-  it('is made of what CMK_AUTOFIX names and no exemption has', async () => {
+  it('is made for the reasons of CMK_AUTOFIX that have no exemption', async () => {
     const outcomes = ['enqueued', 'enqueued'];
     expect(await fixed([OF_ACCOUNT, OF_KEY])).toMatchObject({ done: [...moved, 'rotate'], outcomes });
     expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toMatchObject({
@@ -118,7 +118,7 @@ describe('a fix', () => {
     expect(await fixed(findings)).toMatchObject({ done: moved, outcomes: Array(50).fill('enqueued') });
   });
 
-  it('of a scope has every use of its key read: no list shows where the index is wrong about it', async () => {
+  it('of a scope has every use of its key read, as no list shows where the index is wrong', async () => {
     const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: scopeResource(account().id, 'scope1') };
     const [item, ...rest] = moved;
     for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]]) {
@@ -141,12 +141,12 @@ describe('a fix', () => {
     expect((await fixed([OF_ACCOUNT, retirable(1)])).logged).toEqual(['DriftFixed']);
   });
 
-  it('waits while its key is paused, whatever it would do', async () => {
+  it('waits while its key is paused, whatever kind it is', async () => {
     const all = [OF_ACCOUNT, OF_KEY, retirable(1)];
     expect(await fixed(all, { paused: true })).toMatchObject({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
   });
 
-  it('that fails keeps no other from being made', async () => {
+  it('that fails prevents no other', async () => {
     const putNew = () => Promise.reject(new Error('table down'));
     expect(await fixed([OF_ACCOUNT, OF_KEY], { putNew })).toMatchObject({
       done: ['rotate'],
@@ -154,12 +154,12 @@ describe('a fix', () => {
     });
   });
 
-  it('retires so many versions in one check, and leaves the others to the next', async () => {
+  it('retires a limited number of versions in one check, and the others in the next', async () => {
     const many = Array.from({ length: 20 }, (_, n) => retirable(n));
     expect((await fixed([OF_ACCOUNT, ...many])).outcomes).toEqual(['enqueued', ...Array(8).fill('done')]);
   });
 
-  it('retires a version in its turn, however many before it stay in use', async () => {
+  it('retires a version even if many before it stay in use', async () => {
     const kept = Array.from({ length: 8 }, (_, n) => retirable(n, HELD.id));
     const outcomesOf = async (round: number) =>
       (await fixed([...kept, retirable(1)], { round })).outcomes.filter((outcome) => outcome !== 'waiting');
@@ -167,7 +167,7 @@ describe('a fix', () => {
   });
 });
 
-describe('an event subscription that Azure does not let the app make', () => {
+describe('an event subscription that Azure refuses', () => {
   const vaultId = KEY.vault.id;
   const storage = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stcmk';
 
@@ -206,7 +206,7 @@ describe('an event subscription that Azure does not let the app make', () => {
     return { fix: fix_, records: log.records };
   }
 
-  it('for want of a right on the dead-letter destination names that right and its parameter, in the report and the log', async () => {
+  it('for lack of a right on the dead-letter destination names that right and its parameter, in report and log', async () => {
     const right = 'Microsoft.Storage/storageAccounts/blobServices/containers/write';
     const { fix: made, records } = await refusedWith(
       'LinkedAuthorizationFailed',
@@ -218,7 +218,7 @@ describe('an event subscription that Azure does not let the app make', () => {
     expect(records).toMatchObject([{ reason: 'DriftFixFailed', message: expect.stringContaining(right) }]);
   });
 
-  it('for want of a right on its function, or on the topic, names allowEventRepair', async () => {
+  it('for lack of a right on its function, or on the topic, names allowEventRepair', async () => {
     const linked = await refusedWith(
       'LinkedAuthorizationFailed',
       `The client has permission …; however, it does not have permission to perform action 'Microsoft.Web/sites/functions/write' on the linked scope(s) '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func' or the linked scope(s) are invalid.`,
@@ -232,7 +232,7 @@ describe('an event subscription that Azure does not let the app make', () => {
     expect(plain.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
   });
 
-  it('for another reason says what Azure says', async () => {
+  it('for another reason reports the message of Azure', async () => {
     const { fix: made } = await refusedWith('Forbidden', 'no');
     expect(made?.detail).toBe('403 Forbidden: no');
   });

@@ -3,7 +3,7 @@ import type { KeySubject } from '../../src/drift/checks/subjects.ts';
 import { gatherOthers } from '../../src/drift/gather/gather.ts';
 import { KEY, versionName } from '../support/keys.ts';
 
-it('storage accounts are others only in subscriptions that are not looked after', async () => {
+it('storage accounts count as other resources only in subscriptions that are not managed', async () => {
   const subject = { key: KEY } as KeySubject;
   const properties = { keyId: `${KEY.vault.uri}/keys/${KEY.name.toUpperCase()}/${versionName(1)}` };
   const resourceGraph = {

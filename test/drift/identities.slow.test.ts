@@ -8,7 +8,7 @@ import { group, TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
 
-// Identities that accounts reach their keys with, as somebody from outside makes and deletes them.
+// Identities that accounts reach their keys with, as an outsider creates and deletes them.
 const wire = useWire();
 const world = () => wire.azure.world;
 
@@ -47,8 +47,8 @@ function refuse(path: string, status = 403, code = 'AuthorizationFailed'): void 
 const listOf = (subscription: string) =>
   `^/subscriptions/${subscription}/providers/Microsoft.ManagedIdentity/userAssignedIdentities`;
 
-describe('an identity that was deleted', () => {
-  it('is an error of the account that still names it, and of no other', async () => {
+describe('a deleted identity', () => {
+  it('is an error of the account that still names it, and of no other account', async () => {
     const { identity, account } = accountWithIdentity();
     expect(reasonsAbout(await check(), account)).toEqual([]);
 
@@ -69,7 +69,7 @@ describe('an identity that was deleted', () => {
     );
   });
 
-  it('is the same finding when it was made again under its name, until the account has the new one', async () => {
+  it('stays a finding after it was created again under its name, until the account has the new one', async () => {
     const { identity, key, account } = accountWithIdentity();
 
     await remove(identity);
@@ -149,7 +149,7 @@ describe('an identity in a vault with access policies', () => {
 });
 
 describe('an identity that cannot be read', () => {
-  it('is not taken for a deleted one: it is told once, with the right that is missing', async () => {
+  it('is not reported as deleted, but once as unread, with the missing right', async () => {
     const { account } = accountWithIdentity();
 
     refuse('userAssignedIdentities');
@@ -169,7 +169,7 @@ describe('an identity that cannot be read', () => {
     ]);
   });
 
-  it('is asked for itself where the list of its subscription is refused', async () => {
+  it('is read by its own id where the list of its subscription is refused', async () => {
     const { identity, account } = accountWithIdentity();
     await remove(identity);
     refuse(listOf(SUBSCRIPTION_ID));

@@ -12,7 +12,7 @@ import { reconcileAll } from '../support/work-items.ts';
 
 const wire = useWire();
 
-it('a key that is revoked or restored is checked at once, with the accounts that use it, and no other', async () => {
+it('a key that is revoked or restored is checked at once, with its accounts, and no other key', async () => {
   const services = wire.services({ CMK_AUTOFIX: 'none' });
   const key = new TestKey(wire.azure.world);
   const other = new TestKey(wire.azure.world);

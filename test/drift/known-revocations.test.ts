@@ -66,10 +66,10 @@ function find(before: readonly KnownRevocation[], events: readonly KeyEvent[], .
   return { lost: subject.lostRevocation?.id, next: next.map(({ id }) => id) };
 }
 
-describe('a revocation of which no version has a record is found', () => {
+describe('a revocation whose record is on no version is found', () => {
   it.each<[string, KnownRevocation[], KeyEvent[]]>([
     ['by its audit record', [], [event('revoke', FIRST)]],
-    ['by what the check before knew', [knownAs(FIRST)], []],
+    ['by the report of the previous check', [knownAs(FIRST)], []],
     [
       'by its audit record, though it is incomplete: Key Vault answered for a version',
       [],
@@ -89,13 +89,13 @@ describe('a revocation of which no version has a record is found', () => {
     expect(find(before, events, bare())).toEqual({ lost: 'rev-1', next: ['rev-1'] });
   });
 
-  it('also beside the record of an older restore', () => {
+  it('beside the record of an older restore, too', () => {
     expect(find([], [event('revoke', SECOND)], closed(FIRST))).toEqual({ lost: 'rev-2', next: ['rev-2'] });
   });
 });
 
 describe('a revocation is not called lost', () => {
-  it('while a version has its record; the next check knows it by that alone', () => {
+  it('while a version has its record; the next check finds it by that record alone', () => {
     expect(find([], [], recorded(FIRST))).toEqual({ lost: undefined, next: ['rev-1'] });
     expect(find([knownAs(FIRST)], [], recorded(SECOND))).toEqual({ lost: undefined, next: ['rev-2'] });
   });
@@ -108,16 +108,16 @@ describe('a revocation is not called lost', () => {
     expect(find([], events, one)).toEqual({ lost: undefined, next: [] });
   });
 
-  it('when it failed at every version: no version had its record', () => {
+  it('if it failed at every version: no version had its record', () => {
     const failed = incomplete(FIRST, { carriers: [], versions: [reported(false)] });
     expect(find([], failed, bare())).toEqual({ lost: undefined, next: [] });
   });
 
-  it('when every version was created after it: another key of that name', () => {
+  it('if every version was created after it: it concerned another key of that name', () => {
     expect(find([knownAs(FIRST)], [], version(1))).toEqual({ lost: undefined, next: [] });
   });
 
-  it('when the versions could not be read, and the next check still knows it', () => {
+  it('if the versions could not be read, and the next check still knows it', () => {
     const subject = key({ versions: UNREAD });
     expect(findOpenRevocations([knownAs(FIRST)], [], [subject], NOW)).toEqual([knownAs(FIRST)]);
     expect(subject.lostRevocation).toBeUndefined();

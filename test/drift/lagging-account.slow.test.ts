@@ -12,7 +12,7 @@ const wire = useWire();
 const REASON = 'LaggingAutomaticVersion';
 const CAUSE = { by: 'event', ref: '', since: '' };
 
-it("The app asks Storage once to refresh an automatic account, and then leaves it to Storage's hourly check", async () => {
+it("the app asks Storage once to refresh an automatic account, and then waits for Storage's hourly check", async () => {
   Object.assign(wire.azure.world.settings, { automaticCheckMs: 1_000 * HOUR_MS, refreshAutomaticOnPatch: false });
 
   const services = wire.services({ CMK_AUTOFIX: REASON });

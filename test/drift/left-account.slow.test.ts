@@ -25,7 +25,7 @@ const left = ({ findings }: WholeReport) =>
     .map(({ resource }) => resource.split('/').at(-1));
 
 describe('an account that its owner puts on Microsoft-managed keys', () => {
-  it('is an error of the next check and of those after it, as nothing but its owner was asked', async () => {
+  it('is an error of the next check and of later ones, as only its owner can have meant it', async () => {
     await check();
     await them().update('rg-files', 'stfiles03', MICROSOFT);
 
@@ -43,7 +43,7 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
     expect(left(await check())).toEqual(['stfiles03']);
   });
 
-  it('is remembered while its subscription, or what is remembered, cannot be read', async () => {
+  it('stays in the report while its subscription, or the stored report, cannot be read', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account();
 
@@ -86,7 +86,7 @@ describe('cmk account disable', () => {
       disableAccount({ account, yes: true, confirm: async () => {}, reason: 'CHG-2', ...change }, operation),
     );
 
-  it('records that it is meant, beside the tags that are there, and the check goes by it', async () => {
+  it('adds a tag that the next check honours, beside the existing tags', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account('pinned', { tags: { team: 'files' } });
     await check();
@@ -95,7 +95,7 @@ describe('cmk account disable', () => {
     expect(left(await check())).not.toContain(account.name);
   });
 
-  it('refuses a tagged account, and changes nothing before somebody has agreed', async () => {
+  it('rejects a tagged account, and changes nothing before a confirmation', async () => {
     const key = new TestKey(wire.azure.world);
     const tagged = key.account('pinned', { tags: { 'cmk-key': `kv-files/${key.name}` } });
     const plain = key.account();

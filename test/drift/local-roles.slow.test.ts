@@ -17,7 +17,7 @@ import { useWire } from '../support/wire.ts';
 import { reconcileAll } from '../support/work-items.ts';
 import { outsider } from './outsider.ts';
 
-// The local roles of the sample fleet's Managed HSM, as somebody who looks after it takes them away and gives them.
+// The local roles of the sample fleet's Managed HSM, as its administrator removes and assigns them.
 const wire = useWire();
 const world = () => wire.azure.world;
 const ROLES = 'roleAssignments';
@@ -70,7 +70,7 @@ beforeEach(() => {
 });
 
 describe('an identity that loses its local role', () => {
-  it('is one cause with a command, and all is well once that was pasted', async () => {
+  it('is one cause with a command, and healthy once the command was run', async () => {
     const { principalId } = storageIdentity(world());
 
     expect(about(await check(), account())).toEqual([]);
@@ -103,7 +103,7 @@ describe('an identity that loses its local role', () => {
     expect(await verify()).toMatchObject({ state: 'ok' });
   });
 
-  it('is told from one that has it on the key alone, or by a custom role', async () => {
+  it('is distinguished from one that has it on the key alone, or by a custom role', async () => {
     const identity = addIdentity(world(), group(world()), 'id-hsm-key');
     const key = { vault: hsm(), keyName: 'key-alone', mode: 'pinned' } as const;
 
@@ -120,7 +120,7 @@ describe('an identity that loses its local role', () => {
 
     expect(about(await check(), user)).toEqual([]);
 
-    // Another key's: nobody is told of it by the lists at / and /keys.
+    // Another key's: the lists at / and /keys do not show it.
     hsm().local.roleAssignments.set(given.name, { ...given, scope: '/keys/vault-key' });
 
     const report = await check();
@@ -128,7 +128,7 @@ describe('an identity that loses its local role', () => {
   });
 });
 
-it('roles that cannot be read make the health unknown, with the right that the app lacks, and no account is said to have no access', async () => {
+it('unreadable roles make the health unknown, with the right that the app lacks, and no account loses access', async () => {
   await takeAway(storageIdentity(world()).principalId);
 
   const body = { error: { code: 'AccessDenied', message: 'Not authorized to access' } };
@@ -146,7 +146,7 @@ it('roles that cannot be read make the health unknown, with the right that the a
   expect(await verify()).toMatchObject({ state: 'unknown', detail: expect.stringContaining('AccessDenied') });
 });
 
-it('is told of the app itself, by the names that rights have in a Managed HSM', async () => {
+it('a missing local role of the app is reported by its name in a Managed HSM', async () => {
   const app = world().principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
   await takeAway(app);
   const missing = aboutHsm(await check()).filter(({ reason }) => reason === 'MissingPermission');

@@ -8,8 +8,8 @@ const last = (days: number) => new Date(NOW.getTime() - days * DAYS).toISOString
 const stored = { all: [{ key: KEY.id, lastSeen: last(1), accounts: ['st1', 'st2'] }] };
 const namesOf = (memory: AccountMemory, isWhole: boolean) => [...formerUses(memory.next(isWhole, NOW)).keys()].sort();
 
-describe('what is remembered of accounts', () => {
-  it('is what they were seen to use, whatever the case of their names', () => {
+describe('the memory of managed accounts', () => {
+  it('has the key that each used, whatever the case of their names', () => {
     const memory = new AccountMemory(stored);
     expect(memory.of('ST1')).toEqual(before);
     expect(memory.of('st3')).toBeUndefined();
@@ -17,7 +17,7 @@ describe('what is remembered of accounts', () => {
     expect(new AccountMemory(memory.next(true, NOW)).of('st1')).toEqual({ key: KEY.id, lastSeen: NOW });
   });
 
-  it('ends with accounts that do not exist any more, if all were listed, and else after 90 days', () => {
+  it('drops accounts that no longer exist, if all were listed, and else after 90 days', () => {
     const gone = (days: number, account: string) => ({ key: KEY.id, lastSeen: last(days), accounts: [account] });
     const memory = new AccountMemory({ all: [gone(1, 'st1'), gone(89, 'st2'), gone(91, 'st3')] });
     memory.remember('st1', { key: KEY.id, lastSeen: NOW });
@@ -25,13 +25,13 @@ describe('what is remembered of accounts', () => {
     expect(namesOf(memory, false)).toEqual(['st1', 'st2']);
   });
 
-  it('ends with an account that was listed and has left on purpose', () => {
+  it('drops an account that opted out', () => {
     const memory = new AccountMemory(stored);
     memory.remember('st1', undefined);
     expect(namesOf(memory, false)).toEqual(['st2']);
   });
 
-  it('tells apart the versions that accounts of one key were pinned to', () => {
+  it('distinguishes the versions that accounts of one key were pinned to', () => {
     const memory = new AccountMemory({});
     const pinned = { st1: 'a', st2: 'b', st3: undefined };
     for (const [name, version] of Object.entries(pinned)) {
@@ -50,8 +50,8 @@ describe('what is remembered of accounts', () => {
   });
 });
 
-it('an opt-out holds from when it was written, and a tag takes no more than 256 characters', () => {
-  const tag = formatOptOut(NOW, 'somebody '.repeat(100));
+it('an opt-out takes effect from its time stamp, and its tag has at most 256 characters', () => {
+  const tag = formatOptOut(NOW, 'operator '.repeat(100));
   expect(tag.length).toBe(256);
   expect(isOptedOut({ 'cmk-opt-out': tag }, NOW)).toBe(true);
   expect(isOptedOut({ 'cmk-opt-out': tag }, new Date(NOW.getTime() + 5 * 60_000 + 1))).toBe(false);

@@ -41,8 +41,8 @@ function merge(
   return mergeResult(report(before), input);
 }
 
-describe('what the checks find on a few subjects', () => {
-  it('takes the place of what the report has of them, and of nothing else', () => {
+describe('the result of checking a few subjects', () => {
+  it('replaces their findings in the report, and no others', () => {
     const gone = finding({ id: 'gone' });
     const other = finding({ id: 'other', resource: OTHER });
     const ofKey = finding({ id: 'key', reason: 'KeyTooOld', resource: 'https://kv/keys/k' });
@@ -54,7 +54,7 @@ describe('what the checks find on a few subjects', () => {
     expect(merged.changes).toEqual(changes);
   });
 
-  it('is known by who changed it, and since when', () => {
+  it('has the author and the time of the change', () => {
     const { report: merged } = merge({ findings: [] }, [finding({ id: 'new', since: '' })]);
     expect(merged.findings[0]).toMatchObject({
       changedBy: { objectId: 'a', confirmed: false },
@@ -63,7 +63,7 @@ describe('what the checks find on a few subjects', () => {
     expect(merged.causes[0]).toMatchObject({ changedBy: { objectId: 'a' } });
   });
 
-  it('comes from the change of the resource itself before that of what it hangs on', () => {
+  it('takes the author of a change of the resource itself before that of what it depends on', () => {
     const changes = [change('a', ACCOUNT), change('v', VAULT.id)];
     const ofVault = finding({ id: 'vault', reason: 'VaultUnreachable', resource: VAULT.id });
     const { report: merged } = merge({ findings: [] }, [finding({ id: 'new' }), ofVault], { changes });
@@ -73,7 +73,7 @@ describe('what the checks find on a few subjects', () => {
     ]);
   });
 
-  it('of a resource of another service replaces that alone, and not what a check of its key found', () => {
+  it('of a resource of another service replaces its findings alone, and not those of its key', () => {
     const stale = (id: string, resource: string) => finding({ id, reason: 'OtherResourceStale', resource });
     const before = [stale('gone', DISK_SET.id), stale('other', `${DISK_SET.id}2`)];
     const { report: merged } = merge({ findings: before }, [stale('new', DISK_SET.id)], {
@@ -85,7 +85,7 @@ describe('what the checks find on a few subjects', () => {
     ]);
   });
 
-  it('changes nothing the second time, however often and in whatever order its events come', () => {
+  it('changes nothing the second time, in whatever order events arrive', () => {
     const first = merge({ findings: [] }, [finding({ id: 'new' })]).report;
     const late = change('a', ACCOUNT, '2026-05-31T00:00:00.000Z');
     const again = merge(first, [finding({ id: 'new' })], { changes: [late, change('a', ACCOUNT)] });
@@ -93,7 +93,7 @@ describe('what the checks find on a few subjects', () => {
     expect(again.changes).toEqual([]);
   });
 
-  it('ends nothing where not everything could be read', () => {
+  it('ends no finding where a part could not be read', () => {
     const part = 'unread' in UNREAD ? [UNREAD.unread] : [];
     const { report: merged } = merge({ findings: [finding({ id: 'old' })] }, [], { unread: part });
     expect(merged.findings.map(({ id }) => id)).toEqual(['old']);

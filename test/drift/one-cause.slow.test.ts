@@ -68,7 +68,7 @@ beforeAll(async () => {
 });
 
 describe(`a role that ${FLEET} accounts need is deleted`, () => {
-  it('is one cause, about the identity and the vault, with the command that mends it', () => {
+  it('is one cause, with the identity, the vault and the command that assigns it again', () => {
     const causes = withoutRole(report);
     expect(causes).toHaveLength(1);
 
@@ -97,7 +97,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     });
   });
 
-  it('is what GET /fleet and `cmk account list` say of each of them', async () => {
+  it('is the cause in GET /fleet and `cmk account list` for each of them', async () => {
     const text = expect.stringMatching(/ 500 no access \(id-storage on kv-files\)/);
 
     await check();
@@ -140,7 +140,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(summary.causes[0]).toMatchObject({ id: cause?.id, since: cause?.since });
   });
 
-  it('is the same cause in the next check, and is gone once the command was pasted', async () => {
+  it('is the same cause in the next check, and gone once the command was run', async () => {
     const again = await check();
     expect(withoutRole(again).map(({ id, since }) => [id, since])) //
       .toEqual(withoutRole(report).map(({ id, since }) => [id, since]));

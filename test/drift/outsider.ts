@@ -7,7 +7,7 @@ import { ClientSecretCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import type { LocalAzure } from '../../local/azure/server.ts';
 
-/** Somebody with rights of their own and the plain SDK, who knows nothing of the app. */
+/** An outsider with rights of their own and the plain SDK, who knows nothing of the app. */
 export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
   const credential = new ClientSecretCredential(
     owner.AZURE_TENANT_ID,

@@ -12,12 +12,12 @@ import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 
 describe('the JSON Schema of the report', () => {
-  it('is the one that is published, docs/reference/drift-report.schema.json', () => {
+  it('is the published one, docs/reference/drift-report.schema.json', () => {
     const published = readFileSync(new URL('../../docs/reference/drift-report.schema.json', import.meta.url), 'utf8');
     expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(driftReportSchema())));
   });
 
-  it('is what the API document has, and what a report keeps to', () => {
+  it('is part of the API document, and every report satisfies it', () => {
     const { components } = openApiDocument(ROUTES) as {
       components: { schemas: Record<string, { required?: string[] }> };
     };
@@ -30,14 +30,14 @@ describe('the JSON Schema of the report', () => {
 describe('docs/reference/drift-checks.md', () => {
   const text = readFileSync(new URL('../../docs/reference/drift-checks.md', import.meta.url), 'utf8');
 
-  it('says of each reason that can be fixed what is done', () => {
+  it('states the fix of each reason that can be fixed', () => {
     const fixing = text.slice(text.indexOf('## What it fixes'), text.indexOf('## Exempt a finding'));
     for (const reason of FIXABLE) expect(fixing).toContain(`\`${reason}\``);
   });
 });
 
 describe('the findings of a report', () => {
-  it('come worst first, each once, exempt ones last', () => {
+  it('are sorted by severity, each once, exempt ones last', () => {
     const advice = finding({ id: 'f2', severity: 'advice', reason: 'NoExpiry' });
     const exempt = finding({ id: 'f3', exemption: { reason: 'CHG-1', until: '2026-07-01' } });
     const worst = finding({ id: 'f4', reason: 'KeyDisabled' });
@@ -45,7 +45,7 @@ describe('the findings of a report', () => {
     expect(ordered.map(({ id }) => id)).toEqual(['f4', 'f1', 'f2', 'f3']);
   });
 
-  it('are counted without the exempt ones, and compared with the check before', () => {
+  it('are counted without the exempt ones, and compared with the previous check', () => {
     const before = report({ findings: [finding(), finding({ id: 'gone' })] });
     const now = [finding(), finding({ id: 'f2', exemption: { reason: 'x', until: '2026-07-01' } })];
 
@@ -60,7 +60,7 @@ describe('the findings of a report', () => {
     });
   });
 
-  it('keep who changed what they are about', () => {
+  it('keep the author of a change', () => {
     const write = { operation: 'Microsoft.Storage/storageAccounts/write', resource: finding().resource };
     const changedBy = { ...write, on: NOW.toISOString(), confirmed: false };
     const before = report({ findings: [finding({ changedBy })] });
@@ -74,7 +74,7 @@ describe('the findings of a report', () => {
     const unseen = unseenFindings([finding()], first, false, at(1));
     const second = report({ findings: [finding()], unseen, complete: false });
 
-    it('do not take those that were not seen for gone, and keep since when they have been there', () => {
+    it('keep unseen ones with the time since when they have been open', () => {
       expect(unseen).toEqual([{ id: 'f2', since: at(-3).toISOString(), lastSeen: first.startedOn }]);
       expect(countFindings([finding()], unseen, first)).toMatchObject({ new: 0, gone: 0 });
       const third = [finding(), finding({ id: 'f2' })];
@@ -85,20 +85,20 @@ describe('the findings of a report', () => {
       expect(countFindings(withHistory(third, second, at(2)), [], second)).toMatchObject({ new: 0, gone: 0 });
     });
 
-    it('forget them once everything was read, or for a week nobody saw them', () => {
+    it('drop unseen ones once everything was read, or after a week', () => {
       expect(unseenFindings([finding()], second, true, at(2))).toEqual([]);
       expect(countFindings([finding()], [], second)).toMatchObject({ gone: 1 });
       expect(unseenFindings([finding()], second, false, at(6.9))).toEqual(unseen);
       expect(unseenFindings([finding()], second, false, at(7.1))).toEqual([]);
     });
 
-    it('are not Unreadable for ever: what was read by now is read', () => {
+    it('drop Unreadable for what was read by now', () => {
       const unread = report({ findings: [finding({ id: 'u1', reason: 'Unreadable' })] });
       expect(unseenFindings([], unread, false, at(1))).toEqual([]);
     });
   });
 
-  it('that something could not be read is worse when it could not be read the time before', () => {
+  it('have a higher severity for what could not be read the time before either', () => {
     const unread = finding({ reason: 'Unreadable', severity: 'warning' });
     const severity = (previous?: WholeReport) => withHistory([unread], previous, NOW).map((one) => one.severity);
     expect(severity()).toEqual(['warning']);
@@ -107,7 +107,7 @@ describe('the findings of a report', () => {
   });
 });
 
-describe('whose encryption scopes have their turn', () => {
+describe('whose encryption scopes are due in a check', () => {
   const fleet = (size: number) =>
     Array.from({ length: size }, (_, n) => account({ id: `${account().id}${n}`, subscriptionId: 's1' }));
 
@@ -121,16 +121,16 @@ describe('whose encryption scopes have their turn', () => {
       },
     });
 
-  it('a small subscription: all of them, every time', () => {
+  it('all accounts of a small subscription, every time', () => {
     const turn = scopesDue(checked(SCOPE_LISTS, 7));
     expect(fleet(SCOPE_LISTS).every(turn)).toBe(true);
   });
 
-  it('the first check of a large one: as many as a check may list', () => {
+  it('as many accounts of a large subscription as a check may list, in the first check', () => {
     expect(fleet(500).filter(scopesDue(undefined))).toHaveLength(SCOPE_LISTS);
   });
 
-  it('a large one: each account once in so many checks', () => {
+  it('each account of a large subscription once in a cycle of checks', () => {
     const turns = Array.from({ length: 10 }, (_, round) =>
       fleet(400)
         .filter(scopesDue(checked(400, round)))
@@ -140,7 +140,7 @@ describe('whose encryption scopes have their turn', () => {
     expect(turns.flat()).toHaveLength(400);
   });
 
-  it('an account whose scope had a finding: every time', () => {
+  it('an account whose scope had a finding, every time', () => {
     const [first, ...rest] = fleet(400);
     if (!first) throw new Error('unreachable');
     const stale = finding({ reason: 'ScopeStaleKeyVersion', resource: `${first.id}/encryptionScopes/scope1` });
@@ -149,7 +149,7 @@ describe('whose encryption scopes have their turn', () => {
   });
 });
 
-describe('dead letters', () => {
+describe('dead letters of Event Grid', () => {
   const at = NOW;
 
   it.each([
@@ -161,7 +161,7 @@ describe('dead letters', () => {
     expect(parseDeadLetters(JSON.stringify(event), at)).toEqual(read);
   });
 
-  it.each([undefined, '', 'no json', '"text"', '[1,null]'])('are none in %s', (content) => {
+  it.each([undefined, '', 'no json', '"text"', '[1,null]'])('are rejected in the form %s', (content) => {
     expect(parseDeadLetters(content, at)).toEqual([]);
   });
 });

@@ -49,7 +49,7 @@ function world(start: string) {
 }
 
 describe('the trend', () => {
-  it('has the last check of each day, and what happened on it, once the next check has summed it up', async () => {
+  it('has the last check of each day and the summary of that day, after the next check', async () => {
     const { at, check, revoke, trend } = world('2026-11-23T03:00:00Z');
 
     await revoke('r1');
@@ -103,7 +103,7 @@ describe('the trend', () => {
     expect(records).toEqual([]);
   });
 
-  it('is what is kept where the trail cannot be read, and a check comes to its end without it', async () => {
+  it('keeps its stored days where the trail cannot be read, and the check completes', async () => {
     const { check, ports, at } = world('2026-11-23T03:00:00Z');
 
     await check('c1');

@@ -27,8 +27,8 @@ function refuse(path: string, status: number, headers: Record<string, string> = 
   ]);
 }
 
-describe('what cannot be read', () => {
-  it('a subscription that refuses is told, with the right that is missing; the other one is checked', async () => {
+describe('a check that cannot read', () => {
+  it('a subscription names the missing right, and checks the other subscription', async () => {
     refuse(listOf(SUBSCRIPTION_ID), 403);
 
     const report = await check();
@@ -44,7 +44,7 @@ describe('what cannot be read', () => {
     ]);
   });
 
-  it('a vault whose data plane is closed off is told once, and its accounts are not accused', async () => {
+  it('the keys of a vault behind a firewall reports that once, and accuses none of its accounts', async () => {
     const error = {
       code: 'Forbidden',
       message: 'Client address is not authorized.',
@@ -64,7 +64,7 @@ describe('what cannot be read', () => {
     expect(report.findings.some(({ resource }) => resource.includes('records-key'))).toBe(true);
   });
 
-  it('encryption scopes that throttle are told once for the subscription', async () => {
+  it('encryption scopes because of throttling reports that once for the subscription', async () => {
     refuse('/encryptionScopes', 429, { 'Retry-After': '30' });
 
     const report = await check();
@@ -85,7 +85,7 @@ describe('what cannot be read', () => {
   it.each([
     ['the list of subscriptions', '^/subscriptions\\?', '/subscriptions'],
     ['the role assignments of a vault', 'kv-files/providers/Microsoft.Authorization/roleAssignments', 'kv-files'],
-  ])('%s: it is told, and the rest goes on', async (_, path, resource) => {
+  ])('%s reports that, and completes the rest', async (_, path, resource) => {
     refuse(path, 403);
     const report = await check();
     const told = report.findings.filter(({ reason }) => reason === 'Unreadable');
@@ -94,7 +94,7 @@ describe('what cannot be read', () => {
     expect(reasonsOf(report).map(([reason]) => reason)).not.toContain('IdentityWithoutRole');
   });
 
-  it("the app's own storage: the check runs, the log has what the report would have", async () => {
+  it("the app's own storage runs all the same, and logs the report", async () => {
     const down = async (): Promise<never> => {
       throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     };
@@ -110,8 +110,8 @@ describe('what cannot be read', () => {
   });
 });
 
-describe('what a subscription that cannot be read hides', () => {
-  it('is not gone, and not new when it can be read again', async () => {
+describe('the findings of a subscription that cannot be read', () => {
+  it('are not gone, and not new when it can be read again', async () => {
     const { account } = pinnedBack();
     const since = (report: WholeReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
     const before = await check();
@@ -163,7 +163,7 @@ function refuseKeys(vault: string): void {
   wire.azure.faults.add([{ match: { host: `${vault}.vault.azure.net` }, answer: { status: 403, body: { error } } }]);
 }
 
-it('a vault that is gone is one finding, and one for each account that needs it; nothing else could have been read', async () => {
+it('a vault that is gone is one finding, and one for each account that needs it', async () => {
   await outsider(wire.azure).vaults.vaults.delete('rg-keys', 'kv-records');
 
   const report = await check();

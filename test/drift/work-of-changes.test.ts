@@ -11,11 +11,11 @@ function change(resource: string, more: Partial<ChangeRow> = {}) {
   return { concern: 'account', at: id, attempts: 0, changedBy, ...more } as const;
 }
 
-it('An event about an encryption scope has the scopes of its account listed, one about the account has it read', () => {
+it('an event about an encryption scope has the scopes of its account listed, and one about an account has it read', () => {
   expect(workOfChanges([change(scopeResource(id, 'scope1'))])).toEqual([{ subscription, kind: 'scopes', about: id }]);
   expect(workOfChanges([change(id)])).toEqual([{ subscription, kind: 'account', about: id }]);
 });
 
-it('The second check of a change, and a change of a vault, put no work of an account', () => {
+it('the second check of a change, and a change of a vault, create no work item for an account', () => {
   expect(workOfChanges([change(id, { attempts: 1 }), change(id, { concern: 'vault' })])).toEqual([]);
 });

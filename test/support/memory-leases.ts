@@ -50,7 +50,7 @@ export class MemoryLeases implements Leases {
     };
   }
 
-  /** Whoever holds anything dies now. */
+  /** Every holder dies now. */
   kill(): void {
     for (const [name, { until }] of this.#taken) {
       if (until !== Number.POSITIVE_INFINITY) continue;

@@ -50,7 +50,7 @@ export interface Site {
   readonly account: StorageAccount;
 }
 
-/** Operations on the local Azure, as an owner or somebody else runs them. */
+/** Operations on the local Azure, as an owner or another principal runs them. */
 export class Procedures {
   readonly #local: { readonly azure: LocalAzure };
 
@@ -108,12 +108,12 @@ export class Procedures {
     return addKeyVersion(this.world, site.vault, site.key, options);
   }
 
-  /** Somebody without any right. */
+  /** A principal without any right. */
   stranger(): Principal {
     return addPrincipal(this.world, { displayName: unique('stranger-') });
   }
 
-  /** Somebody who has these roles and no others, and has had them for long. */
+  /** A principal that has these roles and no others, and has had them for long. */
   somebodyWith(scope: string, ...roles: (keyof typeof BUILT_IN_ROLES)[]): Principal {
     const person = this.stranger();
     for (const role of roles) {
@@ -134,12 +134,12 @@ export class Procedures {
     return key;
   }
 
-  /** Somebody's sign-in: an owner's, unless it says whose. */
+  /** A principal's sign-in: an owner's, unless another is given. */
   credential(who: Principal = this.#owner()): ClientSecretCredential {
     return new ClientSecretCredential(this.world.tenantId, who.clientId, who.secret);
   }
 
-  /** Azure as somebody's sign-in reaches it, on the local Azure's clock; waiting moves that clock. */
+  /** Azure as a principal's sign-in reaches it, on the local Azure's clock; waiting moves that clock. */
   azure(who?: Principal): Azure {
     return {
       ...createAzure(this.credential(who), cloud, SUBSCRIPTION_ID),

@@ -14,7 +14,7 @@ export interface CmkOptions {
   readonly columns?: number;
   /** Whose sign-in; undefined: an owner's. */
   readonly as?: Principal;
-  /** What is typed when something is asked; undefined: nobody is there. */
+  /** What is typed when something is asked; undefined: there is no terminal. */
   readonly answer?: string;
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -29,7 +29,7 @@ export interface ReceivedPoint {
 
 /** A receiver of OTLP over HTTP in JSON, and of what is sent to Application Insights. */
 export interface TelemetryReceiver {
-  /** Also a proxy, which takes for itself whatever is sent to anybody. */
+  /** Also a proxy, which answers all requests itself, whatever their host. */
   readonly url: string;
   readonly spans: readonly ReceivedSpan[];
   /** In the order in which they came. */

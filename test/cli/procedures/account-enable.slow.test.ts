@@ -26,7 +26,7 @@ const policiesOf = (...objectIds: string[]) =>
   objectIds.map((objectId) => ({ tenantId: procedures.world.tenantId, objectId, permissions: { keys: ['all'] } }));
 
 describe('account enable', () => {
-  it('encrypts an account with a key, automatic, and finds it so the second time', async () => {
+  it('encrypts an account with a key, automatic, and changes nothing the second time', async () => {
     const site = procedures.site();
 
     const first = await procedures.run(enable(site));
@@ -55,7 +55,7 @@ describe('account enable', () => {
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
   });
 
-  it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {
+  it('turns on a system-assigned identity first, grants its role, and keeps other identities', async () => {
     const site = procedures.site();
     const report = await procedures.run(enable(site, { identity: undefined, grant: true }));
 
@@ -93,7 +93,7 @@ describe('account enable', () => {
     });
   });
 
-  it('waits in sight for a role that was just given', async () => {
+  it('shows that it waits for a role that was just granted', async () => {
     const site = procedures.site({ role: false });
     procedures.world.settings.rolePropagationMs = 100_000;
     const report = await procedures.run(enable(site, { grant: true }));
@@ -118,14 +118,14 @@ describe('account enable', () => {
     ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /^Ask who disabled it/],
     ['an expired key', { key: { exp: 1_600_000_000 } }, 'KeyExpired', /cmk key rotate/],
     ['a key of a wrong type', { key: { kty: 'EC' as const } }, 'KeyUnsupported', /cmk key ensure/],
-  ])('refuses %s, and says what to do', async (_, options, reason, nextStep) => {
+  ])('rejects %s, and prints the next step', async (_, options, reason, nextStep) => {
     const site = procedures.site(options);
     const refusal = await procedures.refusal(enable(site));
     expect(refusal).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
     expect(site.account.encryption.keySource).toBe('Microsoft.Storage');
   });
 
-  it('does not refuse an identity that may have an access policy through a group, and says what is not known', async () => {
+  it('accepts an identity that may have an access policy through a group, and says what is unknown', async () => {
     const site = procedures.site({ vault: { enableRbacAuthorization: false, accessPolicies: policiesOf(GROUP) } });
     const as = procedures.somebodyWith(site.group.id, 'Owner');
     site.vault.properties.accessPolicies = policiesOf(GROUP, as.objectId);
@@ -135,11 +135,11 @@ describe('account enable', () => {
   });
 
   it.each([
-    ['a key that is not there', { key: 'nowhere' }, 'KeyNotFound', /key .* does not exist/],
-    ['a vault that is not there', { vault: 'kv-nowhere' }, 'VaultNotFound', /no key vault/],
-    ['a version that is not there', { pin: 'f'.repeat(32) }, 'UnknownVersion', /no version/],
-    ['a version that is none', { pin: 'v1' }, 'ArgumentInvalid', /"v1" is not a name of a key version/],
-  ])('refuses %s', async (_, key, reason, message) => {
+    ['a missing key', { key: 'nowhere' }, 'KeyNotFound', /key .* does not exist/],
+    ['a missing vault', { vault: 'kv-nowhere' }, 'VaultNotFound', /no key vault/],
+    ['a missing version', { pin: 'f'.repeat(32) }, 'UnknownVersion', /no version/],
+    ['a malformed version', { pin: 'v1' }, 'ArgumentInvalid', /"v1" is not a name of a key version/],
+  ])('rejects %s', async (_, key, reason, message) => {
     const site = procedures.site();
     const refusal = await procedures.refusal(enable(site, { key: { vault: site.vault.name, key: site.key, ...key } }));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -163,7 +163,7 @@ describe('account create', () => {
     };
   };
 
-  it('creates an account that is encrypted with the key from the start, and finds it the second time', async () => {
+  it('creates an account that is encrypted with the key from the start, and changes nothing the second time', async () => {
     const site = procedures.site();
     const { name, run } = create(site);
     const first = await procedures.run(run);
@@ -190,7 +190,7 @@ describe('account create', () => {
     ['Storage', 'Standard_LRS', ['blob', 'file'], /^This key does not encrypt its queues and tables/],
     ['FileStorage', 'Premium_LRS', ['blob', 'file'], /^a FileStorage account has no queues and no tables/],
     ['StorageV2', 'Premium_LRS', ['blob', 'file'], /^a StorageV2 account has no queues and no tables/],
-  ])('puts queues and tables under the key where a %s account on %s has them', async (kind, sku, services, said) => {
+  ])('encrypts queues and tables with the key where a %s account on %s has them', async (kind, sku, services, said) => {
     const { name, run } = create(procedures.site(), { kind, sku });
     const report = await procedures.run(run);
     const { encryption } = procedures.world.storageAccounts.get(name) ?? {};
@@ -200,7 +200,7 @@ describe('account create', () => {
     expect(notes).toEqual(said ? [expect.stringMatching(said)] : []);
   });
 
-  it('says that a system-assigned identity is not possible yet', async () => {
+  it('says that a system-assigned identity is not possible before the account exists', async () => {
     const refusal = await procedures.refusal(create(procedures.site(), { identity: undefined }).run);
     expect(refusal).toMatchObject({
       reason: 'SystemAssignedAtCreation',
@@ -212,7 +212,7 @@ describe('account create', () => {
     ['a bad name', { account: 'St-Files' }, 'ArgumentInvalid'],
     ['no resource group', { resourceGroup: undefined }, 'ArgumentInvalid'],
     ['no region', { location: undefined }, 'ArgumentInvalid'],
-  ])('refuses %s', async (_, more, reason) => {
+  ])('rejects %s', async (_, more, reason) => {
     expect((await procedures.refusal(create(procedures.site(), more).run)).reason).toBe(reason);
   });
 });

@@ -97,7 +97,7 @@ describe('account revoke and account restore', () => {
     ]);
   });
 
-  it('grant nothing to an identity that the account no longer has, nor in a vault that its key has left', async () => {
+  it('grant nothing to an identity that the account no longer has, nor in a vault that its key is no longer in', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const as = admin(site);
@@ -121,7 +121,7 @@ describe('account revoke and account restore', () => {
     expect(restored.result.restored).toHaveLength(1);
   });
 
-  it('finish by the same command what failed half-way', async () => {
+  it('complete by the same command what failed half-way', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const scope = `${site.vault.id}/keys/${site.key}`;
@@ -153,7 +153,7 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site).map(({ id }) => id)).toEqual(before);
   });
 
-  it('name the other accounts of a shared identity, and go on with --shared alone', async () => {
+  it('name the other accounts of a shared identity, and proceed only with --shared', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const other = procedures.encrypted(site);
@@ -192,7 +192,7 @@ describe('account revoke and account restore', () => {
     expect(recorded?.details).toMatchObject({ others: [scoped.id] });
   });
 
-  it('name resources of other services with the same identity, and go on with --shared alone', async () => {
+  it('name resources of other services with the same identity, and proceed only with --shared', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const keyId = `${site.vault.properties.vaultUri}keys/${site.key}`;
@@ -217,7 +217,7 @@ describe('account revoke and account restore', () => {
     expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });
   });
 
-  it('go on with --shared where the other resources cannot be listed, and say so', async () => {
+  it('proceed with --shared where the other resources cannot be listed, and say so', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     procedures.local.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, answer: { status: 403 } }]);
@@ -334,7 +334,7 @@ describe('account revoke and account restore', () => {
   it.each([
     ['a management group', CORP],
     ['the root', '/'],
-  ])('refuse while a role at %s stands beside the one at the vault, and print who removes it', async (_, scope) => {
+  ])('refuse while a role at %s exists beside the one at the vault, and print who can remove it', async (_, scope) => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const { principalId } = site.identity;
@@ -421,8 +421,8 @@ it('scope disable and scope enable change the state of an encryption scope, each
   }
 });
 
-describe('on the command line', () => {
-  it('account revoke and scope disable ask for the name, and say it in JSON', async () => {
+describe('the command line', () => {
+  it('asks for the name before account revoke and scope disable, and prints it in JSON', async () => {
     const site = procedures.site();
     const account = withScope(site, 'Enabled');
     const unconfirmed = [

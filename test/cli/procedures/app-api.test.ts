@@ -33,7 +33,7 @@ describe('the API of the app, as an operator calls it', () => {
     ['api://app', 'api://app/.default'],
     ['a9100000-0000-4000-8000-00000000c3c3,api://app', 'api://app/.default'],
     ['a9100000-0000-4000-8000-00000000c3c3', 'a9100000-0000-4000-8000-00000000c3c3/.default'],
-  ])('CMK_API_AUDIENCE as the app itself takes it: %s', async (audience, scope) => {
+  ])('accepts CMK_API_AUDIENCE in each form that the app accepts: %s', async (audience, scope) => {
     answer = { status: 200, body: '{}' };
     await api(audience).get('/fleet', ANY);
     expect(scopes.at(-1)).toBe(scope);
@@ -46,7 +46,7 @@ describe('the API of the app, as an operator calls it', () => {
     [404, '{"reason":"NoDriftReport","detail":"None yet."}', 'NoDriftReport', /None yet\./],
     [502, '<html>Bad Gateway</html>', 'ServiceUnavailable', /answers 502/],
     [200, '<html>Sign in here</html>', 'ServiceUnavailable', /answers 200, but not in the format of the app's API/],
-  ])('%i %s: %s', async (status, body, reason, message) => {
+  ])('maps its answer to an exit code and a reason: %i %s: %s', async (status, body, reason, message) => {
     answer = { status, body };
     await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
   });
@@ -59,7 +59,7 @@ describe('the API of the app, as an operator calls it', () => {
     'ftp://127.0.0.1/api',
     'func-cmk.azurewebsites.net/api',
     '',
-  ])('sends no token to %j, and says why', (at) => {
+  ])('gets no token at %j, and the error says why', (at) => {
     const asked = scopes.length;
     expect(() => api('api://app', at)).toThrow(
       expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringContaining('only over https') }),
@@ -68,7 +68,7 @@ describe('the API of the app, as an operator calls it', () => {
   });
 
   it.each(['@attacker.example/api', '//attacker.example/api', 'https://attacker.example', ''])(
-    'sends no token to a next page %j',
+    'gets no token for the next page %j',
     async (nextLink) => {
       answer = { status: 200, body: JSON.stringify({ value: [], pauses: [], nextLink }) };
       const pages = pagesOf(api(), '/rotations', ROTATION_LIST);
@@ -79,14 +79,14 @@ describe('the API of the app, as an operator calls it', () => {
     },
   );
 
-  it('sends no token to where it is redirected', async () => {
+  it('gets no token at the target of a redirect', async () => {
     answer = { status: 302, body: '' };
     location = address;
     await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ message: expect.stringContaining('answers 302') });
   });
 
   it.each(['null', '1', '"text"', '[]', '{}', '{"summary":{}}', '{"value":{},"causes":3,"summary":{"causes":[{}]}}'])(
-    'an answer of another shape is an error with its place, not a crash: %s',
+    'with an answer of another shape is an error with its place, not a crash: %s',
     async (body) => {
       for (const status of [200, 404, 500]) {
         answer = { status, body };

@@ -28,7 +28,7 @@ function site(immutability?: BlobContainer['immutability']) {
   return { account, container, asked, lock };
 }
 
-it('the policy of the audit trail is locked once it is confirmed, and found locked the second time', async () => {
+it('the policy of the audit trail is locked after confirmation, and found locked the second time', async () => {
   const { account, container, asked, lock } = site(POLICY);
   const first = await lock();
   expect(first.result).toEqual({ account: account.id, locked: true, days: 365 });
@@ -40,7 +40,7 @@ it('the policy of the audit trail is locked once it is confirmed, and found lock
   expect(asked).toHaveLength(1);
 });
 
-it('a policy is not locked in a dry run, nor where it is not confirmed', async () => {
+it('the policy is not locked in a dry run, nor without confirmation', async () => {
   const { container, asked, lock } = site(POLICY);
   expect(texts(await lock(undefined, true), 'planned')).toEqual([expect.stringContaining('is locked (365 days)')]);
   await expect(lock(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
@@ -48,7 +48,7 @@ it('a policy is not locked in a dry run, nor where it is not confirmed', async (
 });
 
 it.each([
-  ['that is not there', undefined, 'NotFound'],
+  ['that does not exist', undefined, 'NotFound'],
   ['that does not let the trail grow', { ...POLICY, allowProtectedAppendWrites: false }, 'Refused'],
 ])('a policy %s is not locked', async (_, policy, reason) => {
   const { container, lock } = site(policy);

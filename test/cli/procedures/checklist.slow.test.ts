@@ -33,11 +33,11 @@ const ALL_OK = {
 };
 
 describe('account verify', () => {
-  it('finds everything right where it is', async () => {
+  it('finds nothing wrong with a healthy account', async () => {
     expect(await verify(procedures.encrypted(procedures.site()))).toMatchObject({ ok: true, states: ALL_OK });
   });
 
-  it("says what to do about Microsoft's keys", async () => {
+  it("prints the next step for an account on Microsoft's keys", async () => {
     const { ok, states, fixes } = await verify(procedures.site().account);
     expect(ok).toBe(false);
     expect(states).toEqual({ 'key source': 'failed', 'file service': 'ok' });
@@ -102,7 +102,7 @@ describe('account verify', () => {
       },
       /az keyvault recover/,
     ],
-  ] as const)('finds %s', async (_, mode, break_, states, fix, next: RegExp | undefined = undefined) => {
+  ] as const)('reports %s', async (_, mode, break_, states, fix, next: RegExp | undefined = undefined) => {
     const site = procedures.site();
     const account = procedures.encrypted(site, mode);
 
@@ -151,7 +151,7 @@ describe('account verify', () => {
       { identity: 'failed' },
       /Give the vault the tenant/,
     ],
-  ] as const)('finds %s', async (_, break_, states, fix) => {
+  ] as const)('reports %s', async (_, break_, states, fix) => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     break_(site);
@@ -161,14 +161,14 @@ describe('account verify', () => {
     expect(Object.values(found.fixes).join('\n')).toMatch(fix);
   });
 
-  it('does not know whether a network security perimeter admits the account', async () => {
+  it('reports as unknown whether a network security perimeter admits the account', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     Object.assign(site.vault.properties, { publicNetworkAccess: 'SecuredByPerimeter' });
     expect((await verify(account)).states.network).toBe('unknown');
   });
 
-  it('does not know whether an identity has an access policy through a group', async () => {
+  it('reports as unknown whether an identity has an access policy through a group', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const policy = { objectId: '99999999-9999-4999-8999-999999999999', permissions: { keys: ['all'] } };
@@ -180,7 +180,7 @@ describe('account verify', () => {
   it.each([
     ['advice where no key is required', false, 'advice'],
     ['a failure where one is', true, 'failed'],
-  ])('takes queues and tables on keys of Microsoft as %s', async (_, isRequired, state) => {
+  ])('reports queues and tables on keys of Microsoft as %s', async (_, isRequired, state) => {
     const site = procedures.site();
     const key = { vault: site.vault, keyName: site.key, mode: 'automatic' as const };
     const { identity, group } = site;
@@ -194,7 +194,7 @@ describe('account verify', () => {
     });
   });
 
-  it('finds a revocation, with who may end it', async () => {
+  it('reports a revocation, with the roles that may end it', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
@@ -205,7 +205,7 @@ describe('account verify', () => {
     expect(fixes['version usable']).toBe(restoreIt);
   });
 
-  it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {
+  it('reports a deleted identity, and the command that it prints replaces the identity', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
 
@@ -229,7 +229,7 @@ describe('account verify', () => {
     expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
   });
 
-  it('does not hold it against an account that it has no share to ask about', async () => {
+  it('reports no failure for an account without a share to read', async () => {
     const site = procedures.site();
     const account = addAccount(procedures.world, site.group, {
       name: unique('st'),

@@ -6,7 +6,7 @@ import { unique, useProcedures } from '../../support/procedures.ts';
 const procedures = useProcedures();
 
 // Names of accounts and vaults are unique in all Azure; identities have theirs in a resource group.
-it('a name that there is twice is refused with the ARM ids to choose from, and one of them, or a resource group, tells which', async () => {
+it('an ambiguous name is rejected with the ARM ids to choose from, and an id or a resource group resolves it', async () => {
   const name = unique('id-');
   const groups = [procedures.group(), procedures.group()];
   const [first, second] = groups.map((group) => addIdentity(procedures.world, group, name));

@@ -21,7 +21,7 @@ function ensure(site: Pick<Site, 'vault' | 'group'>, name: string, key?: string)
 }
 
 describe('identity ensure', () => {
-  it('creates an identity with its role on the vault, and finds both the second time', async () => {
+  it('creates an identity with its role on the vault, and changes nothing the second time', async () => {
     const site = procedures.site();
     const name = unique('id-');
 
@@ -63,7 +63,7 @@ describe('identity ensure', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('says who may give the role, and how, when the sign-in may not', async () => {
+  it('prints who may grant the role, and how, when the sign-in may not', async () => {
     const site = procedures.site({ role: false });
     const contributor = procedures.somebodyWith(site.group.id, 'Contributor');
     const refusal = await procedures.refusal(ensure(site, site.identity.name), { as: contributor });
@@ -72,8 +72,8 @@ describe('identity ensure', () => {
   });
 });
 
-describe("the operator's own role", () => {
-  it('is given when it is missing, and waited for in sight until it counts', async () => {
+describe('the role of the operator', () => {
+  it('is granted when it is missing, and the wait until it takes effect is shown', async () => {
     procedures.world.settings.rolePropagationMs = 90_000;
 
     const site = procedures.site();

@@ -6,7 +6,7 @@ import { keyOf, texts, useProcedures } from '../../support/procedures.ts';
 const procedures = useProcedures();
 
 describe('key ensure', () => {
-  it('creates a key with an expiry and a rotation policy, and finds both the second time', async () => {
+  it('creates a key with an expiry and a rotation policy, and changes nothing the second time', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
     const expiresOn = new Date(procedures.local.clock.nowMs() + 400 * 86_400_000);
@@ -79,7 +79,7 @@ describe('key ensure', () => {
     expect((await again()).changed).toBe(false);
   });
 
-  it('makes the key all the same where the sign-in may set no policy, and says so', async () => {
+  it('creates the key although the sign-in may set no policy, and says so', async () => {
     const { vault } = procedures.site();
     procedures.local.faults.add([
       {
@@ -98,7 +98,7 @@ describe('key ensure', () => {
     ['another size than the key has', { size: 4096 }, 'KeyUnsupported', /is RSA of 2048 bits, not RSA of 4096/],
     ['another type than the key has', { kty: 'RSA-HSM' as const }, 'KeyUnsupported', /Key Vault cannot change this/],
     ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is in the past/],
-  ])('refuses %s', async (_, wanted, reason, message) => {
+  ])('rejects %s', async (_, wanted, reason, message) => {
     const site = procedures.site();
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), wanted, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -109,14 +109,14 @@ describe('key ensure', () => {
     ['an expired key', { exp: 1_600_000_000 }, 'KeyExpired', /expired on 2020-09-13/],
     ['a key that is not active yet', { nbf: 4_000_000_000 }, 'VersionNotYetActive', /not active before/],
     ['an elliptic-curve key', { kty: 'EC' as const }, 'KeyUnsupported', /key of type EC/],
-  ])('refuses %s', async (_, options, reason, message) => {
+  ])('rejects %s', async (_, options, reason, message) => {
     const site = procedures.site({ key: options });
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), {}, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
     expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
   });
 
-  it('refuses the name of a key that was deleted, and says how to bring it back', async () => {
+  it('rejects the name of a deleted key, and prints how to recover it', async () => {
     const site = procedures.site();
     const key = procedures.deletedKey(site);
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf({ ...site, key }), {}, operation));
@@ -128,21 +128,26 @@ describe('key ensure', () => {
 describe('planPolicy', () => {
   const notify = { notifyBeforeExpiry: 'P30D', expiresIn: 'P2Y' };
   it.each<[string, RotationPolicy, WantedPolicy, RotationPolicy | undefined]>([
-    ['sets what is asked for', { rotates: false }, { expiresIn: 'P2Y' }, { rotates: false, expiresIn: 'P2Y' }],
     [
-      'leaves what does it already',
+      'sets the rotation that is asked for',
+      { rotates: false },
+      { expiresIn: 'P2Y' },
+      { rotates: false, expiresIn: 'P2Y' },
+    ],
+    [
+      'changes nothing that is already set',
       { ...notify, rotates: true, afterCreate: 'P18M' },
       { rotateAfter: 'P18M' },
       undefined,
     ],
     [
-      'keeps who is notified',
+      'keeps the notification',
       { ...notify, rotates: false },
       { rotateAfter: 'P18M' },
       { ...notify, rotates: true, afterCreate: 'P18M' },
     ],
     [
-      'replaces how it rotates',
+      'replaces another rotation',
       { rotates: true, afterCreate: 'P18M', expiresIn: 'P2Y' },
       { rotateBeforeExpiry: 'P60D' },
       { rotates: true, beforeExpiry: 'P60D', expiresIn: 'P2Y' },
@@ -151,7 +156,7 @@ describe('planPolicy', () => {
     expect(planPolicy(current, wanted)).toEqual(policy);
   });
 
-  it('refuses a rotation before an expiry that no version has, before a key is made', async () => {
+  it('rejects a rotation before an expiry that no version has, before a key is created', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
     const wanted = { policy: { rotateBeforeExpiry: 'P30D' }, expiresOn: 'never' } as const;

@@ -47,7 +47,7 @@ function logTo(world: World, { id: scope }: Vault, customerId: string): void {
 }
 
 describe('key retire', () => {
-  it('disables what nobody uses any more, keeps the rest with the reason, and finds it done the second time', async () => {
+  it('disables unused versions, keeps the rest with a reason, and changes nothing the second time', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const unused = procedures.nextVersion(site);
@@ -69,7 +69,7 @@ describe('key retire', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('disables nothing until a person answers for what cannot be seen, and says what that is', async () => {
+  it('disables nothing until a person confirms what cannot be read, and names it', async () => {
     const { site, old } = movedOn();
     const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
@@ -80,7 +80,7 @@ describe('key retire', () => {
     expect(old.enabled).toBe(true);
   });
 
-  it('disables nothing by the log alone, because the app may know users that this sign-in cannot see', async () => {
+  it('disables nothing by the log alone, because the app may know users that this sign-in cannot read', async () => {
     const { site, old } = movedOn((vault) => logTo(procedures.world, vault, WORKSPACE_ID));
 
     procedures.local.clock.advance(DAY);
@@ -95,7 +95,7 @@ describe('key retire', () => {
     expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
 
-  it('refuses a version and a key that are not there', async () => {
+  it('rejects a version and a key that do not exist', async () => {
     const { site } = movedOn();
     expect((await procedures.refusal(retire(site, { version: '0'.repeat(32) }))).reason).toBe('UnknownVersion');
     expect((await procedures.refusal(retire({ ...site, key: 'nowhere' }))).reason).toBe('KeyNotFound');
@@ -107,7 +107,7 @@ describe('the trail of key retire', () => {
 
   const trail = () => auditEntries(azurite.connectionString);
 
-  it('is the one that the app leaves: the tag, and the proof in the audit trail with who did it', async () => {
+  it('is the same as after the app: the tag, and the audit record with the evidence and the operator', async () => {
     const { site, old, newer, account } = movedOn();
     const said = { why: 'Moved on', ticket: 'CHG-1' };
     const report = await procedures.run(retire(site, { environment: environment(), ...said }));
@@ -143,7 +143,7 @@ describe('key unretire', () => {
   const rollBack = (site: Site, version: string) => (operation: Operation) =>
     unretireVersion(keyOf(site), { version, app }, operation);
 
-  it('enables a retired version, once, and marks it as kept by whoever did', async () => {
+  it('enables a retired version once, and tags it as kept by the operator', async () => {
     const { site, old } = movedOn();
 
     await procedures.run(retire(site));
@@ -162,7 +162,7 @@ describe('key unretire', () => {
     expect((await procedures.run(rollBack(site, old.version))).changed).toBe(false);
   });
 
-  it('is proved, and written down, although the answer is lost', async () => {
+  it('confirms and records the change although the answer is lost', async () => {
     const { site, old } = movedOn();
 
     await procedures.run(retire(site));
@@ -195,7 +195,7 @@ describe('key unretire', () => {
     expect(entries).toMatchObject([{ action: 'key.unretire', details: { enabled: true, by: 'cmk', ...said } }]);
   });
 
-  it('leaves alone what something else disabled, and a key that is revoked', async () => {
+  it('changes no version that the operator or a revocation disabled', async () => {
     const { site, old } = movedOn();
 
     old.enabled = false;

@@ -75,7 +75,7 @@ describe('a Managed HSM', () => {
     expect(keyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
   });
 
-  it('is refused without purge protection, which az turns on', async () => {
+  it('is rejected without purge protection, which az turns on', async () => {
     const { vault } = hsmSite();
     vault.properties.enablePurgeProtection = false;
     const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation));
@@ -83,7 +83,7 @@ describe('a Managed HSM', () => {
     expect(refusal).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining(nextStep) });
   });
 
-  it('gives an identity a local role, on all keys or on one, and none that it has', async () => {
+  it('gives an identity a local role, on all keys or on one, once', async () => {
     const site = hsmSite();
     const vault = await findVault(site.vault.name, procedures.azure());
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
@@ -112,7 +112,7 @@ describe('a Managed HSM', () => {
     expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key', '/keys']);
   });
 
-  it.each(['..', '.', 'a/b', ''])('gives no role on a key %j, which would be on another place', async (key) => {
+  it.each(['..', '.', 'a/b', ''])('gives no role on a key %j, which would be another scope', async (key) => {
     const site = hsmSite();
     const vault = await findVault(site.vault.name, procedures.azure());
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
@@ -124,7 +124,7 @@ describe('a Managed HSM', () => {
     expect(rolesOf(site, principalId)).toEqual([]);
   });
 
-  it('says what somebody else has to run where the sign-in may not give local roles, an owner in Azure neither', async () => {
+  it('prints what an administrator has to run where the sign-in may not give local roles, an owner in Azure neither', async () => {
     const site = hsmSite();
     const { id } = site.vault;
     const as = procedures.somebodyWith(id.split('/providers/')[0] ?? '', 'Owner');
@@ -144,7 +144,7 @@ describe('a Managed HSM', () => {
     });
   });
 
-  it('is made ready for whoever is signed in: with a role of their own, or, where a group may give it, by trying', async () => {
+  it('gets a role for the signed-in operator, or, where a group may have one, tries without', async () => {
     const site = hsmSite();
     const as = procedures.stranger();
     const vault = await findVault(site.vault.name, procedures.azure());
@@ -172,7 +172,7 @@ describe('a Managed HSM', () => {
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
   });
 
-  it('onboards an account from nothing: key, identity, local role, account; again changes nothing', async () => {
+  it('onboards an account from nothing: key, identity, local role, account; the second run changes nothing', async () => {
     const site = hsmSite();
     const names = { vault: `managedHSMs/${site.vault.name}`, key: 'onboarded', identity: unique('id-') };
     const options = { account: site.account.name, ...names };
@@ -191,8 +191,8 @@ describe('a Managed HSM', () => {
   });
 });
 
-describe('cmk', () => {
-  it('is told a Managed HSM by --hsm, and never takes one for a vault of that name', async () => {
+describe('the command line', () => {
+  it('takes a Managed HSM by --hsm, and never confuses it with a vault of that name', async () => {
     const site = hsmSite();
 
     addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);

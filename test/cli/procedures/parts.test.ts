@@ -5,7 +5,7 @@ import { checkName } from '../../../src/cli/procedures/names.ts';
 import type { Azure } from '../../../src/cli/procedures/operator-azure.ts';
 import { patiently } from '../../../src/cli/procedures/wait-for-propagation.ts';
 
-it('names are checked before they become part of a path', () => {
+it('names are validated before they become part of a path', () => {
   const kinds = ['vault', 'key', 'identity', 'account', 'resourceGroup', 'version'] as const;
   fc.assert(
     fc.property(fc.constantFrom(...kinds), fc.string(), (kind, name) => {
@@ -38,7 +38,7 @@ describe('Journal', () => {
     });
   });
 
-  it('does not say that something was done that failed', async () => {
+  it('reports no change that failed', async () => {
     const recorded: unknown[] = [];
     const journal = new Journal({ record: (one) => recorded.push(one) });
 
@@ -56,7 +56,7 @@ describe('Journal', () => {
   });
 });
 
-describe('patiently', () => {
+describe('waiting for propagation', () => {
   const forbidden = Object.assign(new Error('not yet'), { statusCode: 403, code: 'Forbidden' });
 
   function waitingFor(seconds: number, attempt: () => Promise<string>) {
@@ -80,13 +80,13 @@ describe('patiently', () => {
     return { sleeps, result: patiently({ azure, journal: new Journal() }, patience, attempt) };
   }
 
-  it('waits longer from try to try, and gives up in time', async () => {
+  it('doubles the wait between attempts, and gives up in time', async () => {
     const { sleeps, result } = waitingFor(60, () => Promise.reject(forbidden));
     await expect(result).rejects.toMatchObject({ reason: 'NotPropagated', nextStep: 'Again.' });
     expect(sleeps).toEqual([2, 4, 8, 15, 15, 15]);
   });
 
-  it('waits as long as the service asks', async () => {
+  it('takes as long as the service asks', async () => {
     const throttled = Object.assign(new Error('x'), {
       statusCode: 429,
       response: { headers: { 'retry-after': '7' } },

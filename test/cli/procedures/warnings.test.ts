@@ -19,8 +19,8 @@ async function untilChanged(args: readonly string[], env: Record<string, string>
   return out.split('\ndone\t')[0] ?? '';
 }
 
-describe('before anything is changed', () => {
-  it('a vault that the app does not look after is told, where it is known which it does', async () => {
+describe('a command warns before it changes anything', () => {
+  it('about a vault that the app does not manage, where the managed vaults are known', async () => {
     const site = procedures.site();
     const args = ['account', 'enable', site.account.name, '--vault', site.vault.name, '--key', site.key];
     const line = [...args, '--identity', site.identity.name];
@@ -35,7 +35,7 @@ describe('before anything is changed', () => {
     [{ publicNetworkAccess: 'Disabled', networkAcls: { bypass: 'None' } }, /public network access is off/],
     [{ publicNetworkAccess: 'SecuredByPerimeter' }, /network security perimeter guards/],
     [{ networkAcls: { defaultAction: 'Deny', bypass: 'AzureServices' } }, undefined],
-  ])('a network that keeps Storage out is told: %j', async (network, message) => {
+  ])('about a network that keeps Storage out: %j', async (network, message) => {
     const site = procedures.site();
     Object.assign(site.vault.properties, network);
     // The operator comes by a private endpoint.
@@ -49,7 +49,7 @@ describe('before anything is changed', () => {
 });
 
 describe('account enable without an identity', () => {
-  it('uses the user-assigned one that the account has, and the system-assigned one when that is said', async () => {
+  it('uses the user-assigned identity of the account, or the system-assigned one when that is asked for', async () => {
     const site = procedures.site();
     const key = { vault: site.vault.name, key: site.key };
     const enable = (identity?: string) =>

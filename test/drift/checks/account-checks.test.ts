@@ -127,7 +127,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     ],
     right: [
       ['customer-managed', subject(), required({ kind: 'all' })],
-      ['nobody asks for it', MICROSOFT],
+      ['no policy requires it', MICROSOFT],
       [
         'another value of the tag',
         subject({ account: account({ tags: { 'data-class': 'public' } }), use: undefined }),
@@ -189,7 +189,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     found: [
       ['soft-deleted', missing('deleted'), /soft-deleted/],
       ['never there', missing('absent'), /no key .* not even a soft-deleted one/],
-      ['gone, nobody can tell where', missing('gone'), /no key .* could not read whether a soft-deleted one exists/],
+      ['gone, to an unknown place', missing('gone'), /no key .* could not read whether a soft-deleted one exists/],
       ['with its vault', missing('vaultGone'), /vault .* no longer exists/],
       ['of a scope', scoped(use(), { key: key({ state: 'deleted' }) }), /soft-deleted/],
       ['made anew under its name', subject({ use: UNLISTED, lost: true }), /has no version f{32}, .* created again/],
@@ -211,7 +211,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['never was on one', MICROSOFT],
       ['is on one', subject()],
       ['is on another vault', { ...gone(), use: other }],
-      ['opted out', gone({ 'CMK-Opt-Out': '2026-06-01T11:00:00.000Z somebody' })],
+      ['opted out', gone({ 'CMK-Opt-Out': '2026-06-01T11:00:00.000Z owner' })],
       ['opted out by a clock that is four minutes slow', gone({ 'cmk-opt-out': '2026-05-31T11:56:00Z x' })],
       ['opted out on that day', gone({ 'cmk-opt-out': '2026-05-31' })],
       ['its tag says which key it has to use: that is another finding', gone({ 'cmk-key': 'kv-files/files-key' })],
@@ -289,7 +289,7 @@ Object.assign(accounts, {
     right: [['not contested', subject()]],
   } satisfies Cases<AccountSubject>,
   VersionReverted: {
-    found: [['by somebody', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\.$/]],
+    found: [['by an operator', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\.$/]],
     right: [
       ['never seen before', reverted({ before: undefined })],
       ['moved on', reverted({ use: pinned(NEW), before: OLD.version })],
@@ -338,7 +338,7 @@ describe('account checks', () => {
     ['a minute after', 1, 'advice'],
     ['59 minutes after', 59, 'advice'],
     ['61 minutes after', 61, 'error'],
-  ])('an account that has not followed yet is %s a rotation: %i, %s', (_, minutes, severity) => {
+  ])('a pinned account that has not moved yet is %s a rotation: %i, %s', (_, minutes, severity) => {
     const newer = version(minutes / 24 / 60);
     const behind = { use: pinned(OLD), key: inVersions(OLD, newer) };
 
@@ -370,7 +370,7 @@ describe('account checks', () => {
     expect(asked(OLD.id)).toMatchObject([{ canFix: true }, { canFix: true }]);
   });
 
-  it('an automatic scope that lags is as bad as an account that does', () => {
+  it('an automatic scope that lags has the severity of an account that lags', () => {
     const lagging = subject({
       use: LAGGING,
       scopes: [scope(LAGGING)],
@@ -378,7 +378,7 @@ describe('account checks', () => {
     expect(severitiesOf(lagging)).toEqual(['LaggingAutomaticVersion warning', 'ScopeStaleKeyVersion warning']);
   });
 
-  it("the app's own storage is not told to use a key that would lock the app out", () => {
+  it("the app's own storage gets no command that would lock the app out", () => {
     const own = { own: true, use: undefined, key: undefined, access: undefined };
     const [finding] = found(subject(own), required({ kind: 'all' }));
     expect(finding).toMatchObject({ reason: 'NotCustomerManaged' });
@@ -408,7 +408,7 @@ describe('account checks', () => {
     ]);
   });
 
-  it('a disabled key is a warning while it is revoked, since that is meant', () => {
+  it('a disabled key is a warning while it is revoked, since that is intended', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
     const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });
     expect(evaluate(check, revokedKey, 'a', rules())).toMatchObject([{ severity: 'warning' }]);
@@ -434,7 +434,7 @@ describe('account checks', () => {
     ['KeyExpired', expired(version(200), EXPIRED), [KEY.id], /^cmk key rotate/],
     ['KeyExpired', expired({ ...EXPIRED, tags: { 'cmk-origin': 'imported' } }), [KEY.id], undefined],
     ['KeyExpired', expired(EXPIRED, off(NEW)), [KEY.id], undefined],
-  ])('what is behind a finding, and the command that mends it: %s', (reason, of, about, command) => {
+  ])('a finding has its cause, and the command that fixes it: %s', (reason, of, about, command) => {
     const [finding] = found(of);
     expect(finding?.cause).toEqual({ id: expect.stringMatching(/^[0-9a-f]{16}$/), reason, about });
     if (command) expect(finding?.command).toMatch(command);
@@ -444,11 +444,11 @@ describe('account checks', () => {
   it.each([
     ['a disabled version', subject({ key: inVersions(off(NEW)) }), /^Ask who disabled the version and why/],
     ['a role that is gone', withIdentity('IdentityWithoutRole'), /^If `cmk account revoke` removed its access/],
-  ])('%s may be intentional, so the finding says whom to ask before access is granted again', (_, of, first) => {
+  ])('%s may be intentional, so the finding names whom to ask before access is granted again', (_, of, first) => {
     expect(found(of)[0]?.fix).toMatch(first);
   });
 
-  it('a newer version counts from the latest time at which it can have been enabled, not from its creation', () => {
+  it('the age of a newer version counts from the latest possible time at which it was enabled, not from its creation', () => {
     const newer = { ...NEW, updatedOn: new Date(NOW.getTime() - DAYS / 48) };
     const check = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, 'a', rules());
     expect(check(on(pinned(OLD), OLD, newer))).toMatchObject([
@@ -457,7 +457,7 @@ describe('account checks', () => {
     expect(check(on(LAGGING, OLD, newer))).toEqual([]);
   });
 
-  it('a use of an expired version is moved where there is a usable one, if one command does that', () => {
+  it('a use of an expired version is moved to a usable one, if one command does that', () => {
     const commandOf = (of: AccountSubject): string | undefined =>
       found(of).find(({ reason }) => reason === 'KeyExpired')?.command;
     const versions = [EXPIRED, NEW];
@@ -467,7 +467,7 @@ describe('account checks', () => {
     expect(commandOf(subject({ scopes: [ofScope] }))).toBeUndefined();
   });
 
-  it('an account that was pinned is pinned again by the command, and one that was not is not', () => {
+  it('the command pins again an account that was pinned, and no other', () => {
     const commandOf = (pinned: boolean) => {
       const of = { ...gone(), left: { key: key(), lastSeen: new Date(NOW.getTime() - DAYS), pinned } };
       return found(of)[0]?.command;
@@ -496,7 +496,7 @@ describe('account checks', () => {
   it.each([
     ['a lock', 'ScopeLocked', `Remove the lock (\`az lock list --subscription ${account().subscriptionId}\` shows it)`],
     ['Azure Policy', 'DeniedByPolicy', 'Exempt the account from the policy'],
-  ] as const)('an account whose move %s forbids is an error of that at once', (_, blocked, fix) => {
+  ] as const)('an account whose move %s forbids is an error with that cause at once', (_, blocked, fix) => {
     const of = subject({ use: pinned(OLD), key: inVersions(OLD, fresh), blocked });
     expect(found(of)).toMatchObject([
       {
@@ -508,7 +508,7 @@ describe('account checks', () => {
     ]);
   });
 
-  it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
+  it('an identity is missing once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
       found(subject({ access: lacks(reason), scopes: [scope(pinned(NEW), { access: lacks(reason) })] })).map(
         ({ resource }) => resource,

@@ -91,7 +91,7 @@ const apps: Record<string, Cases<AppSubject>> = {
   },
 };
 
-it('what no data hangs on is advice when it cannot be read', () => {
+it('an unreadable part that nothing depends on is advice', () => {
   const beside = app({ unread: [{ ...unreadPart, beside: true }] });
   expect(evaluate(APP_CHECKS, beside, 'app', rules()).map(({ reason, severity }) => [reason, severity])).toEqual([
     ['MissingPermission', 'advice'],
@@ -105,7 +105,7 @@ describeChecks(APP_CHECKS, apps, app().name, {
 });
 
 describe('app checks', () => {
-  it('who is kept out by the network is not told to give a role', () => {
+  it('a caller that the network keeps out is not told to assign a role', () => {
     const check = APP_CHECKS.filter(({ reason }) => reason === 'MissingPermission');
     const of = (part: typeof unreadPart) => evaluate(check, app({ unread: [part] }), 'a', rules())[0]?.shouldBe;
     expect(of(unreadPart)).toContain('Microsoft.KeyVault/vaults/read');
@@ -119,7 +119,7 @@ describe('app checks', () => {
     ['forbidden', 'error'],
     ['refused', 'error'],
     ['unexpected', 'error'],
-  ] as const)('what was not read, %s, is at first: %s', (kind, severity) => {
+  ] as const)('an unreadable part, %s, is at first: %s', (kind, severity) => {
     const check = APP_CHECKS.filter(({ reason }) => reason === 'Unreadable');
     const subject = app({ unread: [{ ...unreadPart, kind }] });
     expect(evaluate(check, subject, 'a', rules())).toMatchObject([{ severity }]);

@@ -26,7 +26,7 @@ const HSM_KEY = managedKey(HSM, 'files-key');
 const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
 
 describe('a command to be copied into a shell', () => {
-  it('gives each value as one word, whatever is in it', () => {
+  it('has each value as one word, whatever characters it has', () => {
     const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
     fc.assert(
       fc.property(values, (given) => {
@@ -54,21 +54,21 @@ describe('a command to be copied into a shell', () => {
   });
 
   it.each(['', '--role', '-x', '@/etc/passwd', 'a\nb', 'a\rb', '\u001b[A', 'a\u202eb', 'a\u200bb', '\u2028'])(
-    'is none with a value that would be taken for something else: %j',
+    'is not printed if a value would be taken for something else: %j',
     (value) => {
       expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(["it's", 'a\u2018;calc', 'a\u2019;calc', 'a\u201a;calc', 'a\u201b;calc'])(
-    'is none with what PowerShell takes for the end of a word: %j',
+    'is not printed if a value has what ends a word in PowerShell: %j',
     (value) => {
       expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(['a&calc', 'a|calc', 'a" --yes "b', '%PATH%', 'a^b', 'a>b', 'a<b', 'a!b'])(
-    'is none with what cmd.exe acts upon, by which PowerShell runs az: %j',
+    'is not printed if a value has what cmd.exe acts upon, by which PowerShell runs az: %j',
     (value) => {
       expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
@@ -83,7 +83,7 @@ describe('a command to be copied into a shell', () => {
   });
 });
 
-describe('what mends a finding', () => {
+describe('the command that fixes a finding', () => {
   it.each([
     [
       grantAccess('p-1', VAULT, 'rbac'),

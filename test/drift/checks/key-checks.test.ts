@@ -126,7 +126,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['over', expiring(-1), /expired on/],
       ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /should have rotated it on 2026-05-30/],
       ['imported, whatever its policy', rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }), /expires on/],
-      ['its policy rotates, nobody knows when', rotating(20, undefined), /expires on/],
+      ['its policy rotates at an unknown time', rotating(20, undefined), /expires on/],
       ['its policy would rotate it after its expiry', rotating(9, undefined, 'P1Y'), /expires on/],
     ],
     right: [
@@ -201,7 +201,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     found: [['in software', key(material({})), /It is RSA, in software/, rules({ requireHsm: true })]],
     right: [
       ['in hardware', key(material({ type: 'RSA-HSM' })), rules({ requireHsm: true })],
-      ['nobody asks for hardware', key(material({}))],
+      ['no policy requires hardware', key(material({}))],
     ],
   },
   UnsupportedKey: {
@@ -256,7 +256,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['an allowed type', denied([types(['rsa'])], material({}))],
       ['in hardware', denied([hardware()], material({ type: 'RSA-HSM' }))],
       ['not told what it is', denied([hardware()], { material: { value: undefined } })],
-      ['a lifetime that nobody can read', denied([validity(1)], {}, { expiresIn: 'two years' })],
+      ['a lifetime that cannot be read', denied([validity(1)], {}, { expiresIn: 'two years' })],
       [
         'imported, so that nothing rotates it',
         denied([expiry()], { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } }, {}),
@@ -343,7 +343,7 @@ const keys: Record<string, Cases<KeySubject>> = {
   },
   OldVersionInUse: {
     found: [
-      ['somebody out of sight', inUse(), /No known resource uses it\. A client used it/],
+      ['a client that no list shows', inUse(), /No known resource uses it\. A client used it/],
       [
         'whom a retirement cut off',
         key({
@@ -382,7 +382,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     ],
     right: [
       ['automatic', key({}, [{}])],
-      ['nobody', key()],
+      ['no client', key()],
     ],
   },
 };
@@ -433,7 +433,7 @@ describe('PolicyBlocksRotation', () => {
     expect(found[0]).toMatchObject({ command, cause: { about: [OURS, VAULT.id] } });
   });
 
-  it('is fixed by the owner of the policy, where the key itself is denied', () => {
+  it('is fixed by the owner of the policy, if the policy denies the key itself', () => {
     const subject = denied([hardware(), expiry()], {}, {});
     expect(of(subject).map(({ command }) => command)).toEqual([exempt, lifetime(730)]);
     const denials = [{ assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', rule: hardware() }];
@@ -444,14 +444,14 @@ describe('PolicyBlocksRotation', () => {
     );
   });
 
-  it('counts a year as 365 days', () => {
+  it('takes a year as 365 days', () => {
     const years = (expiresIn: string) => of(denied([validity(730)], {}, { expiresIn })).map(({ severity }) => severity);
     expect([years('P2Y'), years('P731D'), years('P3Y')]).toEqual([[], ['warning'], ['warning']]);
   });
 });
 
 describe('the command of a finding', () => {
-  it('permits what Storage needs, and what was permitted before', () => {
+  it('permits the operations that Storage needs, and keeps those permitted before', () => {
     const command = commandOf('KeyOperationsMissing', operations(['sign', 'wrapKey']));
     expect(command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
     const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
@@ -468,7 +468,7 @@ describe('the command of a finding', () => {
     expect(commandOf('RotationIncomplete', half)).toBeUndefined();
   });
 
-  it('does not take a new version that nears its expiry for the rotation asked for', () => {
+  it('does not count a new version that nears its expiry as the requested rotation', () => {
     const near = (ageDays: number) => ({
       ...inVersions(version(ageDays, { expiresOn: new Date(NOW.getTime() + 5 * DAYS) })),
       policy: UNREAD,
@@ -477,7 +477,7 @@ describe('the command of a finding', () => {
     expect(commandOf('NearExpiry', near(10))).toBe(`cmk key rotate ${KEY_ID}`);
   });
 
-  it('lets only the app disable a version that the log proves unused', () => {
+  it('lets only the app disable a version that the log shows as unused', () => {
     const [proven] = found('RetirableVersion', key({ evidence: logged([]) }));
     expect(proven?.fix).toMatch(/^Add RetirableVersion to CMK_AUTOFIX/);
     // Without proof the app never disables it.
@@ -502,18 +502,18 @@ describe('key checks', () => {
     expect(found('NearExpiry', subject)).toMatchObject([{ resource, severity }]);
   });
 
-  it('NearExpiry is fixed only where a rotation is in order', () => {
+  it('NearExpiry is fixed only where a rotation is safe', () => {
     const soon = version(20, { expiresOn: tomorrow });
     const can = (subject: KeySubject) => found('NearExpiry', subject).map(({ canFix }) => canFix);
     expect(can({ ...inVersions(soon), ...BY_HAND, usage: used })).toEqual([true]);
     expect(can({ ...inVersions(soon), ...BY_HAND, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
-    expect(can({ ...inVersions(soon), ...BY_HAND })).toEqual([false]); // nobody uses it
+    expect(can({ ...inVersions(soon), ...BY_HAND })).toEqual([false]); // no account uses it
     expect(can({ ...inVersions({ ...soon, tags: { 'cmk-rotation': 'auto' } }), ...BY_HAND })).toEqual([true]);
     expect(can(inVersions(soon))).toEqual([false]); // its own policy rotates it
     expect(can({ ...inVersions({ ...soon, tags: imported }), ...BY_HAND, usage: used })).toEqual([false]);
   });
 
-  it('RotationIncomplete is fixed only where the app is to look after the key', () => {
+  it('RotationIncomplete is fixed only where the app is to manage the key', () => {
     const half = (tags: Record<string, string>) => inVersions(version(100, { expiresOn: tomorrow, tags }), endless());
     const can = (tags: Record<string, string>, usage = used) =>
       found('RotationIncomplete', { ...half(tags), usage }).map(({ canFix }) => canFix);
@@ -523,7 +523,7 @@ describe('key checks', () => {
     expect(can({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
   });
 
-  it('an expired key has one cause with the accounts on it, which is not that it expires soon', () => {
+  it('an expired key has one cause with its accounts, and none that it expires soon', () => {
     const causesAt = (days: number) => found('NearExpiry', expiring(days)).map(({ cause }) => cause);
     expect(causesAt(1)).toMatchObject([{ reason: 'NearExpiry', about: [KEY_ID] }]);
     expect(causesAt(-1)).toEqual([{ id: causeIdOf('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] }]);

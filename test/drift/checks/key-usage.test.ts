@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { KeyUsage } from '../../../src/drift/checks/key-usage.ts';
 import { NEW, OLD, pinned, use } from './subjects.ts';
 
-it('who was seen to use a key is counted by version, and a user of whom Azure does not tell it as unknown', () => {
+it('clients of a key are counted by version, and a client that Azure does not name as unknown', () => {
   const usage = new KeyUsage();
   usage.add('one', pinned(OLD));
   usage.add('two', use({ pinned: undefined, current: NEW.version }));

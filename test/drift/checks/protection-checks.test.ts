@@ -51,11 +51,11 @@ describeChecks(
   { 'its scopes': subject() },
 );
 
-describe('protection checks', () => {
+describe('the check of queues and tables', () => {
   it.each([
-    ['nobody requires a key', rules(), 'advice'],
+    ['no policy requires a key', rules(), 'advice'],
     ['a key is required', REQUIRED, 'error'],
-  ] as const)('take queues and tables on keys of Microsoft, where %s, for: %s', (_, by, severity) => {
+  ] as const)('reports those on keys of Microsoft, where %s, as: %s', (_, by, severity) => {
     const found = evaluate(PROTECTION_CHECKS, holding(ALL), account().id, by);
     expect(found.map((finding) => [finding.reason, finding.severity])).toEqual([
       ['QueueOnServiceKey', severity],

@@ -63,7 +63,7 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     found: [['no lock', vault({ locked: { value: false }, used: true }), /no lock on it/]],
     right: [
       ['locked', vault({ locked: { value: true }, used: true })],
-      ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
+      ['no account uses its keys', vault({ locked: { value: false }, used: false })],
       ['not asked', vault({ used: true })],
     ],
   },
