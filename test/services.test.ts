@@ -7,9 +7,9 @@ import { eventually } from './support/eventually.ts';
 
 it('what could not be written to the audit trail is in the log, with why', async () => {
   const records: LogRecord[] = [];
-  const nobody =
+  const unreachable =
     'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;QueueEndpoint=http://127.0.0.1:1/a;';
-  const { audit } = createServices(appSettings(nobody, {}), new ManagedIdentityCredential(), (record) => {
+  const { audit } = createServices(appSettings(unreachable, {}), new ManagedIdentityCredential(), (record) => {
     records.push(record);
   });
 

@@ -23,7 +23,7 @@ const expectAsDocumented = (answer: Answer, operation: 'keyStatus' | 'revokeKey'
   expectDocumented(answer, operation, api.document);
 
 describe('openapi.json', () => {
-  it('is served to anyone, and valid', async () => {
+  it('is served without a token, and valid', async () => {
     const { status, headers } = await call('/openapi.json');
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^application\/json/);
@@ -31,7 +31,7 @@ describe('openapi.json', () => {
     expect(api.document.openapi).toMatch(/^3\.1\./);
   });
 
-  it('describes what the calls really answer', async () => {
+  it('describes the answers of the calls', async () => {
     const key = keyOf(wire.azure, 2);
     key.account('pinned', { shares: ['share1'] });
     expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
@@ -69,7 +69,7 @@ describe('openapi.json', () => {
   });
 });
 
-describe('a key that is not looked after', () => {
+describe('a key of an unmanaged vault', () => {
   const asked = [
     'kv-other/other-key',
     'kv-other/nothing',

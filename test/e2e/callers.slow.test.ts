@@ -10,7 +10,7 @@ import { useWire } from '../support/wire.ts';
 const wire = useWire();
 const startApp = useApps(wire);
 
-it('every call is logged with who made it: kind, client, address, key, correlation id', async () => {
+it('every call is logged with its caller: kind, client, address, key, correlation id', async () => {
   const app = await startApp();
   const key = keyOf(wire.azure, 1);
   const name = `${key.vault.name}/${key.name}`;

@@ -85,7 +85,7 @@ describe('a change whose event', () => {
   });
 });
 
-describe('a change of what is neither account nor vault', () => {
+describe('a change of a resource that is neither account nor vault', () => {
   /** Waits for the change that made or ended a finding, with its caller. */
   const noted = (part: 'found' | 'gone', resource: string, operation: string) =>
     eventually(`${operation}: ${part}`, async () =>
@@ -98,7 +98,7 @@ describe('a change of what is neither account nor vault', () => {
 
   const rg = () => group(app.azure.world).id;
 
-  it('is found with who made it: a disk encryption set and a SQL server that are pointed back, and then on', async () => {
+  it('is found with its author: a disk encryption set and a SQL server pointed to an old version and forward again', async () => {
     const key = new TestKey(app.azure.world);
     const newer = key.add();
 
@@ -130,8 +130,8 @@ describe('a change of what is neither account nor vault', () => {
   });
 });
 
-describe('an account that is changed once more after two repairs within an hour', () => {
-  it('is left alone, with both sides named, until an operator releases it', async () => {
+describe('an account that is changed again after two repairs within an hour', () => {
+  it('is not repaired again, with both sides named, until an operator releases it', async () => {
     const account = accounts[3] ?? '';
 
     for (const repair of ['first', 'second']) {

@@ -48,7 +48,7 @@ describe('a new version of a key', () => {
     for (const { cause } of found) expect(cause).toMatchObject({ by: 'KeyNewVersionCreated' });
   });
 
-  it('is made by a call of the API, once an hour, and recorded with the caller', async () => {
+  it('is created by a call of the API, once an hour, and recorded with the caller', async () => {
     const files = key();
     const account = files.account();
 
@@ -89,7 +89,7 @@ describe('a new version of a key', () => {
     ]);
   });
 
-  it('of a key in a vault that is not managed is refused: 202, a record, and no request', async () => {
+  it('in an unmanaged vault is rejected: 202, a record, and no request', async () => {
     const other = key('kv-other');
 
     await app.settled();
@@ -122,7 +122,7 @@ describe('a new version of a key', () => {
   });
 });
 
-describe('a key that nears its expiry', () => {
+describe('a key near its expiry', () => {
   const DAY = 86_400;
   const nearing = (tags: Record<string, string>) => {
     const now = app.azure.clock.nowSeconds();
@@ -134,7 +134,7 @@ describe('a key that nears its expiry', () => {
   const outcome = (of: TestKey, reason: string) =>
     eventually(`${reason} for ${of.name}`, () => recordsAbout(of).find((record) => record.reason === reason));
 
-  it('is rotated, and its accounts follow', async () => {
+  it('is rotated, and its accounts move', async () => {
     const archive = nearing({});
     const account = archive.account();
     await app.found();

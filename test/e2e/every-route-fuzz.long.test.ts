@@ -87,7 +87,7 @@ async function send(path: string, init: Fuzzed['init']) {
   return { status: answer.status, type: answer.headers.get('content-type') ?? '', text: await answer.text() };
 }
 
-it('no request, whatever it holds, is answered 500, shows a stack, or reaches what is not managed', async () => {
+it('no request, whatever it contains, is answered 500, shows a stack, or reaches an unmanaged resource', async () => {
   const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
   const document = JSON.parse((await send('/api/openapi.json', { method: 'GET', headers: {} })).text) as Document;
   const requests = new FuzzedRequests(document, { keys: KEYS, accounts: ACCOUNTS, tokens }, seed);

@@ -13,7 +13,7 @@ const app = useApp({
   },
 });
 
-it('an app that fixes nothing moves no account when it lists a fleet for the first time, nor at a later sweep', async () => {
+it('an app without automatic fixes moves no account at its first list of a fleet, nor at a later sweep', async () => {
   const isListed = () => app.records().some(({ reason }) => reason === 'PassDone');
   await app.inTime('the fleet is listed', async () => isListed() && (await app.left()) === 0);
   for (let minutes = 0; minutes < 5; minutes += 1) {

@@ -21,7 +21,7 @@ const app = useApp({
   env: () => ({ CMK_VAULTS: fleet?.vault.id ?? '' }),
 });
 
-it('killed three times in the middle of 120 accounts, the app moves every one of them all the same', async () => {
+it('an app that is killed three times while it moves 120 accounts moves every one of them', async () => {
   if (!fleet) throw new Error('There is no fleet.');
 
   const { vault, keyName, accounts } = fleet;

@@ -50,7 +50,7 @@ async function audited(about: string): Promise<Record<string, unknown>[]> {
   return lines.filter((line) => line.includes(about)).map((line) => JSON.parse(line).entry);
 }
 
-it('a new version in a Managed HSM reaches its accounts within the period of the timer, with proof, and no account more', async () => {
+it('a new version in a Managed HSM reaches its accounts within the period of the timer, and no other account', async () => {
   const key = newKey();
   const accounts = [accountOn(key), accountOn(key)];
 
@@ -72,7 +72,7 @@ it('a new version in a Managed HSM reaches its accounts within the period of the
   }
 });
 
-it('a key of a Managed HSM near its expiry is rotated by the app, and its accounts follow', async () => {
+it('a key of a Managed HSM near its expiry is rotated by the app, and its accounts move', async () => {
   const key = newKey({ exp: app.azure.clock.nowSeconds() + 35 * 86_400 });
   const account = accountOn(key);
   await seen(key);
@@ -83,7 +83,7 @@ it('a key of a Managed HSM near its expiry is rotated by the app, and its accoun
   await eventually('the account uses it', () => inUse(account) === next.version);
 });
 
-it('a revocation in a Managed HSM is made, kept to for a version that comes later, and restored exactly, as in a vault', async () => {
+it('a revocation in a Managed HSM also disables a later version, and is restored exactly, as in a vault', async () => {
   const key = newKey();
   const account = accountOn(key, { shares: ['share1'] });
 
@@ -129,7 +129,7 @@ describe('a re-key', () => {
   it.each([
     ['off', () => [newKey(), new TestKey(app.azure.world, 'kv-files')] as const],
     ['onto', () => [new TestKey(app.azure.world, 'kv-files'), newKey()] as const],
-  ])('moves what uses a key %s a Managed HSM', async (_, keys) => {
+  ])('moves the uses of a key %s a Managed HSM', async (_, keys) => {
     const [from, to] = keys();
     const account = accountOn(from);
     await app.found();

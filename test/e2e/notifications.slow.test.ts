@@ -30,7 +30,7 @@ const taken = (name: string) =>
   app.azure.received.filter(({ path, body }) => path.startsWith('/siem') && body.includes(`${name} was revoked`));
 const asked = () => app.azure.requests.since(0).filter(({ host }) => host === RECEIVER_HOST).length;
 
-it('a receiver that hangs delays no revocation, and gets each of them once when it is back', async () => {
+it('a receiver that hangs delays no revocation, and gets each notification once when it is back', async () => {
   const first = await revoke();
 
   await app.atRest();

@@ -59,8 +59,8 @@ function revoke(of: RunningApp, key: TestKey): Promise<Answer> {
 }
 
 // First: later tests leave the fleet unhealthy.
-describe('the command line', () => {
-  it('says it in a line, with a line for each thing that is not as usual, and ends with 0 only when healthy', async () => {
+describe('cmk now', () => {
+  it('prints one line, with a line for each deviation, and exits 0 only if healthy', async () => {
     const app = await startApp({ CMK_AUTOFIX: 'none' });
     const key = new TestKey(wire.azure.world, 'kv-records');
     const unchecked = nowOf(await askWhole(app));
@@ -113,7 +113,7 @@ describe('the command line', () => {
   });
 });
 
-describe('how things stand now', () => {
+describe('GET /api/now', () => {
   let app: RunningApp;
   let document: ApiDocument;
   beforeAll(async () => {
@@ -121,7 +121,7 @@ describe('how things stand now', () => {
     document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
   });
 
-  it('is one answer with a line, from the parts and their own paths', async () => {
+  it('is one answer with a headline, composed of the same parts as their own routes', async () => {
     const key = keyOf(wire.azure, 2);
 
     key.account();
@@ -166,7 +166,7 @@ describe('how things stand now', () => {
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });
 
-  it('is there while the index hangs, and hinders no revocation', async () => {
+  it('answers while the index hangs, and delays no revocation', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
 
     gate.hang('Table');
@@ -188,7 +188,7 @@ describe('how things stand now', () => {
     );
   });
 
-  it('does not go by what was read before, once it has revoked or restored itself', async () => {
+  it('uses no cached reads after its instance has revoked or restored', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' });
 
     await askWhole(one);
@@ -214,7 +214,7 @@ describe('how things stand now', () => {
   });
 });
 
-describe('who may see what', () => {
+describe('the parts of GET /api/now', () => {
   let app: RunningApp;
   beforeAll(async () => {
     const { objectId } = signIn(wire.azure, 'restorer');
@@ -223,7 +223,7 @@ describe('who may see what', () => {
     expect((await revoke(app, new TestKey(wire.azure.world, 'kv-files'))).status).toBe(200);
   });
 
-  it('goes by the role of whoever asks, whatever they have of somebody else', async () => {
+  it('depend on the role of the caller alone, not on an ETag of another caller', async () => {
     const whole = await askWhole(app, 'operator');
     const etag = whole.headers.get('etag') ?? '';
     const other = await ask(app, 'restorer', { 'if-none-match': etag });

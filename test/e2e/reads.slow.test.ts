@@ -68,7 +68,7 @@ async function revoke(key: TestKey, reason = 'A laptop was stolen', of = app): P
   return answer;
 }
 
-it('a key shows who still uses which version, and what a rotation would cost in time', async () => {
+it('the status of a key shows the users of each version, and the estimated time of a rotation', async () => {
   const key = keyOf(wire.azure, 1);
 
   key.account();
@@ -116,7 +116,7 @@ it('a key shows who still uses which version, and what a rotation would cost in 
 });
 
 describe('the keys of the managed vaults', () => {
-  it('are shown with how each stands, who uses it, and when it is rotated next', async () => {
+  it('are listed with their health, users and next rotation', async () => {
     const vault = 'kv-records';
     const disabled = new TestKey(wire.azure.world, vault);
 
@@ -183,7 +183,7 @@ describe('the keys of the managed vaults', () => {
     expect(listed<Listed>(await get('/keys?vault=KV-Records')).map((key) => key.vault)).not.toContain('kv-files');
   });
 
-  it('come page by page, each once', async () => {
+  it('are listed in pages, each key once', async () => {
     const one = await appWith();
     const made = Array.from({ length: 60 }, () => keyOf(wire.azure, 1).name);
     const names = (await allKeys('revoker', one)).map(({ name }) => name);
@@ -195,7 +195,7 @@ describe('the keys of the managed vaults', () => {
   });
 });
 
-it('the audit trail shows one record whole', async () => {
+it('GET /audit shows one record in full', async () => {
   const key = keyOf(wire.azure, 1);
 
   await revoke(key);

@@ -156,7 +156,7 @@ async function appAndFleet(): Promise<RunningApp> {
   });
 }
 
-it('every call is answered as the table says, whoever makes it', async () => {
+it('every call is answered as the table of roles says, for every caller', async () => {
   const app = await appAndFleet();
   const wrong: string[] = [];
   const told = new Map<string, string>();
@@ -175,7 +175,7 @@ it('every call is answered as the table says, whoever makes it', async () => {
 
         calls += 1;
 
-        const about = `${operation.call} (${place}) as ${who?.name ?? 'nobody'}`;
+        const about = `${operation.call} (${place}) as ${who?.name ?? 'no caller'}`;
         const is = outcome(answer);
         const shouldBe = expected(row, who, place);
         if (is !== shouldBe) {

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { inUse, TestKey } from '../support/fleet.ts';
 
-// Two instances over the same queues, and operators who call them by HTTP. No drift check comes to anybody's help.
+// Two instances over the same queues, and operators who call them by HTTP. No drift check repairs anything here.
 const app = useApp({ instances: 2, env: { CMK_CANARY: '1' } });
 
 async function call(path: string, body?: object, signIn: 'operator' | 'revoker' = 'operator') {
@@ -18,7 +18,7 @@ const onVersion = (accounts: readonly StorageAccount[], version: string) =>
 const said = (of: TestKey, reason: string) =>
   app.records().filter((record) => record.reason === reason && JSON.stringify(record).includes(of.name));
 
-it('a rotation is held when its canary fails, and goes on when an operator says so', async () => {
+it('a rotation is held when its canary fails, and resumes when an operator orders it', async () => {
   const files = new TestKey(app.azure.world);
   const accounts = Array.from({ length: 4 }, () => files.account()).sort((a, b) => (a.name < b.name ? -1 : 1));
   const [canary, ...others] = accounts;
@@ -67,7 +67,7 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
 });
 
-it('while moves are paused nothing moves, and when they are resumed everything does', async () => {
+it('while moves are paused no account moves, and after the resume every account moves', async () => {
   const files = new TestKey(app.azure.world);
   const accounts = [files.account(), files.account(), files.account('automatic')];
 

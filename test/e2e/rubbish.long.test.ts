@@ -111,7 +111,7 @@ const text = fc
   .map((value) => value.replaceAll(/[\u0000-\u001f\ufffe\uffff]|[\ud800-\udfff]/g, '?'))
   .filter((value) => value.trim() !== '');
 
-it('1,000 events and messages of rubbish: the process lives, each is refused with a reason, and no request goes astray', async () => {
+it('1,000 malformed events and messages are rejected with a reason each, end no process, and cause no stray request', async () => {
   const { pid } = app;
   const since = app.azure.requests.last;
   const before = app.records().length;

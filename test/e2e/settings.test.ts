@@ -7,7 +7,7 @@ import { TestKey } from '../support/fleet.ts';
 
 const app = useApp({ env: { CMK_VAULTS: 'kv-files', CMK_CANARY: 'some' } });
 
-it('work waits for settings to be corrected, with one record that names them', async () => {
+it('work waits until wrong settings are corrected, with one record that names them', async () => {
   const files = new TestKey(app.azure.world);
   const queues = ['fleet-work', 'key-work'];
   const texts = ['{"kind":"account"}', JSON.stringify(files.keyWork()), 'rubbish'];

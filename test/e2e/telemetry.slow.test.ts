@@ -32,7 +32,7 @@ const readFleet = async () =>
   };
 const EVENT = 'Microsoft.KeyVault.KeyNewVersionCreated';
 
-describe('one trace', () => {
+describe('the trace of a rotation', () => {
   let key: TestKey;
   let event: ReceivedSpan;
   let patches: ReceivedSpan[];
@@ -59,19 +59,19 @@ describe('one trace', () => {
     patches = all;
   });
 
-  it('goes from the event to the last account', () => {
+  it('leads from the event to the last account', () => {
     expect(new Set(patches.map(({ attributes }) => attributes['cmk.account'])).size).toBe(ACCOUNTS);
     for (const patch of patches) expect(patch).toMatchObject({ kind: 3, isError: false });
   });
 
-  it('goes over the queue: what comes from it stands in the same trace, and names the invocation that took it', async () => {
+  it('continues over the queue, and names the invocation that received the message', async () => {
     // A span is sent when it ends, which may be after the last PATCH.
     await eventually('the work of the queue in the trace', () =>
       spansOf(event.traceId).some(({ links, name }) => links > 0 && name === 'reconcile key'),
     );
   });
 
-  it('is counted: what moved, and how long it took to the last account', async () => {
+  it('has the count of moves, and the time to the last account', async () => {
     const of = (name: string) =>
       receiver.points.filter((point) => point.name === name && point.attributes.key === key.id());
     await eventually('the metrics of the rotation', () => of('cmk.rotation.duration').length > 0);
@@ -80,7 +80,7 @@ describe('one trace', () => {
   });
 });
 
-it('the drift check gives findings by code, open revocations and the age of every queue', async () => {
+it('the drift check emits findings by code, open revocations and the age of every queue', async () => {
   const response = await fetch(`${app.url}/admin/functions/driftCheck`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -106,8 +106,8 @@ it('the drift check gives findings by code, open revocations and the age of ever
   expect(new Set(queues)).toEqual(new Set(['key-work', 'fleet-work', 'notify-work']));
 });
 
-describe('whoever takes it', () => {
-  it('may hang: a key is revoked and accounts move all the same, and the app goes on', async () => {
+describe('a telemetry receiver', () => {
+  it('that hangs delays neither a revocation nor a move', async () => {
     const key = new TestKey(app.azure.world);
     const account = key.account();
 

@@ -7,7 +7,7 @@ import { recordsOf } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
-/** Ways around who may do what, each tried by somebody who may do something else. */
+/** Ways around who may do what, each tried by a caller with another right. */
 const wire = useWire();
 const startApp = useApps(wire);
 let app: RunningApp;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   });
 });
 
-/** Somebody else each time, whom no call before has used up anything of. */
+/** Another caller each time, with a full allowance of calls. */
 const tokenWith = (who: string, claims: Record<string, unknown>) => {
   const all = { oid: randomUUID(), ...claims };
   const { token } = wire.azure.tokens.issue(signIn(wire.azure, who), 'api://cmk-autopilot', { claims: all });
@@ -88,7 +88,7 @@ describe('a role that is narrowed to one vault', () => {
     'kv-files@kv-records/records-key',
     'kv-files/files-key%3f@kv-records/records-key',
     '/kv-records/records-key',
-  ])('reaches no other by another spelling: %s', async (path) => {
+  ])('admits no other vault by another spelling: %s', async (path) => {
     const { token } = tokenWith('revoker', { acrs: ['c1'] });
     const since = wire.azure.requests.last;
     const answer = await raw(`/api/keys/${path}/revoke`, token);
@@ -96,7 +96,7 @@ describe('a role that is narrowed to one vault', () => {
     expect(asked(since)).toEqual([]);
   });
 
-  it('learns from no answer, and from no time it takes, which keys there are', async () => {
+  it('reveals by no answer, and by no delay, which keys exist', async () => {
     const { token } = tokenWith('revoker', { acrs: ['c1'] });
     const since = wire.azure.requests.last;
     for (const key of ['records-key', 'no-such-key']) {
@@ -107,7 +107,7 @@ describe('a role that is narrowed to one vault', () => {
   });
 });
 
-it('what headers say is neither believed nor repeated', async () => {
+it('forwarded headers are neither trusted nor repeated', async () => {
   const { token } = tokenWith('outsider', {});
   const said = 'zzforgedzz';
   const principal = Buffer.from(

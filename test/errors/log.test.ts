@@ -17,7 +17,7 @@ const planted = Array.from({ length: 50 }, (_, n) => ({
   message: 'The app does not use this file name for the trail.',
 }));
 
-it('a record that the log would cut off is still one that alert rules can read', () => {
+it('a record over the size limit of the log stays readable for alert rules', () => {
   const record = {
     level: 'error',
     reason: 'AuditTrailBroken',
@@ -31,7 +31,7 @@ it('a record that the log would cut off is still one that alert rules can read',
   expect(JSON.parse(lineOf({ ...record, message: 'x'.repeat(100_000) }))).toMatchObject({ reason: 'AuditTrailBroken' });
 });
 
-it('any other is written as it is', () => {
+it('a record of ordinary size is written unchanged', () => {
   const record = { level: 'info', reason: 'Moved', message: 'Moved.', key: 'k', places: ['a', 'b'] } as const;
   expect(lineOf(record)).toBe(JSON.stringify(record));
 });

@@ -51,7 +51,7 @@ function event({ subject = ACCOUNT, operation, claims, ...fields }: Change = {})
 const parse = (change?: Change) => parseResourceEvent(event(change), RULES);
 
 describe('an event of a subscription', () => {
-  it('says where a change was made, by whom and when, and nothing else of the caller', () => {
+  it('has the place, author and time of a change, and no other data of the caller', () => {
     expect(parse()).toEqual({
       id: 'e1',
       concern: 'account',
@@ -69,7 +69,7 @@ describe('an event of a subscription', () => {
     });
   });
 
-  it('is read in the Event Grid schema too, whatever the letter case of the operation', () => {
+  it('is parsed in the Event Grid schema too, whatever the letter case of the operation', () => {
     const { type, time, ...rest } = event({ operation: 'MICROSOFT.STORAGE/storageaccounts/WRITE' });
     const old = { ...rest, eventType: type, eventTime: time };
     expect(parseResourceEvent(old, RULES)?.changedBy.operation).toBe('Microsoft.Storage/storageAccounts/write');
@@ -97,7 +97,7 @@ describe('an event of a subscription', () => {
     ["one of the app's own write", event({ claims: { appid: CLIENT_ID.toUpperCase() } })],
     ['one of a role on another vault', event({ subject: `${VAULT.id}-other${ROLE}`, operation: ROLE_WRITE })],
     ['one of a role on an account', event({ subject: `${ACCOUNT}${ROLE}`, operation: ROLE_WRITE })],
-  ])('is dropped without a read: %s', (_, foreign) => {
+  ])('is dropped without a read if it is %s', (_, foreign) => {
     expect(parseResourceEvent(foreign, RULES)).toBeUndefined();
   });
 
@@ -121,16 +121,16 @@ describe('an event of a subscription', () => {
       'perimeter',
       '/subscriptions',
     ],
-  ])('of %s concerns what it hangs on', (ending, subject, concern, at) => {
+  ])('of %s concerns the parent resource', (ending, subject, concern, at) => {
     const operation = WATCHED_OPERATIONS.flat().find((name) => name.endsWith(`/${ending}`));
     expect(parse({ subject, operation })).toMatchObject({ concern, at });
   });
 
-  it('does not say when it comes from the future', () => {
+  it('has no time if that is in the future', () => {
     expect(parse({ time: '2027-01-01T00:00:00Z' })?.changedBy.on).toBe(NOW.toISOString());
   });
 });
 
-it('The operations, with the client id of the app, are no more than the 25 values that an event subscription may have', () => {
+it('the operations, with the client id of the app, fit the 25 values that an event subscription may have', () => {
   expect(Math.max(...WATCHED_OPERATIONS.map((list) => list.length + 1))).toBeLessThanOrEqual(25);
 });

@@ -19,7 +19,7 @@ if (!first) throw new Error('The three of the fixture are there.');
 const verdicts = (states: typeof found) => judgeSubscriptions(wanted, states).map(({ is }) => is);
 
 describe('the event subscriptions that a vault needs', () => {
-  it('are one for each function, each with one event type, CloudEvents and dead letters to the own storage', () => {
+  it("are one for each function, each with one event type, CloudEvents and dead letters to the app's own storage", () => {
     expect(wanted.map(({ functionName, eventTypes: [eventType] }) => ({ functionName, eventType }))).toEqual(
       EVENT_FUNCTIONS,
     );
@@ -30,7 +30,7 @@ describe('the event subscriptions that a vault needs', () => {
     expect(rules().wantedSubscriptions).toEqual(wanted);
   });
 
-  it('go without dead letters where the own storage is not known', () => {
+  it("have no dead letters where the app's own storage is unknown", () => {
     const [one] = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: undefined });
     expect(one?.deadLetter).toBeUndefined();
     expect(judgeSubscriptions(one ? [one] : [], [{ ...first, deadLetter: undefined }])).toMatchObject([
@@ -45,15 +45,15 @@ describe('the event subscriptions that a subscription needs', () => {
   const judged = (clientId: string | undefined, states: typeof made) =>
     judgeSubscriptions(watches(clientId), states).map((one) => [one.is, 'found' in one ? one.found.name : undefined]);
 
-  it('are right for an operator who does not know whose writes they leave out', () => {
+  it('are right for an operator who does not know whose writes they exclude', () => {
     expect(judged(undefined, made).map(([is]) => is)).toEqual(['right', 'right']);
   });
 
-  it("are misaimed for the app where they leave out another identity's writes", () => {
+  it('are misaimed if they exclude the writes of another identity', () => {
     expect(judged('other', made)).toEqual(made.map(({ name }) => ['misaimed', name]));
   });
 
-  it('are told apart: of one operation list that is missing or wrong the other is not overwritten', () => {
+  it('are separate: a missing or wrong one does not cause the other to be overwritten', () => {
     const [one, two] = made;
     if (!one || !two) throw new Error('There are two.');
 
@@ -68,13 +68,13 @@ describe('the event subscriptions that a subscription needs', () => {
   });
 });
 
-describe('what a vault has', () => {
-  it('is right when each function has one, whatever it is called and wherever it hangs', () => {
+describe('the event subscriptions of a vault', () => {
+  it('are right if each function has one, whatever its name and topic', () => {
     expect(verdicts(found)).toEqual(['right', 'right', 'right']);
     expect(verdicts([{ ...first, name: 'mine', place: 'systemTopic' }, ...rest])).toEqual(['right', 'right', 'right']);
   });
 
-  it('is right when a wrong one stands beside a right one', () => {
+  it('are right if a wrong one exists beside a right one', () => {
     expect(verdicts([{ ...first, name: 'wrong', schema: 'EventGridSchema' }, ...found])).toEqual([
       'right',
       'right',
@@ -82,30 +82,30 @@ describe('what a vault has', () => {
     ]);
   });
 
-  it('misses what is not there, and what belongs to somebody else', () => {
+  it('are missing if they do not exist, or deliver to another app', () => {
     expect(verdicts(rest)).toEqual(['missing', 'right', 'right']);
     const others = { ...first, name: 'theirs', functionId: '/somewhere/functions/keyNewVersionCreated' };
     expect(verdicts([others, ...rest])).toEqual(['missing', 'right', 'right']);
   });
 
-  it('is misaimed, and not ours to change, when one of our names delivers elsewhere', () => {
+  it("are misaimed, and not the app's to change, if one with its name delivers elsewhere", () => {
     const elsewhere = { ...first, functionId: '/somewhere/functions/keyNewVersionCreated' };
     expect(judgeSubscriptions(wanted, [elsewhere, ...rest])[0]).toMatchObject({ is: 'misaimed', ours: false });
   });
 
-  it('is judged by the one that is nearest to right', () => {
+  it('are judged by the best one', () => {
     const worse = { ...first, name: 'worse', schema: 'EventGridSchema', maxDeliveryAttempts: 1 };
     const verdict = judgeSubscriptions(wanted, [worse, { ...first, maxDeliveryAttempts: 1 }, ...rest])[0];
     expect(verdict).toMatchObject({ is: 'misaimed', ours: true, found: { name: first.name } });
   });
 });
 
-describe('the name of a new one', () => {
+describe('the name of a new event subscription', () => {
   it.each([
     ['func-cmk', 'cmk-func-cmk-keyNewVersionCreated'],
     ['f'.repeat(60), `cmk-${'f'.repeat(39)}-keyNewVersionCreated`],
     ['func.cmk_1', 'cmk-func-cmk-1-keyNewVersionCreated'],
-  ])('carries the name of the app, and is one that Event Grid takes: %s', (app, name) => {
+  ])('has the name of the app, in a form that Event Grid accepts: %s', (app, name) => {
     const id = FUNCTION_APP.replace('func-cmk', app);
     const [one] = wantedSubscriptions({ functionAppId: id, storageAccountId: undefined });
     expect(one && subscriptionName(one)).toBe(name);

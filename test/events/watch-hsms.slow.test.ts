@@ -41,8 +41,8 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
 }
 const newKey = (options = {}) => new TestKey(local.azure.world, 'hsm-local', options);
 
-describe('keys of a Managed HSM', () => {
-  it('are put to work when they are seen first, and then when they have a new version', async () => {
+describe('the watch of a Managed HSM', () => {
+  it('requests the work of a key at first sight, and then at each new version', async () => {
     const { look, sent, records } = watching();
     const key = newKey();
     expect(await look()).toEqual(expect.arrayContaining([key.name, 'vault-key']));
@@ -54,7 +54,7 @@ describe('keys of a Managed HSM', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('are put to work when a version becomes usable, nears its expiry, and expires', async () => {
+  it('requests the work of a key when a version becomes usable, nears its expiry, and expires', async () => {
     const { look, records } = watching();
     const nowSeconds = local.azure.clock.nowSeconds();
     const later = newKey();
@@ -79,7 +79,7 @@ describe('keys of a Managed HSM', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('are put to work again where the message could not be sent', async () => {
+  it('requests the work again if the message could not be sent', async () => {
     let fails = true;
     const sent: string[] = [];
     const requestKey = async (key: string) => {
@@ -99,14 +99,14 @@ describe('keys of a Managed HSM', () => {
     expect(sent).toContain(key.id());
   });
 
-  it('wait for the next pass where it is not known what was seen last, which is said', async () => {
+  it('waits for the next pass if its stored state cannot be read, and logs that', async () => {
     const seenKeys = { all: () => Promise.reject(new Error('table down')), put: async () => {} };
     const { look, records } = watching({ seenKeys });
     expect(await look()).toEqual([]);
     expect(records).toMatchObject([{ level: 'warning', reason: 'FleetIndexUnavailable' }]);
   });
 
-  it('that may not be read are said, and keep nobody from the others', async () => {
+  it('logs keys that it may not read, and continues with the others', async () => {
     const { local: access } = local.azure.world.managedHsms.get('hsm-local') ?? {};
     if (!access) throw new Error('hsm-local is a Managed HSM.');
 
@@ -124,7 +124,7 @@ describe('keys of a Managed HSM', () => {
     expect((await look()).length).toBeGreaterThan(0);
   });
 
-  it('that are not begun before time is up are left to the next look, and counted', async () => {
+  it('counts keys that it has no time for, and continues with them in the next pass', async () => {
     const { look, records } = watching();
     const { name } = newKey();
     expect(await look(AbortSignal.abort())).toEqual([]);

@@ -33,11 +33,11 @@ function watching(ports: Partial<WatchPorts>) {
   return { sent, looking };
 }
 
-describe('a Managed HSM that does not answer', () => {
+describe('a Managed HSM that does not respond', () => {
   it.each<[string, Partial<WatchPorts>]>([
     ['a list of versions', { keys: { listVersions: ({ vault }) => answer(vault.name, [keyVersion(1)]) } }],
     ['a list of keys', { keyCatalog: { names: ({ name }) => answer(name, ['key-0']) } }],
-  ])('to %s keeps nobody from the keys of another', async (_, ports) => {
+  ])('to %s delays no key of another Managed HSM', async (_, ports) => {
     const { sent } = watching(ports);
     await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'));
   });

@@ -19,7 +19,7 @@ it.each([
   ['a,"b"\nc', '"a,""b""\nc"'],
   ['=1,2', '"\'=1,2"'],
   ['', ''],
-])('a spreadsheet takes %j for text', (cell, written) => {
+])('a spreadsheet treats %j as text', (cell, written) => {
   expect(csvLine([cell])).toBe(written);
 });
 
@@ -30,7 +30,7 @@ function readBySemicolon(line: string): string[] {
   );
 }
 
-describe('read by a program that separates by semicolons', () => {
+describe('in a program that separates cells by semicolons', () => {
   const spaces = [' ', '\u00a0', '\u2003', '\u3000', '\u200b', '\ufeff', '\u2028', '\t', '\u0000', '\u0085'];
   const lead = ['', ';', ';"', ';""', ";'", '"', '""', '\n', '\r\n"', ...spaces, ...spaces.map((space) => `;${space}`)];
 

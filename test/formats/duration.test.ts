@@ -3,7 +3,7 @@ import { addDuration, evenDays, inShort, inWords, momentAgo, parseMoment, shift 
 
 const T = new Date('2024-01-31T12:00:00Z');
 
-describe('durations', () => {
+describe('a duration or date', () => {
   it.each([
     ['P2Y', '2026-01-31T12:00:00.000Z'],
     ['P1M', '2024-02-29T12:00:00.000Z'],
@@ -21,7 +21,7 @@ describe('durations', () => {
     ['P2M', '2023-11-30T12:00:00.000Z'],
     ['P1Y11M', '2022-02-28T12:00:00.000Z'],
     ['P30D', '2024-01-01T12:00:00.000Z'],
-  ])('%s before is %s', (duration, before) => {
+  ])('%s earlier is %s', (duration, before) => {
     expect(shift(T, duration, -1)?.toISOString()).toBe(before);
   });
 
@@ -30,11 +30,11 @@ describe('durations', () => {
     ['P1Y1M1W1D', 403],
     ['PT36H', 1.5],
     ['2Y', undefined],
-  ])('%s is %s days, evenly', (duration, days) => {
+  ])('%s is %s days on average', (duration, days) => {
     expect(evenDays(duration)).toBe(days);
   });
 
-  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is none', (text) => {
+  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is not a duration', (text) => {
     expect(() => addDuration(T, text)).toThrow(/is not a duration/);
   });
 
@@ -42,7 +42,7 @@ describe('durations', () => {
     ['2028-06-30', '2028-06-30T00:00:00.000Z'],
     ['2028-06-30T12:00:00Z', '2028-06-30T12:00:00.000Z'],
     ['P1D', '2024-02-01T12:00:00.000Z'],
-  ])('%s is a moment', (text, moment) => {
+  ])('%s is a point in time', (text, moment) => {
     expect(parseMoment(text, T).toISOString()).toBe(moment);
   });
 
@@ -54,7 +54,7 @@ describe('durations', () => {
     '2027-02-29',
     '2028-06-31T12:00:00Z',
     '2028-06-30T25:00:00Z',
-  ])('"%s" is no moment', (text) => {
+  ])('"%s" is not a point in time', (text) => {
     expect(() => parseMoment(text, T)).toThrow(/neither a date nor a duration/);
   });
 
@@ -65,7 +65,7 @@ describe('durations', () => {
     ['2024-01-24T12:00+02:00', '2024-01-24T10:00:00.000Z'],
     ['2024-01-24', '2024-01-24T00:00:00.000Z'],
     ['P7D', '2024-01-24T12:00:00.000Z'],
-  ])('a moment of the past has a zone: "%s"', (text, moment) => {
+  ])('a past date and time needs a zone: "%s"', (text, moment) => {
     expect(momentAgo(text, T)?.toISOString()).toBe(moment);
   });
 
@@ -75,7 +75,7 @@ describe('durations', () => {
     [600, '10 minutes', '10m'],
     [7_200, '2 hours', '2h'],
     [864_000, '10 days', '10d'],
-  ])('%i s are %s', (seconds, words, short) => {
+  ])('%i s are printed as %s', (seconds, words, short) => {
     expect(inWords(seconds)).toBe(words);
     expect(inShort(seconds)).toBe(short);
   });

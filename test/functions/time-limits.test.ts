@@ -9,11 +9,11 @@ import { DONE } from '../../src/work/outcome.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const never = (): Promise<never> => new Promise(() => {});
 
-it('work from a queue that does not end goes back there, as a try that counts', async () => {
+it('a queue message whose work hangs returns to the queue, with its attempt counted', async () => {
   expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
 });
 
-it('an event whose handler does not end fails, in time for Event Grid to send it again', async () => {
+it('an event whose handler hangs fails, in time for Event Grid to deliver it again', async () => {
   vi.useFakeTimers();
   try {
     const failed = expect(eventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
@@ -24,7 +24,7 @@ it('an event whose handler does not end fails, in time for Event Grid to send it
   }
 });
 
-it('work that ends is answered with what it gives or throws, and leaves no timer behind', async () => {
+it('work that ends returns its result or error, and leaves no timer behind', async () => {
   vi.useFakeTimers();
   try {
     expect(await outcomeBy(60_000, async () => DONE)).toBe(DONE);
@@ -36,7 +36,7 @@ it('work that ends is answered with what it gives or throws, and leaves no timer
   }
 });
 
-describe('every function', () => {
+describe('every function of the app', () => {
   const folder = join(ROOT, 'src/functions');
   const registering = readdirSync(folder)
     .map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const)
@@ -53,13 +53,13 @@ describe('every function', () => {
     expect(text).toMatch(bounds[kind] ?? /never/);
   });
 
-  it('ends itself before whoever called it gives up: Event Grid after 30 s, the load balancer after 230 s', () => {
+  it('ends before its caller gives up: Event Grid after 30 s, the load balancer after 230 s', () => {
     const { event } = TIME_LIMITS;
     expect(event).toBeLessThanOrEqual(28_000);
     expect(CALL_LIMIT_MS).toBeLessThanOrEqual(220_000);
   });
 
-  it('ends itself well before the host ends it', () => {
+  it('ends well before the function timeout of the host', () => {
     const { functionTimeout } = JSON.parse(readFileSync(join(ROOT, 'host.json'), 'utf8')) as {
       functionTimeout: string;
     };

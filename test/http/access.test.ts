@@ -53,7 +53,7 @@ const only = (role: Role, keys: RouteKey[]): Partial<AccessRules> => ({
   roleScopes: [{ role, principal: undefined, keys }],
 });
 
-describe('who may do what', () => {
+describe('the access check', () => {
   it.each<[string, Caller, AccessAsked, Partial<AccessRules>]>([
     ['a person with the role', PERSON, asked('restore'), {}],
     ['an operator who reads', { ...PERSON, roles: ['Cmk.Operate'] }, asked('read'), {}],
@@ -71,9 +71,9 @@ describe('who may do what', () => {
     ['a narrowed role, to its key', PERSON, asked('revoke'), narrowed()],
     ['a narrowed role, whatever the letter case', PERSON, asked('revoke', 'KV-Files/Files-Key'), narrowed()],
     ['a narrowed role, to every key of its vault', PERSON, asked('revoke', 'kv-records/any'), narrowed()],
-    ['a role that is narrowed for another', PERSON, asked('revoke', 'kv-x/k'), narrowed('someone')],
+    ['a role that is narrowed for another', PERSON, asked('revoke', 'kv-x/k'), narrowed('another')],
     ['a second role that is not narrowed', PERSON, asked('read', 'kv-x/k'), only('CmkKey.Read', [KEY])],
-  ])('%s is let through', (_, caller, what, rules) => expect(problemOf(caller, what, rules)).toBeUndefined());
+  ])('admits %s', (_, caller, what, rules) => expect(problemOf(caller, what, rules)).toBeUndefined());
 
   it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string]>([
     ['without the role', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
@@ -93,12 +93,12 @@ describe('who may do what', () => {
     ['another key than the narrowed', PERSON, asked('revoke', 'kv-files/archive-key'), narrowed(), '403 KeyOutOfReach'],
     ['the whole fleet, narrowed', PERSON, FLEET, narrowed(), '403 RoleNarrowed'],
     ['any key, by an empty list', PERSON, asked('revoke'), only('CmkKey.Revoke', []), '403 KeyOutOfReach'],
-  ])('%s is refused', (_, caller, what, rules, expected) => {
+  ])('rejects %s', (_, caller, what, rules, expected) => {
     const problem = problemOf(caller, what, rules);
     expect(`${problem?.status} ${problem?.reason}`).toBe(expected);
   });
 
-  it('tells a client what to ask Entra ID for, in base64 and base64url alike', () => {
+  it('reads the claims challenge of a client in base64 and base64url', () => {
     for (let n = 1; n < 100; n += 1) {
       const problem = problemOf(PERSON, asked('revoke'), { stepUp: `c${n}` });
       const claims = String(problem?.extensions.claims);
@@ -109,7 +109,7 @@ describe('who may do what', () => {
     }
   });
 
-  it('names the role that is missing', () => {
+  it('names the missing role', () => {
     expect(problemOf({ ...PERSON, roles: ['CmkKey.Read', 'CmkKey.Restore'] }, asked('revoke'))).toMatchObject({
       message: 'This call requires the app role CmkKey.Revoke.',
       extensions: { missingRole: 'CmkKey.Revoke' },
@@ -117,7 +117,7 @@ describe('who may do what', () => {
     });
   });
 
-  it('does not tell a narrowed role by another answer which keys there are', () => {
+  it('does not reveal to a narrowed role which keys exist', () => {
     const unknown = new HttpProblem('KeyNotManaged');
     const other = new HttpProblem('VaultUnreadable');
     const rules = { ...OPEN, ...narrowed() };

@@ -5,7 +5,7 @@ import { authConfigProblems, issuers, signingKeysUrl } from '../../src/http/auth
 const TENANT = '11111111-2222-3333-4444-555555555555';
 const CLIENT_ID = 'aaaaaaaa-0000-0000-0000-000000000001';
 
-describe('settings of authentication', () => {
+describe('the settings of authentication', () => {
   it.each([
     [
       'AzureCloud',
@@ -25,7 +25,7 @@ describe('settings of authentication', () => {
       'https://sts.chinacloudapi.cn',
       ['https://login.chinacloudapi.cn', 'https://login.partner.microsoftonline.cn'],
     ],
-  ])('%s takes tokens of its own sign-in host and no other', (name, keysHost, v1Host, v2Hosts) => {
+  ])('accept for %s only tokens of its own sign-in host', (name, keysHost, v1Host, v2Hosts) => {
     const cloud = CLOUDS.find((candidate) => candidate.name === name);
     if (!cloud) return expect.unreachable();
     const config = { cloud, tenantId: TENANT, audiences: [CLIENT_ID] };
@@ -38,7 +38,7 @@ describe('settings of authentication', () => {
   });
 
   it.each([CLIENT_ID, `api://${CLIENT_ID}`, 'api://cmk-autopilot', 'https://contoso.com/cmk'])(
-    'takes the audience %s',
+    'accept the audience %s',
     (audience) => {
       const cloud = CLOUDS[0];
       if (!cloud) return expect.unreachable();

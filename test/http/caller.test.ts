@@ -38,8 +38,8 @@ async function refusal(headers: HeaderReader, by: Authenticate = authenticate): 
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-describe('a caller with a right token is known by it', () => {
-  it('v2.0 token of a person', async () => {
+describe('a caller with a valid token is authenticated', () => {
+  it('by a v2.0 token of a person', async () => {
     expect(await authenticate(bearer(await tenant.issue()), NOW)).toEqual({
       objectId: 'bbbbbbbb-0000-0000-0000-000000000001',
       appId: CLIENT_ID,
@@ -53,7 +53,7 @@ describe('a caller with a right token is known by it', () => {
     });
   });
 
-  it('v1.0 token of an application, for the App ID URI', async () => {
+  it('by a v1.0 token of an application, for the App ID URI', async () => {
     const caller = await authenticate(bearer(await tenant.issue({ version: '1.0' })), NOW);
     expect(caller).toMatchObject({ kind: 'application', appId: CLIENT_ID, name: 'Incident runbook' });
   });
@@ -63,30 +63,30 @@ describe('a caller with a right token is known by it', () => {
     ['v2.0 token whose object id is in capitals', { claims: { oid: 'BBBBBBBB-0000-0000-0000-000000000001' } }],
     ['expired within the skew', { expires: -55 }],
     ['valid within the skew', { notBefore: 55 }],
-  ])('%s, whatever the letter case of the scheme', async (_, options) => {
+  ])('by a %s, whatever the letter case of the scheme', async (_, options) => {
     const headers = new Headers({ authorization: `bearer ${await tenant.issue(options)}` });
     expect((await authenticate(headers, NOW)).objectId).toBe('bbbbbbbb-0000-0000-0000-000000000001');
   });
 
-  it('without the roles it does not know, and without any if the token has none', async () => {
+  it('without unknown roles, and with none if the token has none', async () => {
     const some = await tenant.issue({ claims: { roles: ['Other.Role', 'CmkKey.Restore', 'cmkkey.revoke'] } });
     expect((await authenticate(bearer(some), NOW)).roles).toEqual(['CmkKey.Restore']);
     const none = await tenant.issue({ claims: { roles: undefined } });
     expect((await authenticate(bearer(none), NOW)).roles).toEqual([]);
   });
 
-  it('with a name that is fit for a log line', async () => {
+  it('with a name that is safe in a log line', async () => {
     const token = await tenant.issue({ claims: { preferred_username: `eve\r\n\u202e${'x'.repeat(500)}` } });
     const { name } = await authenticate(bearer(token), NOW);
     expect(name).toBe(`eve${'x'.repeat(125)}`);
   });
 
-  it('asks for the keys of the configured tenant only', () => {
+  it('with the keys of the configured tenant only', () => {
     expect(new Set(tenant.paths)).toEqual(new Set([`/${TENANT}/discovery/v2.0/keys`]));
   });
 });
 
-describe('whether a person or an application calls', () => {
+describe('a token is that of a person or of an application', () => {
   it.each<[string, Record<string, unknown>, 'person' | 'application' | undefined]>([
     ['a delegated token', { scp: 'access_as_user' }, 'person'],
     ['one that says so in a word', { scp: 'access_as_user', idtyp: 'user' }, 'person'],
@@ -101,20 +101,20 @@ describe('whether a person or an application calls', () => {
     ['a scope, and a word that is not known', { scp: 'access_as_user', idtyp: 'device' }, undefined],
     ['an empty scope', { scp: '', azpacr: '1' }, undefined],
     ['a blank scope', { scp: ' ', azpacr: '1' }, undefined],
-  ])('%s', async (_, claims, kind) => {
+  ])('by its claims: %s', async (_, claims, kind) => {
     const token = await tenant.issue({ claims });
     if (kind) expect(await authenticate(bearer(token), NOW)).toMatchObject({ kind });
     else expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenKindUnclear' });
   });
 
-  it('is told of a token of version 1.0 by its own claim', async () => {
+  it('by the claim of version 1.0, if it is of that version', async () => {
     const claims = { appidacr: '0', azpacr: '1' };
     expect(await refusal(bearer(await tenant.issue({ version: '1.0', claims })))).toMatchObject({
       reason: 'TokenKindUnclear',
     });
   });
 
-  it('authentication contexts are a list of texts, or none', async () => {
+  it('with a list of authentication contexts, or none', async () => {
     const contexts = async (acrs: unknown) =>
       (await authenticate(bearer(await tenant.issue({ claims: { acrs } })), NOW)).authContexts;
     expect(await contexts(['c1', 'c2'])).toEqual(['c1', 'c2']);
@@ -122,8 +122,8 @@ describe('whether a person or an application calls', () => {
   });
 });
 
-describe('the log is told whose token was refused', () => {
-  it('when its signature is right', async () => {
+describe('the log names the caller of a rejected token', () => {
+  it('if its signature is valid', async () => {
     const problem = await refusal(bearer(await tenant.issue({ expires: -61 })));
     expect(problem.logged).toEqual({
       caller: 'bbbbbbbb-0000-0000-0000-000000000001',
@@ -133,7 +133,7 @@ describe('the log is told whose token was refused', () => {
     });
   });
 
-  it('and not when it is forged', async () => {
+  it('and not if it is forged', async () => {
     const problem = await refusal(bearer(await tenant.issue({ expires: -61, key: await makeKey('key-1') })));
     expect(problem.logged).toEqual({});
   });
@@ -146,14 +146,14 @@ async function signed(key: Parameters<SignJWT['sign']>[0], header: object, claim
     .sign(key);
 }
 
-describe('every other call is refused', () => {
-  it('no token', async () => {
+describe('every other call is rejected', () => {
+  it('without a token', async () => {
     const problem = await refusal(new Headers());
     expect(problem).toMatchObject({ status: 401, reason: 'TokenMissing' });
     expect(problem.headers['www-authenticate']).toBe('Bearer realm="cmk-autopilot"');
   });
 
-  it('expired, with a challenge that says so', async () => {
+  it('with an expired token, and a challenge that says so', async () => {
     expect((await refusal(bearer(await tenant.issue({ expires: -61 })))).headers['www-authenticate']).toBe(
       'Bearer realm="cmk-autopilot", error="invalid_token", error_description="The access token has expired."',
     );
@@ -176,11 +176,11 @@ describe('every other call is refused', () => {
     ['no version', { claims: { ver: undefined } }, 'TokenClaimsMissing'],
     ['roles that are no list', { claims: { roles: 'CmkKey.Revoke' } }, 'TokenClaimsMissing'],
     ['several audiences', { claims: { aud: [CLIENT_ID, 'https://management.azure.com'] } }, 'TokenClaimsMissing'],
-  ])('%s', async (_, options, reason) => {
+  ])('with a wrong claim: %s', async (_, options, reason) => {
     expect(await refusal(bearer(await tenant.issue(options)))).toMatchObject({ status: 401, reason });
   });
 
-  it('an issuer of another tenant, or one that is nearly right', async () => {
+  it('with an issuer of another tenant, or a similar one', async () => {
     for (const ending of [`${OTHER_TENANT}/v2.0`, TENANT, `${TENANT}/`, `${TENANT}/v2.0/`, `${TENANT}/V2.0`]) {
       const token = await tenant.issue({ claims: { iss: `${tenant.host}/${ending}` } });
       expect(await refusal(bearer(token)), ending).toMatchObject({ reason: 'TokenOfOtherTenant' });
@@ -217,13 +217,13 @@ describe('every other call is refused', () => {
         return signed(privateKey, { jwk, jku: 'https://attacker.example/keys' });
       },
     ],
-    ['right kid, signed by somebody else', async () => tenant.issue({ key: await makeKey('key-1') })],
+    ['right kid, signed with another key', async () => tenant.issue({ key: await makeKey('key-1') })],
     ['unknown kid', async () => tenant.issue({ key: await makeKey('never-published') })],
-  ])('%s', async (_, token) => {
+  ])('with a token that is %s', async (_, token) => {
     expect(await refusal(bearer(await token()))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
   });
 
-  it('forged EasyAuth headers, without a token', async () => {
+  it('with forged EasyAuth headers and no token', async () => {
     const principal = { auth_typ: 'aad', claims: [{ typ: 'roles', val: 'CmkKey.Revoke' }] };
     const headers = new Headers({
       'x-ms-client-principal': Buffer.from(JSON.stringify(principal)).toString('base64'),
@@ -235,13 +235,13 @@ describe('every other call is refused', () => {
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMissing' });
   });
 
-  it('forged EasyAuth headers add nothing to a token', async () => {
+  it('for what its token lacks, whatever forged EasyAuth headers add', async () => {
     const forged = { 'x-ms-client-principal': base64url({ claims: [{ typ: 'roles', val: 'CmkKey.Restore' }] }) };
     const caller = await authenticate(bearer(await tenant.issue({ claims: { roles: [] } }), forged), NOW);
     expect(caller.roles).toEqual([]);
   });
 
-  it('a token without an end', async () => {
+  it('with a token without an expiry', async () => {
     const key = await makeKey('key-x');
     tenant.setAnswer({ status: 200, body: JSON.stringify({ keys: [key.jwk] }) });
     const fresh = createAuthenticator(tenant.config);
@@ -250,7 +250,7 @@ describe('every other call is refused', () => {
     tenant.setAnswer(undefined);
   });
 
-  it('two Authorization headers, which arrive joined by a comma', async () => {
+  it('with two Authorization headers, which arrive joined by a comma', async () => {
     const headers = bearer(await tenant.issue());
     headers.append('authorization', `Bearer ${await tenant.issue()}`);
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
@@ -264,12 +264,12 @@ describe('every other call is refused', () => {
     ['a line break', 'Bearer aaa.bbb.ccc\r\nx: y'],
     ['five parts (encrypted)', 'Bearer a.b.c.d.e'],
     ['an oversized token', `Bearer ${'a'.repeat(20_000)}.b.c`],
-  ])('%s', async (_, authorization) => {
+  ])('with the header: %s', async (_, authorization) => {
     const headers = { get: (name: string) => (name === 'authorization' ? authorization : null) };
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
   });
 
-  it('any header that fast-check comes up with, and the answer does not repeat it', async () => {
+  it('with any header of fast-check, which the answer does not repeat', async () => {
     const token = await tenant.issue();
     const part = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }),
@@ -292,7 +292,7 @@ describe('every other call is refused', () => {
   });
 });
 
-describe('with wrong settings every call is refused, and the log says which', () => {
+describe('with wrong settings every call is rejected, and the log names the setting', () => {
   it.each<[string, Partial<Tenant['config']>, RegExp]>([
     ['no tenant', { tenantId: undefined }, /^CMK_TENANT_ID is missing/],
     ['an empty tenant', { tenantId: ' ' }, /^CMK_TENANT_ID is missing/],
@@ -301,7 +301,7 @@ describe('with wrong settings every call is refused, and the log says which', ()
     ['no audience', { audiences: [] }, /^CMK_API_AUDIENCE is missing/],
     ['a wildcard as the audience', { audiences: ['*'] }, /^CMK_API_AUDIENCE: "\*"/],
     ['one wrong audience of two', { audiences: [APP_ID_URI, ''] }, /^CMK_API_AUDIENCE: ""/],
-  ])('%s', async (_, wrong, line) => {
+  ])('for example with %s', async (_, wrong, line) => {
     const logged: string[] = [];
     const broken = createAuthenticator(
       { ...tenant.config, ...wrong },

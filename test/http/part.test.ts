@@ -6,19 +6,19 @@ const readOn = new Date('2026-11-27T00:00:00.000Z');
 const onUnexpected = vi.fn();
 const telling = { correlationId: 'call-1', onUnexpected };
 
-it('is what was read, as it is shown, and when', () => {
+it('a part of an answer has its value with the time of the read', () => {
   const part = partView({ value: 1, readOn, ageMs: 0 }, (value) => value + 1, telling);
   expect(part).toEqual({ readOn: readOn.toISOString(), value: 2 });
   expect(partContent(part)).toEqual({ value: 2, reading: undefined });
 });
 
-it('that was not read in time says so', () => {
+it('a part that was not read in time says so', () => {
   const part = partView({ error: new DeadlineError('It could not be read', 90_000) }, () => 1, telling);
   expect(part).toMatchObject({ problem: { status: 503, reason: 'ServiceUnavailable' } });
   expect(partContent(part)).toEqual([503, 'ServiceUnavailable']);
 });
 
-it('that fails for what nobody foresaw takes nothing else with it, and says no more than where to look', () => {
+it('a part that fails unexpectedly leaves the others intact, and names only where to look', () => {
   const error = new TypeError('secret');
   const fail = (): never => {
     throw error;

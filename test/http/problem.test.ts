@@ -57,7 +57,7 @@ describe('an error answer', () => {
     expect(problem.title).not.toBe('');
   });
 
-  it('of settings that are wrong says nothing of them', () => {
+  it('about wrong settings reveals none of them', () => {
     const error = new SettingsError(['CMK_VAULTS is wrong']);
     const { problem, unexpected } = answer(error);
     expect(problem).toMatchObject({ status: 500, reason: 'Unexpected' });
@@ -69,7 +69,7 @@ describe('an error answer', () => {
     ['a string', 'secret-host.internal'],
     ['undefined', undefined],
     ['an error with a cause', new Error('outer secret-host', { cause: new Error('inner') })],
-  ])('of %s that nobody foresaw tells the correlation id and nothing else', (_, error) => {
+  ])('about an unexpected failure, %s, has the correlation id and nothing else', (_, error) => {
     const { body, problem, unexpected } = answer(error);
     expect(problem).toMatchObject({ status: 500, reason: 'Unexpected', correlationId: ID });
     expect(String(body)).not.toMatch(/secret-host|inner|TypeError|\\n +at /);

@@ -13,7 +13,7 @@ const QUERY = {
 const read = (query: string) => queryOf(new URLSearchParams(query), QUERY);
 
 describe('the query of a call', () => {
-  it('is what the call takes', () => {
+  it('has the parameters of the call', () => {
     expect(read('key=a%2Fb&key=c&after=&top=7&dryRun=true')).toEqual({
       key: ['a/b', 'c'],
       after: '',
@@ -39,7 +39,7 @@ describe('the query of a call', () => {
     // What it asks for cannot be told, and must not turn into the real thing.
     'dryRun=false&dryRun=true',
     'dryRun=true&dryRun=true',
-  ])('refuses %s', (query) => {
+  ])('rejects %s', (query) => {
     expect(() => read(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
   });
 });
@@ -49,7 +49,7 @@ describe('an answer with an ETag', () => {
     conditional(new Headers(sent === undefined ? {} : { 'if-none-match': sent }), jsonResponse(200, body), content);
   const etagOf = ({ headers }: ReturnType<typeof conditional>) => (headers as Record<string, string>).etag ?? '';
 
-  it('is sent whole to whoever has another one, and not at all to whoever has it', () => {
+  it('is sent in full if the caller has another one, and as 304 if the caller has the same', () => {
     const first = answer({ a: 1 });
     expect(first).toMatchObject({ status: 200, body: '{"a":1}', headers: { 'cache-control': 'no-store' } });
 
@@ -64,7 +64,7 @@ describe('an answer with an ETag', () => {
     expect(answer({ a: 2 }, etagOf(first)).status).toBe(200);
   });
 
-  it('has the same one while nothing but the time of reading differs', () => {
+  it('has the same ETag while only the time of the read differs', () => {
     expect(etagOf(answer({ a: 1, readOn: 1 }, undefined, { a: 1 }))).toBe(
       etagOf(answer({ a: 1, readOn: 2 }, undefined, { a: 1 })),
     );

@@ -42,7 +42,7 @@ function start(options: Parameters<typeof createAuthenticator>[1] = {}) {
 }
 
 describe('signing keys', () => {
-  it('are fetched once for many calls, also for calls at the same time', async () => {
+  it('are fetched once for many calls, simultaneous ones too', async () => {
     const { call } = start();
     const token = await tenant.issue();
     expect(await Promise.all(Array.from({ length: 10 }, () => call(token)))).toEqual(Array(10).fill('ok'));
@@ -50,7 +50,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(1);
   });
 
-  it('of a rotation are found by the first token that needs them', async () => {
+  it('of a rotation are fetched for the first token that needs them', async () => {
     const { call } = start();
     const old = await tenant.issue();
     expect(await call(old)).toBe('ok');
@@ -61,7 +61,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(2);
   });
 
-  it('are asked for once on made-up key ids, then not again before the cooldown is over', async () => {
+  it('are fetched once for made-up key ids, and then not before the cooldown ends', async () => {
     const { call } = start();
     expect(await call(await tenant.issue())).toBe('ok');
 
@@ -79,7 +79,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(3);
   });
 
-  it('that cannot be had refuse every call with 503, and the log says why', async () => {
+  it('that cannot be fetched reject every call with 503, and the log has the cause', async () => {
     const { call, failures } = start();
     tenant.setAnswer({ status: 500, body: 'oops' });
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
@@ -96,7 +96,7 @@ describe('signing keys', () => {
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
   });
 
-  it('at hand serve for a day while the sign-in host is down', async () => {
+  it('in the cache are valid for a day while the sign-in host is down', async () => {
     const { call, failures } = start();
     const token = await tenant.issue();
     expect(await call(token)).toBe('ok');
@@ -108,7 +108,7 @@ describe('signing keys', () => {
     expect(await call(token)).toBe('SigningKeysUnavailable');
   });
 
-  it('older than an hour are fetched anew without a call waiting for it', async () => {
+  it('older than an hour are fetched again without a call waiting for it', async () => {
     const { call } = start();
     const token = await tenant.issue();
     expect(await call(token)).toBe('ok');
@@ -120,7 +120,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(2);
   });
 
-  it('whose host never answers are given up in time', async () => {
+  it('whose host hangs are aborted in time', async () => {
     const { call } = start({
       timeoutMs: 50,
       fetch: (_, init) =>

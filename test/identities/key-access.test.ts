@@ -61,7 +61,7 @@ describe('keyAccess', () => {
 
   it.each<[string, VaultAccess, RegExp]>([
     ['no role', rbac(), /vaults\/keys\/read/],
-    ["somebody else's role", rbac(grant({ principalId: VAULT })), /keys\/read/],
+    ["another principal's role", rbac(grant({ principalId: VAULT })), /keys\/read/],
     ['a role at another key', rbac(grant({ scope: `${VAULT}/keys/files-key2` })), /keys\/read/],
     ['a role at another vault', rbac(grant({ scope: `${VAULT}2` })), /keys\/read/],
     [
@@ -73,7 +73,7 @@ describe('keyAccess', () => {
     ['an access policy that lacks one', policies('get', 'wrapKey'), /unwrapKey/],
     ["another's access policy that lacks it too", policed([ofOther('get', 'wrapKey')]), /unwrapKey/],
     ['the access policy of another who is no group', policed([ofOther('all')], [P2]), /unwrapKey/],
-  ])('is not ready with %s, and says what lacks', (_, access, missing) => {
+  ])('is not ready with %s, and names what is missing', (_, access, missing) => {
     const found = keyAccess(account, KEY, access);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', principalId: P1 });
     expect(found.missing.join('\n')).toMatch(missing);
@@ -83,7 +83,7 @@ describe('keyAccess', () => {
     ['no identity at all', { ...systemAssigned, systemPrincipalId: undefined }, /no system-assigned identity/],
     ['an identity that is not attached', { ...account, userAssignedIdentities: [] }, /not attached/],
     ['an identity whose principal the account does not show', { ...account, principalIds: {} }, /no principal/],
-  ])('misses its identity: %s', (_, changed, missing) => {
+  ])('reports its identity as missing: %s', (_, changed, missing) => {
     const found = keyAccess(changed, KEY, rbac(grant()));
     expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing', principalId: undefined });
     expect(found.missing.join()).toMatch(missing);
@@ -97,7 +97,7 @@ describe('keyAccess', () => {
     ['is deleted', {}, { is: 'deleted' }, /id1 was deleted/],
     ['is deleted, and the account shows no principal', { principalIds: {} }, { is: 'deleted' }, /id1 was deleted/],
     ['was made again under its name', {}, another, /created again under the same name/],
-  ])('knows that the identity %s, whatever its roles say', (_, change, state, missing) => {
+  ])('reports that the identity %s, whatever its roles are', (_, change, state, missing) => {
     for (const access of [rbac(grant()), rbac(), { model: 'unknown', why: 'x' } as const]) {
       const found = keyAccess({ ...account, ...change }, KEY, access, state);
       expect(found).toMatchObject({ ready: false, reason: 'IdentityDeleted', principalId: undefined });
@@ -105,7 +105,7 @@ describe('keyAccess', () => {
     }
   });
 
-  it('is ready with an identity that exists, and does not know with one that cannot be read', () => {
+  it('is ready with an identity that exists, and unknown with one that cannot be read', () => {
     expect(keyAccess(account, KEY, rbac(grant()), there)).toMatchObject({ ready: true, missing: [] });
     expect(keyAccess(account, KEY, rbac(grant()), unread)).toMatchObject({
       ready: 'unknown',
@@ -155,7 +155,7 @@ describe('accessEnds', () => {
     ['a role for good beside it', [a, grant({ id: '/c' })], undefined],
     ['a role for good', [grant({})], undefined],
     ['half of it by a role for good', [a, grant({ id: '/c', dataActions: STORAGE_ROLE.slice(0, 1) })], at(10)],
-  ])('%s', (_, grants, until) => {
+  ])('is the end of %s', (_, grants, until) => {
     expect(accessEnds(P1, key, grants, ends)).toEqual(until);
   });
 });

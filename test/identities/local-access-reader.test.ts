@@ -52,18 +52,18 @@ function reading(
   return { asked, about, reader, look };
 }
 
-describe('who is no group', () => {
+describe('the type of a principal with a local role', () => {
   const others = (key: string) => [grant({ principalId: `holder-of-${key}`, scope: `/keys/${key}` })];
   const lists = { '/keys/a': others('a'), '/keys/b': others('b') };
 
-  it('is asked once for the keys with the same holders', async () => {
+  it('is read once for the keys with the same principals', async () => {
     const { asked, about, look } = reading(lists, ['holder-of-a', 'holder-of-b']);
     expect([await look('a'), await look('a'), await look('b')]).toEqual([false, false, false]);
     expect(about).toEqual([['holder-of-a'], ['holder-of-b']]);
     expect(asked).toEqual(['/', '/keys', '/keys/a', '/keys/b']);
   });
 
-  it('is left open without an answer, which is said', async () => {
+  it('stays unknown without an answer, which is reported', async () => {
     const { reader, look } = reading(lists, FORBIDDEN);
     expect(await look('a')).toBe('unknown');
     const { missing } = keyAccess(account, { vaultId: HSM.id, name: 'b' }, await reader.ofKey('b'));

@@ -56,7 +56,7 @@ describe('the local roles of a Managed HSM', () => {
     ['others who are no groups have one', access([of(OTHER)], NO_GROUPS), 3],
     ['others have one on another key', access([of(OTHER, { scope: '/keys/other' })]), 3],
     ['others have one that does not suffice', access([of(OTHER, { dataActions: actions('read', 'write') })]), 3],
-  ])('keep it from the key where %s', (_, local, lacking) => {
+  ])('deny it the key where %s', (_, local, lacking) => {
     const found = keyAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', by: 'local', principalId: ME });
     expect(found.missing).toHaveLength(lacking);
@@ -68,7 +68,7 @@ describe('the local roles of a Managed HSM', () => {
   it.each<[string, LocalAccess, RegExp]>([
     ['they could not be read', access([], UNREAD), /^Not every local role can be read: 403$/],
     ['they could not all be read', access([grant({ dataActions: STORAGE.slice(0, 2) })], UNREAD), /can be read/],
-    ['somebody has one who may be a group', access([of(OTHER)]), new RegExp(`\\(${OTHER}\\).*group`)],
+    ['a principal that may be a group has one', access([of(OTHER)]), new RegExp(`\\(${OTHER}\\).*group`)],
     [
       'a group may give what its own role lacks',
       access([grant({ dataActions: STORAGE.slice(0, 2) }), of(OTHER, { dataActions: STORAGE.slice(2) })]),
@@ -80,7 +80,7 @@ describe('the local roles of a Managed HSM', () => {
       /\(g-0, g-1, g-2\)/,
     ],
     ['many may be groups', access(['a', 'b', 'c', 'd', 'e'].map((one) => of(one))), /\(a, b, c and 2 more\)/],
-  ])('leave it open where %s', (_, local, why) => {
+  ])('leave it unknown where %s', (_, local, why) => {
     const found = keyAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined, principalId: ME });
     expect(found.missing).toEqual([expect.stringMatching(why)]);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { pacedSender } from '../../src/identities/local-role-client.ts';
 
-it('go out a quarter of a second apart, for each Managed HSM by itself', async () => {
+it('calls for local roles are sent a quarter of a second apart, for each Managed HSM separately', async () => {
   const sent: { host: string; atMs: number }[] = [];
   const send = pacedSender(async ({ url }) => {
     sent.push({ host: new URL(url).host, atMs: performance.now() - begunMs });

@@ -53,7 +53,7 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('The table', () => {
-  it('reads of a use nothing but its own properties: a writer of the table may add a megabyte to each row', async () => {
+  it('reads only its own properties of a use: a writer of the table may add a megabyte to each row', async () => {
     await uses().put([use('st1')]);
     const { partitionKey, rowKey } = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
     await table().updateEntity({ partitionKey, rowKey, more: 'x'.repeat(30_000) }, 'Merge');
@@ -97,7 +97,7 @@ describe('The table', () => {
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
   });
 
-  it('stores every key that the scopes of an account use, however many, and leaves nothing of them', async () => {
+  it('stores every key that the scopes of an account use, however many, and deletes all of them', async () => {
     const name = (n: number) => `tenant-${'k'.repeat(100)}-${String(n).padStart(5, '0')}`;
     const keysOf = (count: number) =>
       Array.from({ length: count }, (_, n) => `https://kv-files.vault.azure.net/keys/${name(n)}`);

@@ -29,7 +29,7 @@ describe.each<[string, () => RolloutStore]>([
   ['in a table', () => createRolloutStore(new MemoryFleetTable().port())],
   ['in memory', () => new MemoryRollouts().port(async (_, effect) => effect())],
 ])('rollout rows %s', (_, make) => {
-  it('are read as they were put, by name and all together', async () => {
+  it('are read as they were written, by name and all together', async () => {
     const store = make();
     expect(await store.read(name)).toBeUndefined();
     expect(await store.put(name, ROW, undefined)).toBe(true);
@@ -45,7 +45,7 @@ describe.each<[string, () => RolloutStore]>([
     ['whose canary does not serve', { stage: 'canary', lastNews: undefined, unwell: 'st1' }, true],
     ['that is stuck', { lastNews: 'RotationStuck' }, false],
     ['in which one account of a wave failed', { lastNews: undefined, failed: 1 }, false],
-  ])('tell a rollout that a stage holds from others: one %s', async (_, more, isHeld) => {
+  ])('distinguish a rollout that a stage holds: one %s', async (_, more, isHeld) => {
     const store = make();
     const target = `${name}/1`;
     await store.put(name, { ...ROW, target, unwell: undefined, ...more }, undefined);

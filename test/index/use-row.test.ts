@@ -44,7 +44,7 @@ describe('A use row', () => {
     { current: MANY },
     { readOn: `2026-01-20T00:00:00.${'0'.repeat(9_000)}Z` },
   ])(
-    'is skipped if one of its texts is longer than Azure makes it: a writer of the table must not fill the memory (%#)',
+    "is skipped if a text is longer than Azure's limit: a writer of the table must not fill the memory (%#)",
     (more) => {
       const long = { ...LONGEST, ...more };
       const { partitionKey, rowKey, properties } = toUseChange(long);

@@ -49,7 +49,7 @@ describe.each([
     items = make();
   });
 
-  it('do not exist before the first is put, and are read as they were put', async () => {
+  it('do not exist before the first one is written, and are read as they were written', async () => {
     expect(await items.of(ONE)).toEqual([]);
 
     const all: NewWorkItem[] = [
@@ -75,7 +75,7 @@ describe.each([
     expect((await items.of('-')).map(({ about }) => about)).toEqual([KEY]);
   });
 
-  it('put again are replaced, and then neither finished nor postponed by a worker that read them before', async () => {
+  it('are replaced when written again, and then neither finished nor postponed by a worker that read the old one', async () => {
     await items.put([wanted({ attempts: 2 })]);
     const before = await only(items);
     await items.put([wanted({ due: LATER })]);
@@ -97,7 +97,7 @@ describe.each([
 
   const byDrift = { cause: { by: 'drift', ref: '', since: '' } };
 
-  it('of the drift check do not replace what an event wants', async () => {
+  it('of the drift check do not replace that of an event', async () => {
     await items.put([wanted()]);
     await items.putNew([wanted(byDrift), wanted({ ...byDrift, kind: 'list', about: '' })]);
     const by = Object.fromEntries((await items.of(ONE)).map(({ kind, cause }) => [kind, cause.by]));
@@ -121,7 +121,7 @@ describe.each([
     expect(await only(items)).toMatchObject({ kind: 'account', about: ACCOUNT });
   });
 
-  it('that are more than a transaction takes are put all the same, one that is named twice once', async () => {
+  it('are written in several transactions if one has no space, each name once', async () => {
     const many = Array.from({ length: 130 }, (_, n) =>
       wanted({ kind: 'account', about: ACCOUNT.replace('st1', `st${n % 120}`) }),
     );

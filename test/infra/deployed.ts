@@ -42,7 +42,7 @@ export class Deployed {
   }
 
   /**
-   * A system topic of the vault as somebody else makes it: with a tag, and no identity.
+   * A system topic of the vault as another owner creates it: with a tag, and no identity.
    *
    * @returns its ARM id
    */

@@ -421,7 +421,7 @@ describe('infra/entra.sh', () => {
 
     it.each([
       ['to revoke, which must not wait', ['--pim', 'CmkKey.Revoke', 'a', 'b'], {}, /must not wait/],
-      ['without anybody who is eligible', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
+      ['without an eligible person', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
       ['for a day', ['--pim', 'CmkKey.Restore', 'a', 'b'], { CMK_PIM_HOURS: '24' }, /from 1 to 8/],
     ])('refuses a role %s', (_, args, environment, said) => {
       const { writes } = state();

@@ -214,7 +214,7 @@ describe('alert rules and workbook', () => {
     const leftToOthers = [...left.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? '').sort();
     const others = ['poisoned', 'key-needs-a-person', 'rotation-held', 'missing-rights'].map(queryOf);
     expect(leftToOthers).toEqual(others.flatMap((query) => compared(query, 'reason')).sort());
-    // Errors of the drift check are told by a rule of their own, and to whoever starts one by hand.
+    // Errors of the drift check have a rule of their own, and reach the operator who starts a check by hand.
     expect(queryOf('error-recorded')).toMatch(/SeverityLevel >= 3 and ran !in \("driftCheck", "runDriftCheck"\)/);
     expect(queryOf('drift-errors')).toMatch(/ran == "driftCheck" and SeverityLevel >= 3/);
   });

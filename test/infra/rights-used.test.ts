@@ -123,7 +123,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
 };
 
 /**
- * Calls in the app's client files that only the command line makes, on the sign-in of whoever runs it: the app's services
+ * Calls in the app's client files that only the command line makes, on the sign-in of the operator: the app's services
  * are typed by ports that do not have them.
  */
 const OF_THE_COMMAND_LINE = [

@@ -114,7 +114,7 @@ describe('custom roles', () => {
     async (sees, asked) => {
       const own = { CMK_OTHER_DEPENDENTS: 'all', CMK_DUAL_CONTROL: 'on' };
       const azure = await mainWith({ ...EVERYTHING, ...asked, settings: own });
-      // What the app may not see, nobody tells it; and what it takes to be in sight, it retires versions by.
+      // The app learns nothing of what it may not read, and retires versions by what it can read.
       expect(azure.settings()).toMatchObject({ CMK_OTHER_DEPENDENTS: sees, CMK_DUAL_CONTROL: 'on' });
     },
   );

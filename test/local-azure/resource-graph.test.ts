@@ -24,7 +24,7 @@ function owner(): ResourceGraphClient {
   return clientOf({ clientId: CLIENT_IDS.owner, secret: local.azure.owner.AZURE_CLIENT_SECRET });
 }
 
-/** Somebody who may read what lies under that scope. */
+/** A reader of the resources under that scope. */
 function reader(scope?: string): ResourceGraphClient {
   const principal = addPrincipal(local.azure.world, { displayName: 'reader' });
   const role = BUILT_IN_ROLES.Reader;

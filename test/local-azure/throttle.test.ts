@@ -47,7 +47,7 @@ describe("ARM's buckets", () => {
     expect(throttle('other', 'me', method)).toEqual({
       [`x-ms-ratelimit-remaining-subscription-${name}`]: String(capacity - 1),
     });
-    expect(throttle('sub', 'somebody else', method)).toEqual({
+    expect(throttle('sub', 'another caller', method)).toEqual({
       [`x-ms-ratelimit-remaining-subscription-${name}`]: String(capacity - 1),
     });
   });

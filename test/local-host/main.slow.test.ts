@@ -39,7 +39,7 @@ it('dies of a rejection that nobody handles, as the worker does', async () => {
   const { url, child } = await start();
   await expect(fetch(`${url}/api/reject`)).rejects.toThrow();
   expect(await child.exit).toBe(1);
-  expect(child.output()).toContain('nobody waits for this');
+  expect(child.output()).toContain('no code awaits this');
 });
 
 it('says what to do when its port is busy', async () => {

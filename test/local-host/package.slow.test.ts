@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 const PROJECT = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-/** Somebody's project, which has nothing of this repository but the package and what it depends on. */
+/** A project of a user, which has nothing of this repository but the package and its dependencies. */
 let project: string;
 
 beforeAll(async () => {

@@ -76,8 +76,8 @@ describe('npm start', () => {
     const granted = await token('revoker');
     expect(granted).toEqual({ code: 0, output: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/) });
 
-    const unknown = await token('nobody');
-    expect(unknown).toEqual({ code: 1, output: expect.stringContaining("no sign-in 'nobody'") });
+    const unknown = await token('stranger');
+    expect(unknown).toEqual({ code: 1, output: expect.stringContaining("no sign-in 'stranger'") });
 
     const second = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
     expect(await second.exit).toBe(1);

@@ -8,7 +8,7 @@ const VALID = {
   CMK_VAULTS: SETTINGS.CMK_VAULTS.example,
   AzureWebJobsStorage__accountName: 'stcmkautopilot',
   CMK_TENANT_ID: SETTINGS.CMK_TENANT_ID.example,
-  CMK_API_AUDIENCE: `api://somebody ${SETTINGS.CMK_API_AUDIENCE.example}`,
+  CMK_API_AUDIENCE: `api://another-app ${SETTINGS.CMK_API_AUDIENCE.example}`,
 };
 const document = (text: string): PageFile => {
   const bytes = Buffer.from(text);
@@ -42,7 +42,7 @@ describe('what a browser is told', () => {
   it.each([
     ['no tenant', { CMK_TENANT_ID: '' }],
     ['a tenant that is many', { CMK_TENANT_ID: 'common' }],
-    ['no client id', { CMK_API_AUDIENCE: 'api://somebody' }],
+    ['no client id', { CMK_API_AUDIENCE: 'api://another-app' }],
   ])('is nothing with %s', (_, changes) => {
     expect(pageConfig(readSettings({ ...VALID, ...changes }))).toBeUndefined();
   });

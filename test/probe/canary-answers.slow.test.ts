@@ -3,7 +3,7 @@ import { canaryProbe } from '../../src/probe/probe-targets.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
-// A canary whose file service gives no answer keeps nobody waiting for long, and is told apart from one that does not serve.
+// A canary whose file service does not respond delays no caller for long, and differs from one that does not serve.
 
 const wire = useWire();
 const FILES = { host: '*.file.core.windows.net' };

@@ -215,7 +215,7 @@ describe('following the effect of a change', () => {
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
     expect(Date.parse(effect?.change.since ?? '')).toBeLessThanOrEqual(local.azure.clock.nowMs());
 
-    // Long after, a message of anybody's asks nobody any more.
+    // Long after, a message from any sender probes no account.
     local.azure.clock.advance(60 * 60_000);
     await follow(app, probeMessage(app.key, cause));
 

@@ -20,7 +20,7 @@ type Mode = 'pinned' | 'automatic' | 'automaticEmpty';
 type Step =
   | { readonly what: 'version'; readonly state: 'usable' | 'disabled' | 'expired' | 'later' }
   | { readonly what: 'toggle'; readonly which: number }
-  /** Somebody points a pinned account at another version by hand. */
+  /** An operator points a pinned account at another version by hand. */
   | { readonly what: 'repin'; readonly account: number; readonly which: number }
   /** The message about an account, as often as it says: 0 is a message that is lost. */
   | { readonly what: 'message'; readonly account: number; readonly times: number };

@@ -7,7 +7,7 @@ import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revo
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 // Guards invariant 7 (a version is retired only when provably unused): the app disables none, and advises a person to do so
-// only where, whatever the versions and whoever uses them, a version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
+// only where, whatever the versions and their users, a version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
 // shows it. That the proof is read afresh, before and after, is tested over the wire.
 
 const NOW = day(30);

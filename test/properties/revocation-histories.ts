@@ -90,7 +90,7 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
  *
  * - Disabled by the revocation, enabled by hand, disabled by hand again: still what the revocation disabled, so a restore
  *   enables it. It was on before, and the record says so. To keep it off, disable it after the restore.
- * - Disabled by the revocation and enabled by hand: an ordinary look leaves it, and it stays open until somebody revokes
+ * - Disabled by the revocation and enabled by hand: a reconcile pass leaves it, and it stays open until a caller revokes
  *   again. A person with rights on the vault decided so; the app reports it (drift check, status) and does not fight it.
  * - Off before, and enabled by hand more than ten minutes after the revocation: a person's decision too. Sooner, it is taken
  *   for a write that was still under way: disabled under the record, and given back by the restore. Revoked again, it counts as
@@ -234,7 +234,7 @@ export class History {
 
     if (people.length > 1 || meanwhile !== 'nothing') return;
 
-    // One that nobody disturbs is on record alone: what it joined is no longer there.
+    // An undisturbed one has the only record: what it joined is gone.
     const records = new Set(after.flatMap((version) => revocationOf(version, this.#appNow())?.id ?? []));
     expect([...records], 'revocations').toEqual(this.#open ? [results[0]?.stamp.id] : []);
   }

@@ -29,7 +29,7 @@ describe('what the log proves', () => {
     ['another version is asked for', log({ uses: [use({ version: NEW.version, lastOn: NOW })] })],
     ['the log was silent before', log({ silences: [{ from: day(5), to: day(10) }] })],
     ['the log begins when the successor took over', log({ trackedSince: day(11) })],
-  ])('that nobody uses it: %s', (_, evidence) => {
+  ])('shows that the version is unused: %s', (_, evidence) => {
     expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([]);
   });
 
@@ -42,7 +42,7 @@ describe('what the log proves', () => {
     ['a client unwrapped with it', log({ uses: [use({})] }), /used it to unwrap on 2026-01-12T.*, by oid-1\./],
     ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /used it to wrap/],
     ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
-    ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
+    ['the client of a use is unknown', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
     ['a request named no version', log({ uses: [use({ version: undefined })] }), /without a version/],
     ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /no entries in the log/],
     ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
@@ -53,7 +53,7 @@ describe('what the log proves', () => {
   });
 
   it('counts every use since the version after it had taken over, however many have come since', () => {
-    // Whoever comes once a week held on to the first version long after the second was there.
+    // A weekly client used the first version long after the second existed.
     const later = keyVersion(17);
     const weekly = log({ uses: [use({ lastOn: day(16) })] });
     expect(reasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);

@@ -175,7 +175,7 @@ describe('retirement', () => {
 
     wire.azure.faults.clear();
 
-    expect(await finish(key)).toEqual([]); // whoever did it may still be at it
+    expect(await finish(key)).toEqual([]); // its process may still be at work
 
     wire.azure.clock.advance(HOUR_MS);
 
@@ -295,7 +295,7 @@ function around(before: Moment, after: Moment = async () => {}): (services: Serv
   });
 }
 
-/** Somebody who knows nothing of the app pins the account to the first version of the key. */
+/** An operator who does not know the app pins the account to the first version of the key. */
 async function pin(key: TestKey, account: { name: string }): Promise<void> {
   const keyVaultUri = vaultNamed(world(), 'kv-files').properties.vaultUri;
   const keyVaultProperties = { keyName: key.name, keyVersion: key.first.version, keyVaultUri };

@@ -21,7 +21,7 @@ const NEW = keyVersion(10);
 const ACCOUNT = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
 const DISK = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/diskEncryptionSets/des1';
 
-const NOBODY: VersionUsers = { uses: [], gaps: [] };
+const UNUSED: VersionUsers = { uses: [], gaps: [] };
 const used = (who: string, ...versions: number[]): VersionUsers => ({
   uses: [{ who, versions: versions.map(versionName) }],
   gaps: [],
@@ -40,46 +40,46 @@ const revoked = keyVersion(1, {
 
 describe('whether an old version may go', () => {
   it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers]>([
-    ['nobody uses the key', [OLD, NEW], NOBODY],
-    ['everybody shows the new version', [OLD, NEW], used(ACCOUNT, 10)],
-    ['somebody shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
-    ['the successor is just old enough', [OLD, keyVersion(19)], NOBODY],
-    ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], NOBODY],
+    ['no account uses the key', [OLD, NEW], UNUSED],
+    ['every account shows the new version', [OLD, NEW], used(ACCOUNT, 10)],
+    ['an account shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
+    ['the successor is just old enough', [OLD, keyVersion(19)], UNUSED],
+    ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], UNUSED],
   ])('it may when %s', (_, versions, users) => {
     expect(reasonsToKeep(OLD, versions, users, NOW)).toEqual([]);
   });
 
   it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers, RegExp]>([
-    ['there is no other', [OLD], NOBODY, /^No newer version is usable\.$/],
-    ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], NOBODY, /^No newer version is usable/],
-    ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], NOBODY, /^No newer version/],
-    ['a newer one is not active yet', [OLD, keyVersion(10, { notBefore: day(21) })], NOBODY, /^No newer version/],
+    ['there is no other', [OLD], UNUSED, /^No newer version is usable\.$/],
+    ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], UNUSED, /^No newer version is usable/],
+    ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], UNUSED, /^No newer version/],
+    ['a newer one is not active yet', [OLD, keyVersion(10, { notBefore: day(21) })], UNUSED, /^No newer version/],
     [
       'the successor is too young',
       [OLD, keyVersion(19, { createdOn: new Date(NOW.getTime() - 23.9 * 3_600_000) })],
-      NOBODY,
+      UNUSED,
       new RegExp(`^Its successor ${versionName(19)} has been usable for 23 hours, which has to be at least 24\\.$`),
     ],
     [
       'the successor became active too lately',
       [OLD, keyVersion(10, { notBefore: new Date(NOW.getTime() - 3_600_000) })],
-      NOBODY,
+      UNUSED,
       / usable for 1 hour,/,
     ],
     [
       'the successor was enabled, or changed, too lately',
       [OLD, keyVersion(10, { updatedOn: new Date(NOW.getTime() - 3_600_000) })],
-      NOBODY,
+      UNUSED,
       / usable for 1 hour,/,
     ],
-    ['the youngest usable one is too young, whatever the next one is', [OLD, NEW, keyVersion(20)], NOBODY, / 0 hours,/],
+    ['the youngest usable one is too young, whatever the next one is', [OLD, NEW, keyVersion(20)], UNUSED, / 0 hours,/],
     [
       'its clock is ahead',
       [OLD, keyVersion(20, { createdOn: new Date(NOW.getTime() + 240_000) })],
-      NOBODY,
+      UNUSED,
       / 0 hours,/,
     ],
-    ['a revocation is open', [revoked, OLD, NEW], NOBODY, /^A revocation of the key is open/],
+    ['a revocation is open', [revoked, OLD, NEW], UNUSED, /^A revocation of the key is open/],
     ['an account is on it', [OLD, NEW], used(ACCOUNT, 1), /^It is used by st1\.$/],
     ['an account is pinned to it and shows another', [OLD, NEW], used(ACCOUNT, 1, 10), /used by st1/],
     ['a scope is on it', [OLD, NEW], used(`${ACCOUNT}/encryptionScopes/s1`, 1), /used by st1\/s1/],
@@ -134,7 +134,7 @@ describe('the tag of a retired version', () => {
     expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
     expect(withoutRetiredTag(retired ?? {})).toEqual({ team: 'a' });
 
-    // Somebody has taken the tag away meanwhile.
+    // An operator has removed the tag in the meantime.
     expect(settledTags({ team: 'a' })).toEqual({ team: 'a' });
   });
 

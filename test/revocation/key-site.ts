@@ -86,7 +86,7 @@ export class KeySite {
     return restore(key, revocation, call(objectId, kind), services, () => {});
   }
 
-  /** Whoever may write the queue puts it there, and the app takes it from there. */
+  /** A writer of the queue sends it, and the app receives it. */
   async deliver(message: object, key = KEY): Promise<void> {
     this.pass(20);
     const work = PARSERS['key-work'](JSON.parse(JSON.stringify(message)));

@@ -61,8 +61,8 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
   it.each<[string, KeyVersion[]]>([
     ['this revocation was restored', [keyVersion(1, { tags: restored(1) }), keyVersion(2)]],
     ['a newer one was restored', [keyVersion(1, { tags: restored(1, later) }), keyVersion(2)]],
-    ['somebody restores it', [revoked(3, { tags: record(3, { restoringBy: BOB }) }), keyVersion(1)]],
-    ['somebody restores a newer one', [revoked(3, { tags: record(3, { ...later, restoringBy: BOB }) }), keyVersion(1)]],
+    ['a caller restores it', [revoked(3, { tags: record(3, { restoringBy: BOB }) }), keyVersion(1)]],
+    ['a caller restores a newer one', [revoked(3, { tags: record(3, { ...later, restoringBy: BOB }) }), keyVersion(1)]],
     ['no tag of any revocation is left: a person took them all away', [keyVersion(1), keyVersion(2)]],
   ])('planRepair leaves everything when %s', (_, versions) => {
     expect(planRepair(versions, stamp, names, NOW)).toEqual([]);

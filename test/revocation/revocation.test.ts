@@ -124,7 +124,7 @@ describe('what a restore leaves', () => {
   it.each([
     ['is from the future', { revokedOn: day(300) }],
     ['has an id that is none', { id: 'a' }],
-    ['names nobody', { restoredBy: 'bob' }],
+    ['names no person', { restoredBy: 'bob' }],
     ['has something behind the version', { version: `${versionName(1)} more` }],
     ['names another version', { version: versionName(9) }],
     ['has no time', { time: 'noon' }],

@@ -31,7 +31,7 @@ function applied(version: KeyVersion, answer: KeyVersion | undefined, failure?: 
 describe('reportVersions', () => {
   it.each<[string, AppliedChange[], KeyVersion[] | undefined, string, boolean]>([
     ['the last read, where there is one', [applied(on, off)], [off], 'Disabled', true],
-    ['the last read against the answer: someone enabled it since', [applied(on, off)], [on], 'Usable', false],
+    ['the last read against the answer: a caller enabled it since', [applied(on, off)], [on], 'Usable', false],
     [
       'the last read against a failure: its answer was lost',
       [applied(on, undefined, throttled)],

@@ -29,7 +29,7 @@ export interface Ending {
   readonly versions: readonly KeyVersion[];
   readonly trail: readonly AuditEntry[];
   readonly state: unknown;
-  /** Calls that were made: a step beyond them goes wrong for nobody. */
+  /** Calls that were made: a fault beyond them hits no call. */
   readonly steps: number;
 }
 
@@ -141,7 +141,7 @@ class HistoryWorld {
       if (hit === 'noEffect') throw noAnswer();
 
       if (hit === 'late' || hit === 'killedLate') {
-        // What is refused by then is nobody's trouble.
+        // A late refusal concerns no caller.
         this.after(LATE_MS, () => {
           Promise.resolve(effect()).catch(() => {});
         });

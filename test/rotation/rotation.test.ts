@@ -34,14 +34,14 @@ describe('decideRotation', () => {
   it.each([
     ['leaves it to a policy that rotates by itself', [soon()], { rotates: true }, 'PolicyRotates', false],
     [
-      'tells somebody when the key is tagged to be rotated by hand',
+      'notifies when the key is tagged to be rotated by hand',
       [soon({ tags: { 'cmk-rotation': 'Manual' } })],
       NO_POLICY,
       'ManualRotation',
       true,
     ],
     [
-      'tells somebody when the key was imported',
+      'notifies when the key was imported',
       [soon({ tags: { 'cmk-origin': 'imported' } })],
       NO_POLICY,
       'ImportedKey',
@@ -56,7 +56,7 @@ describe('decideRotation', () => {
     ],
     ['does not rotate a disabled key', [soon({ enabled: false })], NO_POLICY, 'KeyDisabled', true],
     ['does not rotate a key under revocation', [revoked], NO_POLICY, 'RevocationOpen', false],
-    ['tells somebody when the key is gone', [], NO_POLICY, 'KeyNotFound', true],
+    ['notifies when the key is gone', [], NO_POLICY, 'KeyNotFound', true],
   ] as const)('%s', (_, versions, policy, reason, needsPerson) => {
     expect(decideRotation(versions, policy, NOW)).toEqual({ rotate: false, reason, needsPerson });
   });
@@ -129,7 +129,7 @@ describe('unfinishedRotation', () => {
     ['there is one version', [from], soonAfter],
     ['the new version is off', [from, keyVersion(80, { enabled: false })], soonAfter],
     ['the version before had expired before it was active', [keyVersion(10, { expiresOn: day(9) }), to], soonAfter],
-    ['it is more than a day old: somebody has left it so', [from, to], day(82)],
+    ['it is more than a day old: an operator meant it', [from, to], day(82)],
     [
       'the key is revoked',
       [

@@ -15,7 +15,7 @@ export function randomly(random: () => number): Choose {
   /** How often people and callers come in, beside calls that are under way; 1: as often as any of these goes on. */
   const hurry = one([1, 1, 1, 0.1]);
 
-  /** So many times somebody is slow: nothing of that actor goes on for so many steps, as long as others do something. */
+  /** So many times an actor is slow: it makes no step for so many steps of the others. */
   let stalls = one([0, 1, 2, 4]);
   const slow = new Map<Actor, number>();
   let harmed = false;
@@ -36,7 +36,7 @@ export function randomly(random: () => number): Choose {
     const comers = of(({ rare, actor }) => rare === undefined && actor === undefined);
     const usual = of(({ rare }) => rare === undefined);
 
-    // Whoever comes in right after something went wrong meets it half done.
+    // An actor that comes in right after a fault meets work half done.
     const comesIn = harmed ? random() < 0.5 : random() < hurry;
     const frequent = comesIn ? comers : calls;
     const from = [

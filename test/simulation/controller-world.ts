@@ -131,7 +131,7 @@ class Instance {
   /** What it knows of orders and rollouts; lost when it is killed. */
   gate: RolloutGate | undefined;
   versions: VersionLists | undefined;
-  /** By the instance, whoever makes them. */
+  /** By the instance, whatever their actor. */
   caller: Actor | undefined;
 
   constructor(number: number) {

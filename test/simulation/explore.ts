@@ -27,7 +27,7 @@ export interface FiniteWorld extends World {
 
 export interface ExploreOptions {
   /**
-   * Followed are those histories alone in which a call is left in the middle for another one so often at most: whoever is at
+   * Followed are those histories alone in which a call is left in the middle for another one so often at most: an actor that is at
    * it goes on to its end as a rule. (What errs with many switches errs with few, as a rule: "Iterative context bounding
    * for systematic testing of multithreaded programs".) Without it: all.
    */
@@ -168,7 +168,7 @@ class Turns {
     return transitions.flatMap((_, index) => (this.#cost(transitions, index) <= this.left ? [index] : []));
   }
 
-  /** Whoever could go on, where that matters. */
+  /** The actors that could continue, where that matters. */
   whose(transitions: readonly Transition[]): string {
     return (this.#isBounded && this.#goesOn(transitions) && this.#current) || '';
   }

@@ -20,7 +20,7 @@ export type Forgery =
   | { readonly into: 'leases'; readonly state: unknown }
   | { readonly into: 'key-work' | 'fleet-work'; readonly message: unknown };
 
-/** The work zone: whoever may write there writes anything. */
+/** The work zone: a writer there writes anything. */
 interface WorkZone {
   readonly index: MemoryFleetTable;
   readonly items: MemoryWorkItems;
@@ -95,6 +95,6 @@ export function judgeForgedRecords(
 
   for (const { rekey, use } of recorded) {
     const isOrder = rekey === undefined || orders.orders.rekeys.some(({ id }) => id === rekey);
-    if (!isOrder) throw new Error(`${use} was moved by ${rekey}, which nobody ordered`);
+    if (!isOrder) throw new Error(`${use} was moved by ${rekey}, which no operator ordered`);
   }
 }

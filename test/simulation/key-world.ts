@@ -41,10 +41,10 @@ interface Timing {
 }
 
 /**
- * Somebody who does something once, at any time, or when another has ended, or has been answered something and not ended;
+ * An actor that does something once, at any time, or when another has ended, or has been answered something and not ended;
  * in the order given where they are named alike. `look`: `late` is a second look, that disables what a late write has
  * opened as well. `rewrite`: another tool replaces a version's tags and enables it, as Terraform does, or the tags alone.
- * `retire`, `unretire`: of the first version, which nobody uses. `forged`: a message that a writer of the queue has put
+ * `retire`, `unretire`: of the first version, which no account uses. `forged`: a message that a writer of the queue has put
  * there, as JSON.
  */
 export type Part = Timing &
@@ -111,7 +111,7 @@ const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined,
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
 const RETIRE = { version: versionName(1), readMs: 60_000, disable: true, proof: 'person' } as const;
-/** Nobody uses the key, and everything can be read. */
+/** No account uses the key, and everything can be read. */
 const UNUSED = {
   settings: { subscriptions: [] },
   resourceGraph: { query: async function* () {} },
@@ -141,7 +141,7 @@ export class KeyWorld implements FiniteWorld {
   #flap: string | undefined;
   readonly #opened = new Map<string, Call>();
   readonly #openedAt = new Map<string, number>();
-  /** When whoever retired the first version had read the key. */
+  /** When the actor that retired the first version had read the key. */
   #retiredBy: number | undefined;
   /** When a restore first enabled that version. */
   #firstOpened: number | undefined;
@@ -274,7 +274,7 @@ export class KeyWorld implements FiniteWorld {
     );
   }
 
-  /** The next drift check, when whoever was at it has to have ended. */
+  /** The next drift check, when its previous run must have ended. */
   async #finishRetirements(services: Services): Promise<void> {
     const later = { ...UNUSED, ...services, now: () => new Date(NOON + 20 * MINUTE) };
     for await (const { outcome } of finishRetirements(KEY, RETIRE.readMs, later)) {

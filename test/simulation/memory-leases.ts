@@ -20,14 +20,14 @@ interface Held {
 export class MemoryLeases {
   readonly #all = new Map<string, Held>();
   readonly #clock: () => number;
-  /** What somebody has written into every lease that is taken next. */
+  /** The state that a forger has written into every lease that is acquired next. */
   #written: { readonly state: unknown } | undefined;
 
   constructor(clock: () => number) {
     this.#clock = clock;
   }
 
-  /** What somebody held who was killed is not renewed any more. */
+  /** The leases of a killed holder are no longer renewed. */
   outlive(holder: Actor): void {
     for (const lease of this.#all.values()) {
       if (lease.by === holder) lease.died = Math.min(lease.died, this.#clock());

@@ -7,7 +7,7 @@ export interface Transition {
   readonly rare?: 'harm' | 'late';
   /** It is chosen when nothing else goes its way. */
   readonly isSlow?: boolean;
-  /** Whose call it is; without it somebody or something else comes in. */
+  /** Whose call it is; without it, it is an outside effect. */
   readonly actor?: Actor;
   /** Name of the actor that begins with it. */
   readonly begins?: string;
@@ -50,7 +50,7 @@ interface LateWrite {
  */
 const TOGETHER = /^list /;
 
-/** Whoever makes calls: one function of the app, on one instance. */
+/** A caller: one function of the app, on one instance. */
 export class Actor {
   readonly name: string;
   /** What it has been answered so far, in this order: with the same answers it does the same again. */
@@ -106,7 +106,7 @@ export class Scheduler {
   #pending: Pending[] = [];
   #late: LateWrite[] = [];
   #faults: number;
-  /** How often something has gone wrong so far: by a fault, or because somebody was killed. */
+  /** How often something has gone wrong so far: by a fault, or because an actor was killed. */
   harms = 0;
   /** How many late writes have taken effect, or were turned down. */
   landings = 0;
@@ -178,12 +178,12 @@ export class Scheduler {
     return ends;
   }
 
-  /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
+  /** Whether nothing has gone wrong so far: no fault, and no actor killed. */
   get unharmed(): boolean {
     return this.harms === 0;
   }
 
-  /** When the next late write takes effect, if nobody chooses so before. */
+  /** When the next late write takes effect, if no choice does so before. */
   nextDeadline(): number {
     return Math.min(...this.#late.map(({ until }) => until));
   }
@@ -215,7 +215,7 @@ export class Scheduler {
     try {
       late.effect();
     } catch {
-      // Refused, and nobody is there to hear of it.
+      // The caller that was refused is gone.
     }
   }
 

@@ -67,14 +67,14 @@ async function discover(key: TestKey, account: StorageAccount): Promise<void> {
   await controller.handleFleetMessage({ subscriptions: [subscription], tries: 0, cause }, wire.log);
 }
 
-const SOMEBODY = '0b1ec700-0000-4000-8000-000000000001';
+const REVOKER = '0b1ec700-0000-4000-8000-000000000001';
 
 /** @returns since when */
 async function revoked(key: TestKey): Promise<string> {
   const services = wire.services();
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('unreachable');
-  await revokeKey(managed, { id: 'r1-0123456789', revokedBy: SOMEBODY }, services);
+  await revokeKey(managed, { id: 'r1-0123456789', revokedBy: REVOKER }, services);
   const versions = await services.keys.listVersions(managed);
   return openRevocation(versions, services.now())?.revokedOn.toISOString() ?? '';
 }

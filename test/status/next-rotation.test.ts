@@ -41,7 +41,7 @@ describe('nextRotation', () => {
     ['is a person’s, when it is off', { ...EXPIRES, enabled: false }, NONE, true, by('person', DUE, 'KeyDisabled')],
     ['is none, where it never expires', {}, NONE, true, by('none', undefined, 'NoExpiry')],
     [
-      'is nobody’s, while it is revoked',
+      'has no next rotation, while it is revoked',
       { ...EXPIRES, enabled: false, tags: revoked },
       NONE,
       true,

@@ -165,7 +165,7 @@ it.each<[boolean, string, object]>([
   [false, 'of another one', { policyAssignmentId: `${SUBSCRIPTION}/other` }],
   [true, 'that is not over yet', { expiresOn: new Date(NOW.getTime() + 1).toISOString() }],
   [false, 'that is over', { expiresOn: NOW.toISOString() }],
-  [true, 'that ends nobody knows when', { expiresOn: 'then' }],
+  [true, 'that ends at an unreadable time', { expiresOn: 'then' }],
   [true, 'of the member', { policyDefinitionReferenceIds: ['x', 'RSASIZE'] }],
   [false, 'of another member', { policyDefinitionReferenceIds: ['x'] }],
 ])('an exemption takes a denial away, %s: %s', (exempt, _, change) => {

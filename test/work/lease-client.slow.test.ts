@@ -23,7 +23,7 @@ function instance(options?: LeaseOptions, connectionString = azurite.connectionS
 
 async function taken(leases: Leases, name: string): Promise<Lease> {
   const lease = await leases.acquire(name);
-  if (!lease) throw new Error(`${name} is held by somebody else.`);
+  if (!lease) throw new Error(`${name} has another holder.`);
   return lease;
 }
 

@@ -100,7 +100,7 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
 
     quiet = left + pending + running === 0 ? quiet + 1 : 0;
 
-    // Somebody at work is not hurried: a clock that jumps would end what they hold.
+    // The clock does not jump while a worker runs, or its leases would expire.
     idle = running === 0 ? idle + 1 : 0;
     if (quiet === 0 && idle >= 3) {
       await app.advance(20_000);

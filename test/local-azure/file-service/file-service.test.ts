@@ -13,7 +13,7 @@ describe('who is let in', () => {
     ['without a token', { headers: { authorization: '' } }, 401, 'NoAuthenticationInformation'],
     ['with a token for ARM', { audience: 'https://management.azure.com' }, 401, 'InvalidAuthenticationInfo'],
     ['without the backup intent', { headers: { 'x-ms-file-request-intent': '' } }, 400, 'MissingRequiredHeader'],
-  ])('nobody %s', async (_what, options, status, code) => {
+  ])('no caller %s', async (_what, options, status, code) => {
     const { ask } = fileFixture();
     const answer = await ask('GET', listRoot, options);
     expect(answer.status).toBe(status);
@@ -21,19 +21,19 @@ describe('who is let in', () => {
     expect(answer.text).toContain(`<Code>${code}</Code>`);
   });
 
-  it('nobody without a file data role, whatever the key is like', async () => {
-    const { ask, nobody, version } = fileFixture();
+  it('no caller without a file data role, whatever the key is like', async () => {
+    const { ask, outsider, version } = fileFixture();
     version.enabled = false;
-    const answer = await ask('GET', listRoot, { as: nobody });
+    const answer = await ask('GET', listRoot, { as: outsider });
     expect([answer.status, errorCode(answer)]).toEqual([403, 'AuthorizationPermissionMismatch']);
   });
 
   it('a reader reads and does not write', async () => {
-    const { account, ask, nobody, world } = fileFixture();
+    const { account, ask, outsider, world } = fileFixture();
     const role = BUILT_IN_ROLES['Storage File Data Privileged Reader'];
-    assignRole(world, { scope: account.id, principalId: nobody.objectId, role, settled: true });
-    expect((await ask('GET', listRoot, { as: nobody })).status).toBe(200);
-    expect((await ask('DELETE', '/team/plan.txt', { as: nobody })).status).toBe(403);
+    assignRole(world, { scope: account.id, principalId: outsider.objectId, role, settled: true });
+    expect((await ask('GET', listRoot, { as: outsider })).status).toBe(200);
+    expect((await ask('DELETE', '/team/plan.txt', { as: outsider })).status).toBe(403);
   });
 
   it('a token for the account itself', async () => {

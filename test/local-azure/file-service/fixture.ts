@@ -47,5 +47,5 @@ export function fileFixture(settings: Partial<WorldSettings> = {}) {
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
-  return { world, vault, version, assignment, account, ask, nobody: named(world, 'outsider') };
+  return { world, vault, version, assignment, account, ask, outsider: named(world, 'outsider') };
 }

@@ -18,9 +18,9 @@ describe('who is let in', () => {
   });
 
   it('is refused without a role, with the action and the resource', async () => {
-    const { ask, nobody, vault, world } = vaultFixture();
+    const { ask, outsider, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
-    const { status, body } = await ask('POST', '/keys/k1/rotate', undefined, { as: nobody });
+    const { status, body } = await ask('POST', '/keys/k1/rotate', undefined, { as: outsider });
     expect(status).toBe(403);
     expect(body.error).toMatchObject({ code: 'Forbidden', innererror: { code: 'ForbiddenByRbac' } });
     expect(body.error.message).toContain("Action: 'Microsoft.KeyVault/vaults/keys/rotate/action'");
@@ -29,23 +29,23 @@ describe('who is let in', () => {
   });
 
   it('with a role on one key reaches that key alone', async () => {
-    const { ask, nobody, vault, world } = vaultFixture();
+    const { ask, outsider, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     createKeyVersion(world, vault, 'k2');
     const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
-    assignRole(world, { scope: `${vault.id}/keys/k1`, principalId: nobody.objectId, role, settled: true });
-    expect((await ask('PATCH', '/keys/k1/', { tags: {} }, { as: nobody })).status).toBe(200);
-    expect((await ask('PATCH', '/keys/k2/', { tags: {} }, { as: nobody })).status).toBe(403);
-    expect((await ask('GET', '/keys', undefined, { as: nobody })).status).toBe(403);
+    assignRole(world, { scope: `${vault.id}/keys/k1`, principalId: outsider.objectId, role, settled: true });
+    expect((await ask('PATCH', '/keys/k1/', { tags: {} }, { as: outsider })).status).toBe(200);
+    expect((await ask('PATCH', '/keys/k2/', { tags: {} }, { as: outsider })).status).toBe(403);
+    expect((await ask('GET', '/keys', undefined, { as: outsider })).status).toBe(403);
   });
 
   it('with an access policy may do what it says, and no role counts', async () => {
-    const { ask, nobody, owner, vault, world } = vaultFixture({}, { enableRbacAuthorization: false });
+    const { ask, outsider, owner, vault, world } = vaultFixture({}, { enableRbacAuthorization: false });
     vault.properties.accessPolicies = [
-      { tenantId: world.tenantId, objectId: nobody.objectId, permissions: { keys: ['Get', 'List', 'UnwrapKey'] } },
+      { tenantId: world.tenantId, objectId: outsider.objectId, permissions: { keys: ['Get', 'List', 'UnwrapKey'] } },
     ];
     createKeyVersion(world, vault, 'k1');
-    expect((await ask('GET', '/keys/k1/', undefined, { as: nobody })).status).toBe(200);
+    expect((await ask('GET', '/keys/k1/', undefined, { as: outsider })).status).toBe(200);
     const refused = await ask('GET', '/keys/k1/', undefined, { as: owner });
     expect(refused).toMatchObject({ status: 403, body: { error: { innererror: { code: 'AccessDenied' } } } });
     expect(refused.body.error.message).toContain("does not have keys get permission on key vault 'kv-test;");

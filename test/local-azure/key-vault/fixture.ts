@@ -35,7 +35,7 @@ export function vaultFixture(settings: Partial<WorldSettings> = {}, properties: 
   const vault = testVault(world, properties);
   const owner = named(world, 'owner');
   const service = createKeyVaultService(world);
-  const nobody = named(world, 'outsider');
+  const outsider = named(world, 'outsider');
 
   const ask = async (method: string, path: string, body?: unknown, options: AskOptions = {}): Promise<Answer> => {
     const app = new Hono<ServiceEnv>();
@@ -60,7 +60,7 @@ export function vaultFixture(settings: Partial<WorldSettings> = {}, properties: 
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined };
   };
 
-  return { world, vault, events, owner, nobody, ask };
+  return { world, vault, events, owner, outsider, ask };
 }
 
 export const GROUP: ResourceGroup = {

@@ -14,7 +14,7 @@ function snapshotHeader(): (world: World) => Record<string, string> {
 
 const snapshot = snapshotHeader();
 
-/** A topic of somebody else that was in the recorded group. */
+/** A topic of another owner that was in the recorded group. */
 function addOtherTopic(world: World): void {
   const group = '/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/DevExpRg/providers';
   const id = `${group}/Microsoft.EventGrid/systemTopics/testTag123`;
