@@ -34,7 +34,7 @@ export function App({ session }: { readonly session: Session }) {
 
   const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
 
-  // A new client for each user, so that its cached answers go with the user before.
+  // A new client for each user, which has no cached answers of the previous one.
   const api = useMemo(() => new Api(session, objectId), [session, objectId]);
 
   if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
@@ -122,7 +122,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
   );
 }
 
-/** Not by a link: the hash is the view. */
+/** Not with a link, since the hash selects the view. */
 function focusContent(): void {
   document.querySelector<HTMLElement>('#main')?.focus();
 }
@@ -149,7 +149,7 @@ function View({ route }: { readonly route: Route }) {
         <>
           <Heading>No such view</Heading>
           <p>
-            There is nothing at this address. <a href={href([])}>To what is now</a>
+            There is nothing at this address. <a href={href([])}>Go to the present state</a>
           </p>
         </>
       );
@@ -161,7 +161,7 @@ function EndedNotice({ session }: { readonly session: Session }) {
   const again = () =>
     session
       .signIn()
-      // The button that was pressed is gone.
+      // The pressed button has disappeared.
       .then(() => session.signedIn.state === 'in' && focusContent())
       .catch((error: unknown) => setFailure((error as Error).message));
 
@@ -170,7 +170,7 @@ function EndedNotice({ session }: { readonly session: Session }) {
       <Icon tone="warn" />
       <div>
         <p class="strong">Your sign-in has ended.</p>
-        <p>What is shown is what was read before. Sign in again: you stay in this view. {failure}</p>
+        <p>The page shows what it read before. Sign in again: you stay in this view. {failure}</p>
         <button type="button" class="primary" onClick={() => again()}>
           Sign in again
         </button>
@@ -186,8 +186,8 @@ function NoRole({ person }: { readonly person: Person }) {
       <div class="notice tone-warn">
         <Icon tone="warn" />
         <p>
-          {person.name} is signed in, and may see nothing of this app. Have one of the app roles CmkKey.Read,
-          CmkKey.Revoke, CmkKey.Restore or Cmk.Operate assigned to you, then sign in again.
+          {person.name} is signed in, but has no role in this app. Ask an administrator for one of the app roles
+          CmkKey.Read, CmkKey.Revoke, CmkKey.Restore or Cmk.Operate, then sign in again.
         </p>
       </div>
     </>
@@ -199,7 +199,7 @@ interface BoundaryProps {
   readonly again: () => void;
 }
 
-/** A view that fails takes nothing else with it. */
+/** If a view throws, the rest of the page still works. */
 class Boundary extends Component<BoundaryProps, { readonly failed: string | undefined }> {
   override state = { failed: undefined };
 
@@ -227,7 +227,7 @@ class Boundary extends Component<BoundaryProps, { readonly failed: string | unde
               check the state before you repeat it. The API and the command line are not affected.
             </p>
             <button type="button" onClick={again}>
-              Read it anew
+              Read it again
             </button>
           </div>
         </div>

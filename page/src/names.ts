@@ -1,7 +1,7 @@
 import { REASONS } from '../../src/errors/reasons.ts';
 import type { KeySummary } from './api/types.ts';
 
-/** As `src/audit/record.ts` has it, which brings zod with it. */
+/** As in `src/audit/record.ts`, whose import would add zod to the page. */
 const EVERY_KEY = 'cmk-autopilot/keys';
 
 /** The last part of an ARM id, or the id itself. */
@@ -21,7 +21,7 @@ export function keyLabel(identifier: string): string {
   return names ? `${names.vault}/${names.key}` : identifier;
 }
 
-/** A resource in a few words: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
+/** A short name of a resource: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
 export function resourceLabel(id: string): string {
   if (id === EVERY_KEY) return 'all keys';
   const [, account, scope] = /\/storageAccounts\/([^/]+)\/encryptionScopes\/([^/]+)/i.exec(id) ?? [];
@@ -31,7 +31,7 @@ export function resourceLabel(id: string): string {
 
 const IDS = /(?:\/subscriptions\/|https:\/\/[^\s/]+\/keys\/)[\w.\-/%()]*[\w%)]/gi;
 
-/** A sentence of the API with short names in place of ARM ids and key identifiers, and short versions. */
+/** A sentence of the API with short names instead of ARM ids and key identifiers, and short versions. */
 export function withNames(text: string): string {
   return text.replace(IDS, resourceLabel).replace(/\b[\da-f]{32}\b/g, shortVersion);
 }
@@ -61,7 +61,7 @@ export function reasonSentence(reason: string): string {
   return (REASONS as Readonly<Record<string, string>>)[reason] ?? `${inWords(reason)}.`;
 }
 
-/** How many use a key: `3 accounts, 1 scope`, or `at least 3 accounts` where not all is known. */
+/** The number of a key's users: `3 accounts, 1 scope`, or `at least 3 accounts` if some are unknown. */
 export function usersOf({
   accounts,
   scopes,
@@ -78,7 +78,7 @@ const ROTATES_BY = {
   none: 'None planned',
 } as const;
 
-/** What makes the next version of a key. */
+/** What creates the next version of a key. */
 export function rotatesBy(by: NonNullable<KeySummary['nextRotation']>['by']): string {
   return ROTATES_BY[by];
 }

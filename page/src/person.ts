@@ -9,7 +9,7 @@ export function usePerson(): Person {
   return useContext(PersonContext);
 }
 
-/** Whether a role is there: to say beforehand what the API would refuse. `Cmk.Operate` includes reading. */
+/** Whether the user has a role, to explain in advance what the API would refuse. `Cmk.Operate` includes reading. */
 export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'CmkKey.Restore' | 'Cmk.Operate'): boolean {
   return person.roles.includes(role) || (role === 'CmkKey.Read' && person.roles.includes('Cmk.Operate'));
 }
@@ -17,7 +17,7 @@ export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'Cmk
 /** Names by object id, in lower case. */
 export type Names = ReadonlyMap<string, string>;
 
-/** Names of people, from the audit records that the page has read anyway. */
+/** The names of people in audit records that the page has read. */
 export function namesIn(records: readonly AuditRecordView[]): Names {
   const callers = records.flatMap(({ entry }) => entry.caller ?? []);
   return new Map(callers.flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])));

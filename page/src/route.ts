@@ -1,6 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** Where one is on the page: `#/keys/kv-files/files-key?tab=users`. It is the hash, so that the app serves one document. */
+/**
+ * The view in the address: `#/keys/kv-files/files-key?tab=users`. The hash has it, since the app serves one document.
+ */
 export interface Route {
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
@@ -9,12 +11,12 @@ export interface Route {
 function parseRoute(hash: string): Route {
   const [, path = '', query = ''] = /^#?\/?([^?]*)\??(.*)$/s.exec(hash) ?? [];
   const parts = path.split('/').filter(Boolean).map(decodePart);
-  // These would step out of their place in an address of the API, however they are encoded. They name nothing.
+  // These parts would change the path of an API request, however they are encoded. No resource has such a name.
   const isPlace = parts.every((part) => part !== '.' && part !== '..');
   return { parts: isPlace ? parts : [path], query: new URLSearchParams(query) };
 }
 
-/** A link to a view; empty values are left out of its query. */
+/** A link to a view. Its query has no empty values. */
 export function href(parts: readonly string[], query: Readonly<Record<string, string | undefined>> = {}): string {
   const given = Object.entries(query).flatMap(([name, value]) => (value ? [[name, value]] : []));
   const text = new URLSearchParams(given).toString();
@@ -33,7 +35,7 @@ export function useRoute(): Route {
   return parseRoute(hash);
 }
 
-/** Changes the query of the view without a step in the history: for what is typed. */
+/** Changes the query of the view without a new entry in the history, for each typed character. */
 export function replaceQuery(parts: readonly string[], query: Readonly<Record<string, string | undefined>>): void {
   history.replaceState(null, '', href(parts, query));
   dispatchEvent(new HashChangeEvent('hashchange'));

@@ -13,7 +13,7 @@ export interface Person {
   readonly roles: readonly string[];
 }
 
-/** Where a sign-in stands. `ended`: it was one, and Entra ID wants to see the person again. */
+/** The state of a sign-in. `ended`: Entra ID requires a new sign-in of the same user. */
 export type SignIn =
   | { readonly state: 'out'; readonly failure?: string }
   | { readonly state: 'in' | 'ended'; readonly person: Person };
@@ -22,12 +22,12 @@ export class SessionEnded extends Error {
   override readonly name = 'SessionEnded';
 }
 
-/** A person has this long to sign in before the page gives up waiting for it. Milliseconds. */
+/** The page waits this long for the sign-in window. Milliseconds. */
 const PATIENCE_MS = 15 * 60_000;
 
 /**
- * Who is signed in. Tokens are held in memory and nowhere else: they are gone with the page. The sign-in goes on in a
- * window of its own, so that what is on the page, typed words included, stays as it is.
+ * The signed-in user. Tokens are only in memory, so they end with the page. The sign-in has a window of its own, so
+ * that the page keeps its content, typed text included.
  */
 export class Session {
   readonly #client: IPublicClientApplication;
@@ -49,7 +49,7 @@ export class Session {
         knownAuthorities: [new URL(config.authority).host],
         authorityMetadata: JSON.stringify(metadataOf(config)),
         redirectUri: signedInUrl(),
-        // A wish of the API for a further proof of identity (`insufficient_claims`) is understood.
+        // Tells the API that the page can answer a claims challenge (`insufficient_claims`).
         clientCapabilities: ['CP1'],
       },
       cache: { cacheLocation: 'memoryStorage' },
@@ -73,9 +73,9 @@ export class Session {
   }
 
   /**
-   * Has to be called from a click, or the browser keeps the window shut.
+   * Call it from a click, or the browser blocks the window.
    *
-   * @param claims what the API asks for on top, as JSON
+   * @param claims additional claims that the API requires, as JSON
    * @returns whether the sign-in succeeded
    */
   async signIn(claims?: string): Promise<boolean> {
@@ -93,7 +93,7 @@ export class Session {
 
       return true;
     } catch (error) {
-      // Its window was closed, and the button pressed again: the later one has the outcome.
+      // The user closed the window and pressed the button again: the later call has the outcome.
       if (codeOf(error) === 'interaction_in_progress_cancelled') return false;
       if (this.#signIn.state !== 'out') throw new Error(wordFailure(error), { cause: error });
 
@@ -104,22 +104,22 @@ export class Session {
   }
 
   async signOut(): Promise<void> {
-    // First: the browser may cache this page as it is now and show it to the next user who goes back.
+    // Do this first: the browser may cache the page as it is now, and show it to the next user who goes back.
     this.#account = undefined;
     this.#set({ state: 'out' });
     await this.#client.clearCache();
     const { signIn, tenantId } = this.#config;
-    // Entra ID leads back to what is registered alone; that page goes on to this one.
+    // Entra ID returns only to the registered address. That page then goes on to this one.
     const back = new URLSearchParams({ post_logout_redirect_uri: signedInUrl() });
-    // Not by the library: it has no redirects where tokens are in memory alone.
+    // Not with MSAL, which has no redirects if tokens are only in memory.
     location.assign(`${signIn}/${tenantId}/oauth2/v2.0/logout?${back}`);
   }
 
   /**
    * A token for the API.
    *
-   * @param person object id: what one has typed is not sent in the name of another, who has signed in since
-   * @param fresh whether one is wanted that was just given, as the API did not take the other
+   * @param person object id, so that a typed call is not sent with the token of another user who has signed in since
+   * @param fresh whether to request a new token, because the API did not accept the present one
    * @throws {@link SessionEnded}
    */
   async token(person: string | undefined, fresh = false): Promise<string> {
@@ -128,7 +128,7 @@ export class Session {
     if (signIn.person.objectId !== person) throw new SessionEnded('Another user has signed in.');
 
     try {
-      // Never by a hidden frame: where the refresh token is over, the person is asked.
+      // Without a hidden frame: once the refresh token has expired, the page asks the user to sign in.
       const { accessToken } = await this.#client.acquireTokenSilent({
         account: this.#account,
         scopes: [this.#config.scope],
@@ -152,7 +152,7 @@ export class Session {
   }
 }
 
-/** What a person may do decides what is offered here; what is allowed is the API's to decide. */
+/** The roles decide only what the page offers. The API decides what is allowed. */
 function personOf(account: AccountInfo, accessToken: string): Person {
   const payload = (accessToken.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
   const { roles } = JSON.parse(atob(payload)) as { readonly roles?: readonly string[] };
@@ -160,7 +160,7 @@ function personOf(account: AccountInfo, accessToken: string): Person {
   return { name: account.username || (account.name ?? ''), objectId, roles: roles ?? [] };
 }
 
-/** Where the sign-in window comes back to; the one address that is registered. */
+/** The address to which the sign-in window returns, the only registered one. */
 function signedInUrl(): string {
   return `${location.origin}/page/signed-in.html`;
 }

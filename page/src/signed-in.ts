@@ -1,7 +1,7 @@
 import { broadcastResponseToMainFrame } from '@azure/msal-browser/redirect-bridge';
 
-// Where the sign-in window comes back to: hands the answer to the page that opened it, and closes. A sign-out comes back
-// here too, without an answer, and goes on to the page.
+// The sign-in window returns here: the answer goes to the page that opened it, and the window closes. A sign-out
+// returns here too, without an answer, and goes on to the page.
 const hasAnswer = location.hash.length > 1 || location.search.length > 1;
 if (!hasAnswer) {
   location.replace('/');

@@ -92,7 +92,7 @@ describe('while a step-up sign-in is open', () => {
 
     await page.route(REVOKE, (route) => route.abort());
     await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
-    await page.getByText('may have been done all the same').waitFor();
+    await page.getByText('may have taken effect all the same').waitFor();
 
     const taken = page.context().waitForEvent('response', (response) => response.url().includes('/oauth2/v2.0/token'));
 
@@ -101,7 +101,7 @@ describe('while a step-up sign-in is open', () => {
     await polledTwice(page);
 
     expect(await page.getByText('Nothing was changed yet').count()).toBe(0);
-    expect(await page.getByText('may have been done all the same').count()).toBe(1);
+    expect(await page.getByText('may have taken effect all the same').count()).toBe(1);
   });
 
   it("and another person completes it, no call is sent with that person's token", { timeout: 60_000 }, async () => {

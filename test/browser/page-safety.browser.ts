@@ -106,7 +106,7 @@ describe('a revocation', () => {
     const focused = () => page.evaluate<string>('document.activeElement?.textContent?.trim() ?? ""');
 
     await page.getByText('1 storage account with').waitFor();
-    await page.getByRole('button', { name: 'Look again' }).focus();
+    await page.getByRole('button', { name: 'Repeat the dry run' }).focus();
     await page.keyboard.press('Tab');
     await page.keyboard.type('By keys alone');
     await page.keyboard.press('Tab');
@@ -226,7 +226,7 @@ describe('a dry run', () => {
     await page.route('**/revoke?dryRun=true', (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
     await page.goto(`${app.url}/#/break-glass/kv-files/archive-key`);
     await page.getByRole('alert').getByText('Status503').waitFor();
-    await page.getByRole('button', { name: 'Look again' }).click();
+    await page.getByRole('button', { name: 'Repeat the dry run' }).click();
     await page.getByText('2 storage accounts with').waitFor();
     await page.goto(`${app.url}/#/break-glass/kv-files/files-key`);
     await page.getByRole('heading', { name: 'Break-glass: kv-files/files-key' }).waitFor();
@@ -293,7 +293,7 @@ describe('an unexpected answer', () => {
     await page.getByRole('link', { name: 'Keys', exact: true }).click();
     await page.getByRole('heading', { name: 'This view failed' }).waitFor();
     expect(await axeFinds(page)).toEqual([]);
-    await page.getByRole('button', { name: 'Read it anew' }).click();
+    await page.getByRole('button', { name: 'Read it again' }).click();
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
   });
 

@@ -430,6 +430,6 @@ describe('what is in progress', () => {
     expect(await axeFinds(page)).toEqual([]);
 
     await rekey.getByRole('button', { name: `Re-key kv-files/archive-key to ${KEY}` }).click();
-    await rekey.getByText('Take back the re-key to kv-files/files-key').first().waitFor();
+    await rekey.getByText('Roll back the re-key to kv-files/files-key').first().waitFor();
   });
 });

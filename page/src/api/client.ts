@@ -1,7 +1,7 @@
 import { heardServerTime } from '../server-time.ts';
 import { type Session, SessionEnded } from '../session.ts';
 
-/** What the API refused, and what to do about it (RFC 9457, with the app's own members). */
+/** A refusal of the API and its remedy (RFC 9457, with the app's own members). */
 export interface Problem {
   readonly title: string;
   readonly status: number;
@@ -15,7 +15,7 @@ export interface Problem {
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
   readonly problem: Problem;
-  /** What the next sign-in has to show on top, as JSON; absent: nothing. */
+  /** The claims that the next sign-in has to prove, as JSON; absent if none. */
   readonly claims: string | undefined;
 
   constructor(problem: Problem, claims?: string) {
@@ -27,7 +27,7 @@ export class ProblemError extends Error {
 
 interface Answer<T> {
   readonly status: number;
-  /** Undefined when it is as it was (304). */
+  /** Undefined if it has not changed (304). */
   readonly body: T | undefined;
   readonly etag: string | undefined;
 }
@@ -40,10 +40,10 @@ interface CallOptions {
   readonly limitMs?: number;
 }
 
-/** A revocation or a dry run may take so long; whatever takes longer is given up here. Milliseconds. */
+/** The longest time of a revocation or a dry run. A longer call is aborted. Milliseconds. */
 const LIMIT_MS = 230_000;
 
-/** Calls the app's API with the token of one person, until another person signs in. */
+/** Calls the app's API with the token of one user, until another user signs in. */
 export class Api {
   readonly #session: Session;
   readonly #person: string | undefined;
@@ -62,7 +62,11 @@ export class Api {
     return this.#call<T>('POST', path, body === undefined ? {} : { body });
   }
 
-  /** A list, whole. @param heard the number of items so far */
+  /**
+   * The whole list, over all its pages.
+   *
+   * @param heard gets the number of items so far
+   */
   async list<T>(path: string, heard: (items: number) => void): Promise<readonly T[]> {
     const items: T[] = [];
     for (let next: string | undefined = path; next; ) {
@@ -84,7 +88,7 @@ export class Api {
       response = await this.#send(method, path, options, await this.#session.token(this.#person, true));
       if (response.status === 401 && claimsAsked(response) === undefined) {
         this.#session.end();
-        throw new SessionEnded('The API takes the sign-in no more.');
+        throw new SessionEnded('The API no longer accepts this sign-in.');
       }
     }
 
@@ -137,21 +141,21 @@ async function bodyOf<T>(response: Response, method: string, { signal }: CallOpt
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ProblemError({
-      title: 'The answer did not come whole.',
+      title: 'The answer is incomplete.',
       status: response.status,
-      detail: `What came is not what the app answers, or the connection broke.${mayHaveHappened(method)}`,
+      detail: `The answer is not from the app, or the connection broke.${mayHaveHappened(method)}`,
       reason: 'AnswerUnreadable',
       nextStep:
         method === 'GET'
-          ? 'It is asked for again by itself. If it stays, use the command line (cmk).'
+          ? 'The page tries again by itself. If that does not help, use the command line (cmk).'
           : 'Check the state, here or with the command line (cmk key show), before you repeat it.',
     });
   }
 }
 
-/** A write whose answer was lost may have taken effect. */
+/** A write may have taken effect although its answer was lost. */
 function mayHaveHappened(method: string): string {
-  return method === 'GET' ? '' : ' What was asked for may have been done all the same.';
+  return method === 'GET' ? '' : ' The action may have taken effect all the same.';
 }
 
 async function problemOf(response: Response, method: string): Promise<Problem> {
@@ -159,17 +163,17 @@ async function problemOf(response: Response, method: string): Promise<Problem> {
     const body = (await response.json()) as Problem;
     if (typeof body.detail === 'string') return body;
   } catch {
-    // not from the app itself, but from something before it
+    // the answer is from a server in front of the app
   }
 
   const unsure = response.status >= 500 ? mayHaveHappened(method) : '';
 
   return {
-    title: 'The app did not answer as it does.',
+    title: 'The answer is not from the app.',
     status: response.status,
-    detail: `Something before it answered with status ${response.status}.${unsure}`,
+    detail: `A server in front of it answered with status ${response.status}.${unsure}`,
     reason: `Status${response.status}`,
-    nextStep: 'Wait a minute. If it stays, use the command line (cmk), which needs the app for nothing.',
+    nextStep: 'Wait a minute. If that does not help, use the command line (cmk), which works without the app.',
   };
 }
 
@@ -177,7 +181,7 @@ function unreached(method: string, tookTooLong: boolean): Problem {
   return {
     title: 'The app cannot be reached.',
     status: 0,
-    detail: `${tookTooLong ? 'It did not answer in time.' : 'The network or the app is away.'}${mayHaveHappened(method)}`,
+    detail: `${tookTooLong ? 'It did not answer in time.' : 'The network or the app is down.'}${mayHaveHappened(method)}`,
     reason: 'Unreached',
     nextStep: 'Check the network. If the app is down, the command line works without it: cmk key revoke and restore.',
   };
@@ -190,7 +194,7 @@ function claimsAsked(response: Response): string | undefined {
   return encoded && atob(encoded.replaceAll('-', '+').replaceAll('_', '/'));
 }
 
-/** Any error as a problem that can be shown. */
+/** Any error as a problem that the page can show. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {

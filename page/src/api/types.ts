@@ -2,7 +2,7 @@ import type { z } from 'zod';
 
 export type { RestoreResponse } from '../../../src/api/restore.ts';
 export type { RevokeResponse } from '../../../src/api/revoke.ts';
-// What the API answers, by its own schemas: a change there is an error here.
+// The types of the API's answers, from its own schemas: a change there is a compile error here.
 export type { AuditRecordView } from '../../../src/audit/record.ts';
 export type { RekeyCheck } from '../../../src/controller/rekey-problems.ts';
 export type { DriftCause } from '../../../src/drift/report/report.ts';

@@ -3,24 +3,24 @@ import { useContext, useEffect, useRef, useState } from 'preact/hooks';
 import { SessionEnded } from '../session.ts';
 import { type Api, type Problem, ProblemError, toProblem } from './client.ts';
 
-/** The API that the views call, after a sign-in. */
+/** The API client of the signed-in user. */
 export const ApiContext = createContext<Api | undefined>(undefined);
 
 export function useApi(): Api {
   const api = useContext(ApiContext);
-  if (!api) throw new Error('Views are shown to who is signed in.');
+  if (!api) throw new Error('A view needs a signed-in user.');
   return api;
 }
 
-/** What is known of something that is asked for again and again. */
+/** The latest answer of a path that the page polls. */
 export interface Polled<T> {
-  /** What was read last, however old it is. */
+  /** The latest data, whatever its age. */
   readonly data: T | undefined;
-  /** When it was read last, or found to be as it was. */
+  /** When the data was read, or last found unchanged. */
   readonly readOn: Date | undefined;
-  /** When it was asked for: the answer shows what was done before, and perhaps what was done after. */
+  /** When the latest request began. The data includes all earlier changes, and perhaps later ones. */
   readonly askedOn: Date | undefined;
-  /** Why the last try failed; undefined when it did not. */
+  /** Why the latest request failed; undefined if it succeeded. */
   readonly problem: Problem | undefined;
   readonly everyMs: number;
   readonly refresh: () => void;
@@ -31,21 +31,21 @@ interface Kept {
   readonly etag: string | undefined;
   readonly askedOn: Date;
   readonly readOn: Date;
-  /** Of a list that was read whole, its pages. */
+  /** The pages of a list, if all of it was read. */
   readonly pages?: readonly unknown[];
 }
 
-/** How a path is asked for; one and the same object each time, as another one begins anew. */
+/** Options of a poll. Pass the same object each time: a new object restarts the poll. */
 export interface PollHow<T> {
-  /** Whether the further pages of a list are read too. */
+  /** Whether to read all pages of a list. */
   readonly isAll?: boolean;
-  /** What is known after an answer that may be of a part alone; undefined: all is as it was (304). */
+  /** Combines an answer, which may be a part, with the data before; `answer` undefined: unchanged (304). */
   readonly merge?: (before: T | undefined, answer: unknown, at: Date) => T;
-  /** Whether some of it is still being read, so that it is asked for again soon. */
+  /** Whether a part of the data is still being read, so that the next request follows soon. */
   readonly isUnsettled?: (data: T) => boolean;
 }
 
-/** With the further pages of a list. */
+/** Reads all pages of a list. */
 export const WHOLE_LIST = { isAll: true };
 const PLAIN = {};
 
@@ -55,8 +55,8 @@ interface Asked {
 }
 
 /**
- * What was read, by path: a view that is come back to shows it at once. By what calls the API for one person, so that an
- * answer which is late is not shown to the next. Gone with the page.
+ * The latest data by path, so that a view shows it at once when the user returns to it. Each client has its own, so
+ * that no user sees a late answer to the previous user. It lasts as long as the page.
  */
 const keptBy = new WeakMap<Api, Map<string, Kept>>();
 const MOST_KEPT = 200;
@@ -67,21 +67,21 @@ function keptOf(api: Api): Map<string, Kept> {
   return kept;
 }
 
-/** For a view that failed on what was read: it is read anew. */
+/** Reads everything again, after a view failed on its data. */
 export function forgetAll(api: Api): void {
   keptBy.delete(api);
 }
 
-/** A poll takes no longer than this before it counts as failed. Milliseconds. */
+/** A request that takes longer counts as failed. Milliseconds. */
 const LIMIT_MS = 75_000;
-/** For what is still being read, which the answer itself has waited for. Milliseconds. */
+/** Delay while the app still reads a part; its answer has waited for that part too. Milliseconds. */
 const SOON_MS = 1_000;
 
 /**
- * Asks for a path now and then: with its ETag, so that what has not changed is not sent again; not while the page is hidden.
+ * Polls a path. It sends the ETag, so that unchanged data is not sent again, and pauses while the page is hidden.
  *
- * @param path below `/api`; undefined: nothing is asked
- * @param everyMs from the end of one answer to the next question
+ * @param path below `/api`; undefined: no requests
+ * @param everyMs from the end of an answer to the next request
  */
 export function usePoll<T>(path: string | undefined, everyMs: number, how: PollHow<T> = PLAIN): Polled<T> {
   const api = useApi();
@@ -131,10 +131,10 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
     } catch (error) {
       if (stopped.signal.aborted) return;
 
-      // The page itself shows that the session ended; polling starts again after the next sign-in.
+      // The page itself shows that the session ended. Polling starts again after the next sign-in.
       if (!(error instanceof SessionEnded)) ended(toProblem(error));
 
-      // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
+      // Poll rarely if the API refuses the user or the path, and often if it is down, since it may be back soon.
       const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;
       nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);
     } finally {
@@ -153,7 +153,7 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
 
   return {
     now: () => {
-      // What is under way may not show yet what has just been done.
+      // A request in flight may miss the latest change.
       isWanted = running;
       ask();
     },
@@ -166,13 +166,13 @@ function startPoll(api: Api, asked: Asked, everyMs: number, ended: (problem: Pro
   };
 }
 
-/** A page of a list says where the next one is. */
+/** A page of a list has the link to the next one. */
 interface Page {
   readonly value?: readonly unknown[];
   readonly nextLink?: string;
 }
 
-/** Reads a path, and the pages behind it if it is a list of which all is wanted. */
+/** Reads a path, and all further pages of a list if `isAll`. */
 async function read(api: Api, { path, how }: Asked, signal: AbortSignal): Promise<unknown> {
   const askedOn = new Date();
   const first = await readPage(api, path, signal, how.merge);

@@ -5,7 +5,7 @@ import { type ExpiryRow, expiryRows } from './expiry.ts';
 import { distance, timeScale } from './time-scale.ts';
 import { Axis, MarkLegend, Track } from './time-track.tsx';
 
-/** When each key expires and rotates, on one time line. A picture of the table of keys, which has the same dates. */
+/** When each key expires and rotates, on one time line. The table of keys has the same dates. */
 export function ExpiryLines({ keys }: { readonly keys: readonly KeySummary[] }) {
   const now = serverNow().getTime();
   const rows = expiryRows(keys, now);

@@ -1,7 +1,7 @@
 import type { KeySummary } from '../api/types.ts';
 import type { Tone } from '../ui/tone.ts';
 
-/** What comes next for a key, or is overdue. */
+/** The next date of a key, which may be overdue. */
 export interface Due {
   readonly next: string;
   readonly overdue: string;
@@ -19,9 +19,9 @@ export interface ExpiryRow {
   readonly rotation: number | undefined;
   readonly period: number | undefined;
   readonly tone: Tone;
-  /** Whether no version can be used, whatever is due. */
+  /** Whether no version is usable. The due date does not matter then. */
   readonly isOff: boolean;
-  /** The earliest of rotation, expiry and end of the crypto-period; undefined: none of them has a date. */
+  /** The earliest of rotation, expiry and end of the crypto-period; undefined if none has a date. */
   readonly due: Due | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface ExpiryRow {
  */
 const SOON_MS = 30 * 86_400_000;
 
-/** Keys that have a version: those that are off on top, then the one that is due first. */
+/** Keys that have a version: first those without a usable one, then by due date. */
 export function expiryRows(keys: readonly KeySummary[], now: number): readonly ExpiryRow[] {
   return keys
     .flatMap((key) => expiryRow(key, now) ?? [])

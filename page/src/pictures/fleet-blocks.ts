@@ -5,14 +5,14 @@ import { causeOf } from '../views/sort-fleet.ts';
 /** Accounts of the same health for the same cause. */
 export interface FleetBlock {
   readonly state: HealthState;
-  /** Id of the cause; undefined: the cause is unknown, or the block merges the rarest causes. */
+  /** Id of the cause; undefined: the cause is unknown, or the block has the rarest causes together. */
   readonly cause: string | undefined;
   /** The cause in words; may be empty. */
   readonly words: string;
   readonly rows: readonly FleetRow[];
 }
 
-/** Most blocks of one health state: the rarest causes share the last block. */
+/** Maximum number of blocks of a health state. The rarest causes share the last one. */
 const MOST_CAUSES = 6;
 
 /** The fleet in blocks: worst health first, then the cause of most accounts. */
@@ -45,7 +45,7 @@ export interface FleetGrid {
 }
 
 const CELL = { least: 5, most: 22 };
-/** Greatest height of the grid. */
+/** Maximum height of the grid. */
 const HEIGHT = 220;
 
 export function gridOf(blocks: readonly FleetBlock[], width: number): FleetGrid {

@@ -6,14 +6,17 @@ import { HEALTH_WORDS } from '../views/health.tsx';
 import { blocksOf, type FleetBlock, type FleetGrid as Grid, gridOf, hitOf } from './fleet-blocks.ts';
 
 interface FleetGridProps {
-  /** The accounts that fit every filter but health and cause. */
+  /** The accounts that match every filter except health and cause. */
   readonly rows: readonly FleetRow[];
   readonly health: string | undefined;
   readonly cause: string | undefined;
   readonly choose: (health: string, cause: string) => void;
 }
 
-/** A square for each account, coloured by health; a click filters the list, which is its table. */
+/**
+ * A square for each account, with the colour of its health. A click filters the list below, which shows the same
+ * accounts.
+ */
 export function FleetGrid({ rows, health, cause, choose }: FleetGridProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
@@ -104,7 +107,7 @@ function squaresOf({ cell, columns, spans }: Grid, index: number, tone: Tone): s
   return shapes.join('');
 }
 
-/** A full, half or hollow square, so that the tone can be read without its colour. */
+/** A full, half or hollow square, so that its meaning does not depend on colour alone. */
 function shapeOf(tone: Tone, x: number, y: number, size: number): string {
   const square = `M${x} ${y}h${size}v${size}h-${size}z`;
   if (tone === 'warn') return `M${x} ${y}l${size} ${size}h-${size}z`;

@@ -26,9 +26,9 @@ export interface Flow {
   readonly unused: number;
 }
 
-/** A band from the middle of a box to a place on its right. */
+/** A band from the middle of a box to a position on its right. */
 export interface Band {
-  /** In rows from the top. */
+  /** Rows from the top. */
   readonly to: number;
   readonly uses: number;
   readonly tone: Tone;
@@ -64,7 +64,7 @@ export function flowOf({ versions, users, newestUsable }: KeyStatusResponse): Fl
   return { versions: shown, unused };
 }
 
-/** The more versions are in use, the fewer of their users are named. */
+/** The more versions are in use, the fewer users each one names. */
 function countNamed(versions: number): number {
   if (versions <= 2) return 5;
   return versions <= 5 ? 3 : 1;
@@ -97,7 +97,7 @@ function usesWords({ accounts, scopes }: Uses): string {
   return accounts === 0 ? scoped : `${count(accounts, 'account')}, ${scoped}`;
 }
 
-/** Rows of a version: its box is two high. */
+/** Rows of a version. Its box has a height of two. */
 export function rowsOf({ leaves }: Pick<FlowVersion, 'leaves'>): number {
   return Math.max(2, leaves.length);
 }

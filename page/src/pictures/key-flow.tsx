@@ -5,7 +5,7 @@ import { type Band, bandsToUses, bandsToVersions, type FlowUse, flowOf, rowsOf }
 
 /** Height of a row, as `.flow-uses li` has it. Pixels. */
 const ROW = 30;
-/** Thickness of a band without users, and what a band of all users adds to that. Pixels. */
+/** Thickness of a band without users, and the additional thickness of a band with all users. Pixels. */
 const THICK = { least: 2, more: 22 };
 
 /** Key → versions → accounts. The lists carry the text for screen readers; the bands only show the proportions. */
@@ -82,7 +82,7 @@ function Bands({ bands, rows, all }: BandsProps) {
       {bands.map(({ to, tone }, index) => {
         const width = thick[index] ?? 0;
 
-        // The bands start one below the other at the box.
+        // The bands start below each other at the box.
         const start = middle + thick.slice(0, index).reduce((sum, one) => sum + one, 0) + width / 2;
         const end = to * ROW;
 

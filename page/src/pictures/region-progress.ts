@@ -1,6 +1,6 @@
 import type { RotationSummary } from '../api/types.ts';
 
-/** How far a rotation is in one region. */
+/** The progress of a rotation in one region. */
 export interface RegionProgress {
   readonly region: string;
   readonly subscriptions: number;
@@ -8,13 +8,13 @@ export interface RegionProgress {
   readonly waiting: number;
   readonly failed: number;
   readonly perMinute: number;
-  /** When the last of its subscriptions is done. */
+  /** The end of the last of its subscriptions. */
   readonly expectedEnd: string | undefined;
 }
 
-/** `movedLately` counts the moves of so many minutes. */
+/** The number of minutes that `movedLately` counts. */
 const LATELY_MINUTES = 5;
-/** Least age of a rotation in its rate: one that has just begun would have an infinite rate. */
+/** Minimum age of a rotation for its rate: a new one would have an infinite rate. */
 const LEAST_MINUTES = 1 / 60;
 
 /** Progress by region, summed over its subscriptions; the region with the most pending moves first. */

@@ -1,7 +1,7 @@
 const DAY_MS = 86_400_000;
-/** Part of the width that stays free at each end. */
+/** Free part of the width at each end. */
 const MARGIN = 0.03;
-/** Most labels that fit on a phone. */
+/** Maximum number of labels, for a phone. */
 const MOST_TICKS = 5;
 
 interface Tick {
@@ -9,13 +9,13 @@ interface Tick {
   readonly label: string;
 }
 
-/** A span of time as a horizontal axis. Times are in milliseconds, places in percent of the width. */
+/** A span of time as a horizontal axis. Times are in milliseconds, positions in percent of the width. */
 export interface TimeScale {
   readonly place: (at: number) => number;
   readonly ticks: readonly Tick[];
 }
 
-/** An axis that shows all of these times; a day at least. */
+/** An axis that contains all of these times, and at least a day. */
 export function timeScale(times: readonly number[]): TimeScale {
   const first = Math.min(...times);
   const span = Math.max(Math.max(...times) - first, DAY_MS);
@@ -45,7 +45,7 @@ function ticksBetween(from: number, to: number): readonly Tick[] {
     const start = new Date(from);
     const first = Math.ceil((start.getUTCFullYear() * 12 + start.getUTCMonth() + 1) / step) * step;
 
-    // Year 0 of `Date.UTC` is 1900.
+    // Year 0 of `Date.UTC` means 1900.
     return upTo(to, (n) => Date.UTC(0, first + n * step - 1900 * 12), step >= 12 ? AS_YEAR : AS_MONTH);
   }
 

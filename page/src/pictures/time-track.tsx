@@ -5,7 +5,7 @@ import type { TimeScale } from './time-scale.ts';
 interface TrackProps {
   readonly scale: TimeScale;
   readonly now: number;
-  /** `to` undefined: without an end. */
+  /** `to` undefined: the bar has no end. */
   readonly bars: readonly { readonly from: number; readonly to: number | undefined; readonly tone: Tone }[];
   readonly marks: readonly { readonly at: number | undefined; readonly kind: Mark }[];
 }
@@ -72,7 +72,7 @@ export function Axis({ scale: { place, ticks }, now }: Pick<TrackProps, 'scale' 
   );
 }
 
-/** A label at an edge stays inside. */
+/** A label at an edge stays inside the picture. */
 function anchorAt(place: number): 'start' | 'middle' | 'end' {
   if (place < 8) return 'start';
   return place > 92 ? 'end' : 'middle';
@@ -84,7 +84,7 @@ const WORDS: Readonly<Record<Mark, string>> = {
   request: "last request in the vault's log",
 };
 
-/** What the shapes mean. */
+/** The meaning of the shapes. */
 export function MarkLegend({
   kinds,
   children,

@@ -78,7 +78,7 @@ export function TrendPicture({ chart, days }: TrendChartProps) {
   );
 }
 
-/** The latest value that is known. */
+/** The latest known value. */
 function latestOf(days: readonly TrendDay[], { of }: TrendFigure, wordsOf: (value: number) => string): string {
   const latest = days.flatMap((day) => of(day) ?? []).at(-1);
   return latest === undefined ? '–' : wordsOf(latest);
@@ -231,7 +231,7 @@ function optionsOf(
         grid,
         size: 56,
         splits: () => [...ticks],
-        // Keep all ticks: uPlot drops some of a logarithmic axis.
+        // Keep all ticks, since uPlot omits some of a logarithmic axis.
         filter: (_, splits) => splits,
         values: (_, splits) => splits.map(wordsOf),
       },
@@ -261,7 +261,7 @@ function barsOf(index: number, all: number): uPlot.Series.PathBuilder {
   const size = 0.7 / all;
 
   return factory({
-    // Both in days: unit 1 is that of the axis.
+    // Both in days, the unit of the axis.
     disp: {
       x0: { unit: 1, values: (u) => Array.from(u.data[0], (day) => day - 0.35 + index * size) },
       size: { unit: 1, values: (u) => Array.from(u.data[0], () => size) },

@@ -11,7 +11,7 @@ export interface TrendFigure {
 export interface TrendChart {
   readonly title: string;
   readonly unit: 'count' | 'seconds';
-  /** Bars side by side, or lines: solid, dashed, dotted in this order. */
+  /** Bars next to each other, or lines: solid, dashed, dotted in this order. */
   readonly shape: 'bars' | 'line';
   readonly figures: readonly TrendFigure[];
   /** A line that the figures should stay below. */
@@ -58,7 +58,7 @@ export const TREND_CHARTS: readonly TrendChart[] = [
 
 const DAY_MS = 86_400_000;
 
-/** Days as uPlot takes them: numbers of days since 1970, and for each figure its values; null: not known. */
+/** Days as uPlot needs them: numbers of days since 1970, and the values of each figure; null: unknown. */
 export function trendData(
   days: readonly TrendDay[],
   { figures, unit }: TrendChart,
@@ -76,10 +76,10 @@ export function trendData(
   ];
 }
 
-/** Where an axis of seconds, which grows by factors, has its labels. */
+/** Labels of a logarithmic axis of seconds. */
 const SECONDS = [1, 10, 60, 300, 1_800, 3 * 3_600, 86_400, 7 * 86_400];
 
-/** The axis of a figure that goes up to `most`: where it ends, and its labels. */
+/** The end and the labels of the axis of a figure with the maximum `most`. */
 export function valueAxis(
   unit: TrendChart['unit'],
   most: number,
@@ -98,7 +98,7 @@ export function valueAxis(
 
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
-/** `24 Nov` of a number of days since 1970. */
+/** `24 Nov` for a number of days since 1970. */
 export function dayLabel(day: number): string {
   return DAY.format(day * DAY_MS);
 }

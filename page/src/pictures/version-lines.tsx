@@ -5,12 +5,12 @@ import { USABILITY } from '../views/break-glass/versions.tsx';
 import { timeScale } from './time-scale.ts';
 import { Axis, MarkLegend, Track } from './time-track.tsx';
 
-/** Most versions in the picture, newest first. The table below has all. */
+/** Maximum number of versions in the picture, newest first. The table below has all. */
 const MOST = 12;
 
 type KeyTimes = Pick<KeyStatusResponse, 'versions' | 'usage' | 'nextRotation' | 'cryptoPeriodEndsOn'>;
 
-/** When each version is usable, past and future. The tables below it say the same in words. */
+/** When each version is usable, past and future. The tables below have the same dates. */
 export function VersionLines({ versions, usage, nextRotation, cryptoPeriodEndsOn }: KeyTimes) {
   const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);

@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 
 const ARM_ID = /\/subscriptions\/[^\s']*?(\/[^/\s']+\/[^/\s']+)(?=[\s']|$)/g;
 
-/** A command, and a button that puts it into the clipboard. ARM ids are shown by their end, and copied whole. */
+/** A command, and a button that copies it. ARM ids are shortened on screen, and copied whole. */
 export function Command({ text }: { readonly text: string }) {
   const [said, setSaid] = useState('');
   const [isWhole, setWhole] = useState(false);

@@ -4,7 +4,7 @@ import { Icon } from './icon.tsx';
 import { ProblemCard } from './problem.tsx';
 import { ago } from './time.tsx';
 
-/** Draws again now and then, so that "3 min ago" does not stand still. */
+/** Renders again from time to time, so that "3 min ago" stays correct. */
 export function useNow(): Date {
   const [now, setNow] = useState(() => new Date());
   useEffect(() => {
@@ -14,7 +14,7 @@ export function useNow(): Date {
   return now;
 }
 
-/** Whether a figure is older than it should be, or could not be read again. */
+/** Whether data is older than it should be, or could not be read again. */
 export function isOld({ readOn, problem, everyMs }: Polled<unknown>, now: Date): boolean {
   if (!readOn) return false;
   return problem !== undefined || now.getTime() - readOn.getTime() > Math.max(3 * everyMs, 60_000);
@@ -22,11 +22,11 @@ export function isOld({ readOn, problem, everyMs }: Polled<unknown>, now: Date):
 
 interface FreshnessProps {
   readonly of: Polled<unknown>;
-  /** Whether the view itself shows its age: then only a figure that is not read, or old, has an age of its own. */
+  /** Whether the view shows its own age: then the part shows its age only if it is unread or old. */
   readonly isPart?: boolean;
 }
 
-/** How old a figure is, loudly when it is older than it should be. */
+/** The age of data, as a warning if it is older than it should be. */
 export function Freshness({ of, isPart = false }: FreshnessProps) {
   const now = useNow();
   const { readOn, problem } = of;
@@ -39,7 +39,7 @@ export function Freshness({ of, isPart = false }: FreshnessProps) {
   );
 }
 
-/** The problem of a figure, if there is one. What was read before stays on the page below it. */
+/** The problem of the latest request, if there is one. The page shows the data read before below it. */
 export function PollProblem({ of }: { readonly of: Polled<unknown> }) {
   return of.problem ? <ProblemCard problem={of.problem} /> : null;
 }

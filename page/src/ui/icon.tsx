@@ -8,7 +8,7 @@ const PATHS: Readonly<Record<Tone, string>> = {
   none: 'M4 8h8',
 };
 
-/** A shape for each tone, so that none depends on its colour alone. */
+/** A shape for each tone, so that its meaning does not depend on colour alone. */
 export function Icon({ tone }: { readonly tone: Tone }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">

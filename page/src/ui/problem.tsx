@@ -2,7 +2,7 @@ import type { Problem } from '../api/client.ts';
 import { Icon } from './icon.tsx';
 import { Prose } from './prose.tsx';
 
-/** What was refused or failed: what it is, and the next step. */
+/** A refusal or failure, with its next step. */
 export function ProblemCard({ problem }: { readonly problem: Problem }) {
   return (
     <div class="notice tone-bad">
@@ -23,7 +23,7 @@ export function ProblemCard({ problem }: { readonly problem: Problem }) {
             {problem.status ? ` · ${problem.status}` : ''}
           </p>
         </div>
-        {/* Another one with each poll: an alert would be read out each time. */}
+        {/* No alert: each poll brings a new one, which a screen reader would read out. */}
         {problem.correlationId && <p class="muted small-text">{problem.correlationId}</p>}
       </div>
     </div>

@@ -3,7 +3,7 @@ import { Time } from './time.tsx';
 const CODE = /`([^`]+)`/;
 const MOMENT = /(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z)/;
 
-/** A sentence of the API, in which `…` marks what is typed; its times are shown in the zone of the browser. */
+/** A sentence of the API: `…` marks what the user types, and times are in the browser's zone. */
 export function Prose({ text }: { readonly text: string }) {
   return (
     <>

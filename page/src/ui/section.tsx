@@ -6,7 +6,7 @@ import { Freshness, PollProblem } from './freshness.tsx';
 interface SectionProps {
   readonly title: string;
   readonly of?: Polled<unknown>;
-  /** Whether another section of the view shows the same problem: one alert is enough. */
+  /** Whether another section of the view shows the same problem, since one alert is enough. */
   readonly isQuiet?: boolean;
   readonly isPart?: boolean;
   readonly children: ComponentChildren;
@@ -28,7 +28,7 @@ export function Section({ title, of, isQuiet = false, isPart = false, children }
   );
 }
 
-/** Names and values. */
+/** A list of names and values. */
 export function Facts({ items }: { readonly items: readonly (readonly [string, ComponentChildren] | undefined)[] }) {
   return (
     <dl class="facts">

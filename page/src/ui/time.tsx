@@ -10,7 +10,7 @@ const LOCAL_YEAR = new Intl.DateTimeFormat('en-GB', {
 });
 const UTC = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium', timeZone: 'UTC' });
 
-/** A moment in the zone of the browser, with UTC on hover. */
+/** A time in the browser's zone, with UTC on hover. */
 export function Time({ at }: { readonly at: string | Date }) {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return <span>{String(at)}</span>;
@@ -24,7 +24,7 @@ export function Time({ at }: { readonly at: string | Date }) {
 
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
-/** The day of a moment, with the moment in UTC on hover. */
+/** A day, with its time in UTC on hover. */
 export function Day({ at }: { readonly at: Date }) {
   return (
     <time dateTime={at.toISOString()} title={`${UTC.format(at)} UTC`}>
@@ -33,7 +33,7 @@ export function Day({ at }: { readonly at: Date }) {
   );
 }
 
-/** Whether a moment is behind, by the clock of the app. */
+/** Whether a time is past by the app's clock. */
 export function isPast(at: string): boolean {
   return Date.parse(at) < serverNow().getTime();
 }
@@ -45,7 +45,7 @@ const UNITS = [
   ['s', 1],
 ] as const;
 
-/** `3 min`, `2 d 4 h`: the two largest units that are not nothing. */
+/** `3 min`, `2 d 4 h`: the two largest units that are not zero. */
 export function duration(seconds: number): string {
   let rest = Math.round(Math.max(0, seconds));
   const parts: string[] = [];
@@ -58,23 +58,23 @@ export function duration(seconds: number): string {
   return parts.length > 0 ? parts.join(' ') : '0 s';
 }
 
-/** In its largest unit alone: what is long ago is not counted in seconds. */
+/** Only the largest unit, since the age of old data needs no seconds. */
 function coarse(seconds: number): string {
   const [name, size] = UNITS.find(([, one]) => seconds >= one) ?? ['s', 1];
   return `${Math.floor(seconds / size)} ${name}`;
 }
 
 /**
- * How long ago it was; two clocks that differ do not put it into the future.
+ * How long ago it was, never in the future, even if two clocks differ.
  *
- * @param now by the clock that `at` is from: the app's, unless given
+ * @param now by the clock of `at`: by default the app's
  */
 export function ago(at: string | Date, now = serverNow()): string {
   const seconds = (now.getTime() - new Date(at).getTime()) / 1000;
   return seconds < 5 ? 'just now' : `${coarse(seconds)} ago`;
 }
 
-/** Both: how long ago, and when. */
+/** A time and how long ago it was. */
 export function Since({ at }: { readonly at: string | Date }) {
   return (
     <span class="since">

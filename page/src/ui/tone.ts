@@ -1,2 +1,2 @@
-/** How something stands; each has a shape and a colour of its own. */
+/** The tone of a state, with its own shape and colour. */
 export type Tone = 'good' | 'warn' | 'bad' | 'info' | 'none';

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-/** Which rows of a long list are in sight, and a few beside them. */
+/** The visible rows of a long list, and a few around them. */
 interface Window {
   readonly from: number;
   readonly to: number;
@@ -11,7 +11,7 @@ interface Window {
 
 const BESIDE = 12;
 
-/** @param rowPx height of every row; on a narrow screen another one */
+/** @param rowPx height of every row, which differs on a narrow screen */
 export function useWindow(count: number, rowPx: { readonly wide: number; readonly narrow: number }): Window {
   const container = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 800, px: rowPx.wide });

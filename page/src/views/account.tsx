@@ -14,12 +14,12 @@ import { Resume } from './acts/resume.tsx';
 import { Changed } from './cause.tsx';
 import { HealthBadge } from './health.tsx';
 
-const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unknown: 'could not be asked' } as const;
-/** The key is not reached, which Storage may notice later. */
+const PROBE = { blocked: 'refuses to serve data', open: 'still serves data', unknown: 'did not answer' } as const;
+/** Storage cannot use the key, although it may notice that later. */
 const CUT_OFF: readonly string[] = ['Revoked', 'Blocked', 'NoAccess'];
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
-/** One account: its key and version, scopes, identity, last moves and findings. */
+/** An account: its key and version, scopes, identity, latest moves and findings. */
 export function AccountView({ name }: { readonly name: string }) {
   const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const { data } = account;
@@ -162,7 +162,7 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
 
 function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed: () => void }) {
   if (of.findings.length === 0) {
-    return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has looked at it.'}</p>;
+    return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has read it yet.'}</p>;
   }
   return (
     <>

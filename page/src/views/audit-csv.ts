@@ -18,10 +18,10 @@ const COLUMNS: Readonly<Record<string, (record: AuditRecordView) => unknown>> = 
   reason: ({ entry }) => entry.reason,
   ticket: ({ entry }) => givenText(entry, 'ticket'),
   number: ({ seq }) => String(seq),
-  // `by` is what they call themselves.
+  // `by` is the caller's own description.
   object_id: ({ entry }) => entry.caller?.objectId,
   kind: ({ entry }) => entry.caller?.kind,
-  // The call itself recorded nothing: the app derived the record from this.
+  // The app derived the record from this, because the call itself recorded nothing.
   found_in: detail('foundIn'),
   // `false`: the record was changed after it was written.
   intact: ({ intact }) => String(intact),

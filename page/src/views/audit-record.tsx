@@ -9,7 +9,7 @@ import { Facts, Section } from '../ui/section.tsx';
 import { Time } from '../ui/time.tsx';
 import { Resource } from './cause.tsx';
 
-/** One record whole. */
+/** All fields of a record. */
 export function AuditRecordView({ id }: { readonly id: string }) {
   const record = usePoll<AuditRecordWhole>(`/audit/${encodeURIComponent(id)}`, 60_000);
   const { data } = record;

@@ -18,7 +18,7 @@ import { useCall } from './break-glass/use-call.ts';
 import { Resource } from './cause.tsx';
 import { type FoldedMoves, foldMoves } from './fold-moves.ts';
 
-/** Name of the parameter, label, example, and what is offered to choose from; anything else may be typed. */
+/** Name of the parameter, label, example, and suggestions. Any other value may be typed. */
 const FILTERS = [
   ['key', 'Key', 'vault/key', []],
   ['account', 'Account', 'name', []],
@@ -90,7 +90,7 @@ export function AuditView({ query }: { readonly query: URLSearchParams }) {
   );
 }
 
-/** Every record that fits the filters, not only those on the page. */
+/** All records that match the filters, not only those on the page. */
 function Download({ path }: { readonly path: string }) {
   const api = useApi();
   const call = useCall<string>();
@@ -116,7 +116,7 @@ function Download({ path }: { readonly path: string }) {
   );
 }
 
-/** The first page as it is polled, and further ones as they are asked for. */
+/** The first page is polled. Further pages are read on request. */
 function Records({ first }: { readonly first: AuditList }) {
   const api = useApi();
   const [more, setMore] = useState<readonly AuditList[]>([]);
@@ -124,7 +124,7 @@ function Records({ first }: { readonly first: AuditList }) {
   const [isLoading, setLoading] = useState(false);
   const shown = useRef<readonly AuditRecord[]>([]);
 
-  // Once older ones are there, they follow on what was the first page then.
+  // Once further pages are shown, they continue the first page of that time.
   const all = joinRecords(more.length > 0 ? shown.current : [], [
     ...more.flatMap(({ value }) => value),
     ...first.value,
@@ -151,7 +151,7 @@ function Records({ first }: { readonly first: AuditList }) {
   return (
     <>
       {all.length === 0 ? (
-        <p>Nothing is recorded that fits.</p>
+        <p>No record matches the filters.</p>
       ) : (
         <table class="cards">
           <caption class="hidden">Records of the audit trail, newest first</caption>
@@ -190,7 +190,7 @@ function Records({ first }: { readonly first: AuditList }) {
   );
 }
 
-/** The moves of a rotation in one row; each record is a click away. */
+/** The moves of a rotation in one row, with a link to each record. */
 function FoldedRow({ moves: { to, records } }: { readonly moves: FoldedMoves }) {
   const [newest] = records;
   const oldest = records.at(-1);
@@ -236,7 +236,7 @@ function FoldedRow({ moves: { to, records } }: { readonly moves: FoldedMoves }) 
   );
 }
 
-/** What led to a move; any other cause goes on with the rotation. */
+/** The cause of a move. Any other cause belongs to the rotation. */
 const CAUSES: Readonly<Record<string, string>> = {
   drift: 'repaired after a drift check',
   ResourceChanged: 'repaired after a change in Azure',

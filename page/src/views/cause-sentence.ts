@@ -5,7 +5,7 @@ type SummarizedCause = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accou
 type Effect = (cause: Pick<DriftCause, 'is' | 'accounts'>, serves: (tail?: string) => string) => string;
 
 interface Parts {
-  /** The name of what has to be repaired, and of what it has to be repaired on. */
+  /** The name of the resource to repair, and of the resource on which. */
   readonly first: string;
   readonly second: string | undefined;
   /** `stfiles01`, `8 accounts` or `3 resources`. */
@@ -13,7 +13,7 @@ interface Parts {
   readonly hasAccounts: boolean;
 }
 
-/** What a reason says of what it is about, and what that means for what it affects. */
+/** The sentence of a reason: what is wrong, and the consequence for what it affects. */
 const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
   IdentityWithoutRole: ({ first, second = 'its key', affected }) =>
     `${first} ${first === OWN ? 'have' : 'has'} no role on ${second}; ${affected} cannot use ${affectsOne(affected) ? 'its key' : 'their keys'} there`,
@@ -40,7 +40,7 @@ const SENTENCES: Readonly<Record<string, (parts: Parts) => string>> = {
     `${first} was set back to an older key version three times within an hour; the app has stopped repairing it`,
 };
 
-/** What a cause means for data: whether it can be read and written now. */
+/** The effect of a cause on data: whether it can be read and written now. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
   // Azure does not document how soon a missing role stops Storage.
   IdentityWithoutRole: () => 'Reads and writes of data fail, or will fail soon',
@@ -53,9 +53,9 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
 };
 
 /**
- * Whether data can still be read and written, for causes that need it said beside their sentence.
+ * Whether data can still be read and written, for causes whose sentence does not say it.
  *
- * @param isServing no account of the fleet is known or suspected to be cut off, by whatever cause
+ * @param isServing whether no account of the fleet is cut off, or suspected to be, by any cause
  */
 export function causeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'>, isServing: boolean): string {
   const serves = (tail = '') =>
@@ -66,7 +66,7 @@ export function causeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'
   return effect ? `${effect}.` : '';
 }
 
-/** The next step: the first sentence of the fix, or who has to stop where the event names the client. */
+/** The next step: the first sentence of the fix, or, if the event names the client, who has to stop. */
 export function nextStep({
   reason,
   about,
@@ -84,7 +84,7 @@ export function nextStep({
   return `Stop ${who}, then release ${about.map(resourceLabel).join(', ')}.`;
 }
 
-/** What the act is comes first; a fix goes on with what few keys and accounts need. */
+/** The first sentence has the action. The others are for few keys and accounts. */
 export function sentencesOf(fix: string): readonly string[] {
   return fix.split(/(?<=\.) (?=[A-Z])/);
 }
@@ -109,21 +109,21 @@ export function causeSentence(cause: SummarizedCause): string {
   return `${inWords(reason)}: ${which}${where ? ` (${where})` : ''}.`;
 }
 
-/** A system-assigned identity has no name: a cause of several is about their subscription. */
+/** A system-assigned identity has no name. A cause of several is about their subscription. */
 const OWN = 'The own identities of accounts';
 
 function labelOf(id: string): string {
   return /^\/subscriptions\/[^/]+$/.test(id) ? OWN : resourceLabel(id);
 }
 
-/** What a cause affects: the one resource by name, or how many accounts, which are what serves data. */
+/** What a cause affects: a single resource by name, or the number of accounts, since accounts serve data. */
 function affectedBy({ affected, accounts, sample }: SummarizedCause): string {
   const [one] = accounts === 1 ? accountsIn(sample) : sample;
   if (one && (affected === 1 || accounts === 1)) return resourceLabel(one);
   return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');
 }
 
-/** The storage accounts among resources, and those whose scopes are. */
+/** The storage accounts among resources, including those of scopes. */
 export function accountsIn(ids: readonly string[]): readonly string[] {
   return [...new Set(ids.flatMap((id) => /^.*\/storageAccounts\/[^/]+/i.exec(id)?.[0] ?? []))];
 }

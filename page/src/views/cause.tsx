@@ -16,7 +16,7 @@ const SEVERITY = {
   advice: ['info', 'Recommendation'],
 } as const;
 
-/** One cause: what is wrong in one sentence, the next step and its command; the rest behind a button. */
+/** A cause: what is wrong in one sentence, the next step and its command. A button shows the rest. */
 export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
   const [tone, word] = SEVERITY[cause.severity];
   const [, ...more] = sentencesOf(cause.fix);
@@ -28,7 +28,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
         <Badge tone={tone}>{word}</Badge>
         <h3>{causeSentence(cause)}</h3>
       </div>
-      {/* The sentence names a single one. */}
+      {/* The sentence has the name if there is only one. */}
       {(cause.accounts > 1 || effect) && <Affects cause={cause} effect={effect} />}
       {cause.changedBy && (
         <p>
@@ -42,7 +42,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
       {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the report.</p>}
       <p class="muted small-text">
         Since <Since at={cause.since} />
-        {/* Where the app can fix all, the next step says so. */}
+        {/* If the app can fix all, the next step says so. */}
         {cause.canFix > 0 && cause.canFix < cause.findings
           ? `. The app can fix ${digits(cause.canFix)} of ${digits(cause.findings)}.`
           : ''}
@@ -102,10 +102,10 @@ interface CauseItemProps extends RemedyProps {
   readonly isServing: boolean;
 }
 
-/** What the last change did to lead to a cause of that reason. */
+/** What the latest change did, by the reason of the cause that it led to. */
 const CHANGED_WORDS: Readonly<Record<string, string>> = { ContestedChange: 'Last set back' };
 
-/** What an operator may do right here, else the commands. */
+/** What an operator can do here, or else the commands. */
 function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyProps) {
   const [account] = sample;
   const [command = ''] = commands;
@@ -125,16 +125,16 @@ function Remedy({ cause: { reason, about, sample, commands }, changed }: RemedyP
   );
 }
 
-/** Accounts that are named at once. */
+/** Maximum number of accounts with names. */
 const MOST_NAMED = 3;
 
 interface AffectsProps {
   readonly cause: DriftCause;
-  /** What that means for data. */
+  /** The effect on data. */
   readonly effect?: string;
 }
 
-/** The first accounts that a cause affects, else what it is about. */
+/** The first accounts that a cause affects, or else the resource that it is about. */
 export function Affects({ cause, effect }: AffectsProps) {
   const accounts = accountsIn(cause.sample).slice(0, MOST_NAMED);
   const named = accounts.length === 0 && effect ? cause.about.slice(0, 1) : accounts;
@@ -167,7 +167,7 @@ interface ChangedProps {
   readonly word?: string | undefined;
 }
 
-/** Who changed what a finding comes from, by name where the event has one. */
+/** Who made the change that a finding comes from, by name if the event has one. */
 export function Changed({ by, word }: ChangedProps) {
   const { on, operation, confirmed } = by;
   return (
@@ -185,7 +185,7 @@ function callerName({ name, objectId, client }: ChangedProps['by']): string {
   return client ? `application ${client}` : 'an unknown caller';
 }
 
-/** A resource by its name, with a way to it where there is one. */
+/** The name of a resource, with a link if it has a view. */
 export function Resource({ id }: { readonly id: string }) {
   const key = keyNames(id);
   if (key) return <a href={href(['keys', key.vault, key.key])}>{`${key.vault}/${key.key}`}</a>;

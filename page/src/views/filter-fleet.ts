@@ -1,10 +1,10 @@
 import type { FleetRow } from '../api/types.ts';
 import { keyLabel } from '../names.ts';
 
-/** What is asked for; of every field that is given, a row has to fit. `q` finds vaults, regions, subscriptions and tags. */
+/** The filters. A row has to match each of them. `q` searches names, vaults, regions, subscriptions and tags. */
 export type FleetQuery = Readonly<Partial<Record<'q' | 'health' | 'key' | 'cause', string | undefined>>>;
 
-/** A row with what a search looks through, made once and not with every key that is pressed. */
+/** A row with the text that a search uses, prepared once instead of at every key press. */
 interface PreparedRow {
   readonly row: FleetRow;
   readonly text: string;

@@ -4,7 +4,10 @@ import { has, usePerson } from '../person.ts';
 import { Icon } from '../ui/icon.tsx';
 import { partOf, useStanding } from './use-standing.ts';
 
-/** Says on every view that the index of the fleet is not built yet, and how far it is; then asks for nothing any more. */
+/**
+ * Shows on every view that the index of the fleet is not complete, and its progress. Once complete, it sends no more
+ * requests.
+ */
 export function FirstMinutes() {
   const me = usePerson();
   const [isBuilt, setBuilt] = useState(false);

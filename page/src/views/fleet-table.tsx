@@ -6,9 +6,9 @@ import { useWindow } from '../ui/use-window.ts';
 import { HealthBadge } from './health.tsx';
 import { COLUMN_NAMES, causeOf, type FleetSort } from './sort-fleet.ts';
 
-/** As `.rows td` in the style sheet has them. Pixels. */
+/** Height of a row, as in `.rows td` of the style sheet. Pixels. */
 const ROW = { wide: 41.25, narrow: 60 };
-/** A phone has the others below the name, and on the page of the account. */
+/** A phone shows the other columns below the name, and in the view of the account. */
 const NARROW = ['account', 'health'];
 
 const ORDERS = {
@@ -22,7 +22,7 @@ interface FleetTableProps {
   readonly setSort: (sort: string) => void;
 }
 
-/** Thousands of accounts, of which those in sight are drawn. */
+/** Renders only the visible ones of thousands of accounts. */
 export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
   const { from, to, container, rowPx } = useWindow(rows.length, ROW);
 
@@ -99,11 +99,11 @@ export function FleetTable({ rows, sort, setSort }: FleetTableProps) {
   );
 }
 
-/** In the place of rows out of sight. */
+/** Replaces the rows that are not visible. */
 function Pad({ height }: { readonly height: number }) {
   return (
     <tr>
-      {/* One cell: over columns that a phone leaves out, it would keep their width. */}
+      {/* Only one cell: across columns that a phone hides, it would keep their width. */}
       <td class="pad" style={{ height: `${height}px` }} />
     </tr>
   );

@@ -14,12 +14,12 @@ import { FleetTable } from './fleet-table.tsx';
 import { HEALTH_WORDS } from './health.tsx';
 import { COLUMN_NAMES, fleetCsv, parseSort, sortFleet } from './sort-fleet.ts';
 
-/** Rows of a page: as many as the API gives at once. */
+/** Rows of a page: the maximum of the API. */
 const PAGE = 1_000;
 const NONE: readonly FleetRow[] = [];
 const FIELDS = ['q', 'health', 'key', 'cause'] as const;
 
-/** All accounts, found by what is typed or chosen; the address has it all. */
+/** All accounts, with filters and a search, which the address contains. */
 export function FleetView({ query }: { readonly query: URLSearchParams }) {
   const fleet = usePoll<FleetList>(`/fleet?top=${PAGE}`, 20_000, WHOLE_LIST);
   const rows = fleet.data?.value ?? NONE;
@@ -115,7 +115,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
 
 /** Why a list of accounts is empty. */
 export function NoAccount({ isFiltered }: { readonly isFiltered: boolean }) {
-  if (isFiltered) return <p>No account fits what is asked for.</p>;
+  if (isFiltered) return <p>No account matches the filters.</p>;
   return (
     <p>
       No storage account uses a key of a managed vault yet. <code>cmk account enable</code> puts an account on a key.
@@ -124,7 +124,7 @@ export function NoAccount({ isFiltered }: { readonly isFiltered: boolean }) {
 }
 
 interface ChoiceProps {
-  /** What an empty choice says. */
+  /** The text of the empty choice. */
   readonly all?: string;
   readonly name: string;
   readonly value: string | undefined;
@@ -133,7 +133,7 @@ interface ChoiceProps {
 }
 
 function Choice({ name, all = 'all', value = '', set, children }: ChoiceProps) {
-  // One that the list does not have (yet) is kept: the address says so.
+  // Keep a value that the list does not have (yet), since the address has it.
   const options =
     value === '' || children.some(([one]) => one === value) ? children : [...children, [value, value] as const];
 

@@ -1,6 +1,6 @@
 import type { AuditRecordView } from '../api/types.ts';
 
-/** Records of moves onto one version of a key: a rotation, or what one drift check or one event repaired later. */
+/** Records of moves to one version of a key: a rotation, or later repairs of one drift check or one event. */
 export interface FoldedMoves {
   /** Version identifier. */
   readonly to: string;
@@ -8,10 +8,10 @@ export interface FoldedMoves {
 }
 
 const MOVES: ReadonlySet<string> = new Set(['account.move', 'account.rekey']);
-/** Causes that have been on their own; every other cause goes on with the rotation. */
+/** Causes of moves outside a rotation. */
 const REPAIRS: ReadonlySet<string> = new Set(['drift', 'ResourceChanged']);
 
-/** Records in their order; moves of one rotation are one entry, in the place of the newest. */
+/** Records in their order. The moves of a rotation are one entry, at the position of the newest. */
 export function foldMoves(records: readonly AuditRecordView[]): readonly (AuditRecordView | FoldedMoves)[] {
   const folds = Map.groupBy(records, rotationOf);
   return records.flatMap((record) => {
@@ -22,7 +22,7 @@ export function foldMoves(records: readonly AuditRecordView[]): readonly (AuditR
   });
 }
 
-/** Undefined: it is no move. */
+/** Undefined if it is no move. */
 function rotationOf({ entry: { action, details = {} } }: AuditRecordView): string | undefined {
   if (!MOVES.has(action) || typeof details.to !== 'string') return undefined;
   const { ref = '', by = '' } = (details.cause ?? {}) as { readonly ref?: string; readonly by?: string };

@@ -2,10 +2,13 @@ import type { HealthState } from '../../../src/status/health-states.ts';
 import { keyNames } from '../names.ts';
 import type { SeenNow } from './now-seen.ts';
 
-/** A view, as `href` takes it. */
+/** A view, as arguments of `href`. */
 type Target = readonly [parts: readonly string[], query?: Readonly<Record<string, string>>];
 
-/** Where the headline leads: to all of the first that it counts; undefined: those are listed below it, or nothing is wrong. */
+/**
+ * The link of the headline: to everything that it counts first; undefined if that is listed below it, or nothing is
+ * wrong.
+ */
 export function targetOf(seen: SeenNow | undefined): Target | undefined {
   const { fleet, keys, rotations, drift } = seen?.parts ?? {};
   const { revoked = [], moreRevoked = 0, notBegun = [] } = keys?.value ?? {};

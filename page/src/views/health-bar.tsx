@@ -5,7 +5,7 @@ import { href } from '../route.ts';
 import { Icon } from '../ui/icon.tsx';
 import { HEALTH_WORDS } from './health.tsx';
 
-/** How many accounts stand how, each a way to those accounts. */
+/** The number of accounts of each health state, with a link to them. */
 export function HealthBar({ states }: { readonly states: FleetList['summary']['states'] }) {
   const shown = HEALTH_STATES.filter((state) => state === 'Serving' || states[state] > 0);
 

@@ -2,7 +2,7 @@ import type { HealthState } from '../../../src/status/health-states.ts';
 import { Badge } from '../ui/badge.tsx';
 import type { Tone } from '../ui/tone.ts';
 
-/** Its tone, and what it is called. */
+/** The tone and the name of each health state. */
 export const HEALTH_WORDS: Readonly<Record<HealthState, readonly [Tone, string]>> = {
   Revoked: ['bad', 'Revoked'],
   Blocked: ['bad', 'Blocked'],

@@ -14,7 +14,7 @@ const STATES: Readonly<Record<KeySummary['state'], readonly [Tone, string]>> = {
 
 const RANKS: readonly Tone[] = ['bad', 'warn'];
 
-/** What is cut off comes first; else keys stay in their order. */
+/** Revoked and disabled keys first; the others stay in order. */
 export function worstFirst<K extends Pick<KeySummary, 'state'>>(keys: readonly K[]): readonly K[] {
   const rank = ({ state }: K) => (RANKS.indexOf(STATES[state][0]) + RANKS.length + 1) % (RANKS.length + 1);
   return keys.toSorted((a, b) => rank(a) - rank(b));

@@ -18,7 +18,7 @@ import { PausedNotice } from './paused.tsx';
 import { RevocationLine, useRevokeRecords } from './revocation-line.tsx';
 import { isUnderWay, RotationItem } from './rotation-item.tsx';
 
-/** One key: its versions over time, who uses which, and what comes next. */
+/** A key: its versions over time, their users, and the next rotation. */
 export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
   const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
   const { data } = status;

@@ -14,7 +14,7 @@ import { UnreadVaults } from './unread-vaults.tsx';
 
 type Key = KeyList['value'][number];
 
-/** The keys of the managed vaults, one line each. */
+/** The keys of the managed vaults, with a row for each. */
 export function KeysView() {
   const keys = usePoll<KeyList>('/keys', 15_000, WHOLE_LIST);
   const { data } = keys;

@@ -6,7 +6,7 @@ type Usage = NonNullable<KeyStatusResponse['usage']>;
 type VersionUse = Usage['versions'][number];
 type LastUse = VersionUse['wrapped'];
 
-/** Who asked for which version last, by Key Vault's own log, and how far that reaches. */
+/** Who requested which version last by Key Vault's own log, and which time the log covers. */
 export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' | 'versions'>) {
   if (!usage) {
     return <p>Not known: no workspace with the vault’s log is set (CMK_USAGE_WORKSPACE).</p>;
@@ -59,7 +59,7 @@ function Span({ from, to }: { readonly from: string; readonly to: string | undef
 function UseTable({ usage, versions }: { readonly usage: Usage; readonly versions: KeyStatusResponse['versions'] }) {
   const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).map(({ version }) => version);
 
-  // Those that the key does not have any more, and requests that name none, which may be for any.
+  // Versions that the key no longer has, and requests without a version, which may concern any.
   const others = usage.versions.flatMap(({ version }) => (version && !ordered.includes(version) ? version : []));
   const useOf = (name: string | undefined) => usage.versions.find(({ version }) => version === name);
   const unnamed = useOf(undefined);
@@ -67,7 +67,7 @@ function UseTable({ usage, versions }: { readonly usage: Usage; readonly version
 
   return (
     <table class="cards">
-      <caption class="hidden">When each version was last asked for, by the log of the vault</caption>
+      <caption class="hidden">The latest request for each version in the log of the vault</caption>
       <thead>
         <tr>
           <th scope="col">Version</th>

@@ -2,7 +2,7 @@ import type { DriftCause, NowAnswer, NowParts } from '../api/types.ts';
 import { byLocalClock } from '../server-time.ts';
 import { causeSentence } from './cause-sentence.ts';
 
-/** What is known of a part: what was read of it last, however old that is, and why it could not be read again. */
+/** The latest data of a part, its age, and why it could not be read again. */
 export interface SeenPart<T> {
   readonly value: T | undefined;
   readonly readOn: Date | undefined;
@@ -13,12 +13,14 @@ export interface SeenPart<T> {
 type Names = keyof NowParts;
 export type PartValue<P extends Names> = NonNullable<NowParts[P]['value']>;
 
-/** What is known of how things stand, after any number of answers. */
+/** The latest state, combined from all answers. */
 export interface SeenNow extends Pick<NowAnswer, 'line' | 'tone'> {
   readonly parts: { readonly [P in Names]?: SeenPart<PartValue<P>> };
 }
 
-/** Takes in an answer: without one, parts are as they were, and one that could not be read stays as it was read before. */
+/**
+ * Combines an answer with the state before: a part that the answer lacks, or that could not be read, stays as it was.
+ */
 export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date): SeenNow {
   const { line, tone, ...sent } = (answer ?? { line: before?.line, tone: before?.tone }) as NowAnswer;
   const known = Object.entries(before?.parts ?? {}).map(([name, part]) => [
@@ -43,12 +45,12 @@ export function mergeNow(before: SeenNow | undefined, answer: unknown, at: Date)
   return { line, tone, parts: Object.fromEntries([...known, ...come]) as SeenNow['parts'] };
 }
 
-/** Whether every account is known not to be cut off from its data. */
+/** Whether no account is cut off from its data, or may be. */
 export function isFleetServing(states: PartValue<'fleet'>['states'] | undefined): boolean {
   return states !== undefined && states.Revoked + states.Blocked + states.NoAccess + states.Unknown === 0;
 }
 
-/** The one cause behind all that is wrong; undefined: there are several, or the check has not found it. */
+/** The only cause of everything that is wrong; undefined: there are several, or the check has not found it. */
 function soleCause({ tone, parts: { fleet, keys, rotations, drift } }: SeenNow): DriftCause | undefined {
   const { counts, causes = [] } = drift?.value?.report ?? {};
   const [cause, another] = causes.filter(({ severity }) => severity === 'error');
@@ -66,9 +68,9 @@ function soleCause({ tone, parts: { fleet, keys, rotations, drift } }: SeenNow):
 }
 
 /**
- * The line of the app, or the one cause behind it, and what the app cannot say itself.
+ * The app's headline or the only cause, with what the app itself cannot know.
  *
- * @param heard `isOld`: it has not been heard for a while; `isRefused`: nothing of it may be seen
+ * @param heard `isOld`: the app has not answered for a while; `isRefused`: the user may not see any of it
  */
 export function headlineOf(
   seen: SeenNow | undefined,
@@ -84,7 +86,7 @@ export function headlineOf(
   const { tone } = seen;
   const cause = soleCause(seen);
 
-  // What is not known yet follows the first sentence.
+  // What is still unknown follows the first sentence.
   const line = cause ? seen.line.replace(/^[^.]*\./, () => causeSentence(cause)) : seen.line;
   if (!isOld) return { line, tone };
   if (tone === 'bad' || tone === 'warn') return { tone, line: `${line} This is old: it could not be read again.` };

@@ -26,7 +26,7 @@ export function NowView() {
   const fleet = partOf(standing, 'fleet');
   const drift = partOf(standing, 'drift');
 
-  // One notice for all of them, when the app is away or refuses.
+  // One notice for all sections, if the app is down or refuses the user.
   const isQuiet = standing.problem !== undefined;
   const now = useNow();
   const headline = headlineOf(standing.data, {
@@ -110,7 +110,7 @@ function Revocations({ standing, isQuiet }: PartProps) {
   );
 }
 
-/** Whether a cause says what the list of open revocations says. */
+/** Whether a cause repeats an entry in the list of open revocations. */
 function isRevocationOf({ reason, about }: DriftCause, key: string): boolean {
   return reason === 'RevocationOpen' && about.some((id) => keyLabel(id) === keyLabel(key));
 }
@@ -156,7 +156,7 @@ function Pauses({ standing, isQuiet }: PartProps) {
           />
         </PausedNotice>
       ))}
-      {pauses.data?.length === 0 && <p>Not paused: accounts are moved as their keys rotate.</p>}
+      {pauses.data?.length === 0 && <p>Not paused: the app moves accounts as their keys rotate.</p>}
     </Section>
   );
 }
@@ -169,7 +169,7 @@ function More({ number }: { readonly number: number }) {
 
 interface CausesProps {
   readonly of: NonNullable<NowParts['drift']['value']>;
-  /** Their revocations are listed above. */
+  /** The list above has their revocations. */
   readonly revoked: NonNullable<NowParts['keys']['value']>['revoked'];
   readonly isServing: boolean;
   readonly changed: () => void;

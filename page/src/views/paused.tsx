@@ -12,7 +12,7 @@ interface Paused {
 interface PausedNoticeProps {
   readonly paused: Paused | undefined;
   readonly label: string;
-  /** How it is resumed. */
+  /** The action that resumes it. */
   readonly children: ComponentChildren;
 }
 

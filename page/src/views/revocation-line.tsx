@@ -4,9 +4,9 @@ import { has, type Names, namesIn, usePerson } from '../person.ts';
 import { Since } from '../ui/time.tsx';
 
 /**
- * The records of revocations: who revoked and why. None are asked for where no key is revoked.
+ * The records of revocations, with who revoked and why. Sends no request if no key is revoked.
  *
- * @param key `<vault>/<key>`; absent: of all keys
+ * @param key `<vault>/<key>`; absent: all keys
  */
 export function useRevokeRecords(isRevoked: boolean, key?: string): readonly AuditRecordView[] | undefined {
   const isAsked = has(usePerson(), 'CmkKey.Read') && isRevoked;
@@ -16,7 +16,7 @@ export function useRevokeRecords(isRevoked: boolean, key?: string): readonly Aud
 
 interface RevocationLineProps {
   readonly revocation: KeyStatusResponse['revocation'];
-  /** Of the audit trail, as far as they were read: names and the reason are not kept with a revocation. */
+  /** Records of the audit trail, as far as they were read: a revocation itself has no names and no reason. */
   readonly records?: readonly AuditRecordView[] | undefined;
 }
 
@@ -42,7 +42,7 @@ export function RevocationLine({ revocation, records = [] }: RevocationLineProps
   );
 }
 
-/** What the record of a revocation says of why. */
+/** The reason in the record of a revocation. */
 function reasonOf(
   id: string,
   records: readonly AuditRecordView[],
@@ -57,7 +57,7 @@ function reasonOf(
   return {};
 }
 
-/** By name where one is known, with the object id, which is what is sure, on hover. */
+/** The name if it is known, with the object id, which is certain, on hover. */
 function Who({ id, names }: { readonly id: string; readonly names: Names }) {
   const me = usePerson();
   const name = id.toLowerCase() === me.objectId ? `you (${me.name})` : names.get(id.toLowerCase());

@@ -18,26 +18,26 @@ export const ROTATION_WORDS: Readonly<Record<RotationSummary['state'], readonly 
   unknown: ['warn', 'Not known'],
 };
 
-/** Whether something is still to be moved, and may be. */
+/** Whether moves are pending, and allowed. */
 export function isUnderWay({ state }: Pick<RotationSummary, 'state'>): boolean {
   return state !== 'finished' && state !== 'blocked';
 }
 
-/** Whether an operator has it go on here; a pause of all keys has a notice of its own. */
+/** Whether an operator resumes it here. A pause of all keys has a notice of its own. */
 function isHeld({ state, pause, reason, failed = 0 }: RotationSummary): boolean {
   if (state === 'paused') return pause?.key !== undefined;
-  // What an operator releases is the account.
+  // An operator releases the account instead.
   if (reason === 'ContestedChange') return false;
   return state === 'stuck' || state === 'held' || failed > 0;
 }
 
 interface RotationItemProps {
   readonly rotation: RotationSummary;
-  /** Undefined: the notice of its pause has the button. */
+  /** Undefined: the notice of the pause has the button. */
   readonly changed: (() => void) | undefined;
 }
 
-/** How far a rotation is, when it should be done, and how an operator has it go on. */
+/** The progress of a rotation, its expected end, and how an operator resumes it. */
 export function RotationItem({ rotation, changed }: RotationItemProps) {
   const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
   const names = keyNames(key);
@@ -53,7 +53,7 @@ export function RotationItem({ rotation, changed }: RotationItemProps) {
         {version && <span class="muted">to {shortVersion(version)}</span>}
       </div>
       {all > 0 && <RegionBars rotation={rotation} label={keyLabel(key)} />}
-      {/* Of one region, its bar says it. */}
+      {/* With one region, its bar has the same text. */}
       {all > 0 && regions !== 1 && (
         <p>
           {digits(moved)} of {digits(all)} moved

@@ -3,12 +3,12 @@ import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { inWords, keyLabel } from '../names.ts';
 
-/** Why an account is not healthy, in a few words; empty: not known. */
+/** Why an account is not healthy, in a few words; empty if unknown. */
 export function causeOf({ health: { cause } }: FleetRow): string {
   return cause ? `${inWords(cause.reason)}${cause.label ? `: ${cause.label}` : ''}` : '';
 }
 
-/** The columns of the fleet, with what each is sorted by and has in the CSV. */
+/** The columns of the fleet, with their sort order and their values in the CSV. */
 export const FLEET_COLUMNS = {
   account: ({ name }) => name,
   health: ({ health }) => health.state,
@@ -22,7 +22,7 @@ export const FLEET_COLUMNS = {
 export type FleetColumn = keyof typeof FLEET_COLUMNS;
 export const COLUMN_NAMES = Object.keys(FLEET_COLUMNS) as FleetColumn[];
 
-/** `health`, or `-health` for the other way round. */
+/** `health`, or `-health` for the reverse order. */
 export interface FleetSort {
   readonly column: FleetColumn;
   readonly isDescending: boolean;
@@ -34,7 +34,7 @@ export function parseSort(text: string | null): FleetSort {
   return column ? { column, isDescending: text?.startsWith('-') === true } : { column: 'health', isDescending: false };
 }
 
-/** Rows in order of a column, then of their names; health is worst first, and what is empty comes last. */
+/** Rows sorted by a column, then by name. Health is worst first; empty values come last. */
 export function sortFleet(rows: readonly FleetRow[], { column, isDescending }: FleetSort): readonly FleetRow[] {
   const textOf = FLEET_COLUMNS[column];
   const rank = (row: FleetRow): string =>

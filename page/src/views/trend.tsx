@@ -14,7 +14,7 @@ export function TrendView() {
     <>
       <Heading>Trend</Heading>
       <Section title="The last 30 days" of={trend}>
-        <p class="muted">Days in UTC, the last one is today. A gap is a day of which nothing is known.</p>
+        <p class="muted">Days in UTC, the last one is today. A gap is a day without data.</p>
       </Section>
       {data && (
         <div class="trends">

@@ -2,7 +2,7 @@ import type { KeyList } from '../api/types.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Prose } from '../ui/prose.tsx';
 
-/** What is missing from a list of keys, and what an empty one means. */
+/** What a list of keys may lack, and what an empty one means. */
 export function UnreadVaults({ of: { value, vaults } }: { readonly of: KeyList }) {
   const unread = vaults.flatMap(({ vault, unread: why }) => (why ? [{ vault, why }] : []));
   if (unread.length === 0) return value.length > 0 ? null : <p>The managed vaults have no key that you may see.</p>;

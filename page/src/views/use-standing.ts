@@ -7,12 +7,12 @@ const HOW: PollHow<SeenNow> = {
   isUnsettled: ({ parts }) => Object.values(parts).some(({ isReading }) => isReading),
 };
 
-/** Asks how things stand: all of it by one request. */
+/** Polls the whole state with one request. */
 export function useStanding(isAsked = true): Polled<SeenNow> {
   return usePoll<SeenNow>(isAsked ? '/now' : undefined, 5_000, HOW);
 }
 
-/** One part, as if it were asked for by itself: with an age and a problem of its own. */
+/** One part as if the page polled it alone, with its own age and problem. */
 export function partOf<P extends keyof NowParts>(now: Polled<SeenNow>, name: P): Polled<PartValue<P>> {
   const part = now.data?.parts[name] as SeenPart<PartValue<P>> | undefined;
   return { ...now, data: part?.value, readOn: part?.readOn, problem: now.problem ?? part?.problem };

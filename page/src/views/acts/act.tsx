@@ -9,18 +9,21 @@ interface ActProps {
   readonly title: string;
   readonly send: (why: ReturnType<typeof whyOf>) => Promise<unknown>;
   readonly changed: () => void;
-  /** What is true once the call is answered. */
+  /** The result of the call, once it succeeded. */
   readonly done: string;
   /** Whether the call has no field for a ticket. */
   readonly isWithoutTicket?: boolean;
-  /** Called when an operator unfolds it: for a dry run that is a call of its own; `dryRun` blocks the button until it was answered. */
+  /**
+   * Called when an operator opens it. Used for a dry run by a separate call; `dryRun` blocks the button until that is
+   * answered.
+   */
   readonly opened?: () => void;
   readonly dryRun?: Omit<Call<unknown>, 'run'>;
-  /** The dry run: what the call would do. */
+  /** The dry run: the effect that the call would have. */
   readonly children: ComponentChildren;
 }
 
-/** What an operator may do right where the page shows the need: what it would do, why, and the button. */
+/** An operator's action beside the problem that it solves: its effect, the reason, and the button. */
 export function Act({ title, send, changed, done, isWithoutTicket = false, opened, dryRun, children }: ActProps) {
   const me = usePerson();
   const call = useCall<unknown>();

@@ -21,11 +21,11 @@ const STATES: Readonly<Record<RekeyOrder['state'], readonly [Tone, string]>> = {
   ended: ['none', 'Ended'],
 };
 
-/** Moves everything that uses a key to another one: the order that is open, or the form that starts one. */
+/** Moves all users of a key to another key: the open order, or the form that starts one. */
 export function Rekey({ label }: { readonly label: string }) {
   const me = usePerson();
 
-  // Read once an operator asks: the view is kept up to date by one request.
+  // Read it when an operator asks, since one request keeps the rest of the view up to date.
   const [isOpen, setOpen] = useState(false);
   const orders = usePoll<{ readonly value: readonly RekeyOrder[] }>(isOpen ? '/rekeys' : undefined, 10_000);
 
@@ -101,7 +101,7 @@ function OpenRekey({ order, changed }: { readonly order: RekeyOrder; readonly ch
           : `${count(waiting, 'account or scope', 'accounts and scopes')} that wait stay on ${keyLabel(order.from)} until you resume. What moved stays moved.`}
       </Act>
       <Act
-        title={`Take back ${subject}`}
+        title={`Roll back ${subject}`}
         send={rollBack}
         changed={changed}
         isWithoutTicket
@@ -120,7 +120,7 @@ interface RekeyBody {
   readonly ticket?: string;
 }
 
-/** First the dry run; what it checked is what is started. */
+/** First a dry run. The form then starts exactly what it checked. */
 function Start({ from, changed }: { readonly from: string; readonly changed: () => void }) {
   const api = useApi();
   const check = useCall<RekeyCheck>();

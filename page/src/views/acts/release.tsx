@@ -2,7 +2,7 @@ import { useApi } from '../../api/use-poll.ts';
 import { resourceLabel } from '../../names.ts';
 import { Act } from './act.tsx';
 
-/** Has the app repair an account again that another party kept changing. */
+/** Lets the app repair an account again, after another party changed it several times. */
 export function Release({ account, changed }: { readonly account: string; readonly changed: () => void }) {
   const api = useApi();
 

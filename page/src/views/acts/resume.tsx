@@ -6,13 +6,13 @@ interface ResumeProps {
   /** `<vault>/<key>`; undefined: all keys. */
   readonly label: string | undefined;
   readonly isPaused: boolean;
-  /** Moves that are pending, and moves that failed. */
+  /** Numbers of pending and of failed moves. */
   readonly waiting: number;
   readonly failed: number;
   readonly changed: () => void;
 }
 
-/** Ends a pause, or continues a rotation that a failed stage holds. Failed moves are retried at once. */
+/** Ends a pause, or continues a rotation that a failed stage holds. Retries failed moves at once. */
 export function Resume({ label, isPaused, waiting, failed, changed }: ResumeProps) {
   const api = useApi();
   const subject = label ?? 'all keys';

@@ -13,7 +13,7 @@ interface RotateProps {
   readonly changed: () => void;
 }
 
-/** Makes a new version of a key; its dry run is a call of its own, since Key Vault knows what forbids it. */
+/** Creates a new version of a key. Its dry run is a separate call, since only Key Vault knows what forbids it. */
 export function Rotate({ label, status = {}, changed }: RotateProps) {
   const api = useApi();
   const dryRun = useCall<RotateResponse>();
@@ -37,7 +37,7 @@ function describeDryRun(answer: Partial<RotateResponse> | undefined, status: Sta
   const { from, to } = answer ?? {};
   if (from === undefined) return 'Checking …';
   if (to !== undefined) {
-    return `Version ${shortVersion(from)} is younger than an hour: it counts as the rotation, and no other is made.`;
+    return `Version ${shortVersion(from)} is younger than an hour: it counts as the rotation, so the app makes no other.`;
   }
   return `A new version follows ${shortVersion(from)}. ${describeMoves(status)}`;
 }

@@ -14,7 +14,7 @@ interface DoneProps {
   readonly children?: ComponentChildren;
 }
 
-/** What a call did, and what it means. */
+/** The result of a call, and its meaning. */
 export function Done({ tone, title, warnings, children }: DoneProps) {
   return (
     <div class={`notice tone-${tone}`} role="status">
@@ -34,16 +34,16 @@ export function Done({ tone, title, warnings, children }: DoneProps) {
   );
 }
 
-/** What a call was refused with, and what is known of the versions all the same. */
+/** The refusal of a call, with the versions as far as they are known. */
 export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem' | 'stepUp' | 'isProved'> }) {
   const [failure, setFailure] = useState('');
   const { problem, stepUp, isProved } = call;
 
-  // Not sent again by itself: the sign-in may have taken a while, and what is shown here may have changed meanwhile.
+  // Not sent again automatically: the sign-in may have taken a while, and the state may have changed meanwhile.
   if (isProved) {
     return (
       <Done tone="info" title="You have proved who you are. Nothing was changed yet." warnings={[]}>
-        <p>Press once more what you pressed: what you typed is still there.</p>
+        <p>Press the button again: what you typed is still there.</p>
       </Done>
     );
   }
@@ -72,7 +72,7 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
   );
 }
 
-/** A list that a refusal has beside what every one has. */
+/** A list that only some refusals have. */
 function listOf<T>(problem: Problem, name: string): T[] | undefined {
   const list = problem[name];
   return Array.isArray(list) && list.length > 0 ? list : undefined;

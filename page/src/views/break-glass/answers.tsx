@@ -9,14 +9,14 @@ interface AnswersProps<Revoked, Restored> {
   readonly revoke: Call<Revoked>;
   readonly restore: Call<Restored>;
   readonly status: Pick<Polled<unknown>, 'askedOn'>;
-  /** As the status says. */
+  /** By the status, not by the calls. */
   readonly isRevoked: boolean;
-  /** What a call came to; `isUndone` when the status has shown the opposite since. */
+  /** The result of a call; `isUndone` if the status has shown the opposite since. */
   readonly revoked: (answer: Revoked, isUndone: boolean) => ComponentChildren;
   readonly restored: (answer: Restored, isUndone: boolean) => ComponentChildren;
 }
 
-/** What the calls came to; brought into sight when it comes, as it stands above what was pressed. */
+/** The results of the calls. A new one scrolls into view, since it is above the pressed button. */
 export function Answers<Revoked, Restored>({
   revoke,
   restore,
@@ -27,7 +27,7 @@ export function Answers<Revoked, Restored>({
 }: AnswersProps<Revoked, Restored>) {
   const shown = useRef<HTMLDivElement>(null);
 
-  // The button that was pressed for a proof is gone with it.
+  // The button that started the step-up sign-in disappears with it.
   const news =
     revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem ?? (revoke.isProved || restore.isProved);
   useEffect(() => {
@@ -47,12 +47,12 @@ export function Answers<Revoked, Restored>({
   );
 }
 
-/** A record that does not count is no open revocation: what is cut off may be so all the same. */
+/** A record that does not count is not an open revocation, but versions may be disabled all the same. */
 function isUnbelieved({ problem }: Pick<Call<unknown>, 'problem'>): boolean {
   return problem?.reason === 'RevocationUnbelieved';
 }
 
-/** For an operator whose restore got no answer: the key is restored. */
+/** For an operator whose restore got no answer, although the key is restored now. */
 function Over() {
   return (
     <Done tone="none" title="It is not revoked any more." warnings={[]}>

@@ -2,12 +2,12 @@ import type { RevokeResponse } from '../../api/types.ts';
 import { count, inWords, shortId } from '../../names.ts';
 import { Icon } from '../../ui/icon.tsx';
 
-/** Lines that are drawn; the figure above counts all. */
+/** Maximum number of lines. The figure above counts all. */
 const MOST = 200;
-/** A longer list is folded: on a phone, what is done next would be out of reach behind it. */
+/** A longer list is folded, because on a phone it would push the next step out of reach. */
 const MOST_OPEN = 12;
 
-/** What stops while the key is revoked, as far as it can be read. */
+/** What stops while the key is revoked, as far as the app can read it. */
 export function BlastRadius({ dependents }: { readonly dependents: RevokeResponse['dependents'] }) {
   const { accounts, otherResources, selfLockout, unread, complete, outOfSight } = dependents;
   const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);

@@ -26,7 +26,7 @@ interface BreakGlassProps {
   readonly name: string | undefined;
 }
 
-/** Cutting off all data behind a key, and giving it back. */
+/** Revokes a key, which cuts off all data behind it, and restores it. */
 export function BreakGlassView({ vault, name }: BreakGlassProps) {
   return vault && name ? <OneKey vault={vault} name={name} /> : <ChooseKey />;
 }
@@ -83,7 +83,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const path = `/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`;
   const status = usePoll<KeyStatusResponse>(path, 3_000);
 
-  // Here, so that an answer stays when the state of the key has changed by it.
+  // Kept here, so that an answer stays although it changes the state of the key.
   const revoke = useCall<RevokeResponse>();
   const restore = useCall<RestoreResponse>();
   const { data } = status;
@@ -112,12 +112,12 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <Section title="Restore">
           {data && <RestoreScope status={data} />}
           <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
-          {/* Another revocation is another form: what was typed was about the one before. */}
+          {/* A new form for a new revocation, since the typed text was about the previous one. */}
           <Restore {...about} key={revocation.id} call={restore} revocation={revocation} />
         </Section>
       )}
-      {/* One and the same before and after, so that what was typed is there to be sent once more. */}
-      <Section title={revocation ? 'Revoke it once more' : 'Revoke'}>
+      {/* The same element before and after, so that the typed text stays and can be sent again. */}
+      <Section title={revocation ? 'Revoke it again' : 'Revoke'}>
         <Revoke
           {...about}
           isRevoked={revocation !== undefined}
@@ -155,7 +155,7 @@ interface StandingProps {
   readonly label: string;
 }
 
-/** How a revocation stands: by the versions, as its record may be there before all of them are off. */
+/** The state of a revocation by the versions, since its record may exist before all of them are disabled. */
 function Standing({ data, records, label }: StandingProps) {
   const { revocation, versions } = data;
   const open = versions.filter(({ state }) => state !== 'Disabled').length;
@@ -168,7 +168,7 @@ function Standing({ data, records, label }: StandingProps) {
     <div class="headline tone-bad">
       <Icon tone="bad" />
       <div>
-        {/* Not the line below it: how long ago it was would be read out every few seconds. */}
+        {/* Without the line below: a screen reader would read out its changing age every few seconds. */}
         <p role="status">{words}</p>
         <RevocationLine revocation={revocation} records={records} />
         {revocation && (

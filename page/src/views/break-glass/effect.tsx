@@ -6,7 +6,7 @@ import { Badge } from '../../ui/badge.tsx';
 import { Section } from '../../ui/section.tsx';
 import { duration, Since } from '../../ui/time.tsx';
 
-/** Lines that are drawn; the figure above counts all. */
+/** Maximum number of lines. The figure above counts all. */
 const MOST = 200;
 
 const STATES = {
@@ -20,7 +20,7 @@ interface EffectProps {
   readonly of: Polled<unknown>;
 }
 
-/** Account by account, what its services show: asked for real, and how long after the change it was seen. */
+/** What the services of each account show: results of real requests, with the time since the change. */
 export function Effect({ status, of }: EffectProps) {
   const effect = status?.effect ?? [];
   const revoked = status?.revocation !== undefined;
@@ -29,10 +29,10 @@ export function Effect({ status, of }: EffectProps) {
   const accounts = status?.dependents.accounts.length ?? 0;
   const silent = Math.max(0, accounts - new Set(effect.map(({ account }) => account.toLowerCase())).size);
 
-  // Those that have not come round yet are what one waits for.
+  // First the ones that do not show the change yet, since the operator waits for them.
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
 
-  // Of an account with files and blobs there are two lines; one of which nothing is known yet counts as well.
+  // An account with files and blobs has two lines. One without a result yet counts too.
   const all = effect.length + (revoked ? silent : 0);
 
   return (
@@ -46,7 +46,7 @@ export function Effect({ status, of }: EffectProps) {
       {all > 0 && <progress value={reached} max={all} aria-label="Services that show the change" />}
       <p role="status">
         {digits(reached)} of {digits(all)} {revoked ? 'refuse to serve data' : 'serve data'}.
-        {revoked && reached < all ? ' Storage may take some minutes; each is asked again and again.' : ''}
+        {revoked && reached < all ? ' Storage may take some minutes; the app keeps asking each service.' : ''}
       </p>
       <ul class="items">
         {ordered.slice(0, MOST).map((one) => (

@@ -13,7 +13,7 @@ export function RefusedAfter({ last }: RefusedAfterProps) {
       <p class={last ? undefined : 'muted'}>
         {last ? (
           <>
-            {/* Rounded up: never less than it was. */}
+            {/* Rounded up, so that it never shows less than it took. */}
             {`Storage refused within ${duration(Math.ceil(last.seconds))} of the revocation of `}
             <Time at={last.revokedOn} />.
           </>

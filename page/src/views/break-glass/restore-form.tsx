@@ -14,7 +14,7 @@ interface RestoreProps {
   readonly call: Call<RestoreResponse>;
 }
 
-/** Restores a key: what its revocation disabled, and nothing else; by a second person. */
+/** Restores a key: a second person enables what its revocation disabled, and nothing else. */
 export function Restore({ vault, name, revocation, changed, call }: RestoreProps) {
   const api = useApi();
   const me = usePerson();

@@ -3,7 +3,7 @@ import { count, shortVersion } from '../../names.ts';
 import { Facts } from '../../ui/section.tsx';
 import { Time } from '../../ui/time.tsx';
 
-/** What a revocation stopped and what a restore brings back, for the second person to judge before restoring. */
+/** What a revocation stopped and what its restore would enable, for the second person to check. */
 export function RestoreScope({ status }: { readonly status: KeyStatusResponse }) {
   const { versions, dependents, effect } = status;
   const { accounts, otherResources, complete, asOf } = dependents;
@@ -30,7 +30,7 @@ export function RestoreScope({ status }: { readonly status: KeyStatusResponse })
         [
           'What comes back',
           back.length === 0
-            ? 'no version: none is marked by this revocation'
+            ? 'no version: none has the record of this revocation'
             : `${count(back.length, 'version')}: ${back.map(({ version }) => shortVersion(version)).join(', ')}`,
         ],
         stay.length > 0

@@ -4,11 +4,11 @@ import { Done } from './answer.tsx';
 
 interface RestoreAnsweredProps {
   readonly answer: RestoreResponse;
-  /** Whether the key was seen with a revocation since. */
+  /** Whether the key has been revoked again since. */
   readonly isUndone?: boolean;
 }
 
-/** What a restore came to. */
+/** The result of a restore. */
 export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredProps) {
   if (isUndone && answer.reason === 'Restored') {
     return <Done tone="none" title="You restored the key. It has been revoked again since." warnings={[]} />;

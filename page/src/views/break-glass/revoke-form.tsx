@@ -11,15 +11,18 @@ import { Why, whyOf } from './why.tsx';
 interface RevokeProps {
   readonly vault: string;
   readonly name: string;
-  /** Whether a revocation is open already: then it is for what that one has left. */
+  /** Whether a revocation is open already: then the form repeats it for what is still enabled. */
   readonly isRevoked: boolean;
-  /** Whether the status was read, or could not be: then the dry run of a key that is not revoked begins by itself. */
+  /** Whether the status was read, or its request failed: then the dry run of an unrevoked key starts by itself. */
   readonly isKnown: boolean;
   readonly changed: () => void;
   readonly call: Call<RevokeResponse>;
 }
 
-/** First what would stop, then why, then its name once more by hand. Nothing waits for the first: it may be slow. */
+/**
+ * First what would stop, then the reason, then the typed name of the key. Nothing waits for the first, which may be
+ * slow.
+ */
 export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: RevokeProps) {
   const api = useApi();
   const mayRevoke = has(usePerson(), 'CmkKey.Revoke');
@@ -28,7 +31,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
   const pressed = useRef(false);
   const first = useRef<HTMLHeadingElement>(null);
 
-  // The button that was pressed is gone.
+  // The pressed button has disappeared.
   useEffect(() => {
     if (isAsked && pressed.current) first.current?.focus();
   }, [isAsked]);
@@ -36,7 +39,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
   const look = () => dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
 
-  // What is taken away goes bit by bit while the call runs: the status shows it.
+  // Versions are disabled one by one while the call runs, which the status shows.
   useEffect(() => {
     if (!call.isRunning) return;
     const timer = window.setInterval(changed, 700);
@@ -69,7 +72,7 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
       <>
         <p>
           {isRevoked && 'For a version that was enabled by hand, or after an answer that was not complete. '}
-          It begins with a dry run: what would stop. Nothing is changed by it.
+          It begins with a dry run, which shows what would stop and changes nothing.
         </p>
         <button
           type="button"
@@ -93,18 +96,18 @@ export function Revoke({ vault, name, isRevoked, isKnown, changed, call }: Revok
       {dryRun.isRunning && <p role="status">Looking for what uses the key … Revoking need not wait for it.</p>}
       <Refused call={dryRun} />
       {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
-      {!dryRun.isRunning && <LookAgain look={look} answeredOn={dryRun.answeredOn} />}
+      {!dryRun.isRunning && <RepeatDryRun look={look} answeredOn={dryRun.answeredOn} />}
       <h3>2. Revoke it</h3>
       <Confirm vault={vault} name={name} revoke={revoke} isRunning={call.isRunning} />
     </>
   );
 }
 
-function LookAgain({ look, answeredOn }: { readonly look: () => void; readonly answeredOn: Date | undefined }) {
+function RepeatDryRun({ look, answeredOn }: { readonly look: () => void; readonly answeredOn: Date | undefined }) {
   return (
     <p class="row">
       <button type="button" class="small" onClick={look}>
-        Look again
+        Repeat the dry run
       </button>
       {answeredOn && (
         <span class="muted small-text">
@@ -126,7 +129,7 @@ function Confirm({ vault, name, isRunning, revoke }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const subject = `${vault}/${name}`;
 
-  // On a phone each letter counts: the vault stands above, on the button and in the address.
+  // The name alone is enough, since typing is hard on a phone: the vault is above, on the button and in the address.
   const isConfirmed = [name, subject].includes(typed.trim());
   const submit = (event: Event) => {
     event.preventDefault();

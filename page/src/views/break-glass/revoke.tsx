@@ -4,9 +4,9 @@ import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
 
 /**
- * What a revocation came to.
+ * The result of a revocation.
  *
- * @param isUndone whether the key was seen without a revocation since
+ * @param isUndone whether the key has been restored since
  */
 export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse; readonly isUndone: boolean }) {
   if (isUndone) return <Done tone="none" title="You revoked the key. It has been restored since." warnings={[]} />;
@@ -17,7 +17,7 @@ export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse;
       <p>
         Every version is disabled, as a fresh read proves: {digits(off)} of {digits(answer.versions.length)} by this
         call, in {answer.elapsedMs < 1000 ? `${Math.round(answer.elapsedMs)} ms` : duration(answer.elapsedMs / 1000)}.
-        The file services follow as Storage notices; each is shown as it goes dark.
+        The file services stop once Storage notices; the page shows each.
       </p>
       <p>Audit trail: {answer.audit}. Another person has to restore it.</p>
     </Done>

@@ -2,18 +2,18 @@ import { useContext, useRef, useState } from 'preact/hooks';
 import { type Problem, ProblemError, toProblem } from '../../api/client.ts';
 import { SessionContext } from '../../session-context.ts';
 
-/** A call that changes something: under way, answered or refused. */
+/** A call that changes something: in flight, answered or refused. */
 export interface Call<T> {
   readonly isRunning: boolean;
   readonly answer: T | undefined;
-  /** When it was answered, by the clock of this machine. */
+  /** Time of the answer, by the clock of this machine. */
   readonly answeredOn: Date | undefined;
   readonly problem: Problem | undefined;
-  /** What the API wants to be shown at the sign-in before it does this; undefined: nothing. */
+  /** Starts the sign-in that the API requires before the call; undefined if it requires none. */
   readonly stepUp: (() => Promise<void>) | undefined;
-  /** Whether that was shown, and the call has not been made again since. */
+  /** Whether that sign-in succeeded, and the call has not been repeated since. */
   readonly isProved: boolean;
-  /** Whether it was answered, and not refused. */
+  /** Sends the call. Resolves with whether it succeeded. */
   readonly run: (call: () => Promise<T | undefined>) => Promise<boolean>;
 }
 
@@ -30,7 +30,7 @@ export function useCall<T>(): Call<T> {
   const [state, setState] = useState<Ended<T>>({});
   const [isRunning, setRunning] = useState(false);
 
-  // Two presses in one moment are one call.
+  // Two presses at the same moment are one call.
   const running = useRef(false);
   const run = async (call: () => Promise<T | undefined>): Promise<boolean> => {
     if (running.current) return false;
@@ -63,7 +63,7 @@ export function useCall<T>(): Call<T> {
     stepUp:
       session && claims !== undefined
         ? async () => {
-            // What came of the call meanwhile stays: it may have been done.
+            // Keep a result that came meanwhile, since the call may have taken effect.
             if (await session.signIn(claims)) setState((now) => (now.claims === claims ? { isProved: true } : now));
           }
         : undefined,

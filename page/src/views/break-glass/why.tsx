@@ -2,7 +2,7 @@ interface WhyProps {
   readonly isWithoutTicket?: boolean;
 }
 
-/** Why, and by which ticket: what the audit trail has afterwards. */
+/** The reason and the ticket, which the audit trail keeps. */
 export function Why({ isWithoutTicket = false }: WhyProps) {
   return (
     <>
@@ -21,7 +21,7 @@ export function Why({ isWithoutTicket = false }: WhyProps) {
   );
 }
 
-/** The body's `reason` and `ticket` of a form. */
+/** The `reason` and `ticket` of a form, for the body. */
 export function whyOf(form: HTMLFormElement): { readonly reason: string; readonly ticket?: string } {
   const data = new FormData(form);
   const ticket = String(data.get('ticket') ?? '').trim();
