@@ -42,16 +42,19 @@ export const breakGlassSteps: readonly TourStep[] = [
     title: 'files-key is revoked: every version is disabled, and file shares refuse',
     async run(context) {
       await listShare(context);
+
       const started = Date.now();
       const { status, body } = await context.api<RevokeResponse>('revoker', 'POST', `${PATH}/revoke`, REVOKE);
       const { complete, reason, revocation, versions = [], elapsedMs } = body;
       expectThat(status === 200 && complete === true, `The revocation was answered with ${status} ${reason}.`);
       expectThat(revocation !== undefined, 'The answer does not name the revocation.');
       context.screen.line(`    last version disabled after ${elapsedMs} ms; revocation ${revocation.id}`);
+
       const code = await context.until('a file share of stfiles01 to refuse', 20, async () => {
         const refusal = await refusalOf(context);
         return refusal || undefined;
       });
+
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
       return `${versions.length} versions disabled in ${elapsedMs} ms; share1 of stfiles01 refuses (${code}) after ${seconds} s`;
     },
@@ -80,15 +83,20 @@ export const breakGlassSteps: readonly TourStep[] = [
         confirm: 'kv-records/records-key',
       });
       expectThat(status === 200, `The operator's revocation was answered with ${status} ${body.reason}.`);
+
       const restore = { ...RESTORE, revocation: body.revocation?.id };
       const refused = await context.api('operator', 'POST', `${records}/restore`, restore);
       expectThat(refused.status === 403, `The operator's own restore was answered with ${refused.status}.`);
+
       const other = await context.api('restorer', 'POST', `${records}/restore`, OTHER);
       expectThat(other.status === 409, `A restore of another revocation was answered with ${other.status}.`);
+
       const second = await context.api('restorer', 'POST', `${records}/restore`, restore);
       expectThat(second.status === 200, `The second person was answered with ${second.status} ${second.body.reason}.`);
+
       const role = await context.api('revoker', 'POST', `${PATH}/restore`, OTHER);
       expectThat(role.status === 403, `The revoker's restore was answered with ${role.status}.`);
+
       return `operator: ${refused.body.reason}; another revocation: ${other.body.reason}; revoker: ${role.body.reason}`;
     },
   },
@@ -97,22 +105,27 @@ export const breakGlassSteps: readonly TourStep[] = [
     async run(context) {
       const { revocation } = (await context.api<KeyStatus>('restorer', 'GET', PATH)).body;
       expectThat(revocation !== undefined, 'The status does not name the revocation.');
+
       const restore = { ...RESTORE, revocation: revocation.id };
       const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);
       const { complete, reason, versions = [] } = body;
       expectThat(status === 200 && complete === true, `The restore was answered with ${status} ${reason}.`);
+
       await context.until('share1 of stfiles01 to serve again', 20, async () =>
         (await refusalOf(context)) === '' ? true : undefined,
       );
+
       const newest = (await context.keys('kv-files').getKey('files-key')).properties.version;
       await context.until('stfiles01 to move to the version made meanwhile', 20, async () => {
         const { encryption } = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
         return encryption?.keyVaultProperties?.keyVersion === newest ? true : undefined;
       });
+
       const again = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);
       expectThat(again.status === 200, `Restoring twice was answered with ${again.status} ${again.body.reason}.`);
       const untouched = again.body.versions?.every(({ before, after }) => before === after);
       expectThat(untouched === true, 'Restoring twice did something.');
+
       return `${versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
     },
   },

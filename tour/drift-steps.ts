@@ -29,6 +29,7 @@ export const driftSteps: readonly TourStep[] = [
       const known = new Set((await check(context)).changes.map(({ id }) => id));
       const started = Date.now();
       const old = await pinBack(context);
+
       const change = await context.until('the change of stfiles01 in the drift report', 30, async () => {
         await sleep(BETWEEN_CALLS_MS);
         const { body } = await context.api<DriftReport>('operator', 'GET', '/drift');
@@ -36,15 +37,18 @@ export const driftSteps: readonly TourStep[] = [
           !known.has(id) && found.length > 0 && resource.endsWith('/stfiles01');
         return body.changes?.find(isOfIt);
       });
+
       await context.until('stfiles01 to be back on the newest version', 30, async () => {
         const { encryption } = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
         const { properties } = await context.keys('kv-files').getKey('files-key');
         return encryption?.keyVaultProperties?.keyVersion === properties.version ? true : undefined;
       });
+
       const seconds = (Date.now() - started) / 1_000;
       const owner = context.variable('AZURE_CLIENT_ID');
       expectThat(change.client === owner, `The client ${owner} changed it, and the report names ${change.client}.`);
       screenChange(context, change);
+
       return `pinned to ${short(old)} and back on the newest version within ${seconds.toFixed(1)} s, without a drift check`;
     },
   },
@@ -111,19 +115,23 @@ export const driftSteps: readonly TourStep[] = [
       for (const { scope = '', name = '', roleDefinitionId = '', principalId = '' } of before.roles) {
         await roleAssignments.create(scope.slice(1), name, { roleDefinitionId, principalId });
       }
+
       await context.storage().storageAccounts.update('rg-archive', 'starchive02', {
         ...(before.encryption ? { encryption: before.encryption } : {}),
       });
+
       // A disk encryption set is held at an older version of archive-key, which nears its expiry.
       const inVault = context.keys('kv-files');
       const expiresOn = new Date(Date.now() + 365 * DAY_MS);
       for await (const { version = '' } of inVault.listPropertiesOfKeyVersions('archive-key')) {
         await inVault.updateKeyProperties('archive-key', version, { expiresOn });
       }
+
       const report = await context.until('a check without errors', 20, async () => {
         const next = await check(context);
         return errorsOf(next).length === 0 ? next : undefined;
       });
+
       const { accounts, keys, vaults } = report.coverage;
       return `no errors in ${vaults} vaults, ${keys} keys and ${accounts} accounts; ${report.counts.advice} pieces of advice`;
     },

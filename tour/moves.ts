@@ -24,6 +24,7 @@ export async function watchMoves(
   const started = Date.now();
   const seconds = (): string => ((Date.now() - started) / 1000).toFixed(1);
   const moved = new Map<string, KeyUse>();
+
   await context
     .until(`all accounts on ${keyName} to use ${short(version)}`, 30, async () => {
       for (const [name, use] of await usersOf(context, keyName)) {
@@ -39,6 +40,7 @@ export async function watchMoves(
       return moved.size === before.size ? true : undefined;
     })
     .finally(() => context.screen.progress(''));
+
   for (const [name, use] of moved) {
     const pinned = before.get(name)?.pinned !== undefined;
     expectThat(
@@ -47,6 +49,7 @@ export async function watchMoves(
     );
     expectThat(!pinned || use.pinned === version, `${name} is pinned to ${use.pinned}, not to ${version}.`);
   }
+
   return `${moved.size} ${moved.size === 1 ? 'account' : 'accounts'} on ${short(version)} within ${seconds()} s`;
 }
 

@@ -37,16 +37,20 @@ export const rotationSteps: readonly TourStep[] = [
     async run(context) {
       const before = await usersOf(context, 'records-key');
       const since = await context.lastRequest();
+
       await context.control('POST', '/faults', [
         { match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 3 },
       ]);
+
       const { properties } = await context.keys('kv-records').rotateKey('records-key');
       await watchMoves(context, 'records-key', before, properties.version ?? '');
+
       const writes = await writesOnceQuiet(context, since);
       expectThat(
         writes === before.size,
         `${before.size} accounts were to be written to once, and there were ${writes} writes.`,
       );
+
       return `${before.size} accounts, ${writes} writes, 3 deliveries`;
     },
   },
@@ -54,19 +58,24 @@ export const rotationSteps: readonly TourStep[] = [
     title: 'Two events arrive in the wrong order: the older one moves nothing back',
     async run(context) {
       const before = await usersOf(context, 'records-key');
+
       await context.control('POST', '/faults', [
         { match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, reorder: true },
       ]);
+
       const keys = context.keys('kv-records');
       await keys.rotateKey('records-key');
       const { properties } = await keys.rotateKey('records-key');
       const version = properties.version ?? '';
+
       const since = await context.lastRequest();
       await watchMoves(context, 'records-key', before, version);
       await writesOnceQuiet(context, since);
+
       for (const [name, use] of await usersOf(context, 'records-key')) {
         expectThat(use.pinned === version, `${name} went back to ${short(use.pinned)}.`);
       }
+
       return `every account stayed on ${short(version)}`;
     },
   },
@@ -88,17 +97,21 @@ export const rotationSteps: readonly TourStep[] = [
       const keys = context.keys('kv-files');
       const before: Map<string, KeyUse> = await usersOf(context, 'archive-key');
       const old = (await keys.getKey('archive-key')).properties;
+
       await keys.updateKeyProperties('archive-key', old.version ?? '', {
         expiresOn: new Date(Date.now() + 20 * DAY_MS),
       });
+
       const rotated = await context.until('the app to rotate archive-key', 20, async () => {
         const { properties } = await keys.getKey('archive-key');
         return properties.version !== old.version ? properties : undefined;
       });
       context.screen.line(`    archive-key rotated to ${short(rotated.version)}`);
+
       const summary = await watchMoves(context, 'archive-key', before, rotated.version ?? '');
       const { expiresOn } = (await keys.getKey('archive-key')).properties;
       expectThat(expiresOn !== undefined, 'The new version never expires, though the old one did.');
+
       return `${summary}; the new version expires too`;
     },
   },

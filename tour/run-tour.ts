@@ -13,6 +13,7 @@ export async function runTour({ env, host, out, token }: RunContext): Promise<To
   const screen = new Screen(out);
   const context = new TourContext(env, screen, token);
   let ok = 0;
+
   for (const [index, step] of STEPS.entries()) {
     screen.line(`\n${index + 1}. ${step.title}`);
     try {
@@ -22,6 +23,7 @@ export async function runTour({ env, host, out, token }: RunContext): Promise<To
       screen.line(`   FAILED: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+
   screen.line(`\nAll of it in a browser: ${host}/ (sign in as operator; there is no password)\n`);
   return { steps: STEPS.length, ok };
 }

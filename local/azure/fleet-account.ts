@@ -103,6 +103,7 @@ function setKey(world: World, account: StorageAccount, key: FleetKey, options: F
   const { vault, keyName, mode } = key;
   const version = versionOf(key);
   const reference = { vaultUri: vault.properties.vaultUri, keyName, version: version.version };
+
   account.encryption = {
     ...account.encryption,
     keySource: 'Microsoft.Keyvault',
@@ -114,6 +115,7 @@ function setKey(world: World, account: StorageAccount, key: FleetKey, options: F
       ...(mode === 'automatic' ? {} : { keyversion: mode === 'pinned' ? version.version : '' }),
     },
   };
+
   if (!options.unchecked) checkKey(world, reference, encryptionIdentity(world, account.identity, account.encryption));
 }
 

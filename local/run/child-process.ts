@@ -91,6 +91,7 @@ export class Child {
   async says(pattern: RegExp, limitMs = 60_000): Promise<RegExpExecArray> {
     let timeout: NodeJS.Timeout | undefined;
     let listener: ((line: string) => void) | undefined;
+
     try {
       return await new Promise<RegExpExecArray>((resolve, reject) => {
         listener = (line) => {

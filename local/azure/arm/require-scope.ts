@@ -10,6 +10,7 @@ import { resourceNotFound } from './errors.ts';
 export function requireScope(world: World, { scope, resourceGroup }: ArmPath): void {
   const target = parseArmPath(scope);
   const name = target?.names[0] ?? '';
+
   const [type, exists] = ((): [string, boolean] => {
     switch (target?.pattern) {
       case 'microsoft.keyvault/vaults/{}':
@@ -29,5 +30,6 @@ export function requireScope(world: World, { scope, resourceGroup }: ArmPath): v
         return ['', true];
     }
   })();
+
   if (!exists) throw resourceNotFound(type, name, resourceGroup);
 }

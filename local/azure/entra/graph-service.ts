@@ -55,6 +55,7 @@ export function createGraphService(world: World): Service {
         (principal) => principal.objectId === id.toLowerCase() || upnOf(principal).toLowerCase() === id.toLowerCase(),
       );
       if (one && isApplication(one) === (kind === 'servicePrincipals')) return c.json(objectOf(one));
+
       return c.json(
         azureError(
           'Request_ResourceNotFound',

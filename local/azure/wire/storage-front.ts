@@ -57,6 +57,7 @@ export async function startStorageFront(
       const { method = 'GET', url = '/' } = incoming;
       const path = url.replace(target.pathname, '') || '/';
       const body = await buffer(incoming);
+
       const reply = await meetFault<Reply>(faults.takeStorageRequest(host, method, path) ?? {}, {
         takesEffect: () => forward(target, incoming, body),
         ordered: ({ status, headers = {}, body: text = '' }) => ({
@@ -72,6 +73,7 @@ export async function startStorageFront(
           log.add({ time: clock.now().toISOString(), host, method, path, status, durationMs });
         },
       });
+
       if (reply) outgoing.writeHead(reply.status, [...reply.headers]).end(reply.body);
     }
   }

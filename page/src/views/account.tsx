@@ -164,6 +164,7 @@ function Findings({ of, changed }: { readonly of: FleetAccount; readonly changed
   if (of.findings.length === 0) {
     return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has read it yet.'}</p>;
   }
+
   return (
     <>
       <p class="muted">{count(of.findings.length, 'finding')} of the last check.</p>

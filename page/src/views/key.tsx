@@ -106,6 +106,7 @@ function nextOf({ nextRotation, rotationCost }: KeyStatusResponse) {
 function Users({ data }: { readonly data: KeyStatusResponse }) {
   const { users, dependents } = data;
   if (!users) return <p>Not known yet.</p>;
+
   return (
     <>
       {users.accounts + users.scopes > 0 && <KeyFlow of={data} />}

@@ -4,6 +4,7 @@ import { isPast, Time } from '../ui/time.tsx';
 
 export function NextRotation({ next }: { readonly next: KeySummary['nextRotation'] }) {
   if (!next) return <>not known</>;
+
   return (
     <>
       {rotatesBy(next.by)}

@@ -18,6 +18,7 @@ interface PausedNoticeProps {
 
 export function PausedNotice({ paused, label, children }: PausedNoticeProps) {
   if (!paused) return null;
+
   return (
     <div class="notice tone-info">
       <Icon tone="none" />

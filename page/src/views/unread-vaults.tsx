@@ -6,6 +6,7 @@ import { Prose } from '../ui/prose.tsx';
 export function UnreadVaults({ of: { value, vaults } }: { readonly of: KeyList }) {
   const unread = vaults.flatMap(({ vault, unread: why }) => (why ? [{ vault, why }] : []));
   if (unread.length === 0) return value.length > 0 ? null : <p>The managed vaults have no key that you may see.</p>;
+
   return (
     <div class="notice tone-warn">
       <Icon tone="warn" />
