@@ -184,7 +184,8 @@ function fieldsOf(message: Buffer): { readonly field: number; readonly content: 
   let at = 0;
   const next = (): number => {
     for (let value = 0, factor = 1; ; factor *= 128) {
-      const byte = message[at++] ?? 0;
+      const byte = message[at] ?? 0;
+      at += 1;
       value += (byte % 128) * factor;
       if (byte < 128) return value;
     }

@@ -7,7 +7,7 @@ import { wrongWords } from '../scripts/words.ts';
 const wordsOf = (file: string, text: string) => wrongWords(new Map([[file, text]]));
 
 it.each(['Somebody', 'nobody', 'whoever', 'anybody', 'someone', 'Anyone'])('the lint rejects %s', (word) => {
-  for (const file of ['src/a.ts', 'page/src/a.tsx', 'docs/a.md']) {
+  for (const file of ['src/a.ts', 'page/src/a.tsx', 'local/a.ts', 'docs/a.md']) {
     expect(wordsOf(file, `/** ${word} calls. */`)).toEqual([`${file}: "${word}": name the actor`]);
   }
 });

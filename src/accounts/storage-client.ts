@@ -86,7 +86,9 @@ export function createStorageAccounts(
       update(id, { encryption }, signal),
     /** Lists the scopes with a key in Key Vault. */
     async *listScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope> {
-      for await (const scope of listAllScopes(id, signal)) if (scope.keyUri !== undefined) yield scope;
+      for await (const scope of listAllScopes(id, signal)) {
+        if (scope.keyUri !== undefined) yield scope;
+      }
     },
     /** Lists encryption scopes with any kind of key. Returns none if accounts of that kind cannot have scopes. */
     listAllScopes,

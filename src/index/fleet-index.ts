@@ -92,8 +92,9 @@ export function createFleetIndex(table: FleetTable) {
       const row = await table.row(partition, accountRow(id));
       const stored = row && toStored(row);
       if (!stored) return undefined;
-      if (stored.count > 0)
+      if (stored.count > 0) {
         stored.scopeRows.push(...(await Array.fromAsync(table.rows(partition, scopeRowPrefix(id)))));
+      }
       return toAccount(stored);
     },
     write: (changes: readonly AccountChange[]) => table.write(changes.flatMap(toRowChanges)),

@@ -113,7 +113,9 @@ function rowsIn(create: () => TableClient) {
     /** Returns the first rows between two partition keys, exclusive, with only the property `key`, in one request. */
     async firstRows(after: string, before: string): Promise<readonly Row[]> {
       const filter = `PartitionKey gt '${after}' and PartitionKey lt '${before}'`;
-      for await (const page of pages(filter, ['PartitionKey', 'RowKey', 'key'])) if (page.length > 0) return page;
+      for await (const page of pages(filter, ['PartitionKey', 'RowKey', 'key'])) {
+        if (page.length > 0) return page;
+      }
       return [];
     },
     /** Writes in batches by partition, in no particular order. Idempotent. */

@@ -100,7 +100,9 @@ export function createWorkItems(table: FleetTable) {
       if (items.length === 0) return [];
       // Reads existing items first, since most items exist if a key with many subscriptions is decided on again.
       const existing = new Set<string>();
-      if (items.length > 1) for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
+      if (items.length > 1) {
+        for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
+      }
       const missing = items.filter((item) => !existing.has(workRow(item)));
       const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
       return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
@@ -169,8 +171,9 @@ export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscr
 
   if (isAboutAccount({ kind, about })) {
     const account = parseStorageAccountId(about);
-    if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase())
+    if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase()) {
       throw new TypeError(`${about} is not the ARM id of a storage account of ${subscription}.`);
+    }
     return `${prefix}|${encoded(account.name)}`;
   }
 

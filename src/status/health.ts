@@ -80,8 +80,9 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
     .flatMap((finding) => meaningOf(finding) ?? [])
     .sort((a, b) => a.rank - b.rank || compareText(a.oldest, b.oldest))
     .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
-  if (evidence.encryptedBy !== 'managedVault')
+  if (evidence.encryptedBy !== 'managedVault') {
     return healthBy('NotManaged', worst?.state === 'NotManaged' ? worst : {});
+  }
 
   const { probe } = evidence;
   const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
