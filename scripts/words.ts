@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 /** Say who: caller, operator, worker, holder, instance, Azure. */
 const ACTORS = /\b(?:some|any)(?:body|one)\b|\bnobody\b|\bwhoever\b/gi;
 
-/** Parts of identifiers and file names in `src/` and `page/`, each with the term to use. */
+/** Parts of identifiers and file names in `src`, `page`, `local`, `bench` and `tour`, each with the term to use. */
 const INVENTED: Readonly<Record<string, string>> = {
   'put off': 'requeue, defer',
   'left alone': 'cooldown',
@@ -27,13 +27,17 @@ const INVENTED: Readonly<Record<string, string>> = {
   mended: 'repaired',
   pacer: 'rate limiter',
   ghost: 'resurrected record',
+  'take back': 'roll back',
+  'look again': 'repeat, verify',
+  remembered: 'cached',
+  sighting: 'observation',
 };
 
 /** One line for each rejected word in the files, by path. */
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {
   return [...files].flatMap(([file, text]) => {
     const actors = [...text.matchAll(ACTORS)].map(([word]) => `${file}: "${word}": name the actor`);
-    return [...actors, ...(/^(?:src|page)\/.*\.tsx?$/.test(file) ? inventedIn(file, text) : [])];
+    return [...actors, ...(/^(?:src|page|local|bench|tour)\/.*\.tsx?$/.test(file) ? inventedIn(file, text) : [])];
   });
 }
 
