@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { driftReportSchema } from '../src/drift/report/report.ts';
+import { createDriftReportSchema } from '../src/drift/report/report.ts';
 import { apiReference, httpFile } from './reference/api.ts';
 import { commandLineReference } from './reference/command-line.ts';
 import { localAzureReference } from './reference/local-azure.ts';
@@ -29,7 +29,7 @@ export const PAGES = [...Object.keys(GENERATORS), 'api.http', 'drift-report.sche
 /** A page as it should be: its own text, and the generated part made anew. */
 export async function referencePage(name: string): Promise<string> {
   if (name === 'api.http') return httpFile();
-  if (name === 'drift-report.schema.json') return `${JSON.stringify(driftReportSchema(), null, 2)}\n`;
+  if (name === 'drift-report.schema.json') return `${JSON.stringify(createDriftReportSchema(), null, 2)}\n`;
   const text = await readFile(join(FOLDER, name), 'utf8');
   const at = text.indexOf(MARK);
   const generate = GENERATORS[name];

@@ -3,17 +3,17 @@ import type { TokenCredential } from '@azure/identity';
 import { createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
-import { createStorageAccounts, tracedAccounts } from './accounts/storage-client.ts';
+import { createStorageAccounts, traceAccounts } from './accounts/storage-client.ts';
 import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
-import { auditContainer, auditFiles } from './audit/audit-client.ts';
-import { auditTrail } from './audit/audit-trail.ts';
-import { appCredential } from './azure/credential.ts';
+import { createAuditFiles, openAuditContainer } from './audit/audit-client.ts';
+import { createAuditTrail } from './audit/audit-trail.ts';
+import { createAppCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createController } from './controller/controller.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage } from './drift/store/drift-storage-client.ts';
-import { consoleLog, type Log } from './errors/log.ts';
+import { type Log, logToConsole } from './errors/log.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createIdentityClients } from './identities/create-identity-clients.ts';
@@ -29,8 +29,8 @@ import { createPostWebhook } from './notify/webhook-client.ts';
 import { createOrdersStore } from './orders/standing-orders-client.ts';
 import { createDataLists } from './probe/data-services-client.ts';
 import { createEffectStore } from './probe/effect-store-client.ts';
-import { canaryProbe } from './probe/probe-targets.ts';
-import { keptTrail, keyTrail } from './revocation/key-trail.ts';
+import { createCanaryProbe } from './probe/probe-targets.ts';
+import { createKeptTrail, createKeyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { FleetSnapshots } from './status/fleet.ts';
@@ -56,11 +56,11 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(
   environment: Environment,
   credential?: TokenCredential,
-  log: Log = consoleLog,
+  log: Log = logToConsole,
   telemetry: Telemetry = NO_TELEMETRY,
 ) {
   const settings = readSettings(environment);
-  const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
+  const identity = withTokenDeadline(credential ?? createAppCredential(settings.clientId), APP_TOKEN_MS);
   const clients = createClients(settings, identity, telemetry);
   const stores = createStores(settings, identity, telemetry);
   const { accounts, listed } = clients;
@@ -70,8 +70,8 @@ export function createServices(
   const subscriptions = withVanished(listed, fleet, now);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const inSight = createInSight({ settings, subscriptions });
-  const files = auditFiles(auditContainer(settings, () => identity));
-  const audit = auditTrail(files, { now, newId }, log);
+  const files = createAuditFiles(openAuditContainer(settings, () => identity));
+  const audit = createAuditTrail(files, { now, newId }, log);
   const controller = createController(
     settings,
     identity,
@@ -86,7 +86,7 @@ export function createServices(
       orders: orderStore,
       inSight,
       subscriptions: inReach,
-      probe: canaryProbe({ settings, ...clients, now }),
+      probe: createCanaryProbe({ settings, ...clients, now }),
     },
   );
 
@@ -106,8 +106,8 @@ export function createServices(
     telemetry,
     /** The audit trail. Never throws, and answers within a time limit. */
     audit,
-    keyTrail: keyTrail(files),
-    keptTrail: keptTrail(files),
+    keyTrail: createKeyTrail(files),
+    keptTrail: createKeptTrail(files),
     /** The trail as the drift check reads it. */
     auditWatch: { files, verifiedTo: async () => (await driftStorage.newest())?.trailEnd, now },
     /** Authenticates callers of the HTTP API. */
@@ -134,7 +134,7 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     /** Key Vault client for break-glass: short deadlines, and no retries by the SDK. */
     urgentKeys: createKeys(identity, LIMITS.breakGlass),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork) as KeyCatalog,
-    accounts: tracedAccounts(createStorageAccounts(identity, cloud), telemetry),
+    accounts: traceAccounts(createStorageAccounts(identity, cloud), telemetry),
     activityLog: createActivityLog(identity, cloud),
     listed,
     tenants: listed as Tenants,

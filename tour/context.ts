@@ -3,7 +3,7 @@ import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../local/azure/constants.ts';
-import { accountKeyUse, type KeyUse } from '../src/accounts/key-use.ts';
+import { findAccountKeyUse, type KeyUse } from '../src/accounts/key-use.ts';
 import { TourError } from './expect.ts';
 import type { Screen } from './screen.ts';
 
@@ -65,7 +65,7 @@ export class TourContext {
     const seen: SeenAccount[] = [];
     for (const subscription of [SUBSCRIPTION_ID, SECOND_SUBSCRIPTION_ID]) {
       for await (const { name, id, encryption } of this.storage(subscription).storageAccounts.list()) {
-        if (name && id && encryption) seen.push({ name, id, encryption, use: accountKeyUse(encryption) });
+        if (name && id && encryption) seen.push({ name, id, encryption, use: findAccountKeyUse(encryption) });
       }
     }
     return seen;

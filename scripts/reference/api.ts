@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { openApiDocument } from '../../src/api/openapi.ts';
+import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 import { refusalOf } from '../../src/errors/refusals.ts';
 import { code, plain, table } from './markdown.ts';
@@ -55,7 +55,7 @@ export function httpFile(): string {
 
 /** Every operation of the OpenAPI document with its example. */
 export function apiReference(): string {
-  const { paths } = openApiDocument(ROUTES) as { paths: Record<string, Record<string, Operation>> };
+  const { paths } = createOpenApiDocument(ROUTES) as { paths: Record<string, Record<string, Operation>> };
   const examples = readExamples();
   const sections = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) =>

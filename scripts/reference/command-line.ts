@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { topics } from '../../src/cli/help.ts';
+import { createTopics } from '../../src/cli/help.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { Cli } from '../../src/cli/terminal/cli.ts';
 
@@ -34,7 +34,7 @@ export function helpPages(): HelpPage[] {
     return { path, description: command.description(), help };
   });
 
-  const more = Object.entries(topics(program)).map(([topic, help]) => ({
+  const more = Object.entries(createTopics(program)).map(([topic, help]) => ({
     path: `cmk help ${topic}`,
     description: `${topic} of every command`,
     help,

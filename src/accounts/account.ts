@@ -27,7 +27,7 @@ export type OwnKeyService = 'queue' | 'table';
  * Returns the services of an account that Microsoft-managed keys encrypt. A revocation does not block access to
  * their data ("Create an account that supports customer-managed keys for tables and queues").
  */
-export function ownKeyServices({ endpoints = [], encryption }: Account): OwnKeyService[] {
+export function listOwnKeyServices({ endpoints = [], encryption }: Account): OwnKeyService[] {
   return (['queue', 'table'] as const).filter(
     (service) => endpoints.includes(service) && encryption.services?.[service]?.keyType?.toLowerCase() !== 'account',
   );

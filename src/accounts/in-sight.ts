@@ -1,6 +1,6 @@
 import { withDeadline } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { count } from '../formats/text.ts';
+import { formatCount } from '../formats/text.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
@@ -43,6 +43,6 @@ export function countUnlisted(
 }
 
 /** Returns a clause: `the accounts of 2 subscriptions have not been listed`. */
-export function accountsNotListed(subscriptions: number): string {
-  return `the accounts of ${count(subscriptions, 'subscription')} have not been listed`;
+export function describeUnlistedAccounts(subscriptions: number): string {
+  return `the accounts of ${formatCount(subscriptions, 'subscription')} have not been listed`;
 }

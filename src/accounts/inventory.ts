@@ -1,14 +1,14 @@
 import pMap from 'p-map';
-import { describe, describeFailure, type Failure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
-import { type FleetIndex, keysOfAccount } from '../index/fleet-index.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { type FleetIndex, listKeysOfAccount } from '../index/fleet-index.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import { hasUses, type UseRows } from '../index/use-row.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
+import { isSameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Account } from './account.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey } from './key-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 import { ThrottledRegions } from './throttled-regions.ts';
@@ -62,7 +62,7 @@ export async function hasDependents(
   const [first] = unread;
   if (!first) return { answer: 'none' };
 
-  const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describe(first.failure)}`;
+  const detail = `The app cannot read ${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''}: ${describeAnswerOf(first.failure)}`;
 
   return { answer: 'unknown', detail };
 }
@@ -79,7 +79,7 @@ async function findUnindexed(
     if (!hasBeenSince(listings.get(subscription.toLowerCase()), since, now())) return false;
     for await (const account of fleet.accounts(subscription)) {
       if (!hasBeenSince(account.scopesReadOn, since, now())) return false;
-      if (keysOfAccount(account).some((id) => sameKeyName(id, key.id))) return false;
+      if (listKeysOfAccount(account).some((id) => isSameKeyName(id, key.id))) return false;
     }
     return true;
   };
@@ -128,8 +128,12 @@ export async function findDependents(
     try {
       for await (const account of accounts.list(subscription, signal)) {
         if (signal?.aborted) return;
-        if (usesKey(accountKeyUse(account.encryption), key) || byScope?.has(accountRow(account.id))) found(account);
-        else if (!byScope) others.push(account);
+        const isUser = isUseOfKey(findAccountKeyUse(account.encryption), key);
+        if (isUser || byScope?.has(formatAccountRow(account.id))) {
+          found(account);
+        } else if (!byScope) {
+          others.push(account);
+        }
       }
     } catch (error) {
       unread.push({ of: 'accounts', id: subscription, failure: describeFailure(error) });
@@ -150,7 +154,7 @@ async function hasScopeOn(
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   for await (const scope of accounts.listScopes(account, signal)) {
-    if (usesKey(scopeKeyUse(scope), key)) return true;
+    if (isUseOfKey(findScopeKeyUse(scope), key)) return true;
   }
   return false;
 }

@@ -16,7 +16,7 @@ export interface KeyUse {
 }
 
 /** Returns undefined for Microsoft-managed keys and for a key URI outside Key Vault. */
-export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined {
+export function findAccountKeyUse(encryption: AccountEncryption): KeyUse | undefined {
   if (encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') return undefined;
 
   const properties = encryption.keyVaultProperties;
@@ -32,20 +32,20 @@ export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined
   };
 }
 
-export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyUse | undefined {
+export function findScopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyUse | undefined {
   const key = parseKeyIdentifier(scope.keyUri);
   if (!key) return undefined;
   const { vaultUri, keyName, version } = key;
   return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
 }
 
-export function keyUseOf({ key, pinned, current, mode }: UseRow): KeyUse {
+export function toKeyUse({ key, pinned, current, mode }: UseRow): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }
 
 /** Returns whether the use has that key. Vault URIs have `parseVault`'s format; key names are case-insensitive. */
-export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; name: string }): use is KeyUse {
+export function isUseOfKey(use: KeyUse | undefined, key: { vault: { uri: string }; name: string }): use is KeyUse {
   return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
 }
 
@@ -54,7 +54,7 @@ function versionOf(identifier: string | undefined): string | undefined {
 }
 
 /** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
-export function usedVersionId(use: KeyUse): string | undefined {
+export function getUsedVersionId(use: KeyUse): string | undefined {
   const version = use.current ?? use.pinned;
   return version === undefined ? undefined : formatKeyIdentifier(use, version);
 }

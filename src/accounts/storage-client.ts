@@ -8,10 +8,10 @@ import type {
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { NOT_ANSWERED, withDeadline } from '../azure/deadline.ts';
-import { unlessMissing, unlessUnsupported } from '../azure/failure.ts';
+import { listUnlessUnsupported, readUnlessMissing } from '../azure/failure.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { aborting, storageManagement } from '../azure/resource-manager.ts';
+import { createStorageManagement, toAbortOption } from '../azure/resource-manager.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Account, AccountEncryption, PlatformScope, Scope } from './account.ts';
 
@@ -34,10 +34,10 @@ export function createStorageAccounts(
   cloud: Cloud,
   limits: CallLimits = LIMITS.storageManagement,
 ) {
-  const clientOf = storageManagement(credential, cloud, limits);
+  const clientOf = createStorageManagement(credential, cloud, limits);
   const get = async (id: ResourceId, signal?: AbortSignal): Promise<Account> => {
     const { storageAccounts } = clientOf(id.subscriptionId);
-    return accountOf(await storageAccounts.getProperties(id.resourceGroup, id.name, aborting(signal)));
+    return accountOf(await storageAccounts.getProperties(id.resourceGroup, id.name, toAbortOption(signal)));
   };
 
   const update = async (id: ResourceId, change: AccountChange, signal?: AbortSignal): Promise<Account> => {
@@ -49,8 +49,8 @@ export function createStorageAccounts(
 
   async function* listAllScopes(id: ResourceId, signal?: AbortSignal): AsyncIterable<Scope | PlatformScope> {
     const { encryptionScopes } = clientOf(id.subscriptionId);
-    const list = encryptionScopes.list(id.resourceGroup, id.name, aborting(signal));
-    for await (const scope of unlessUnsupported(list)) {
+    const list = encryptionScopes.list(id.resourceGroup, id.name, toAbortOption(signal));
+    for await (const scope of listUnlessUnsupported(list)) {
       const { name, state } = scope;
       const read = toScope(scope);
       if (read) yield read;
@@ -66,7 +66,7 @@ export function createStorageAccounts(
     async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account> {
       const unshown: string[] = [];
 
-      for await (const page of clientOf(subscriptionId).storageAccounts.list(aborting(signal)).byPage()) {
+      for await (const page of clientOf(subscriptionId).storageAccounts.list(toAbortOption(signal)).byPage()) {
         // The SDK holds a page until the next one, and its accounts take twice the memory of ours: empty it.
         yield* page.splice(0).flatMap((account) => {
           const read = toAccount(account);
@@ -79,7 +79,7 @@ export function createStorageAccounts(
     },
     get,
     /** Returns undefined if the account does not exist. */
-    find: (id: ResourceId) => unlessMissing(() => get(id)),
+    find: (id: ResourceId) => readUnlessMissing(() => get(id)),
     /** Sends one PATCH with only the given fields. @returns the account in the answer */
     update,
     updateEncryption: (id: ResourceId, encryption: AccountEncryption, signal?: AbortSignal) =>
@@ -95,7 +95,7 @@ export function createStorageAccounts(
     /** Returns a scope; undefined if it has no key in Key Vault. */
     async getScope(id: ResourceId, scope: string, signal?: AbortSignal): Promise<Scope | undefined> {
       const { encryptionScopes } = clientOf(id.subscriptionId);
-      return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope, aborting(signal)));
+      return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope, toAbortOption(signal)));
     },
     /** Changes a scope's key identifier; its state and its other settings remain. */
     async updateScopeKey(id: ResourceId, scope: string, keyUri: string, signal?: AbortSignal): Promise<Scope> {
@@ -112,7 +112,7 @@ export function createStorageAccounts(
 
 /** The same, with the calls of an operator that sets up accounts or cuts off a scope. */
 export function createAccountSetup(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
-  const clientOf = storageManagement(credential, cloud, limits);
+  const clientOf = createStorageManagement(credential, cloud, limits);
 
   return {
     ...createStorageAccounts(credential, cloud, limits),
@@ -182,7 +182,7 @@ function toScope(scope: EncryptionScope): Scope | undefined {
 }
 
 /** Wraps the accounts so that each write creates a trace span. */
-export function tracedAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
+export function traceAccounts<A extends StorageAccounts>(accounts: A, telemetry: Telemetry): A {
   const patch = <T>({ id }: ResourceId, write: () => Promise<T>): Promise<T> => {
     const attributes = { 'http.request.method': 'PATCH', 'cmk.account': id };
     return telemetry.span('PATCH Microsoft.Storage', { attributes, isCall: true }, write);

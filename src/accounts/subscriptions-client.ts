@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { withDeadline } from '../azure/deadline.ts';
 import type { CallLimits } from '../azure/limits.ts';
-import { armOptions } from '../azure/resource-manager.ts';
+import { createArmOptions } from '../azure/resource-manager.ts';
 import { DAY_MS } from '../formats/spans.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
 
@@ -29,7 +29,7 @@ export function createSubscriptions(
   cloud: Cloud,
   limits?: CallLimits,
 ): Subscriptions & Tenants & { all(): Promise<ListedSubscription[]> } {
-  const client = new SubscriptionClient(credential, armOptions(cloud, limits));
+  const client = new SubscriptionClient(credential, createArmOptions(cloud, limits));
   const all = async (): Promise<ListedSubscription[]> => {
     const listed: ListedSubscription[] = [];
     for await (const { subscriptionId, state, tenantId } of client.subscriptions.list()) {

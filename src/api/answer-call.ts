@@ -1,13 +1,13 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
 import { CmkError } from '../errors/errors.ts';
-import { consoleLog, type Log } from '../errors/log.ts';
+import { type Log, logToConsole } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { type Act, asNarrowed, type RouteKey, reachesKey, requireAccess } from '../http/access.ts';
+import { type Act, canReachKey, narrowError, type RouteKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
 import { readJsonBody } from '../http/json-body.ts';
-import { type AnswerContext, HttpProblem, problemResponse } from '../http/problem.ts';
-import { queryOf } from '../http/query.ts';
+import { type AnswerContext, HttpProblem, toProblemResponse } from '../http/problem.ts';
+import { parseCallQuery } from '../http/query.ts';
 import { describeCaller } from '../http/token-claims.ts';
 import type { Services } from '../services.ts';
 import { CallerLimits } from './rates.ts';
@@ -21,7 +21,7 @@ const TIME_UP = 'The app did not answer the call';
 
 /** Limits of this instance. */
 const limits = new CallerLimits();
-export const refusalLog = new RefusalLog(consoleLog);
+export const refusalLog = new RefusalLog(logToConsole);
 
 /** Services that the registration of the functions passes to the calls. */
 interface CallHost {
@@ -76,7 +76,7 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
         refusalLog.record({ message, because, status, ...record, ...callerFields, ...logged }, log);
       }
 
-      return problemResponse(refused, answering);
+      return toProblemResponse(refused, answering);
     }
   };
 }
@@ -108,10 +108,10 @@ async function answerCaller(
 
   try {
     // `request.query` is unsafe: the host joins the values of a repeated parameter.
-    const query = queryOf(new URL(request.url).searchParams, route.query ?? {});
+    const query = parseCallQuery(new URL(request.url).searchParams, route.query ?? {});
     const [schema] = Object.values(route.body ?? {});
     const body = () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.')));
-    const reaches = (key: RouteKey | undefined) => reachesKey(caller, role, key, access);
+    const reaches = (key: RouteKey | undefined) => canReachKey(caller, role, key, access);
     const answer = route.handle({ ...call, request, query, body, require, reaches });
 
     // The permit is released when the time limit passes, even if the handler continues.
@@ -120,7 +120,7 @@ async function answerCaller(
 
     return await answer;
   } catch (error) {
-    throw asNarrowed(error, caller, role, access);
+    throw narrowError(error, caller, role, access);
   } finally {
     // The cached state is invalid even after a failed call, which may have changed the key.
     if (act === 'revoke' || act === 'restore') services.nowBoard.changed(request.params.vault, services);

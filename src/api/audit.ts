@@ -4,12 +4,12 @@ import { parseFileName, type TrailPosition } from '../audit/file-name.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { AUDIT_RECORD, type AuditEntry } from '../audit/record.ts';
 import { searchTrail } from '../audit/search-trail.ts';
-import { keysNamed } from '../audit/trail-filter.ts';
+import { listNamedKeys } from '../audit/trail-filter.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { momentAgo } from '../formats/duration.ts';
-import { conditional, jsonResponse } from '../http/answers.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
-import { type QueryOf, queryInvalid } from '../http/query.ts';
+import { parseMomentAgo } from '../formats/duration.ts';
+import { answerConditionally, createJsonResponse } from '../http/answers.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
+import { createQueryInvalid, type QueryOf } from '../http/query.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
 
 const filter = (description: string) =>
@@ -93,7 +93,7 @@ async function showTrail(call: Call<QueryOf<typeof AUDIT_QUERY>>): Promise<HttpR
   );
   const nextLink = next && `/api/audit?${nextQuery(query, next)}`;
   const page = { value: records, searchedBackTo, nextLink };
-  return conditional(request.headers, jsonResponse(200, page), page);
+  return answerConditionally(request.headers, createJsonResponse(200, page), page);
 }
 
 /** Returns one complete record. @throws {@link HttpProblem} 404, also for a record that the caller may not see */
@@ -105,20 +105,20 @@ async function showRecord(call: Call): Promise<HttpResponseInit> {
   if (!found || !visibilityOf(call)(found.record)) throw new HttpProblem('AuditRecordNotFound');
   const { record, file, line } = found;
   const { v: _, ...rest } = record;
-  return jsonResponse(200, { ...rest, file, line } satisfies z.output<typeof AUDIT_RECORD_WHOLE>);
+  return createJsonResponse(200, { ...rest, file, line } satisfies z.output<typeof AUDIT_RECORD_WHOLE>);
 }
 
 /** A caller with a scoped role sees only records whose keys are all in its scope. */
 function visibilityOf({ reaches }: Call): (record: { readonly entry?: AuditEntry | undefined }) => boolean {
   if (reaches(undefined)) return () => true;
   return ({ entry }) => {
-    const keys = entry ? keysNamed(entry) : [];
+    const keys = entry ? listNamedKeys(entry) : [];
     return keys.length > 0 && keys.every(reaches);
   };
 }
 
 const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
-  orUnavailable(read, (why) => `The app could not read the audit trail: ${why}`);
+  runOrUnavailable(read, (why) => `The app could not read the audit trail: ${why}`);
 
 /** `before` is the position at which the previous page ended. @throws {@link HttpProblem} `QueryInvalid` */
 function trailQuery({ since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY>, now: Date) {
@@ -131,15 +131,18 @@ function trailQuery({ since, until, after, ...rest }: QueryOf<typeof AUDIT_QUERY
 function moment(name: 'since' | 'until', text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
   // A date as `until` includes the whole day.
-  const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
+  const found = parseMomentAgo(text, now, name === 'until' ? 'after' : 'first');
   if (found) return found;
-  throw queryInvalid(`${name} is not a date, time or duration.`, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');
+  throw createQueryInvalid(
+    `${name} is not a date, time or duration.`,
+    'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
+  );
 }
 
 function position(text: string): TrailPosition {
   const [, file = '', at = ''] = /^([^:]{1,40}):(\d{1,15})$/.exec(text) ?? [];
   if (parseFileName(file)) return { file, position: Number(at) };
-  throw queryInvalid('after is not a position in the trail.', 'Use the nextLink of the page before.');
+  throw createQueryInvalid('after is not a position in the trail.', 'Use the nextLink of the page before.');
 }
 
 /** Query of the next page: the same filters with a new start. */

@@ -4,17 +4,17 @@ import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { releaseChange } from '../drift/changes/release-change.ts';
 import { shorten } from '../drift/report/causes.ts';
-import { lostBecause, type RunningCheck } from '../drift/report/drift-run.ts';
+import { explainLostCheck, type RunningCheck } from '../drift/report/drift-run.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport, type WholeReport } from '../drift/report/report.ts';
 import { TREND, TrendReader } from '../drift/report/trend.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import type { Log } from '../errors/log.ts';
-import { conditional, jsonResponse } from '../http/answers.ts';
+import { answerConditionally, createJsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
-import { auditedCaller } from '../http/token-claims.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
+import { toAuditedCaller } from '../http/token-claims.ts';
 import type { Services } from '../services.ts';
-import { fromDriftStorage } from '../status/read-now.ts';
+import { readDriftStorage } from '../status/read-now.ts';
 import { OPERATE, ok, READ, type Route, route } from './route.ts';
 
 /** Reader of this instance. */
@@ -88,13 +88,13 @@ export const DRIFT_ROUTES: readonly Route[] = [
     refusals: ['NotContested', 'ServiceUnavailable'],
     async handle({ caller, correlationId, services, log, ...call }) {
       const { account, reason, ticket } = await call.body();
-      const order = { caller: auditedCaller(caller), correlationId, reason, ticket, account };
-      const released = await orUnavailable(
+      const order = { caller: toAuditedCaller(caller), correlationId, reason, ticket, account };
+      const released = await runOrUnavailable(
         () => releaseChange(order, services, log),
         (why) => `The app cannot tell whether the account was released: ${why}`,
         'Repeat the call in a minute: NotContested means that the account is released.',
       );
-      if (released) return jsonResponse(200, released);
+      if (released) return createJsonResponse(200, released);
       throw new HttpProblem('NotContested');
     },
   }),
@@ -107,7 +107,7 @@ export const DRIFT_ROUTES: readonly Route[] = [
     answers: ok('At most 200 reports.', { DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }) }),
     refusals: ['ServiceUnavailable'],
     handle: async ({ services }) =>
-      jsonResponse(200, { reports: await fromDriftStorage(() => services.driftStorage.history()) }),
+      createJsonResponse(200, { reports: await readDriftStorage(() => services.driftStorage.history()) }),
   }),
   route({
     id: 'driftReportById',
@@ -135,11 +135,11 @@ export const DRIFT_ROUTES: readonly Route[] = [
     conditional: true,
     refusals: ['ServiceUnavailable'],
     async handle({ request, services }) {
-      const value = await orUnavailable(
+      const value = await runOrUnavailable(
         () => trendReader.read(services),
         (why) => `The app could not read the stored days: ${why}`,
       );
-      return conditional(request.headers, jsonResponse(200, { value }), value);
+      return answerConditionally(request.headers, createJsonResponse(200, { value }), value);
     },
   }),
 ];
@@ -170,7 +170,7 @@ export async function startDriftCheck(
   started ??= beginCheck(by, services, log);
   const { check, report } = started;
   const isDone = await abortAfter((signal) => untilAborted(report, signal), waitMs);
-  return isDone ? jsonResponse(200, shorten(await report)) : stillRunning(check);
+  return isDone ? createJsonResponse(200, shorten(await report)) : stillRunning(check);
 }
 
 function beginCheck({ id, caller }: { readonly id: string; readonly caller: string }, services: Services, log: Log) {
@@ -194,7 +194,7 @@ export async function showReport(
   id: string | undefined,
   { driftStorage, now }: Pick<Services, 'driftStorage' | 'now'>,
 ): Promise<HttpResponseInit> {
-  const report = await fromDriftStorage(async (): Promise<DriftReport | RunningCheck | undefined> => {
+  const report = await readDriftStorage(async (): Promise<DriftReport | RunningCheck | undefined> => {
     if (id === undefined) return driftStorage.newest();
     // The id becomes part of a blob name.
     if (!/^[\w-]{1,100}$/.test(id)) return undefined;
@@ -202,7 +202,7 @@ export async function showReport(
     const begun = await driftStorage.begun(id);
     return (await driftStorage.get(id)) ?? begun;
   });
-  if (report && 'findings' in report) return jsonResponse(200, report);
+  if (report && 'findings' in report) return createJsonResponse(200, report);
   if (report) return stillRunning(report, now());
 
   throw new HttpProblem('NoDriftReport', id === undefined ? {} : { detail: 'No drift report has this id.' });
@@ -211,11 +211,18 @@ export async function showReport(
 /** @throws {@link HttpProblem} `DriftCheckLost` for a check that ended without a report */
 function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
   const { id, startedOn, by, caller } = check;
-  const lost = now && lostBecause(check, now);
+  const lost = now && explainLostCheck(check, now);
   if (lost) {
     throw new HttpProblem('DriftCheckLost', { detail: `The check that began on ${startedOn} has no report. ${lost}` });
   }
   const location = `/api/drift/${encodeURIComponent(id)}`;
-  const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
+  const answer = createJsonResponse(202, {
+    id,
+    location,
+    state: 'running',
+    startedOn,
+    by,
+    ...(caller ? { caller } : {}),
+  });
   return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
 }

@@ -1,14 +1,14 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { type RouteKey, reachesVault } from '../http/access.ts';
-import { conditional, type HeaderReader, jsonResponse } from '../http/answers.ts';
+import { canReachVault, type RouteKey } from '../http/access.ts';
+import { answerConditionally, createJsonResponse, type HeaderReader } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { AFTER, FLAG, type QueryOf, wholeNumber } from '../http/query.ts';
+import { AFTER, createWholeNumber, FLAG, type QueryOf } from '../http/query.ts';
 import type { FleetSnapshots } from '../status/fleet.ts';
 import { FLEET_PAGE, findFleetAccount, listFleet } from '../status/fleet-list.ts';
 import { FLEET_ACCOUNT, FLEET_LIST, type FleetListAnswer } from '../status/fleet-schemas.ts';
 import { HEALTH_STATES } from '../status/health-states.ts';
-import { judgeNow, partContent, seeParts } from '../status/now.ts';
+import { getPartContent, readVisibleParts, summarizeNow } from '../status/now.ts';
 import { NOW, type NowAnswer } from '../status/now-schemas.ts';
 import type { FleetPorts } from '../status/read-fleet.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
@@ -35,7 +35,7 @@ export const FLEET_QUERY = {
   all: { description: '`true`: also accounts that use no customer-managed key and need none.', schema: FLAG },
   top: {
     description: `Accounts per page; default: ${FLEET_PAGE}.`,
-    schema: wholeNumber(z.int('is not a whole number').min(1, 'is below 1').max(MOST, `is more than ${MOST}`)),
+    schema: createWholeNumber(z.int('is not a whole number').min(1, 'is below 1').max(MOST, `is more than ${MOST}`)),
   },
   after: AFTER,
 } as const;
@@ -76,15 +76,15 @@ async function handleNow(call: Call): Promise<HttpResponseInit> {
   const visibility = {
     ...call,
     now: services.now(),
-    reachesVault: (vault: string) => reachesVault(caller, 'CmkKey.Read', vault, services.settings.access),
+    reachesVault: (vault: string) => canReachVault(caller, 'CmkKey.Read', vault, services.settings.access),
     requireFleet: () => call.require(undefined),
   };
 
-  const { steps, ...parts } = await seeParts(services.nowBoard.takers(services), visibility);
-  const answer: NowAnswer = { ...judgeNow(parts), ...parts };
-  const content = [...Object.values(parts).map(partContent), steps];
+  const { steps, ...parts } = await readVisibleParts(services.nowBoard.takers(services), visibility);
+  const answer: NowAnswer = { ...summarizeNow(parts), ...parts };
+  const content = [...Object.values(parts).map(getPartContent), steps];
 
-  return conditional(request.headers, jsonResponse(200, answer), content);
+  return answerConditionally(request.headers, createJsonResponse(200, answer), content);
 }
 
 function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
@@ -101,10 +101,10 @@ function nextFleetQuery(query: FleetQuery, after: string): URLSearchParams {
  * revalidation.
  */
 function withEtag(answer: object, headers: HeaderReader): HttpResponseInit {
-  const response = jsonResponse(200, answer);
+  const response = createJsonResponse(200, answer);
   const kept = { 'cache-control': 'private, no-cache', vary: 'authorization' };
   const sent = { ...response, headers: { ...(response.headers as Record<string, string>), ...kept } };
-  return conditional(headers, sent, answer);
+  return answerConditionally(headers, sent, answer);
 }
 
 /** Routes of the health and the fleet. */

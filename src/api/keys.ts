@@ -1,17 +1,17 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { reachesKey, reachesVault } from '../http/access.ts';
-import { conditional, jsonResponse } from '../http/answers.ts';
+import { canReachKey, canReachVault } from '../http/access.ts';
+import { answerConditionally, createJsonResponse } from '../http/answers.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { AFTER, queryInvalid } from '../http/query.ts';
+import { AFTER, createQueryInvalid } from '../http/query.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readEffect } from '../probe/effect-of-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import { readIndexedFacts, readKeyStatus, statusContent } from '../status/key.ts';
+import { getStatusContent, readIndexedFacts, readKeyStatus } from '../status/key.ts';
 import { KEY_LIST, KEY_STATUS } from '../status/key-schemas.ts';
 import { listRotations, showRotation } from '../status/rotation.ts';
 import { ROTATION, ROTATION_LIST } from '../status/rotation-schemas.ts';
-import { KEY_PARAMS, keyOfCall, listOrRefuse } from './named-key.ts';
+import { KEY_PARAMS, listOrRefuse, requireKeyOfCall } from './named-key.ts';
 import { RESTORE_ROUTE } from './restore.ts';
 import { REVOKE_ROUTE } from './revoke.ts';
 import { type Call, ok, READ, type Route, route } from './route.ts';
@@ -25,7 +25,7 @@ const BESIDE_MS = 8_000;
 /** @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read */
 export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>): Promise<HttpResponseInit> {
   const { request, services } = call;
-  const key = keyOfCall(call);
+  const key = requireKeyOfCall(call);
   const versions = await listOrRefuse(key, 'cmk key show', services);
   const open = openRevocation(versions, services.now());
   const { slowFacts, settings, now } = services;
@@ -37,7 +37,7 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
     effect: () => readEffect(key, open, services),
   });
 
-  return conditional(request.headers, jsonResponse(200, status), statusContent(status));
+  return answerConditionally(request.headers, createJsonResponse(200, status), getStatusContent(status));
 }
 
 /** Name of a key in a page link: `vault/key` in lower case. */
@@ -51,22 +51,22 @@ async function handleKeys({
   services,
 }: Call<{ readonly vault?: string | undefined; readonly after?: string | undefined }>): Promise<HttpResponseInit> {
   if (after !== undefined && !PLACE.test(after)) {
-    throw queryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
+    throw createQueryInvalid('after is not the name of a key.', 'Use the nextLink of the page before.');
   }
 
   const { access, vaults } = services.settings;
   const asked = vaults.all
     .filter(({ name }) => vault === undefined || name === vault.toLowerCase())
-    .filter(({ name }) => reachesVault(caller, 'CmkKey.Read', name, access));
+    .filter(({ name }) => canReachVault(caller, 'CmkKey.Read', name, access));
   const reaches = (key: ManagedKey) =>
-    reachesKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access);
+    canReachKey(caller, 'CmkKey.Read', { vault: key.vault.name, key: key.name }, access);
 
   const { value, vaults: listed, next } = await services.keyLister.list({ vaults: asked, reaches, after }, services);
   const query = new URLSearchParams({ ...(vault === undefined ? {} : { vault }), after: next ?? '' });
   const body = { value, vaults: listed, nextLink: next && `/api/keys?${query}` };
   const content = { ...body, vaults: listed.map(({ readOn: _, ...rest }) => rest) };
 
-  return conditional(request.headers, jsonResponse(200, body), content);
+  return answerConditionally(request.headers, createJsonResponse(200, body), content);
 }
 
 /** Maximum number of rotations per page. */
@@ -76,14 +76,14 @@ const ROTATIONS = 50;
 async function handleRotations({ query, services }: Call<{ readonly after?: string | undefined }>) {
   const { value, pauses, next } = await listRotations(services, query.after, ROTATIONS);
   const nextLink = next && `/api/rotations?after=${encodeURIComponent(next)}`;
-  return jsonResponse(200, { value, pauses, nextLink });
+  return createJsonResponse(200, { value, pauses, nextLink });
 }
 
 /** @throws {@link HttpProblem} 404, 503 */
 async function handleRotation(call: Call): Promise<HttpResponseInit> {
-  const rotation = await showRotation(keyOfCall(call), call.services);
+  const rotation = await showRotation(requireKeyOfCall(call), call.services);
   if (rotation.reason === 'KeyNotFound') throw new HttpProblem('KeyNotManaged');
-  return jsonResponse(200, rotation);
+  return createJsonResponse(200, rotation);
 }
 
 /** Routes of keys: their state, break-glass and rotations. */

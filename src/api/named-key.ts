@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { retryOnce } from '../azure/retry-once.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey, type ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
 import type { Call } from './route.ts';
 
@@ -20,8 +20,8 @@ export const KEY_FIELD = z
   .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
 
 /** Returns the key in the path of a call. @throws {@link HttpProblem} 404 */
-export function keyOfCall({ request: { params }, services }: Pick<Call, 'request' | 'services'>): ManagedKey {
-  return keyNamed(services.settings.vaults, `${params.vault}/${params.key}`);
+export function requireKeyOfCall({ request: { params }, services }: Pick<Call, 'request' | 'services'>): ManagedKey {
+  return requireNamedKey(services.settings.vaults, `${params.vault}/${params.key}`);
 }
 
 /**
@@ -30,10 +30,10 @@ export function keyOfCall({ request: { params }, services }: Pick<Call, 'request
  * @param name `<vault>/<key>`
  * @throws {@link HttpProblem} 404
  */
-export function keyNamed(vaults: ManagedVaults, name: string): ManagedKey {
+export function requireNamedKey(vaults: ManagedVaults, name: string): ManagedKey {
   const [, vaultName = '', keyName = ''] = /^([^/]*)\/([0-9A-Za-z-]{1,127})$/.exec(name) ?? [];
   const vault = vaults.byName(vaultName);
-  if (vault) return managedKey(vault, keyName);
+  if (vault) return createManagedKey(vault, keyName);
   throw new HttpProblem('KeyNotManaged');
 }
 
@@ -49,7 +49,7 @@ export async function listOrRefuse(
   { urgentKeys, sleep }: Pick<Services, 'urgentKeys' | 'sleep'>,
 ): Promise<KeyVersion[]> {
   const versions = await retryOnce(() => urgentKeys.listVersions(key), sleep).catch((error: unknown) => {
-    throw unreadable(error, command);
+    throw toUnreadableProblem(error, command);
   });
   if (versions.length === 0) throw new HttpProblem('KeyNotManaged');
   return versions;
@@ -62,9 +62,9 @@ type KeyCommand = 'cmk key show' | 'cmk key revoke --dry-run' | 'cmk key revoke'
  * Problem of a call that failed to read Key Vault and changed nothing. Names only the command of the call itself: a
  * caller who revokes instead of restoring takes part in the revocation, and may no longer restore.
  */
-export function unreadable(error: unknown, command: KeyCommand): HttpProblem {
+export function toUnreadableProblem(error: unknown, command: KeyCommand): HttpProblem {
   const failure = describeFailure(error);
-  const detail = `Key Vault did not list the versions of the key: ${describe(failure)} The app changed nothing.`;
+  const detail = `Key Vault did not list the versions of the key: ${describeAnswerOf(failure)} The app changed nothing.`;
   if (failure.kind === 'forbidden') {
     const nextStep = `Assign the app's identity its role on the vault again (see docs/how-to/deploy-azd.md). Meanwhile use \`${command}\` with your own sign-in.`;
     return new HttpProblem('VaultUnreadable', { detail, nextStep, cause: error });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { REFUSALS, type Refusal } from '../errors/refusals.ts';
 import { PROBLEM } from '../http/problem.ts';
 import type { Parameter, ParameterTable } from '../http/query.ts';
-import { ROLES, sufficientRoles } from '../http/roles.ts';
+import { listSufficientRoles, ROLES } from '../http/roles.ts';
 import type { Named, Route } from './route.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -27,7 +27,7 @@ const ETAG = {
  * Generates the OpenAPI 3.1 document from the route table, whose schemas also validate the calls. So the document
  * always matches the app.
  */
-export function openApiDocument(routes: readonly Route[]): Record<string, unknown> {
+export function createOpenApiDocument(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
 
   for (const route of routes) {
@@ -94,7 +94,7 @@ function describeRoute(route: Route): object {
     summary,
     ...(description ? { description } : {}),
     // Each entry is sufficient. Roles beside a bearer scheme: OpenAPI 3.1, Security Requirement Object.
-    security: sufficientRoles(role).map((enough) => ({ entra: [enough] })),
+    security: listSufficientRoles(role).map((enough) => ({ entra: [enough] })),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: refTo(body) } } } } : {}),
     responses: {

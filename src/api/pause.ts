@@ -1,16 +1,16 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { withDeadline } from '../azure/deadline.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
-import { auditedCaller } from '../http/token-claims.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
+import { toAuditedCaller } from '../http/token-claims.ts';
 import { hasUses } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type ControlOrder, type Ordered, orderPause, orderResume } from '../orders/order-pause.ts';
 import { PAUSE } from '../orders/standing-orders.ts';
 import type { Services } from '../services.ts';
-import { KEY_FIELD, keyNamed } from './named-key.ts';
+import { KEY_FIELD, requireNamedKey } from './named-key.ts';
 import { type Call, OPERATE, ok, type Route, route } from './route.ts';
 
 /** Later times have a year of five digits, which `Date.parse` rejects. */
@@ -95,7 +95,7 @@ function endOf(named: string | undefined, now: Date): Date | undefined {
 
 /** @throws {@link HttpProblem} 404 */
 function keyOf(named: string | undefined, { settings }: Services): ManagedKey | undefined {
-  return named === undefined ? undefined : keyNamed(settings.vaults, named);
+  return named === undefined ? undefined : requireNamedKey(settings.vaults, named);
 }
 
 function orderOf(
@@ -103,7 +103,7 @@ function orderOf(
   key: ManagedKey | undefined,
   { caller, correlationId }: Call,
 ): ControlOrder {
-  return { caller: auditedCaller(caller), correlationId, reason, ticket, key: key?.id };
+  return { caller: toAuditedCaller(caller), correlationId, reason, ticket, key: key?.id };
 }
 
 /** Stores an order, and answers with a warning if its key does not seem to exist. */
@@ -113,10 +113,10 @@ async function answerOrder(
   services: Services,
 ): Promise<HttpResponseInit> {
   const [ordered, isUnknown] = await Promise.all([orNotSaved(run), key ? isUnknownKey(key, services) : false]);
-  if (!key || !isUnknown) return jsonResponse(200, ordered);
+  if (!key || !isUnknown) return createJsonResponse(200, ordered);
 
   const warning = `Neither the vault nor the index has a key ${key.vault.name}/${key.name}. The order is stored, but check the name.`;
-  return jsonResponse(200, { ...ordered, warnings: [...ordered.warnings, warning] });
+  return createJsonResponse(200, { ...ordered, warnings: [...ordered.warnings, warning] });
 }
 
 /** Deadline for the check whether the key exists, which delays the answer. Milliseconds. */
@@ -133,7 +133,7 @@ async function isUnknownKey(key: ManagedKey, { urgentKeys, useRows }: Services):
 
 /** @throws {@link HttpProblem} 503 if the store failed: the result is indeterminate */
 const orNotSaved = (run: () => Promise<Ordered>): Promise<Ordered> =>
-  orUnavailable(
+  runOrUnavailable(
     run,
     (why) => `The app cannot tell whether the order was saved: ${why}`,
     'Repeat the call: repeating it has no further effect.',

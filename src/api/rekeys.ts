@@ -4,15 +4,15 @@ import { checkRekey, requireRollback } from '../controller/check-rekey.ts';
 import { changeRekey, MAX_FAILURES, type RekeyAct, startRekey } from '../controller/order-rekey.ts';
 import { REKEY_CHECK } from '../controller/rekey-problems.ts';
 import type { RouteKey } from '../http/access.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
-import { auditedCaller } from '../http/token-claims.ts';
+import { toAuditedCaller } from '../http/token-claims.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
-import { REKEY_STATUS, rekeyStatus } from '../status/rekey.ts';
-import { KEY_FIELD, keyNamed } from './named-key.ts';
+import { REKEY_STATUS, readRekeyStatus } from '../status/rekey.ts';
+import { KEY_FIELD, requireNamedKey } from './named-key.ts';
 import { type Call, OPERATE, ok, READ, type Route, route } from './route.ts';
 
 export const REKEY_REQUEST = z.strictObject({
@@ -66,7 +66,7 @@ export const REKEY_ROUTES: readonly Route[] = [
     refusals: ['ServiceUnavailable'],
     async handle({ services, reaches }) {
       const { rekeys } = await orProblem(() => services.orderStore.read());
-      return jsonResponse(200, { value: rekeys.filter((order) => keysOf(order).every(reaches)).toReversed() });
+      return createJsonResponse(200, { value: rekeys.filter((order) => keysOf(order).every(reaches)).toReversed() });
     },
   }),
   route({
@@ -144,7 +144,7 @@ export const REKEY_ROUTES: readonly Route[] = [
 ];
 
 function orderOf({ caller: by, correlationId }: Call, reason: string, ticket?: string) {
-  return { caller: auditedCaller(by), correlationId, reason, ticket };
+  return { caller: toAuditedCaller(by), correlationId, reason, ticket };
 }
 
 /** Starts a re-key; with `dryRun`, only checks it. @throws {@link HttpProblem} 409 with every blocker */
@@ -159,10 +159,10 @@ async function start(
     call.require({ vault, key });
   }
 
-  const from = keyNamed(vaults, source);
-  const to = keyNamed(vaults, target);
+  const from = requireNamedKey(vaults, source);
+  const to = requireNamedKey(vaults, target);
   const check = await orProblem(() => checkRekey(from, to, services));
-  if (query.dryRun) return jsonResponse(200, check);
+  if (query.dryRun) return createJsonResponse(200, check);
 
   if (check.problems.length > 0) {
     const detail = check.problems.map((problem) => problem.detail).join(' ');
@@ -172,7 +172,7 @@ async function start(
   const request = { from: from.id, to: to.id, maxFailures };
   const order = await orProblem(() => startRekey(request, orderOf(call, reason, ticket), services, log));
 
-  return jsonResponse(201, { check, order });
+  return createJsonResponse(201, { check, order });
 }
 
 async function change(act: RekeyAct, why: string, call: Call, status = 200): Promise<HttpResponseInit> {
@@ -184,7 +184,7 @@ async function change(act: RekeyAct, why: string, call: Call, status = 200): Pro
 
 async function show(id: string, { services }: Call, status = 200): Promise<HttpResponseInit> {
   const orders = await orProblem(() => services.orderStore.read());
-  return jsonResponse(status, await orProblem(() => rekeyStatus(orderIn(orders, id), orders, services)));
+  return createJsonResponse(status, await orProblem(() => readRekeyStatus(orderIn(orders, id), orders, services)));
 }
 
 /**
@@ -212,7 +212,7 @@ function keysOf({ from, to }: Rekey): RouteKey[] {
 }
 
 const orProblem = <T>(run: () => Promise<T>): Promise<T> =>
-  orUnavailable(
+  runOrUnavailable(
     run,
     (why) => `The app could not read or write data that the call needs: ${why}`,
     'Repeat the call in a minute; GET /api/rekeys shows whether it took effect.',

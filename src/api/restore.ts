@@ -1,19 +1,19 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { TEXT_LENGTHS } from '../http/readable.ts';
-import { restoreReadiness } from '../identities/restore-readiness.ts';
+import { checkRestoreReadiness } from '../identities/restore-readiness.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { auditWarning } from '../revocation/record-revocation.ts';
+import { listAuditWarnings } from '../revocation/record-revocation.ts';
 import { ACCOUNT_READINESS, type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import { RESTORED_REVOCATION, revocationState } from '../revocation/version-report.ts';
-import { KEY_PARAMS, keyOfCall, unreadable } from './named-key.ts';
-import { CHANGED_KEY, revocationCall } from './revoke.ts';
+import { getRevocationState, RESTORED_REVOCATION } from '../revocation/version-report.ts';
+import { KEY_PARAMS, requireKeyOfCall, toUnreadableProblem } from './named-key.ts';
+import { CHANGED_KEY, toRevocationCall } from './revoke.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 
 const RESTORE_REQUEST = z.strictObject({
@@ -97,25 +97,27 @@ export const RESTORE_ROUTE: Route = route({
  */
 export async function handleRestore(call: Call<unknown, z.output<typeof RESTORE_REQUEST>>): Promise<HttpResponseInit> {
   const { services, log } = call;
-  const key = keyOfCall(call);
+  const key = requireKeyOfCall(call);
   const body = await call.body();
   const { dualControl } = services.settings;
   const ports = {
     ...services,
     keys: services.urgentKeys,
     dualControl,
-    readiness: () => restoreReadiness(key, services),
+    readiness: () => checkRestoreReadiness(key, services),
   };
 
-  const result = await restore(key, body.revocation, revocationCall(call, body), ports, log).catch((error: unknown) => {
-    if (error instanceof KeyNotRecoveredError) throw notRecovered(error, key);
-    throw unreadable(error, 'cmk key restore');
-  });
+  const result = await restore(key, body.revocation, toRevocationCall(call, body), ports, log).catch(
+    (error: unknown) => {
+      if (error instanceof KeyNotRecoveredError) throw notRecovered(error, key);
+      throw toUnreadableProblem(error, 'cmk key restore');
+    },
+  );
   if (result.versions.length === 0) throw new HttpProblem('KeyNotManaged');
   if (result.isDeleted && result.end === 'NothingToRestore') throw new HttpProblem('KeyNotFound', DELETED);
 
   const answer = toBody(result);
-  if (isComplete(result.end)) return jsonResponse(200, answer);
+  if (isComplete(result.end)) return createJsonResponse(200, answer);
 
   throw problemOf(result, answer);
 }
@@ -128,12 +130,12 @@ function toBody(result: RestoredKey): RestoreResponse {
     reason: end === 'NothingToRestore' ? end : 'Restored',
     complete: isComplete(end),
     recovered,
-    revocation: revocation && revocationState(revocation),
+    revocation: revocation && getRevocationState(revocation),
     versions: [...versions],
     accounts: [...accounts],
     audit,
     auditReceipt,
-    warnings: [...warnings, ...auditWarning({ audit })],
+    warnings: [...warnings, ...listAuditWarnings({ audit })],
   };
 }
 
@@ -148,7 +150,7 @@ function problemOf(
     case 'SecondPersonNeeded':
       return new HttpProblem(end, { detail: sentence, extensions: { recovered } });
     case 'RevokersUnread': {
-      const why = unproven ? ` ${describe(unproven)}` : '';
+      const why = unproven ? ` ${describeAnswerOf(unproven)}` : '';
       return new HttpProblem(end, { detail: `${sentence}${why}`, extensions: { recovered } });
     }
     case 'OtherRevocation':
@@ -165,7 +167,7 @@ function problemOf(
       if (left.lost.length > 0) return new HttpProblem('RestoreIncomplete', { ...RECORD_LOST, extensions });
       return new HttpProblem('RestoreIncomplete', {
         detail: unproven
-          ? `The app could not read the versions again to verify the result: ${describe(unproven)}`
+          ? `The app could not read the versions again to verify the result: ${describeAnswerOf(unproven)}`
           : 'Some versions that the revocation disabled are still disabled; "versions" lists them.',
         extensions,
       });
@@ -180,7 +182,7 @@ function notRecovered({ isFound, cause }: KeyNotRecoveredError, { vault }: Manag
   if (!isFound) {
     return new HttpProblem(reason, {
       status: 502,
-      detail: `The vault has no such key, and the app could not check whether the key is deleted: ${describe(failure)} The app changed nothing.`,
+      detail: `The vault has no such key, and the app could not check whether the key is deleted: ${describeAnswerOf(failure)} The app changed nothing.`,
       nextStep:
         'Check the name of the key. If the key is deleted, recover it with `az keyvault key recover`; then repeat the call.',
       cause,
@@ -194,7 +196,7 @@ function notRecovered({ isFound, cause }: KeyNotRecoveredError, { vault }: Manag
 
   return new HttpProblem(reason, {
     status: 502,
-    detail: `The key is deleted and Key Vault did not recover it: ${describe(failure)}`,
+    detail: `The key is deleted and Key Vault did not recover it: ${describeAnswerOf(failure)}`,
     nextStep: forbidden
       ? `Give the app's identity the data action ${right}, or recover the key yourself with \`az keyvault key recover\`; then repeat the call.`
       : 'Repeat the call in a minute: Key Vault may still be recovering the key.',

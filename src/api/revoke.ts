@@ -1,22 +1,22 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { abortAfter } from '../azure/deadline.ts';
-import { describe } from '../azure/failure.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { describeAnswerOf } from '../azure/failure.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
-import { auditedCaller } from '../http/token-claims.ts';
+import { toAuditedCaller } from '../http/token-claims.ts';
 import { readBlastRadius } from '../key-users/blast-radius.ts';
 import { BLAST_RADIUS, type BlastRadius } from '../key-users/dependent.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
-import { auditWarning, NOT_AUDITED } from '../revocation/record-revocation.ts';
+import { listAuditWarnings, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
-import { reportVersions, revocationState, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { lockoutWarning, readKeyUsage } from '../status/key.ts';
+import { getRevocationState, reportVersions, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
+import { listLockoutWarnings, readKeyUsage } from '../status/key.ts';
 import { LOGGED_USAGE } from '../status/key-schemas.ts';
-import { KEY_PARAMS, keyOfCall, listOrRefuse, unreadable } from './named-key.ts';
+import { KEY_PARAMS, listOrRefuse, requireKeyOfCall, toUnreadableProblem } from './named-key.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 
 /** Milliseconds that a dry run waits for the key's dependents. A real revocation waits for less time. */
@@ -99,8 +99,8 @@ type RevokeCall = Call<{ readonly dryRun: boolean }, z.output<typeof REVOKE_REQU
  */
 export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> {
   const { services, log } = call;
-  const key = keyOfCall(call);
-  if (call.query.dryRun) return jsonResponse(200, await previewRevocation(key, call));
+  const key = requireKeyOfCall(call);
+  if (call.query.dryRun) return createJsonResponse(200, await previewRevocation(key, call));
 
   const body = await call.body();
 
@@ -108,13 +108,13 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
 
   const dependents = () => abortAfter((signal) => readBlastRadius(key, services, signal), DEPENDENTS_MS);
   const ports = { ...services, keys: services.urgentKeys, dependents };
-  const result = await revoke(key, revocationCall(call, body), ports, log).catch((error: unknown) => {
-    throw unreadable(error, 'cmk key revoke');
+  const result = await revoke(key, toRevocationCall(call, body), ports, log).catch((error: unknown) => {
+    throw toUnreadableProblem(error, 'cmk key revoke');
   });
   if (!result) throw new HttpProblem('KeyNotManaged');
 
   const answer = toBody(result);
-  if (result.complete) return jsonResponse(200, answer);
+  if (result.complete) return createJsonResponse(200, answer);
 
   const { reason: _, ...extensions } = answer;
   if (result.isDeleted) throw new HttpProblem('RevocationIncomplete', { ...DELETED_MEANWHILE, extensions });
@@ -123,11 +123,11 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
 }
 
 /** Caller and reason for the audit trail. */
-export function revocationCall(
+export function toRevocationCall(
   { caller, correlationId }: Pick<Call, 'caller' | 'correlationId'>,
   { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
 ): RevocationCall {
-  return { caller: auditedCaller(caller), correlationId, why: reason, ticket };
+  return { caller: toAuditedCaller(caller), correlationId, why: reason, ticket };
 }
 
 async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'services'>): Promise<RevokeResponse> {
@@ -146,7 +146,7 @@ async function previewRevocation(key: ManagedKey, { services }: Pick<Call, 'serv
     dependents,
     ...usage,
     ...NOT_AUDITED,
-    warnings: lockoutWarning(dependents),
+    warnings: listLockoutWarnings(dependents),
   };
 }
 
@@ -157,19 +157,24 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
     key: key.id,
     reason: 'Revoked',
     complete,
-    revocation: revocation && revocationState(revocation),
+    revocation: revocation && getRevocationState(revocation),
     versions: [...versions],
     elapsedMs,
     dependents,
     audit,
     auditReceipt,
-    warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],
+    warnings: [
+      ...listLockoutWarnings(dependents),
+      ...unrecordedWarning(result),
+      ...listAuditWarnings({ audit }),
+      ...warnings,
+    ],
   };
 }
 
 function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
   if (restored) return 'A restore of this revocation is already running and enables its versions again.';
-  if (unproven) return `The app could not read the versions again to verify the result: ${describe(unproven)}`;
+  if (unproven) return `The app could not read the versions again to verify the result: ${describeAnswerOf(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
   return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }

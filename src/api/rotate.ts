@@ -1,17 +1,17 @@
 import { z } from 'zod';
 import { AUDIT_WAIT_MS } from '../audit/audit-trail.ts';
 import { Journal } from '../audit/journal.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import { REASON, TICKET } from '../http/json-body.ts';
-import { HttpProblem, orUnavailable } from '../http/problem.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
 import { FLAG } from '../http/query.ts';
-import { auditedCaller } from '../http/token-claims.ts';
+import { toAuditedCaller } from '../http/token-claims.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { rotateKey } from '../rotation/rotate-key.ts';
-import { acquireRotation, msToLand, readIntent } from '../rotation/rotation-lease.ts';
+import { acquireRotation, countMsToLand, readIntent } from '../rotation/rotation-lease.ts';
 import type { Services } from '../services.ts';
-import { KEY_PARAMS, keyOfCall } from './named-key.ts';
+import { KEY_PARAMS, requireKeyOfCall } from './named-key.ts';
 import { OPERATE, ok, type Route, route } from './route.ts';
 
 /** A younger version counts as the result of the rotation, so a repeated call creates no second version. Seconds. */
@@ -57,12 +57,12 @@ export const ROTATE_ROUTE: Route = route({
     'ServiceUnavailable',
   ],
   async handle({ request, query: { dryRun }, caller, correlationId, services, log, ...call }) {
-    const key = keyOfCall({ request, services });
+    const key = requireKeyOfCall({ request, services });
     const { reason: why, ticket } = dryRun ? {} : await call.body();
     const journal = new Journal({ dryRun });
 
     // The same fields as in the record of an automatic rotation.
-    const about = { action: 'key.rotate', resource: key.id, caller: auditedCaller(caller), correlationId };
+    const about = { action: 'key.rotate', resource: key.id, caller: toAuditedCaller(caller), correlationId };
     const begin = ({ version }: KeyVersion) =>
       services.audit(
         { ...about, reason: 'RotationBegun', details: { from: `${key.id}/${version}`, why, ticket } },
@@ -70,13 +70,13 @@ export const ROTATE_ROUTE: Route = route({
       );
 
     const rotate = () =>
-      orUnavailable(
+      runOrUnavailable(
         () => rotateKey(key, RECENT_SECONDS, { azure: services, journal, begin }),
         (failure) => `Key Vault did not rotate the key: ${failure}`,
       );
 
     const { from, to } = dryRun ? await rotate() : await rotateAlone(key, services, rotate);
-    if (dryRun || to === undefined || to === from) return jsonResponse(200, { from, to });
+    if (dryRun || to === undefined || to === from) return createJsonResponse(200, { from, to });
 
     services.nowBoard.changed(request.params.vault, services);
 
@@ -99,7 +99,7 @@ export const ROTATE_ROUTE: Route = route({
         log({ level: 'warning', reason: 'ServiceUnavailable', message: String(error), key: key.id }),
       );
 
-    return jsonResponse(200, { from, to, audit: 'failed' in outcome ? outcome.failed : 'written' });
+    return createJsonResponse(200, { from, to, audit: 'failed' in outcome ? outcome.failed : 'written' });
   },
 });
 
@@ -113,14 +113,14 @@ async function rotateAlone<T>(
   { leases, now }: Pick<Services, 'leases' | 'now'>,
   rotate: () => Promise<T>,
 ): Promise<T> {
-  const lease = await orUnavailable(
+  const lease = await runOrUnavailable(
     () => acquireRotation(key, leases),
     (failure) => `The app could not check whether another rotation of the key is in progress: ${failure}`,
   );
   if (!lease) throw new HttpProblem('RotationUnderWay');
 
   try {
-    if (msToLand(readIntent(lease), now()) > 0) throw new HttpProblem('RotationUnderWay');
+    if (countMsToLand(readIntent(lease), now()) > 0) throw new HttpProblem('RotationUnderWay');
     return await rotate();
   } finally {
     await lease.release();

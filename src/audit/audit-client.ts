@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
-import { auditTrailContainer, controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
-import { listBlobs, orInNewContainer } from '../azure/blobs.ts';
+import { ONE_RETRY, openAuditTrailContainer, openControlContainer } from '../azure/app-storage.ts';
+import { listBlobs, writeOrCreateContainer } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -10,7 +10,7 @@ import type { Settings } from '../settings/settings.ts';
 export const AUDIT_CONTAINER = 'cmk-audit';
 
 /** Files of the trail. Sizes and positions are in bytes. */
-export type AuditFiles = ReturnType<typeof auditFiles>;
+export type AuditFiles = ReturnType<typeof createAuditFiles>;
 
 /** Result of an append. */
 type AppendResult =
@@ -29,7 +29,7 @@ type AppendResult =
  * @param timeoutMs milliseconds for a request and its retries. The client's own `tryTimeoutInMs` only limits the
  * service's processing time, so a hanging connection would hang forever.
  */
-export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
+export function createAuditFiles(container: ContainerClient, timeoutMs = 5_000) {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
     withinTime(timeoutMs, run);
 
@@ -48,7 +48,7 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000) {
       const blob = container.getAppendBlobClient(name);
       const blobHTTPHeaders = { blobContentType: 'application/jsonl; charset=utf-8' };
       const makeBlob = (limit: object) => blob.createIfNotExists({ ...limit, blobHTTPHeaders });
-      return orInNewContainer(container, makeBlob, timeoutMs);
+      return writeOrCreateContainer(container, makeBlob, timeoutMs);
     },
 
     /** Appends a block if the file ends exactly at `appendPosition`. */
@@ -115,11 +115,11 @@ function sizeOf(contentRange: string | undefined): number | undefined {
 }
 
 /** Opens the container in the app's own storage without a request. */
-export function auditContainer(
+export function openAuditContainer(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): ContainerClient {
-  const open = name === AUDIT_CONTAINER ? auditTrailContainer : controlContainer;
+  const open = name === AUDIT_CONTAINER ? openAuditTrailContainer : openControlContainer;
   return open(settings, credential, name, ONE_RETRY);
 }

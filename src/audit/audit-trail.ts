@@ -1,9 +1,9 @@
-import { describe, describeFailure } from '../azure/failure.ts';
-import { messageOf } from '../errors/errors.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { getMessage } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { AuditFiles } from './audit-client.ts';
-import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
+import { type ChainWriterOptions, createChainWriter } from './chain-writer.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
 /** `failed` has the reason in words that callers may see; the trail may still have the entry. */
@@ -37,13 +37,13 @@ interface Waiting {
  * Creates the trail, once per process. Entries that arrive during an append share the next append. Logs every receipt,
  * and every entry that it could not write.
  */
-export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: Log): RecordAudit {
-  const write = chainWriter(files, options);
+export function createAuditTrail(files: AuditFiles, options: ChainWriterOptions, log: Log): RecordAudit {
+  const write = createChainWriter(files, options);
   const waiting: Waiting[] = [];
   let isWriting = false;
 
   const failed = (error: unknown, entries: readonly AuditEntry[]): void => {
-    const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+    const message = `${REASONS.AuditFailed} ${describeAnswerOf(describeFailure(error))}`;
     for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
   };
   const wrote = ({ action, resource, id }: AuditEntry, { file, seq, hash }: AuditReceipt): void => {
@@ -63,7 +63,7 @@ export function auditTrail(files: AuditFiles, options: ChainWriterOptions, log: 
     } catch (error) {
       failed(error, entries);
       for (const { answer } of batch) {
-        answer({ failed: `The app could not write the audit trail: ${messageOf(error)}` });
+        answer({ failed: `The app could not write the audit trail: ${getMessage(error)}` });
       }
     }
   };

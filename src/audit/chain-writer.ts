@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dayOf } from '../formats/duration.ts';
+import { formatDay } from '../formats/duration.ts';
 import type { AuditFiles } from './audit-client.ts';
-import { compareFileNames, fileAfter, fileName, parseFileName, trailFiles } from './file-name.ts';
-import { fileBackwards, LINE_FEED } from './lines.ts';
+import { compareFileNames, filterTrailFiles, formatFileName, nameFileAfter, parseFileName } from './file-name.ts';
+import { LINE_FEED, readFileBackwards } from './lines.ts';
 import {
   type AuditEntry,
   type AuditReceipt,
   CHAIN_START,
   type ChainEnd,
   formatRecord,
+  hashSha256,
   MOST_RECORDS,
   parseRecord,
-  sha256,
 } from './record.ts';
 
 /** Maximum number of blocks in an append blob. Source: Azure Storage, scalability targets of Blob storage. */
@@ -42,7 +42,7 @@ type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditRece
  * condition. So a writer with a slow clock cannot fork the chain in the old file. (Only the very first record has no
  * condition beyond its own file.)
  */
-export function chainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
+export function createChainWriter(files: AuditFiles, options: ChainWriterOptions): WriteChain {
   const { maxBlocks = MAX_BLOCKS, maxFailures = 2 } = options;
   let known: Head | undefined;
 
@@ -57,7 +57,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     // Another instance has already written the next file.
     if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
 
-    const file = fileAfter(head.file, today);
+    const file = nameFileAfter(head.file, today);
 
     await files.create(file);
 
@@ -83,7 +83,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     const identified = entries.map((entry) => ({ entry, id: options.newId() }));
 
     for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-      const today = dayOf(options.now());
+      const today = formatDay(options.now());
       known ??= await findHead(files, today);
 
       const head: Head = known;
@@ -94,7 +94,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
         const { text, end, receipts } = formatRecords(head, identified, options.now());
         const outcome = await appendAt(files, head, text, spend);
         if (outcome === 'full') {
-          known = { ...head, file: fileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
+          known = { ...head, file: nameFileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
           continue;
         }
 
@@ -181,13 +181,13 @@ const MOST_TAIL_BYTES = 16 * 1024 * 1024;
  * @param today day in UTC, for the very first file
  */
 export async function findHead(files: AuditFiles, today: string): Promise<Head> {
-  const listed = trailFiles(await files.list()).filter(({ name }) => isOfWriter(name, today));
+  const listed = filterTrailFiles(await files.list()).filter(({ name }) => isOfWriter(name, today));
   const last = listed.filter(({ size }) => size > 0).at(-1);
   const start = { position: 0, blocks: 0, midLine: false };
-  if (!last) return { ...CHAIN_START, ...start, file: listed[0]?.name ?? fileName({ day: today, part: 0 }) };
+  if (!last) return { ...CHAIN_START, ...start, file: listed[0]?.name ?? formatFileName({ day: today, part: 0 }) };
   const { next, ...end } = await readEnd(files, last.name, last.size);
   if (next !== undefined && mayFollow(next, last.name, today)) return { ...end, ...start, file: next };
-  return last.appendable ? { ...end, file: last.name } : { ...end, ...start, file: fileAfter(last.name, today) };
+  return last.appendable ? { ...end, file: last.name } : { ...end, ...start, file: nameFileAfter(last.name, today) };
 }
 
 /** Whether a record may name this file as the next file of the chain. */
@@ -203,7 +203,7 @@ const MOST_PARTS = 100_000;
 function isOfWriter(name: string, today: string): boolean {
   const { day, part } = parseFileName(name) ?? { day: '', part: MOST_PARTS };
   // A writer's clock may be a few minutes fast.
-  return part < MOST_PARTS && day <= dayOf(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
+  return part < MOST_PARTS && day <= formatDay(new Date(Date.parse(`${today}T23:59:59Z`) + 10 * 60_000));
 }
 
 /** Reads back to the last record that the trail can have written. Each damaged line after it counts as a record. */
@@ -217,13 +217,13 @@ async function readEnd(
   let damaged = 0;
   let read = 0;
 
-  for await (const { lines, slice } of fileBackwards(files, name, size)) {
+  for await (const { lines, slice } of readFileBackwards(files, name, size)) {
     if (read === 0) place = { ...place, blocks: slice.blocks, midLine: slice.bytes.at(-1) !== LINE_FEED };
 
     for (const { bytes } of lines) {
       const record = parseRecord(bytes);
       const isBelievable = record?.intact && record.seq < MOST_RECORDS;
-      hash ??= isBelievable ? record.hash : sha256(bytes);
+      hash ??= isBelievable ? record.hash : hashSha256(bytes);
 
       if (isBelievable) {
         return { ...place, seq: record.seq + damaged, hash, next: damaged === 0 ? record.next : undefined };

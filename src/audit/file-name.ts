@@ -1,4 +1,4 @@
-import { dayOf } from '../formats/duration.ts';
+import { formatDay } from '../formats/duration.ts';
 import { HOUR_MS } from '../formats/spans.ts';
 import { compareText } from '../formats/text.ts';
 
@@ -18,15 +18,15 @@ export function parseFileName(name: string): FileName | undefined {
   return match?.[1] ? { day: match[1], part: Number(match[2] ?? 0) } : undefined;
 }
 
-export function fileName({ day, part }: FileName): string {
+export function formatFileName({ day, part }: FileName): string {
   return part === 0 ? `${day}.jsonl` : `${day}.${part}.jsonl`;
 }
 
 /** Name of the file that continues `name`: today's, or the next part of the same day. It never sorts before `name`. */
-export function fileAfter(name: string, today: string): string {
+export function nameFileAfter(name: string, today: string): string {
   const current = parseFileName(name);
-  if (!current || current.day < today) return fileName({ day: today, part: 0 });
-  return fileName({ day: current.day, part: current.part + 1 });
+  if (!current || current.day < today) return formatFileName({ day: today, part: 0 });
+  return formatFileName({ day: current.day, part: current.part + 1 });
 }
 
 /** Sorts names oldest first. As text, part 10 would precede part 2, and part 1 part 0. */
@@ -39,7 +39,7 @@ export function compareFileNames(a: string, b: string): number {
 }
 
 /** Filters the files of the trail, oldest first. */
-export function trailFiles<F extends { readonly name: string }>(listed: readonly F[]): F[] {
+export function filterTrailFiles<F extends { readonly name: string }>(listed: readonly F[]): F[] {
   return listed.filter(({ name }) => parseFileName(name)).sort((a, b) => compareFileNames(a.name, b.name));
 }
 
@@ -47,8 +47,8 @@ export function trailFiles<F extends { readonly name: string }>(listed: readonly
 export const CLOCKS_APART_MS = HOUR_MS;
 
 /** First file to read to get every record since a time. */
-export function firstFileSince(since: Date): string {
-  return fileName({ day: dayOf(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 });
+export function nameFirstFileSince(since: Date): string {
+  return formatFileName({ day: formatDay(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 });
 }
 
 /** A byte position in a file of the trail. */

@@ -1,6 +1,6 @@
 import type { AuditFiles } from './audit-client.ts';
-import { trailFiles } from './file-name.ts';
-import { linesBackwards } from './lines.ts';
+import { filterTrailFiles } from './file-name.ts';
+import { readLinesBackwards } from './lines.ts';
 import { parseRecord } from './record.ts';
 
 /** Bytes to read from the start of a file: enough for dozens of records. */
@@ -26,7 +26,7 @@ export async function findRecord(
   const needle = Buffer.from(seq === undefined ? `"id":${JSON.stringify(which)}` : `"seq":${seq},`);
   let read = 0;
 
-  for await (const { lines, slice } of linesBackwards(files, (file) => file === (only ?? file))) {
+  for await (const { lines, slice } of readLinesBackwards(files, (file) => file === (only ?? file))) {
     for (const { file, bytes: line } of lines) {
       const record = line.includes(needle) ? parseRecord(line) : undefined;
       const isIt = seq === undefined ? record?.id === which || record?.entry?.id === which : record?.seq === seq;
@@ -42,7 +42,7 @@ export async function findRecord(
 
 /** Last file whose first record has a number of at most `seq`; skips empty and damaged files. */
 async function fileOf(files: AuditFiles, seq: number): Promise<string | undefined> {
-  const names = trailFiles(await files.list()).map(({ name }) => name);
+  const names = filterTrailFiles(await files.list()).map(({ name }) => name);
   let found: string | undefined;
 
   while (names.length > 0) {

@@ -1,7 +1,7 @@
 import type { AuditFiles } from './audit-client.ts';
-import { CLOCKS_APART_MS, compareFileNames, type TrailPosition, trailFiles } from './file-name.ts';
+import { CLOCKS_APART_MS, compareFileNames, filterTrailFiles, type TrailPosition } from './file-name.ts';
 import { type AuditRecord, parseRecord } from './record.ts';
-import { mayHold } from './trail-filter.ts';
+import { canHoldRecords } from './trail-filter.ts';
 
 export const LINE_FEED = 0x0a;
 /**
@@ -15,7 +15,7 @@ const FORWARD_BYTES = 4 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
 /** Yields the lines of a file without their line feeds; `ended`: the line has a line feed. */
-export async function* linesOf(
+export async function* readLines(
   files: AuditFiles,
   name: string,
 ): AsyncGenerator<{ readonly bytes: Buffer; readonly ended: boolean }> {
@@ -58,7 +58,7 @@ interface TrailChunk {
 }
 
 /** Yields the lines of a file before a position, backwards. Files only grow at their end, so positions stay valid. */
-export async function* fileBackwards(
+export async function* readFileBackwards(
   files: AuditFiles,
   file: string,
   before: number,
@@ -107,15 +107,15 @@ function linesIn(bytes: Buffer, cut: number, { file, position }: TrailPosition):
  * @param isWanted selects the files to read by name
  * @throws the SDK's error when the app cannot read the trail
  */
-export async function* linesBackwards(
+export async function* readLinesBackwards(
   files: AuditFiles,
   isWanted: (file: string) => boolean = () => true,
   before?: TrailPosition,
   chunkBytes?: number,
 ): AsyncGenerator<TrailChunk> {
-  for (const { name, size } of trailFiles(await files.list()).reverse()) {
+  for (const { name, size } of filterTrailFiles(await files.list()).reverse()) {
     if (!isWanted(name) || (before && compareFileNames(name, before.file) > 0)) continue;
-    yield* fileBackwards(files, name, name === before?.file ? Math.min(size, before.position) : size, chunkBytes);
+    yield* readFileBackwards(files, name, name === before?.file ? Math.min(size, before.position) : size, chunkBytes);
   }
 }
 
@@ -127,7 +127,7 @@ export async function* linesBackwards(
  * @param signal stops the read, which may cover months
  * @throws the SDK's error when the app cannot read the trail, and the signal's reason
  */
-export async function* recordsSince(
+export async function* readRecordsSince(
   files: AuditFiles,
   text: string,
   since: Date,
@@ -135,7 +135,7 @@ export async function* recordsSince(
 ): AsyncGenerator<AuditRecord> {
   const first = since.getTime() - CLOCKS_APART_MS;
 
-  for await (const { lines } of linesBackwards(files, mayHold({ since }))) {
+  for await (const { lines } of readLinesBackwards(files, canHoldRecords({ since }))) {
     signal?.throwIfAborted();
     const oldest = lines.at(-1);
 

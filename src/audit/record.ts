@@ -83,11 +83,11 @@ export type AuditRecordView = z.output<typeof AUDIT_RECORD>;
 export type RecordedEntry = Omit<AuditRecordView, 'file'>;
 
 /** A record with its entry; undefined for a closing record. */
-export function recordedEntry({ seq, id, time, hash, intact, entry }: AuditRecord): RecordedEntry | undefined {
+export function toRecordedEntry({ seq, id, time, hash, intact, entry }: AuditRecord): RecordedEntry | undefined {
   return entry && { seq, id, time, hash, intact, entry };
 }
 
-export function sha256(data: Uint8Array | string): string {
+export function hashSha256(data: Uint8Array | string): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
@@ -104,7 +104,7 @@ export function formatRecord(
 ): { readonly line: string; readonly end: ChainEnd } {
   const seq = end.seq + 1;
   const body = JSON.stringify({ v: 1, seq, id, time: time.toISOString(), prev: end.hash, ...content });
-  const hash = sha256(body);
+  const hash = hashSha256(body);
   return { line: `${body.slice(0, -1)},"hash":"${hash}"}\n`, end: { seq, hash } };
 }
 
@@ -122,7 +122,7 @@ export function parseRecord(line: Uint8Array): AuditRecord | undefined {
     const body = `${text.slice(0, match.index)}}`;
     const record = RECORD.safeParse(JSON.parse(body)).data;
 
-    return record && { ...record, hash, intact: sha256(body) === hash };
+    return record && { ...record, hash, intact: hashSha256(body) === hash };
   } catch {
     return undefined;
   }

@@ -1,8 +1,8 @@
 import type { AuditFiles } from './audit-client.ts';
 import type { TrailPosition } from './file-name.ts';
-import { linesBackwards, MOST_LINE_BYTES } from './lines.ts';
-import { type AuditRecordView, parseRecord, type RecordedEntry, recordedEntry } from './record.ts';
-import { matches, mayHold, type TrailFilter } from './trail-filter.ts';
+import { MOST_LINE_BYTES, readLinesBackwards } from './lines.ts';
+import { type AuditRecordView, parseRecord, type RecordedEntry, toRecordedEntry } from './record.ts';
+import { canHoldRecords, isTrailMatch, type TrailFilter } from './trail-filter.ts';
 import { UniqueRecords } from './unique-records.ts';
 
 interface TrailPage {
@@ -40,13 +40,13 @@ export async function searchTrail(
   let at = before;
   let time: string | undefined;
 
-  for await (const { lines, slice, from } of linesBackwards(files, mayHold(filter), before)) {
+  for await (const { lines, slice, from } of readLinesBackwards(files, canHoldRecords(filter), before)) {
     read += slice.bytes.length;
 
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
-      const one = record && recordedEntry(record);
-      if (one && matches(one, filter) && sees(one)) {
+      const one = record && toRecordedEntry(record);
+      if (one && isTrailMatch(one, filter) && sees(one)) {
         // A record beyond the page proves that a next page exists.
         if (found.size === most) return { records: found.all, next: at ?? { file, position } };
         found.add({ ...one, file });

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { percentile } from '../formats/percentile.ts';
+import { computePercentile } from '../formats/percentile.ts';
 import type { AuditFiles } from './audit-client.ts';
-import { recordsSince } from './lines.ts';
+import { readRecordsSince } from './lines.ts';
 import type { AuditEntry } from './record.ts';
-import { matches } from './trail-filter.ts';
+import { isTrailMatch } from './trail-filter.ts';
 
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative().optional();
@@ -50,8 +50,8 @@ export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpa
   const finished = new Map<string, number | undefined>();
   let complete = true;
   try {
-    for await (const { id, time, entry } of recordsSince(files, ABOUT_KEYS, span.since, signal)) {
-      if (!entry || !matches({ time, entry }, span)) continue;
+    for await (const { id, time, entry } of readRecordsSince(files, ABOUT_KEYS, span.since, signal)) {
+      if (!entry || !isTrailMatch({ time, entry }, span)) continue;
 
       const { action, reason } = entry;
       const name = entry.id ?? id;
@@ -71,8 +71,8 @@ export async function sumEvents(files: AuditFiles, { signal, ...span }: EventSpa
   }
 
   const seconds = [...finished.values()].filter((one) => one !== undefined);
-  const p50Seconds = percentile(seconds, 50);
-  const p95Seconds = percentile(seconds, 95);
+  const p50Seconds = computePercentile(seconds, 50);
+  const p95Seconds = computePercentile(seconds, 95);
   const rotations = { finished: finished.size, p50Seconds, p95Seconds };
 
   return { rotations, revocations: revocations.size, restores: restores.size, complete };

@@ -1,7 +1,7 @@
-import { dayOf } from '../formats/duration.ts';
+import { formatDay } from '../formats/duration.ts';
 import type { RouteKey } from '../http/access.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { CLOCKS_APART_MS, compareFileNames, fileName, firstFileSince, parseFileName } from './file-name.ts';
+import { CLOCKS_APART_MS, compareFileNames, formatFileName, nameFirstFileSince, parseFileName } from './file-name.ts';
 import type { AuditEntry, RecordedEntry } from './record.ts';
 
 /** Filter of records: a record must match every given condition. */
@@ -21,15 +21,15 @@ export interface TrailFilter {
 }
 
 /** Whether a file may have records of the time span, given that writers' clocks differ. */
-export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>): (file: string) => boolean {
-  const first = since && firstFileSince(since);
-  const last = until && dayOf(new Date(until.getTime() + CLOCKS_APART_MS));
+export function canHoldRecords({ since, until }: Pick<TrailFilter, 'since' | 'until'>): (file: string) => boolean {
+  const first = since && nameFirstFileSince(since);
+  const last = until && formatDay(new Date(until.getTime() + CLOCKS_APART_MS));
   return (file) =>
     (first === undefined || compareFileNames(file, first) >= 0) &&
-    (last === undefined || (parseFileName(file)?.day ?? fileName({ day: last, part: 0 })) <= last);
+    (last === undefined || (parseFileName(file)?.day ?? formatFileName({ day: last, part: 0 })) <= last);
 }
 
-export function matches({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
+export function isTrailMatch({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
   const { key, vault, account, by, action, since, until } = filter;
   if (since !== undefined && new Date(time) < since) return false;
   if (until !== undefined && new Date(time) >= until) return false;
@@ -48,7 +48,7 @@ export function matches({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, 
 }
 
 /** Every key whose identifier is in a record. */
-export function keysNamed(entry: AuditEntry): RouteKey[] {
+export function listNamedKeys(entry: AuditEntry): RouteKey[] {
   const found = new Map<string, RouteKey>();
   for (const [identifier] of textOf(entry).matchAll(/https:\/\/[a-z0-9.-]+\/keys\/[0-9a-z-]{1,127}/g)) {
     const parsed = parseKeyIdentifier(identifier);
@@ -100,5 +100,5 @@ function isAboutKey(entry: AuditEntry, about: string, key: string): boolean {
   if (parsed) return names(about, formatKeyIdentifier(parsed, parsed.version));
   const [vault = '', name] = key.split('/');
   if (name === undefined) return names(about, `/keys/${key}`);
-  return keysNamed(entry).some((found) => found.vault === vault && found.key === name);
+  return listNamedKeys(entry).some((found) => found.vault === vault && found.key === name);
 }

@@ -1,7 +1,7 @@
 import type { AuditFiles } from './audit-client.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
-import { linesOf } from './lines.ts';
+import { readLines } from './lines.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
@@ -60,7 +60,7 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
       // The verifier reports a foreign file name, and the app does not read that file.
       if (!parseFileName(name)) continue;
 
-      for await (const { bytes, ended } of linesOf(files, name)) {
+      for await (const { bytes, ended } of readLines(files, name)) {
         const entry = verifier.line(bytes, ended)?.entry;
         if (entry) options.onEntry?.(entry as AuditEntry);
       }

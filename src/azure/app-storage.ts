@@ -49,16 +49,16 @@ type Owner = { readonly storage: AppStorage };
 type Container = (owner: Owner, credential: () => TokenCredential, name: string, retries?: Retries) => ContainerClient;
 
 /** Container of the leases. */
-export const workContainer: Container = ({ storage }, ...of) => containerIn(storage.work ?? storage, ...of);
+export const openWorkContainer: Container = ({ storage }, ...of) => containerIn(storage.work ?? storage, ...of);
 
 /** Container of standing orders, reports and dead letters. */
-export const controlContainer: Container = ({ storage }, ...of) => containerIn(storage, ...of);
+export const openControlContainer: Container = ({ storage }, ...of) => containerIn(storage, ...of);
 
 /** Container of the audit trail. */
-export const auditTrailContainer: Container = ({ storage }, ...of) => containerIn(storage.audit ?? storage, ...of);
+export const openAuditTrailContainer: Container = ({ storage }, ...of) => containerIn(storage.audit ?? storage, ...of);
 
 /** Client of all queues. */
-export function workQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
+export function openWorkQueues({ storage }: Owner, credential: () => TokenCredential): QueueServiceClient {
   return queueService(storage.work ?? storage, credential);
 }
 
@@ -67,7 +67,7 @@ export function workQueues({ storage }: Owner, credential: () => TokenCredential
  *
  * @throws when a connection string has no table endpoint
  */
-export function workTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
+export function openWorkTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
   return tableIn(storage.work ?? storage, credential, name);
 }
 
@@ -76,7 +76,7 @@ export function workTable({ storage }: Owner, credential: () => TokenCredential,
  *
  * @throws when a connection string has no table endpoint
  */
-export function controlTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
+export function openControlTable({ storage }: Owner, credential: () => TokenCredential, name: string): TableClient {
   return tableIn(storage, credential, name);
 }
 

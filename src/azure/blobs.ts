@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import type { BlobClient, BlobItem, BlockBlobParallelUploadOptions, ContainerClient } from '@azure/storage-blob';
 import type { z } from 'zod';
 import { withinTime } from './deadline.ts';
-import { describeFailure, unlessMissing } from './failure.ts';
+import { describeFailure, readUnlessMissing } from './failure.ts';
 import { parseJson } from './parse-json.ts';
 
 // Small blobs of the app's own storage, and JSON documents in them. Each call has a deadline. Errors are the SDK's.
@@ -37,7 +37,7 @@ export async function listBlobs(
   options: { includeMetadata?: boolean } = {},
   ms = TIMEOUT_MS,
 ): Promise<BlobItem[]> {
-  const listed = await unlessMissing(() =>
+  const listed = await readUnlessMissing(() =>
     withinTime(ms, (limit) => Array.fromAsync(container.listBlobsFlat({ prefix, ...limit, ...options }))),
   );
   return listed ?? [];
@@ -55,7 +55,7 @@ export function readDocument(
   signal?: AbortSignal,
 ): Promise<{ readonly text: string; readonly etag: string } | undefined> {
   const blob = container.getBlobClient(name);
-  return unlessMissing(() => withinTime(ms, (limit) => readBlobText(blob, limit), signal));
+  return readUnlessMissing(() => withinTime(ms, (limit) => readBlobText(blob, limit), signal));
 }
 
 export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
@@ -73,11 +73,11 @@ export function uploadText(
   const blob = container.getBlockBlobClient(name);
   const upload = (limit: Limit) =>
     blob.uploadData(Buffer.from(text), { ...options, blobHTTPHeaders: JSON_FILE, ...limit });
-  return orInNewContainer(container, upload, ms);
+  return writeOrCreateContainer(container, upload, ms);
 }
 
 /** Writes. If the container does not exist, creates it and writes again. */
-export async function orInNewContainer(
+export async function writeOrCreateContainer(
   container: ContainerClient,
   put: (limit: Limit) => Promise<unknown>,
   ms = TIMEOUT_MS,
@@ -106,7 +106,7 @@ const MOST_TRIES = 10;
  * @param schema handles a damaged document: the reader gets the schema's error or its `catch` value
  * @param ms milliseconds for each read and write
  */
-export function blobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number) {
+export function createBlobDocuments<T>(container: ContainerClient, schema: z.ZodType<T>, ms: number) {
   const read = async (name: string, signal?: AbortSignal): Promise<StoredDocument<T> | undefined> => {
     const found = await readDocument(container, name, ms, signal);
     return found && { value: schema.parse(parseJson(found.text)), etag: found.etag };

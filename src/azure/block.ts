@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Reason } from '../errors/reasons.ts';
 import { parseJson } from './parse-json.ts';
-import { commandOr, NO_COMMAND, type ShellOption, shellCommand } from './shell-command.ts';
+import { createShellCommand, NO_COMMAND, renderCommandOr, type ShellOption } from './shell-command.ts';
 
 /** Obstacle for a request in Azure until an administrator removes it. */
 export interface Block {
@@ -27,7 +27,7 @@ const BLOCKS: Readonly<Record<string, (message: string) => Block>> = {
 };
 
 /** @param message first line of Azure's message */
-export function blockOf(code: string, message: string): Block | undefined {
+export function findBlock(code: string, message: string): Block | undefined {
   return Object.hasOwn(BLOCKS, code) ? BLOCKS[code]?.(message) : undefined;
 }
 
@@ -53,7 +53,7 @@ function deniedByPolicy(text: string): Block {
   // The message itself, if it has no identifiers or also has the assignment's reasons.
   const rest = which.length === 0 || text.includes('Reasons: ') ? ` ${text.replace(all, '').trim()}` : '';
   const assignment: ShellOption[] = found.slice(0, 1).map((one) => ['--policy-assignment', one.policyAssignment.id]);
-  const exempt = shellCommand('az policy exemption create --exemption-category Waiver', assignment);
+  const exempt = createShellCommand('az policy exemption create --exemption-category Waiver', assignment);
 
   return {
     reason: 'DeniedByPolicy',
@@ -65,7 +65,7 @@ function deniedByPolicy(text: string): Block {
 function locked(text: string): Block {
   const [, scope] = /locked: '([^']+)'/.exec(text) ?? [];
   const [, subscription, group] = /^\/subscriptions\/([^/]+)(?:\/resourceGroups\/([^/]+))?/i.exec(scope ?? '') ?? [];
-  const list = shellCommand('az lock list', [
+  const list = createShellCommand('az lock list', [
     ...(subscription ? [['--subscription', subscription] as const] : []),
     ...(group ? [['--resource-group', group] as const] : []),
   ]);
@@ -73,6 +73,6 @@ function locked(text: string): Block {
   return {
     reason: 'ScopeLocked',
     message: scope === undefined ? text : `A lock on ${scope} forbids the change.`,
-    nextStep: `Remove the lock (${commandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat the request, and set the lock again.`,
+    nextStep: `Remove the lock (${renderCommandOr(list, 'az lock list')} shows its id, az lock delete --ids <id> removes it), repeat the request, and set the lock again.`,
   };
 }

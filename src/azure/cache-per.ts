@@ -2,7 +2,7 @@
 const MOST_CLIENTS = 128;
 
 /** Makes a value per name, for instance a client per vault, and caches the most recently used values. */
-export function cachePer<V>(make: (name: string) => V, most = MOST_CLIENTS): (name: string) => V {
+export function createCachePer<V>(make: (name: string) => V, most = MOST_CLIENTS): (name: string) => V {
   const values = new Map<string, V>();
   return (name) => {
     const value = values.get(name) ?? make(name);

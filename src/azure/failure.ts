@@ -1,5 +1,5 @@
 import { CmkError } from '../errors/errors.ts';
-import { type Block, blockOf } from './block.ts';
+import { type Block, findBlock } from './block.ts';
 
 /** Kind of a failed Azure call: it decides whether and when the app retries. */
 type FailureKind =
@@ -46,7 +46,7 @@ export function describeFailure(error: unknown): Failure {
   const [line = ''] = String(fields.message ?? error).split('\n');
   const message = NO_MESSAGE.test(line) ? '' : line.trim();
   const retryAfterSeconds = retryAfter(fields);
-  const block = status === 403 || status === 409 ? blockOf(code, message) : undefined;
+  const block = status === 403 || status === 409 ? findBlock(code, message) : undefined;
   const kind = block ? 'blocked' : kindOf(status, code, fields, retryAfterSeconds);
   return { kind, status, code, message, retryAfterSeconds, block };
 }
@@ -107,7 +107,7 @@ function asNumber(value: unknown): number | undefined {
 }
 
 /** Whether the same request may succeed later without an operator. */
-export function mayPass(failure: Failure): boolean {
+export function canPass(failure: Failure): boolean {
   return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
 }
 
@@ -115,17 +115,17 @@ export function mayPass(failure: Failure): boolean {
  * Whether a write may still take effect: its answer is lost or is a 5xx, even a 503 with `Retry-After`. Every 4xx is a
  * rejection.
  */
-export function mayHaveTakenEffect({ kind, status }: Failure): boolean {
+export function canHaveTakenEffect({ kind, status }: Failure): boolean {
   return kind === 'unavailable' || kind === 'unexpected' || status === 503;
 }
 
 /** Returns the value read; undefined after a 404. Rethrows every other error. */
-export function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
-  return unless('notFound', read);
+export function readUnlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+  return readUnless('notFound', read);
 }
 
 /** Returns the value read; undefined after a failure of the given kind. Rethrows every other error. */
-export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Promise<T | undefined> {
+export async function readUnless<T>(kind: FailureKind, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
@@ -135,7 +135,7 @@ export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Prom
 }
 
 /** Yields the items of a list of an account's parts; none if accounts of its kind cannot have such parts. */
-export async function* unlessUnsupported<T>(list: AsyncIterable<T>): AsyncIterable<T> {
+export async function* listUnlessUnsupported<T>(list: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* list;
   } catch (error) {
@@ -144,7 +144,7 @@ export async function* unlessUnsupported<T>(list: AsyncIterable<T>): AsyncIterab
 }
 
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
-export function describe({ status, code, message: said, block }: Failure): string {
+export function describeAnswerOf({ status, code, message: said, block }: Failure): string {
   const message = block ? `${block.message} ${block.nextStep}` : said;
   // Beside a status, the class of the SDK's error adds nothing.
   const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
@@ -159,7 +159,7 @@ interface LinkedRight {
 }
 
 /** Parses actions and resource from the error's message, since Azure Resource Manager has no field for them. */
-export function linkedRight({ code, message }: Failure): LinkedRight | undefined {
+export function parseLinkedRight({ code, message }: Failure): LinkedRight | undefined {
   if (code !== 'LinkedAuthorizationFailed') return undefined;
   const [, actions, scopes] =
     /not have permission to perform action(?:\(s\))? '([^']+)' on the linked scope\(s\) '([^']+)'/.exec(message) ?? [];
@@ -167,8 +167,8 @@ export function linkedRight({ code, message }: Failure): LinkedRight | undefined
 }
 
 /** Text of any error: the app's own message, or the service's message. */
-export function errorText(error: unknown): string {
-  return error instanceof CmkError ? error.message : describe(describeFailure(error));
+export function describeError(error: unknown): string {
+  return error instanceof CmkError ? error.message : describeAnswerOf(describeFailure(error));
 }
 
 /** Whether the table does not exist. */

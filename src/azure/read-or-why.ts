@@ -1,4 +1,4 @@
-import { describe, describeFailure, type Failure } from './failure.ts';
+import { describeAnswerOf, describeFailure, type Failure } from './failure.ts';
 
 /** A value that was read, or the reason why the read failed. */
 export type Part<T> = { readonly value: T } | { readonly unread: UnreadPart };
@@ -24,21 +24,21 @@ export async function readPart<T>(what: What, read: () => Promise<T>): Promise<P
   try {
     return { value: await read() };
   } catch (error) {
-    return { unread: unreadPart(what, error) };
+    return { unread: toUnreadPart(what, error) };
   }
 }
 
-export function unreadPart(what: What, error: unknown): UnreadPart {
+export function toUnreadPart(what: What, error: unknown): UnreadPart {
   const failure = describeFailure(error);
-  return { ...what, kind: failure.kind, detail: describe(failure) };
+  return { ...what, kind: failure.kind, detail: describeAnswerOf(failure) };
 }
 
-export function known<T>(part: Part<T> | undefined): T | undefined {
+export function getKnown<T>(part: Part<T> | undefined): T | undefined {
   return part && 'value' in part ? part.value : undefined;
 }
 
 /** Lists each failed read once. */
-export function unreadOf(parts: Iterable<Part<unknown> | undefined>): UnreadPart[] {
+export function listUnread(parts: Iterable<Part<unknown> | undefined>): UnreadPart[] {
   return [...new Set([...parts].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])))];
 }
 

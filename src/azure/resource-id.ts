@@ -39,23 +39,23 @@ export function parseStorageAccountId(id: string): ResourceId | undefined {
   return parsed?.type.toLowerCase() === ACCOUNT_TYPE.toLowerCase() ? parsed : undefined;
 }
 
-export function lastName(id: string): string {
+export function getLastName(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
 }
 
-export function sameResource(a: string, b: string): boolean {
-  return comparableId(a) === comparableId(b);
+export function isSameResource(a: string, b: string): boolean {
+  return toComparableId(a) === toComparableId(b);
 }
 
 /**
  * Normalizes an ARM id for comparison: services change the letter case of ids, and some encode non-ASCII characters.
  */
-export function comparableId(id: string): string {
+export function toComparableId(id: string): string {
   return (decoded(id) ?? id).normalize('NFC').toLowerCase();
 }
 
 /** ARM id of an encryption scope of a storage account. */
-export function scopeResource(accountId: string, scope: string): string {
+export function formatScopeId(accountId: string, scope: string): string {
   return `${accountId}/encryptionScopes/${scope}`;
 }
 
@@ -66,7 +66,7 @@ export function splitScope(id: string): { readonly account: string; readonly sco
 }
 
 /** Name of a storage account, which is unique in all Azure; the id of any other resource. */
-export function accountNameOf(id: string): string {
+export function getAccountName(id: string): string {
   const { account, scope } = splitScope(id);
   const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
   if (name === undefined) return id;

@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
-import { cachePer } from './cache-per.ts';
+import { createCachePer } from './cache-per.ts';
 import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions, LIMITS } from './limits.ts';
 
@@ -12,7 +12,7 @@ type ResourceManagerOptions = ReturnType<typeof callOptions> & {
   readonly credentialScopes: string[];
 };
 
-export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceManager): ResourceManagerOptions {
+export function createArmOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceManager): ResourceManagerOptions {
   const scopes = [cloud.resourceManagerScope];
   return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
 }
@@ -21,17 +21,17 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
 export type { Encryption };
 
 /** Returns the client of the Storage resource provider for a subscription, created once. */
-export function storageManagement(
+export function createStorageManagement(
   credential: TokenCredential,
   cloud: Cloud,
   limits: CallLimits = LIMITS.storageManagement,
 ): (subscriptionId: string) => StorageManagementClient {
-  const options = armOptions(cloud, limits);
-  return cachePer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+  const options = createArmOptions(cloud, limits);
+  return createCachePer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
 /** Returns the client of role assignments. Its operations take full scopes, so none needs a subscription id. */
-export function authorizationManagement(
+export function createAuthorizationManagement(
   credential: TokenCredential,
   cloud: Cloud,
   limits: CallLimits = LIMITS.resourceManager,
@@ -39,16 +39,16 @@ export function authorizationManagement(
   return new AuthorizationManagementClient(
     credential,
     '00000000-0000-0000-0000-000000000000',
-    armOptions(cloud, limits),
+    createArmOptions(cloud, limits),
   );
 }
 
 /** Formats an ARM id as a scope: the SDK prepends a slash. */
-export function armScope(id: string): string {
+export function formatArmScope(id: string): string {
   return id.replace(/^\//, '');
 }
 
 /** The SDK's option for a signal; empty without a signal. */
-export function aborting(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+export function toAbortOption(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
   return signal ? { abortSignal: signal } : {};
 }

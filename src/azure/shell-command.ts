@@ -26,18 +26,18 @@ export type ShellOption = readonly [option: string, value: string];
  * @param values options and their values; a value with the option `''` stands alone
  * @returns {@link NO_COMMAND} if a value cannot be quoted safely
  */
-export function shellCommand(command: string, values: readonly ShellOption[]): ShellCommand {
+export function createShellCommand(command: string, values: readonly ShellOption[]): ShellCommand {
   if (!values.every(([, value]) => isSafe(value))) return NO_COMMAND;
   return [command, ...values.flatMap(([option, value]) => [...(option ? [option] : []), shellWord(value)])].join(' ');
 }
 
 /** @param instead text to return if there is no safe command */
-export function commandOr(command: ShellCommand, instead: string): string {
+export function renderCommandOr(command: ShellCommand, instead: string): string {
   return command === NO_COMMAND ? instead : command;
 }
 
 /** Joins commands so that each runs only if the previous command succeeded. */
-export function inSequence(first: ShellCommand, second: ShellCommand): ShellCommand {
+export function joinCommands(first: ShellCommand, second: ShellCommand): ShellCommand {
   return first === NO_COMMAND || second === NO_COMMAND ? NO_COMMAND : `${first} && ${second}`;
 }
 

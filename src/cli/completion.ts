@@ -6,7 +6,7 @@ import type { CmkCommand } from './terminal/command.ts';
  * none for unknown values, such as file names.
  */
 function complete(program: Command, words: readonly string[]): string[] {
-  const { command, option } = follow(program, words.slice(0, -1));
+  const { command, option } = findCommandAndOption(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
   const choices = (): readonly string[] => {
     if (option) return option.argChoices ?? [];
@@ -18,7 +18,10 @@ function complete(program: Command, words: readonly string[]): string[] {
 }
 
 /** Finds the command that these words name, and the option that expects the next word as its value. */
-export function follow(program: Command, words: readonly string[]): { command: Command; option: Option | undefined } {
+export function findCommandAndOption(
+  program: Command,
+  words: readonly string[],
+): { command: Command; option: Option | undefined } {
   let command = program;
   let option: Option | undefined;
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { renamed } from './other-names.ts';
+import { replaceOtherNames } from './other-names.ts';
 import type { CmkCommand } from './terminal/command.ts';
-import { choice } from './terminal/options.ts';
+import { createChoice } from './terminal/options.ts';
 import { OUTPUTS } from './terminal/output.ts';
 
 const AFTER = `
@@ -50,19 +50,19 @@ Settings of the app:
 `;
 
 /** Topics of `cmk help` beside the commands. */
-export function topics(program: Command): Readonly<Record<string, string>> {
+export function createTopics(program: Command): Readonly<Record<string, string>> {
   const [, options = ''] = /^(Options:\n(?: .*\n)+)/m.exec(Command.prototype.helpInformation.call(program)) ?? [];
   return { options, environment: ENVIRONMENT, 'exit-codes': EXIT_CODES };
 }
 
-export function rootHelp(program: Command): string {
+export function renderRootHelp(program: Command): string {
   const shown = program.createHelp().visibleCommands(program);
   const lines = shown.map((command) => `  ${command.name().padEnd(12)}${command.summary() || command.description()}\n`);
   return `Usage: cmk <command> [options]\n\n${lines.join('')}${AFTER}`;
 }
 
 export function addGlobalOptions(program: CmkCommand): CmkCommand {
-  const output = choice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
+  const output = createChoice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
   const { parseArg } = output;
 
   // `wide`, as in `kubectl`: a table with every column.
@@ -86,7 +86,7 @@ export function addHelpCommand(program: CmkCommand): void {
     .argument('[words...]', 'a command; options, environment or exit-codes')
     .description('help for a command, the common options, the environment or the exit codes')
     .action((words: string[]) => {
-      const topic = words.length === 1 ? topics(program)[words[0] ?? ''] : undefined;
+      const topic = words.length === 1 ? createTopics(program)[words[0] ?? ''] : undefined;
       if (topic !== undefined) {
         program.cli.context.out.write(topic);
         return;
@@ -94,7 +94,7 @@ export function addHelpCommand(program: CmkCommand): void {
 
       let command: Command = program;
 
-      for (const word of renamed(words, program)) {
+      for (const word of replaceOtherNames(words, program)) {
         const next = command.commands.find((one) => one.name() === word);
         if (!next) command.error(`error: unknown command '${word}'`, { code: 'commander.unknownCommand' });
         else command = next;

@@ -1,22 +1,22 @@
 import { run } from './run.ts';
-import { flushed, lasting } from './terminal/broken-pipe.ts';
-import { terminalAsk } from './terminal/confirm.ts';
+import { keepWriting, waitUntilFlushed } from './terminal/broken-pipe.ts';
+import { createTerminalAsk } from './terminal/confirm.ts';
 import { EXIT } from './terminal/exit-codes.ts';
-import { interruptions } from './terminal/interruption.ts';
+import { listenForInterruptions } from './terminal/interruption.ts';
 
-const out = lasting(process.stdout);
-lasting(process.stderr);
-const interrupted = interruptions();
+const out = keepWriting(process.stdout);
+keepWriting(process.stderr);
+const interrupted = listenForInterruptions();
 const code = await run(process.argv.slice(2), {
   environment: process.env,
   out: process.stdout,
   err: process.stderr,
-  ask: terminalAsk(),
+  ask: createTerminalAsk(),
   interrupted,
 });
-await flushed(process.stdout);
+await waitUntilFlushed(process.stdout);
 const failure = out.failure();
 if (failure) process.stderr.write(`The output could not be written: ${failure}\n`);
-await flushed(process.stderr);
+await waitUntilFlushed(process.stderr);
 // An abandoned request to a service that hangs must not keep the process alive.
 process.exit(failure && code === EXIT.ok ? EXIT.incomplete : code);

@@ -40,7 +40,7 @@ const WITH_TIME = /^(?:-w|--(?:if-older-than|since|until|wait|watch))$/;
 const WITH_VALUE = /^(?:-o|--(?:output|query|subscription|cloud))$/;
 
 /** Rewrites a command line in the words of `gh`, `kubectl` and `az` to the command names here. */
-export function renamed(given: readonly string[], program: Command): readonly string[] {
+export function replaceOtherNames(given: readonly string[], program: Command): readonly string[] {
   const args = given.flatMap((word, at) => {
     if (Object.hasOwn(OPTIONS, word)) return OPTIONS[word] || [];
     return WITH_TIME.test(given[at - 1] ?? '') ? isoOf(word) : word;

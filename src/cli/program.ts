@@ -13,10 +13,10 @@ import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
-import { addGlobalOptions, addHelpCommand, rootHelp } from './help.ts';
+import { addGlobalOptions, addHelpCommand, renderRootHelp } from './help.ts';
 import type { Cli, GlobalOptions } from './terminal/cli.ts';
 import { CmkCommand } from './terminal/command.ts';
-import { columnsOf } from './terminal/output.ts';
+import { getColumns } from './terminal/output.ts';
 import { checkQuery } from './terminal/query.ts';
 
 /** Set by `scripts/bundle-cli.ts`, because a single file has no package.json beside it. */
@@ -34,7 +34,7 @@ export function createProgram(cli: Cli): CmkCommand {
     .configureHelp({ subcommandTerm: (command) => [command.name(), ...argumentsOf(command)].join(' ') })
     .exitOverride();
 
-  program.helpInformation = () => rootHelp(program);
+  program.helpInformation = () => renderRootHelp(program);
   program.addHelpText('afterAll', ({ command }) =>
     command === program ? '' : '\nOptions of every command: cmk help options',
   );
@@ -43,8 +43,8 @@ export function createProgram(cli: Cli): CmkCommand {
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
     outputError: () => {}, // `run` prints it like every other error
-    getOutHelpWidth: () => columnsOf(out, cli.environment),
-    getErrHelpWidth: () => columnsOf(err, cli.environment),
+    getOutHelpWidth: () => getColumns(out, cli.environment),
+    getErrHelpWidth: () => getColumns(err, cli.environment),
   });
 
   program.hook('preAction', (_, command) => {

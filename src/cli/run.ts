@@ -1,21 +1,21 @@
 import { type Command, CommanderError } from 'commander';
-import { follow } from './completion.ts';
-import { renamed } from './other-names.ts';
+import { findCommandAndOption } from './completion.ts';
+import { replaceOtherNames } from './other-names.ts';
 import { createProgram } from './program.ts';
 import { Cli, type CliContext, type GlobalOptions } from './terminal/cli.ts';
-import { EXIT, exitCodeOf } from './terminal/exit-codes.ts';
+import { EXIT, getExitCode } from './terminal/exit-codes.ts';
 import { type Explanation, explain } from './terminal/explain.ts';
-import { Interruption, unlessInterrupted } from './terminal/interruption.ts';
+import { Interruption, waitUnlessInterrupted } from './terminal/interruption.ts';
 
 /** Runs a command line, given without the program's name. Returns the exit code. */
 export async function run(given: readonly string[], context: CliContext): Promise<number> {
   const cli = new Cli(context);
   const program = createProgram(cli);
-  const args = renamed(given, program);
+  const args = replaceOtherNames(given, program);
   try {
     // Some commands have a --version option for a key version, so it is no option of all commands.
     const words = args[0] === '--version' || args[0] === 'version' ? ['-V', ...args.slice(1)] : args;
-    await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
+    await waitUnlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
     // Commander parses the common options first, so they are available after an error in later arguments.
@@ -44,7 +44,7 @@ export async function run(given: readonly string[], context: CliContext): Promis
 
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
 
-    return exitCodeOf(explanation.reason);
+    return getExitCode(explanation.reason);
   }
 }
 
@@ -58,7 +58,7 @@ function explainUsage({ code, message }: CommanderError, program: Command, args:
     message: code === 'commander.help' ? 'The command line names no command.' : sentence(message),
     nextStep: isRevocationMissing
       ? 'List the open revocations: cmk revocation list'
-      : `${path(follow(program, args).command)} --help lists the arguments and options.`,
+      : `${path(findCommandAndOption(program, args).command)} --help lists the arguments and options.`,
   };
 }
 

@@ -4,12 +4,12 @@ import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { CONTROL_TABLE, FLEET_TABLE } from '../index/fleet-table-client.ts';
 import type { RolloutNews } from '../index/rollout-row.ts';
-import { sameKeyName } from '../keys/key-identifier.ts';
+import { isSameKeyName } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
-import { keyOfVersion } from './observe.ts';
+import { getKeyOfVersion } from './observe.ts';
 import type { Move } from './reconcile-use.ts';
 
 /**
@@ -23,8 +23,8 @@ export async function recordMoves(
 ): Promise<ReadonlySet<string>> {
   const written = await pMap(moves, async ({ move, cause }) => {
     const { id, reason, account, scope, key, from, to, mode, provenBy, rekey } = move;
-    const toKey = keyOfVersion(to);
-    const isOtherKey = !sameKeyName(toKey, key);
+    const toKey = getKeyOfVersion(to);
+    const isOtherKey = !isSameKeyName(toKey, key);
     const entry = {
       id,
       action: isOtherKey ? 'account.rekey' : 'account.move',

@@ -1,28 +1,28 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import type { InSight } from '../accounts/in-sight.ts';
-import { accountKeyUse, usesKey } from '../accounts/key-use.ts';
+import { findAccountKeyUse, isUseOfKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { describe, describeFailure, errorText } from '../azure/failure.ts';
+import { describeAnswerOf, describeError, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { CmkError } from '../errors/errors.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
-import { accountId, inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { parseAccountId, selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { KeyCatalog, Keys } from '../keys/key-client.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { vaultOption } from '../keys/vault-options.ts';
+import { formatVaultOption } from '../keys/vault-options.ts';
 import type { Rekey } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import { findRekeyBlocker, type ListedKey, type RekeyBlocker } from './plan.ts';
 import {
   type Blocker,
+  describeExcludedUses,
   evaluateRekey,
-  excludedUses,
   type ReadOrWhy,
   type RekeyCheck,
   type RekeyFacts,
@@ -71,7 +71,7 @@ async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
   try {
     return { read: await read() };
   } catch (error) {
-    return { unread: errorText(error) };
+    return { unread: describeError(error) };
   }
 }
 
@@ -93,7 +93,7 @@ export async function findAccounts(
   const known = new Set<string>();
   const excluded: string[] = [];
   let listings: ReadonlyMap<string, Date> = new Map();
-  const isManaged = inManagedSubscriptions(await inSight());
+  const isManaged = selectManagedUses(await inSight());
   try {
     for await (const use of useRows.of(key.id)) {
       if (isManaged(use)) known.add(use.account.toLowerCase());
@@ -102,10 +102,10 @@ export async function findAccounts(
 
     listings = await fleet.listings();
   } catch (error) {
-    unread.push(`The app cannot read the fleet index: ${errorText(error)}`);
+    unread.push(`The app cannot read the fleet index: ${describeError(error)}`);
   }
 
-  const used = new Set([...known].map((id) => accountId(id).subscriptionId));
+  const used = new Set([...known].map((id) => parseAccountId(id).subscriptionId));
   const since = now().getTime() - DAY_MS;
   const isUnused = (id: string): boolean => !used.has(id) && hasBeenSince(listings.get(id), since, now());
   const all = settings.subscriptions ?? (await subscriptions.list());
@@ -115,11 +115,11 @@ export async function findAccounts(
     const found: Account[] = [];
     try {
       for await (const account of accounts.list(subscription)) {
-        const isUser = usesKey(accountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
+        const isUser = isUseOfKey(findAccountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
         if (isUser) found.push(account);
       }
     } catch (error) {
-      unread.push(`The app cannot list the accounts of subscription ${subscription}: ${errorText(error)}`);
+      unread.push(`The app cannot list the accounts of subscription ${subscription}: ${describeError(error)}`);
     }
 
     return found;
@@ -127,7 +127,7 @@ export async function findAccounts(
 
   const found = (await pMap(wanted, list, { concurrency: CONCURRENCY })).flat();
 
-  return { accounts: found, excluded: excludedUses(excluded), unread };
+  return { accounts: found, excluded: describeExcludedUses(excluded), unread };
 }
 
 /**
@@ -154,7 +154,7 @@ export async function findBlocker(
       const reason = failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable';
       const fix = 'Grant the app (or yourself, if you run cmk) a role that reads keys on the vault, and retry.';
 
-      return { reason, detail: `The app cannot read ${key.id}: ${describe(failure)}`, fix };
+      return { reason, detail: `The app cannot read ${key.id}: ${describeAnswerOf(failure)}`, fix };
     }
   }
 
@@ -169,7 +169,7 @@ function explain({ reason, key: { id, name, vault } }: RekeyBlocker): Blocker {
 
   switch (reason) {
     case 'KeyNotFound': {
-      const fix = `Check the names, create the key (cmk key ensure ${name} ${vaultOption(vault)}), or recover the key.`;
+      const fix = `Check the names, create the key (cmk key ensure ${name} ${formatVaultOption(vault)}), or recover the key.`;
       return { reason, detail: `${id} does not exist: it was deleted, or the name is wrong.`, fix };
     }
     case 'RevocationOpen': {

@@ -9,11 +9,11 @@ import { REASONS } from '../errors/reasons.ts';
 import type { FleetTable } from '../index/fleet-table-client.ts';
 import { createRolloutStore } from '../index/rollout-row.ts';
 import { createUseRows } from '../index/use-row.ts';
-import { createWorkItems, keyItem } from '../index/work-items.ts';
+import { createKeyItem, createWorkItems } from '../index/work-items.ts';
 import { createKeys, type Keys } from '../keys/key-client.ts';
-import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
+import { findNextActivation, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { mayNeedRotation } from '../keys/near-expiry.ts';
+import { canNeedRotation } from '../keys/near-expiry.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { findKeptRevoked } from '../revocation/record-found.ts';
@@ -25,7 +25,7 @@ import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
 import { createVersionLists, type VersionLists } from './fresh-reads.ts';
 import { createMovedUses } from './moved-uses.ts';
-import { reconcileKey, requestLists, strongestCause } from './reconcile-key.ts';
+import { findStrongestCause, reconcileKey, requestLists } from './reconcile-key.ts';
 import { RolloutGate } from './rollout-gate.ts';
 import { SingleFlight } from './single-flight.ts';
 import { sweepWork } from './sweep.ts';
@@ -157,7 +157,7 @@ export class Controller {
 
   async #putItem(key: string, cause: Cause): Promise<void> {
     const { items, now } = this.#services;
-    await items.put([keyItem(key, cause, now())]);
+    await items.put([createKeyItem(key, cause, now())]);
   }
 
   /**
@@ -195,7 +195,7 @@ export class Controller {
 
   async #requestRotation(key: ManagedKey, versions: readonly KeyVersion[], cause: Cause, log: Log): Promise<void> {
     const { orders, queue, now } = this.#services;
-    const activation = nextActivation(versions, now());
+    const activation = findNextActivation(versions, now());
 
     // A sweep reconciles the key then: the rollout row has the time.
     if (activation) {
@@ -204,7 +204,7 @@ export class Controller {
     }
 
     // A paused key's item remains, and the end of the pause requests the key again.
-    if (mayNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
+    if (canNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
       await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
     }
   }
@@ -260,7 +260,7 @@ export class Controller {
   }
 
   #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
-    return this.#decisions.run(key.id, cause, (causes) => reconcileKey(key, strongestCause(causes), ports));
+    return this.#decisions.run(key.id, cause, (causes) => reconcileKey(key, findStrongestCause(causes), ports));
   }
 
   /**

@@ -1,14 +1,14 @@
 import { compareText } from '../formats/text.ts';
-import { accountId, accountRow } from '../index/fleet-keys.ts';
+import { formatAccountRow, parseAccountId } from '../index/fleet-keys.ts';
 import {
+  getStageNumber,
   LAST_WAVE,
+  parseWaveNumber,
   type RolloutNews,
   type RolloutRow,
   type RolloutStage,
-  stageNumber,
-  waveNumber,
 } from '../index/rollout-row.ts';
-import { type UseRow, versionOfRow } from '../index/use-row.ts';
+import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { MovedUse } from './moved-uses.ts';
 
@@ -35,9 +35,9 @@ export type Proof = 'proven' | { readonly unwell: string } | undefined;
  *
  * @param isComparison for the drift check, which moves no exempt use; other causes move a use that the check skipped
  */
-export function statusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): Status {
+export function getStatusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): Status {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
-  if (versionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
+  if (getVersionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
   if (row.state === 'skipped' && row.target === target.id)
     return row.reason === 'LeftByCheck' && !isComparison ? 'waiting' : 'left';
   return row.state === 'failed' ? 'failed' : 'waiting';
@@ -101,7 +101,7 @@ export class RolloutCount {
   }
 
   add(row: UseRow): void {
-    this.#count(row, statusOfUse(row, this.#rules.target, this.#rules.isComparison));
+    this.#count(row, getStatusOfUse(row, this.#rules.target, this.#rules.isComparison));
   }
 
   /** Adds a use that a re-key order moved off the key. */
@@ -110,15 +110,15 @@ export class RolloutCount {
   }
 
   #count({ account, wave: tag, mode }: Pick<MovedUse, 'account' | 'wave' | 'mode'>, status: Status): void {
-    const { subscriptionId: subscription } = accountId(account);
-    const wave = waveNumber(tag) ?? LAST_WAVE + 1;
-    const name = accountRow(account);
+    const { subscriptionId: subscription } = parseAccountId(account);
+    const wave = parseWaveNumber(tag) ?? LAST_WAVE + 1;
+    const name = formatAccountRow(account);
     const candidate = this.#candidates.get(name) ?? { account, groups: new Map(), rank: Number.POSITIVE_INFINITY };
 
     this.#candidates.set(name, candidate);
 
     for (const groups of [this.#groups, candidate.groups]) {
-      const group = groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: noCounts() };
+      const group = groups.get(`${subscription} ${wave}`) ?? { subscription, wave, counts: createNoCounts() };
       groups.set(`${subscription} ${wave}`, group);
       group.counts[status] += 1;
     }
@@ -130,7 +130,9 @@ export class RolloutCount {
   }
 
   #dropCandidates(): void {
-    const kept = new Set([...(this.#before?.canaries ?? []), ...this.#chooseCanaries()].map((id) => accountRow(id)));
+    const kept = new Set(
+      [...(this.#before?.canaries ?? []), ...this.#chooseCanaries()].map((id) => formatAccountRow(id)),
+    );
     for (const name of this.#candidates.keys()) if (!kept.has(name)) this.#candidates.delete(name);
   }
 
@@ -141,7 +143,7 @@ export class RolloutCount {
     const unwell = isProven ? undefined : (proof?.unwell ?? before?.unwell);
 
     // A canary without uses proves nothing.
-    const left = before?.canaries.filter((canary) => this.#candidates.has(accountRow(canary))) ?? [];
+    const left = before?.canaries.filter((canary) => this.#candidates.has(formatAccountRow(canary))) ?? [];
     const canaries = before && (left.length > 0 || before.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = before?.stage ?? 'canary';
     const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
@@ -192,11 +194,11 @@ export class RolloutCount {
 
   /** Returns the groups of uses that the stage admits. */
   #admitted({ stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>): readonly UseGroup[] {
-    const names = new Set(canaries.map((id) => accountRow(id)));
+    const names = new Set(canaries.map((id) => formatAccountRow(id)));
     const ofCanaries = [...this.#candidates].flatMap(([name, { groups }]) =>
       names.has(name) ? [...groups.values()] : [],
     );
-    const isInStage = ({ wave }: UseGroup) => wave <= stageNumber(stage);
+    const isInStage = ({ wave }: UseGroup) => wave <= getStageNumber(stage);
     return [...[...this.#groups.values()].filter(isInStage), ...ofCanaries.filter((group) => !isInStage(group))];
   }
 
@@ -229,7 +231,7 @@ export class RolloutCount {
   }
 
   #nextStage(stage: RolloutStage): RolloutStage {
-    const waves = [...this.#groups.values()].map(({ wave }) => wave).filter((wave) => wave > stageNumber(stage));
+    const waves = [...this.#groups.values()].map(({ wave }) => wave).filter((wave) => wave > getStageNumber(stage));
     const next = Math.min(...waves);
     return next > LAST_WAVE ? 'rest' : `wave ${next}`;
   }
@@ -241,12 +243,12 @@ function newsOfProgress(unfinished: number, progressOn: string, now: Date): Roll
   return isStuck ? 'RotationStuck' : undefined;
 }
 
-export function noCounts(): RotationCounts {
+export function createNoCounts(): RotationCounts {
   return { moved: 0, waiting: 0, failed: 0, left: 0 };
 }
 
 function countOf(groups: Iterable<UseGroup>): RotationCounts {
-  const sum = noCounts();
+  const sum = createNoCounts();
   for (const { counts } of groups) {
     for (const status of STATUSES) sum[status] += counts[status];
   }

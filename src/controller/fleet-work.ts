@@ -1,8 +1,8 @@
 import pMap from 'p-map';
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { type NewWorkItem, retryDelayMs, type WorkItem } from '../index/work-items.ts';
+import { getRetryDelay, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
@@ -52,7 +52,7 @@ export async function handleFleetWork(work: FleetWork, until: Date, ports: Fleet
 
   await pMap(work.subscriptions, (subscription) =>
     one(subscription).catch((error: unknown) =>
-      log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` }),
+      log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${describeError(error)}` }),
     ),
   );
 }
@@ -70,7 +70,7 @@ export async function handleKeyWork(
   try {
     await reconcile();
   } catch (error) {
-    ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${errorText(error)}` });
+    ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${describeError(error)}` });
     const retry = async (): Promise<void> => {
       const item = await ports.items.ofKey(key);
       if (item) await retryKey(item, item.cause, 'PassFailed', ports);
@@ -90,7 +90,7 @@ export async function retryKey(
   reason: Reason,
   { items, now, sendKey }: Pick<FleetServices, 'items' | 'now' | 'sendKey'>,
 ): Promise<void> {
-  const delayMs = retryDelayMs(item.attempts);
+  const delayMs = getRetryDelay(item.attempts);
   const due = new Date(now().getTime() + delayMs);
   const isSame = await items.postpone(item, { due, attempts: item.attempts + 1, reason });
   if (isSame && delayMs < SWEEP_MS) await sendKey(item.about, cause, due);

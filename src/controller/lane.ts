@@ -1,5 +1,5 @@
 import type { Reason } from '../errors/reasons.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRow } from '../index/use-row.ts';
 import type { WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -62,7 +62,7 @@ export class Lane {
   add(task: Task): void {
     const name = `${task.rank} ${task.mustRead} ${task.key.id}`;
     const queue = this.#queues.get(name) ?? new Map<string, Task>();
-    const row = accountRow(task.row.account, task.row.scope);
+    const row = formatAccountRow(task.row.account, task.row.scope);
     const waiting = queue.get(row);
     if (waiting) waiting.wanted.push(...task.wanted);
     else queue.set(row, task);
@@ -76,7 +76,7 @@ export class Lane {
     const task = this.#choose();
     if (!task) return;
 
-    const account = accountRow(task.row.account);
+    const account = formatAccountRow(task.row.account);
 
     this.#busy.add(account);
     this.#isChoosing = true;
@@ -101,7 +101,7 @@ export class Lane {
     const byRank = [...this.#queues].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
     for (const [name, queue] of byRank) {
       for (const [row, task] of queue) {
-        if (this.#busy.has(accountRow(task.row.account))) continue;
+        if (this.#busy.has(formatAccountRow(task.row.account))) continue;
 
         queue.delete(row);
 

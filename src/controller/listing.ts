@@ -1,21 +1,21 @@
 import type { LimitFunction } from 'p-limit';
 import pMap from 'p-map';
 import type { Account, Scope } from '../accounts/account.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { readUnlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
 import { compareText } from '../formats/text.ts';
-import { type FleetAccount, keysOfAccount } from '../index/fleet-index.ts';
-import { accountId, accountRow } from '../index/fleet-keys.ts';
-import { type UseRow, versionOfRow } from '../index/use-row.ts';
+import { type FleetAccount, listKeysOfAccount } from '../index/fleet-index.ts';
+import { formatAccountRow, parseAccountId } from '../index/fleet-keys.ts';
+import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import { isAboutAccount } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Wanted } from './lane.ts';
-import { refreshed, rowOf } from './observe.ts';
+import { refreshRow, toUseRowOf } from './observe.ts';
 import type { PassBudget } from './pass-budget.ts';
 import type { PassResults } from './pass-results.ts';
 import type { Announcement } from './pass-state.ts';
-import { useOfAccount, useOfScope, waveOfTags } from './read-use.ts';
+import { getWaveOfTags, toUseOfAccount, toUseOfScope } from './read-use.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
@@ -73,9 +73,9 @@ export class Listing {
     const { subscription, budget, results } = this.#pass;
     const records = new Map<string, FleetAccount>();
 
-    for await (const record of fleet.accounts(subscription)) records.set(accountRow(record.account), record);
+    for await (const record of fleet.accounts(subscription)) records.set(formatAccountRow(record.account), record);
 
-    await this.#load([...announced, ...[...records.values()].flatMap(keysOfAccount)]);
+    await this.#load([...announced, ...[...records.values()].flatMap(listKeysOfAccount)]);
 
     const seen = new Set<string>();
     let areScopesDue = false;
@@ -85,9 +85,9 @@ export class Listing {
       const startedOn = now();
       try {
         for await (const account of accounts.list(subscription, budget.reads.signal)) {
-          seen.add(accountRow(account.id));
+          seen.add(formatAccountRow(account.id));
 
-          const record = records.get(accountRow(account.id));
+          const record = records.get(formatAccountRow(account.id));
           await this.#compareAccount(account, startedOn, record, wanted);
 
           // At the first such account: without this item, readers of the index assume that all scopes were listed.
@@ -157,7 +157,7 @@ export class Listing {
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
   async scopes(wanted: Wanted): Promise<void> {
     const regions = await this.#dueAccounts(wanted);
-    this.#only = new Set(regions.flat().map(({ account }) => accountRow(account)));
+    this.#only = new Set(regions.flat().map(({ account }) => formatAccountRow(account)));
 
     // A slow region delays no other region.
     await Promise.all(
@@ -220,17 +220,17 @@ export class Listing {
   /** Returns undefined if the account is deleted. */
   #readScopes(account: string): Promise<readonly Scope[] | undefined> {
     const { signal } = this.#pass.budget.reads;
-    return unlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(accountId(account), signal)));
+    return readUnlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(parseAccountId(account), signal)));
   }
 
   async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
     const { account, location, tags = {} } = record;
-    const wave = waveOfTags(tags);
+    const wave = getWaveOfTags(tags);
     const all = scopes.flatMap(
-      (scope) => rowOf(useOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
+      (scope) => toUseRowOf(toUseOfScope(scope, { account, location, scope: scope.name, wave }, startedOn)) ?? [],
     );
     const scopeKeys = [...new Set(all.map(({ key }) => key))];
-    const rows = await this.#rowsOf(account, [...keysOfAccount(record), ...scopeKeys]);
+    const rows = await this.#rowsOf(account, [...listKeysOfAccount(record), ...scopeKeys]);
 
     if (!this.#pass.results.isNewestScopeList(account, startedOn)) return;
 
@@ -261,7 +261,7 @@ export class Listing {
     const purpose = isAboutAccount(wanted.item) ? undefined : 'retry';
     const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
       startedOn: now(),
-      found: await unlessMissing(() => accounts.get(accountId(account), this.#pass.budget.reads.signal)),
+      found: await readUnlessMissing(() => accounts.get(parseAccountId(account), this.#pass.budget.reads.signal)),
     }));
     if (!read) return;
 
@@ -274,7 +274,7 @@ export class Listing {
       return;
     }
 
-    const rows = await this.#rowsOf(account, record ? keysOfAccount(record) : []);
+    const rows = await this.#rowsOf(account, record ? listKeysOfAccount(record) : []);
 
     for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
 
@@ -293,9 +293,9 @@ export class Listing {
   ): Promise<void> {
     const { id, location, tags } = account;
     const { results } = this.#pass;
-    const read = useOfAccount(account, startedOn);
-    const seen = rowOf(read);
-    const keys = [...(seen ? [seen.key] : []), ...(record ? keysOfAccount(record) : [])];
+    const read = toUseOfAccount(account, startedOn);
+    const seen = toUseRowOf(read);
+    const keys = [...(seen ? [seen.key] : []), ...(record ? listKeysOfAccount(record) : [])];
     const ofAccount = Map.groupBy(await this.#rowsOf(id, keys), ({ scope }) => scope === undefined);
 
     this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, wanted);
@@ -318,7 +318,7 @@ export class Listing {
   #compare(known: UseRow | undefined, seen: SeenRow, wanted: Wanted): void {
     const { results } = this.#pass;
     const isSameKey = known && seen?.key === known.key;
-    const isSame = isSameKey && versionOfRow(seen) === versionOfRow(known);
+    const isSame = isSameKey && getVersionOfRow(seen) === getVersionOfRow(known);
 
     // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
     if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {
@@ -332,7 +332,7 @@ export class Listing {
     // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
     if (!isSameKey) this.#progress(seen, wanted);
 
-    results.keep(isSame ? refreshed(known, seen) : seen, wanted);
+    results.keep(isSame ? refreshRow(known, seen) : seen, wanted);
   }
 
   /** Requests a read of a use if a list and the index differ. */
@@ -356,7 +356,7 @@ export class Listing {
 
   async #rowsOf(account: string, keys: readonly string[]): Promise<readonly UseRow[]> {
     await this.#load(keys);
-    return this.#known.get(accountRow(account)) ?? [];
+    return this.#known.get(formatAccountRow(account)) ?? [];
   }
 
   /** Reads the rows of these keys. */
@@ -374,7 +374,7 @@ export class Listing {
 
   async #readRows(key: string): Promise<void> {
     for await (const row of this.#ports.rows.of(key, this.#pass.subscription)) {
-      const account = accountRow(row.account);
+      const account = formatAccountRow(row.account);
       if (this.#only?.has(account) === false) continue;
       const rows = this.#known.get(account) ?? [];
       rows.push(row);

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { ACCOUNT_ID, accountRow, encoded } from '../index/fleet-keys.ts';
-import { type FleetTable, formatProperties, optional } from '../index/fleet-table-client.ts';
+import { ACCOUNT_ID, encodeTableKey, formatAccountRow } from '../index/fleet-keys.ts';
+import { createOptional, type FleetTable, formatProperties } from '../index/fleet-table-client.ts';
 import type { UseRow } from '../index/use-row.ts';
 
 const MOVED = z.object({
   account: ACCOUNT_ID,
-  scope: optional(z.string()),
+  scope: createOptional(z.string()),
   location: z.string(),
   mode: z.enum(['pinned', 'automatic']),
-  wave: optional(z.string()),
+  wave: createOptional(z.string()),
 });
 /** A use for which a worker of a re-key order started a PATCH. */
 export type MovedUse = Readonly<z.output<typeof MOVED>>;
@@ -38,30 +38,30 @@ export function createMovedUses(table: Pick<FleetTable, 'rows' | 'write'>) {
 }
 
 function keysOf(order: string, use: Pick<UseRow, 'account' | 'scope'>) {
-  return { partitionKey: partitionOf(order), rowKey: nameOfUse(use) };
+  return { partitionKey: partitionOf(order), rowKey: formatNameOfUse(use) };
 }
 
 /** Returns a use's name, which is unique within a key. */
-export function nameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
-  return accountRow(account, scope);
+export function formatNameOfUse({ account, scope }: Pick<UseRow, 'account' | 'scope'>): string {
+  return formatAccountRow(account, scope);
 }
 
 /** Returns the names of all uses that an order moved. */
-export async function namesOf(uses: AsyncIterable<MovedUse>): Promise<ReadonlySet<string>> {
+export async function collectNames(uses: AsyncIterable<MovedUse>): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
-  for await (const use of uses) names.add(nameOfUse(use));
+  for await (const use of uses) names.add(formatNameOfUse(use));
   return names;
 }
 
 /** Returns whether an order covers a use: a rollback covers only the uses that the order in `only` moved. */
-export async function coverageOf(
+export async function createCoverage(
   { only }: { readonly only?: string | undefined },
   moved: Pick<MovedUses, 'of'>,
 ): Promise<(use: Pick<UseRow, 'account' | 'scope'>) => boolean> {
-  const names = only === undefined ? undefined : await namesOf(moved.of(only));
-  return (use) => names?.has(nameOfUse(use)) ?? true;
+  const names = only === undefined ? undefined : await collectNames(moved.of(only));
+  return (use) => names?.has(formatNameOfUse(use)) ?? true;
 }
 
 function partitionOf(order: string): string {
-  return `order|${encoded(order)}`;
+  return `order|${encodeTableKey(order)}`;
 }

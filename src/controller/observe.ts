@@ -1,6 +1,6 @@
-import { type KeyUse, usedVersionId } from '../accounts/key-use.ts';
+import { getUsedVersionId, type KeyUse } from '../accounts/key-use.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
-import { type UseRow, versionOfRow } from '../index/use-row.ts';
+import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { Announcement } from './pass-state.ts';
 
@@ -32,9 +32,9 @@ export interface Observation {
  * @param announced by workers that died; a running pass knows its own moves from their answers
  */
 export function observe(row: UseRow, read: ReadUse, announced: readonly Announcement[]): Observation {
-  const seen = rowOf(read);
-  const [from, to] = [versionOfRow(row), read.use && usedVersionId(read.use)];
-  if (from !== undefined && from === to) return { row: seen && refreshed(row, seen) };
+  const seen = toUseRowOf(read);
+  const [from, to] = [getVersionOfRow(row), read.use && getUsedVersionId(read.use)];
+  if (from !== undefined && from === to) return { row: seen && refreshRow(row, seen) };
 
   if (seen && to !== undefined) {
     const moved: UseRow = { ...seen, state: 'done', movedFrom: from ?? row.key, target: to };
@@ -51,7 +51,7 @@ export function observe(row: UseRow, read: ReadUse, announced: readonly Announce
 }
 
 /** Returns the row of a use that the index lacks; undefined without a key in Key Vault, or with an invalid name. */
-export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
+export function toUseRowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undefined {
   const key = use && formatKeyIdentifier(use);
   if (!key || !parseKeyIdentifier(key)) return undefined;
 
@@ -73,14 +73,14 @@ export function rowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | undef
 }
 
 /** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
-export function refreshed(row: UseRow, seen: UseRow): UseRow {
+export function refreshRow(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
   const { state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved } = row;
   return { ...seen, state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved };
 }
 
 /** Returns the key identifier without the version; empty if the text is none. */
-export function keyOfVersion(version: string): string {
+export function getKeyOfVersion(version: string): string {
   const key = parseKeyIdentifier(version);
   return key ? formatKeyIdentifier(key) : '';
 }
@@ -88,11 +88,11 @@ export function keyOfVersion(version: string): string {
 /** Returns whether the app sent a PATCH to that version, and got no answer. */
 function isOwnMove({ state, mode, target = '' }: UseRow, to: string): boolean {
   if (state !== 'indeterminate') return false;
-  return target === to || (mode === 'automatic' && keyOfVersion(target) === keyOfVersion(to));
+  return target === to || (mode === 'automatic' && getKeyOfVersion(target) === getKeyOfVersion(to));
 }
 
 function isAnnounced({ mode }: UseRow, to: string, stamp: string, { startedOn, targets }: Announcement): boolean {
-  const target = targets[keyOfVersion(to)];
+  const target = targets[getKeyOfVersion(to)];
   // On a refresh, Storage uses the newest version, which may be newer than the announced version.
   const isTarget = target === to || (target !== undefined && mode === 'automatic');
   return isTarget && (stamp === '' || Date.parse(stamp) >= startedOn.getTime() - CLOCKS_MS);

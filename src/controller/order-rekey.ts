@@ -1,15 +1,15 @@
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CmkError } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from '../orders/change-orders.ts';
 import {
-  callerOf,
-  conflictsOf,
+  findConflicts,
   isMoving,
   isOpen,
   type Rekey,
   type StandingOrders,
+  toCaller,
   type UnrecordedOrder,
   withRekey,
 } from '../orders/standing-orders.ts';
@@ -38,7 +38,7 @@ type PlanChange = (orders: StandingOrders) => readonly { readonly rekey: Rekey; 
  */
 export function startRekey(request: RekeyRequest, call: OrderCall, ports: RekeyOrderPorts, log: Log): Promise<Rekey> {
   const { caller, reason, ticket } = call;
-  const order = { ...request, reason, ticket, by: callerOf(caller), startedOn: ports.now().toISOString() };
+  const order = { ...request, reason, ticket, by: toCaller(caller), startedOn: ports.now().toISOString() };
   const rekey: Rekey = { id: ports.newId(), state: 'active', ...order };
   const plan: PlanChange = (orders) => {
     requireNoConflict(orders, rekey);
@@ -61,7 +61,7 @@ export function changeRekey(
   log: Log,
 ): Promise<Rekey> {
   const now = ports.now();
-  const wanted = { id, act, why: call.reason, newId: ports.newId(), by: callerOf(call.caller) };
+  const wanted = { id, act, why: call.reason, newId: ports.newId(), by: toCaller(call.caller) };
   return applyChange((orders) => applyAct(orders, wanted, now), call, ports, log);
 }
 
@@ -118,13 +118,13 @@ export function applyAct(
 }
 
 function requireNoConflict(orders: StandingOrders, rekey: Rekey): void {
-  const [conflict] = rekeyConflicts(orders, rekey);
+  const [conflict] = describeRekeyConflicts(orders, rekey);
   if (conflict) throw new CmkError(conflict.reason, conflict.detail, conflict.fix);
 }
 
 /** Describes open orders with either key, with an operator's next step. */
-export function rekeyConflicts(orders: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>) {
-  return conflictsOf(orders, keys).map(({ id, from, to }) => ({
+export function describeRekeyConflicts(orders: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>) {
+  return findConflicts(orders, keys).map(({ id, from, to }) => ({
     reason: 'RekeyConflict' as const,
     detail: `The re-key ${id} (${from} to ${to}) uses the same key.`,
     fix: `Wait until it is done, roll it back, or end it: cmk rekey cancel ${id}`,
@@ -139,7 +139,7 @@ async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderP
       changes = plan(current);
       return {
         orders: changes.reduce((all, { rekey }) => withRekey(all, rekey, now), current),
-        records: changes.map(({ rekey, reason }) => rekeyChange(rekey, reason, now, { ...call, why: call.reason })),
+        records: changes.map(({ rekey, reason }) => toRekeyChange(rekey, reason, now, { ...call, why: call.reason })),
       };
     },
     ports,
@@ -152,7 +152,7 @@ async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderP
   const cause = { by: 'rekey', ref: rekey.id, since: now.toISOString() };
 
   await ports.requestKeys([rekey.from, rekey.to], cause).catch((error: unknown) => {
-    const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${errorText(error)}`;
+    const message = `The re-key ${rekey.id} continues within two minutes, not at once: ${describeError(error)}`;
     log({ level: 'warning', reason: 'RekeyWaits', message, key: rekey.from });
   });
   await audit;
@@ -161,7 +161,7 @@ async function applyChange(plan: PlanChange, call: OrderCall, ports: RekeyOrderP
 }
 
 /** Returns the audit record of an order's change. */
-export function rekeyChange(
+export function toRekeyChange(
   { id, from, to, only, ticket, startedOn, resumedOn }: Rekey,
   reason: Reason,
   now: Date,

@@ -1,7 +1,7 @@
-import { describeFailure, errorText, mayPass } from '../azure/failure.ts';
+import { canPass, describeError, describeFailure } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '../azure/limiter.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { LONGEST_WAIT_MS, retryDelayMs, type WorkKind } from '../index/work-items.ts';
+import { getRetryDelay, LONGEST_WAIT_MS, type WorkKind } from '../index/work-items.ts';
 import type { Wanted } from './lane.ts';
 import type { PassLog } from './pass-log.ts';
 import { QUICK_TRIES } from './reconcile-use.ts';
@@ -123,16 +123,16 @@ export class PassBudget {
       return;
     }
 
-    const isPassing = mayPass(describeFailure(error));
+    const isPassing = canPass(describeFailure(error));
 
     // A new role assignment needs up to ten minutes to take effect.
     const isRetriedSoon = isPassing || attempts < QUICK_TRIES;
-    const delayMs = isRetriedSoon ? retryDelayMs(attempts) : LONGEST_WAIT_MS;
+    const delayMs = isRetriedSoon ? getRetryDelay(attempts) : LONGEST_WAIT_MS;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
 
     wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
 
-    const message = `${REASONS[reason]} ${errorText(error)}`;
+    const message = `${REASONS[reason]} ${describeError(error)}`;
 
     this.#ports.log({ level: isPassing ? 'warning' : 'error', reason, message, subscription: this.#pass.subscription });
   }

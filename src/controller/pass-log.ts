@@ -1,4 +1,4 @@
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { HOUR_MS } from '../formats/spans.ts';
@@ -52,7 +52,7 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
 
     /** Logs that Key Vault gave no list of a key's versions. */
     unreadable(key: ManagedKey, error: unknown): void {
-      const message = `${REASONS.VaultUnreadable} ${errorText(error)}`;
+      const message = `${REASONS.VaultUnreadable} ${describeError(error)}`;
       log({ level: 'warning', reason: 'VaultUnreadable', message, key: key.id, subscription });
     },
 

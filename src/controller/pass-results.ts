@@ -1,5 +1,5 @@
 import type { AccountChange } from '../index/fleet-index.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRef, UseRow } from '../index/use-row.ts';
 import { isComparison, type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -7,7 +7,7 @@ import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import { recordMoves } from './audit-records.ts';
 import type { Wanted } from './lane.ts';
-import { nameOfUse } from './moved-uses.ts';
+import { formatNameOfUse } from './moved-uses.ts';
 import type { PassLog } from './pass-log.ts';
 import type { Move, UseResult } from './reconcile-use.ts';
 import type { FleetServices } from './worker-ports.ts';
@@ -60,26 +60,26 @@ export class PassResults {
 
   /** Returns this pass's row of the use; undefined if the pass has no result for it. */
   find(use: Pick<UseRow, 'account' | 'scope'>): UseRow | undefined {
-    return this.#rows.get(nameOfUse(use));
+    return this.#rows.get(formatNameOfUse(use));
   }
 
   /** @param row the row before the result */
   add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
-    if (result.row) this.#rows.set(nameOfUse(row), result.row);
-    else this.#rows.delete(nameOfUse(row));
+    if (result.row) this.#rows.set(formatNameOfUse(row), result.row);
+    else this.#rows.delete(formatNameOfUse(row));
     if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
   }
 
   keep(row: UseRow, wanted: Wanted): void {
     const isListed = this.find(row) === undefined;
-    this.#rows.set(nameOfUse(row), row);
+    this.#rows.set(formatNameOfUse(row), row);
     this.#results.push({ row, wanted: [wanted], result: { row, moves: [] }, isListed });
   }
 
   /** Drops a deleted account. @param rows the account's rows in the index */
   dropAccount(account: string, rows: readonly UseRow[]): readonly UseRow[] {
     // The index lacks rows that this pass has not written yet.
-    const own = [...this.#rows.values()].filter((row) => accountRow(row.account) === accountRow(account));
+    const own = [...this.#rows.values()].filter((row) => formatAccountRow(row.account) === formatAccountRow(account));
     const all = [...new Set([...rows.map((row) => this.find(row) ?? row), ...own])];
     for (const row of all) this.drop(row);
     return all;
@@ -93,7 +93,7 @@ export class PassResults {
 
   drop(row: UseRow): void {
     this.#drops.push(row);
-    if (this.find(row)?.key === row.key) this.#rows.delete(nameOfUse(row));
+    if (this.find(row)?.key === row.key) this.#rows.delete(formatNameOfUse(row));
   }
 
   change(change: AccountChange): void {
@@ -102,7 +102,7 @@ export class PassResults {
 
   /** Returns whether no list of the account's scopes that began later was compared in this pass. */
   isNewestScopeList(account: string, startedOn: Date): boolean {
-    const name = accountRow(account);
+    const name = formatAccountRow(account);
     const newest = this.#scopeLists.get(name);
     if (newest && newest > startedOn) return false;
 
@@ -187,7 +187,7 @@ export class PassResults {
     // A second read before the row's write reports the same move again.
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
     for (const { wanted, result } of results) {
-      for (const move of result.moves) if (!byId.has(move.id)) byId.set(move.id, { move, cause: causeOf(wanted) });
+      for (const move of result.moves) if (!byId.has(move.id)) byId.set(move.id, { move, cause: getCause(wanted) });
     }
     const moves = [...byId.values()];
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
@@ -205,7 +205,7 @@ export class PassResults {
 
     for (const { row: before, wanted, result } of results) {
       const { row, moves, changed } = result;
-      const cause = causeOf(wanted);
+      const cause = getCause(wanted);
       const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
@@ -222,8 +222,8 @@ export class PassResults {
       const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
       const kept = isRecorded ? rest : row;
 
-      this.#rows.set(nameOfUse(before), kept);
-      put.set(`${row.key} ${nameOfUse(row)}`, kept);
+      this.#rows.set(formatNameOfUse(before), kept);
+      put.set(`${row.key} ${formatNameOfUse(row)}`, kept);
 
       // Otherwise, account lists would show the old key until the next list.
       if (isMovedAway && row.scope === undefined) accounts.push({ account: row.account, key: row.key });
@@ -241,7 +241,8 @@ export class PassResults {
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
 
     // Releases rows of lists, so that a pass does not hold a whole subscription in memory.
-    for (const { row, isListed } of results) if (isListed && this.find(row) === row) this.#rows.delete(nameOfUse(row));
+    for (const { row, isListed } of results)
+      if (isListed && this.find(row) === row) this.#rows.delete(formatNameOfUse(row));
 
     if (drop.length > 0) await this.#ports.rows.drop(drop);
 
@@ -255,6 +256,6 @@ export class PassResults {
 }
 
 /** Returns the cause for a use's follow-up work. */
-export function causeOf([wanted]: readonly Wanted[]): Cause {
+export function getCause([wanted]: readonly Wanted[]): Cause {
   return wanted?.item.cause ?? { by: 'operator', ref: '', since: '' };
 }

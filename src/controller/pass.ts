@@ -9,24 +9,24 @@ import { hasBeenSince } from '../formats/spans.ts';
 import { compareText } from '../formats/text.ts';
 import type { UseRow } from '../index/use-row.ts';
 import {
-  dueOf,
+  createKeyItem,
+  formatWorkRow,
+  getDue,
+  getRetryDelay,
   isAboutAccount,
   isComparison,
-  keyItem,
   LONGEST_WAIT_MS,
-  retryDelayMs,
   type WorkItem,
   type WorkKind,
-  workRow,
 } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { Lane, type Task, Wanted } from './lane.ts';
 import { Listing } from './listing.ts';
-import { keyOfVersion } from './observe.ts';
+import { getKeyOfVersion } from './observe.ts';
 import { PassBudget } from './pass-budget.ts';
 import { createPassLog, type PassLog } from './pass-log.ts';
-import { causeOf, PassResults } from './pass-results.ts';
+import { getCause, PassResults } from './pass-results.ts';
 import { type Announcement, formatState, hasTargets, type Targets } from './pass-state.ts';
 import type { Plan } from './plan.ts';
 import { isRefreshed, markFinished, planKnown, reconcileUse, type UsePorts, type UseResult } from './reconcile-use.ts';
@@ -212,7 +212,7 @@ export class Pass {
     // Whether the item is due or not: until it is done, a read may show a dead worker's move.
     this.#isVerifying = items.some(({ kind }) => kind === 'verify');
 
-    const found = items.filter((item) => dueOf(item, now) <= now && !this.#wanted.has(nameOf(item)));
+    const found = items.filter((item) => getDue(item, now) <= now && !this.#wanted.has(nameOf(item)));
 
     // Reads the index again for items that came later.
     const listing = new Listing(this, this.#ports);
@@ -297,7 +297,7 @@ export class Pass {
       wanted.postpone(this.#ports.now(), 'Busy');
     } catch (error) {
       this.log.unreadable(key, error);
-      wanted.postpone(this.#in(retryDelayMs(wanted.item.attempts)), 'VaultUnreadable');
+      wanted.postpone(this.#in(getRetryDelay(wanted.item.attempts)), 'VaultUnreadable');
     }
 
     return false;
@@ -395,10 +395,10 @@ export class Pass {
   #end(row: UseRow, result: UseResult, task: Task): void {
     const { key, wanted } = task;
     const { blocked, isRead = false } = result;
-    this.log.result(row, result, key, causeOf(wanted));
+    this.log.result(row, result, key, getCause(wanted));
     // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row)
-      this.results.progress(key, causeOf(wanted));
+      this.results.progress(key, getCause(wanted));
     const next = blocked ? blocked.until : result.row && this.#nextTry(result.row);
     if (next) this.#postpone(task, next, blocked?.reason ?? result.row?.reason, isRead);
     this.results.add(row, result, wanted);
@@ -441,13 +441,13 @@ export class Pass {
       return undefined;
     } catch (error) {
       this.#fail(error);
-      return { reason: 'ServiceUnavailable', until: this.#in(retryDelayMs(0)) };
+      return { reason: 'ServiceUnavailable', until: this.#in(getRetryDelay(0)) };
     }
   }
 
   /** Saves a target before its first PATCH, so that the next worker after a takeover can attribute the move. */
   #announce(target: string): Promise<void> {
-    const key = keyOfVersion(target);
+    const key = getKeyOfVersion(target);
     this.#wantedTargets = { ...this.#wantedTargets, [key]: target };
 
     const announce = async (): Promise<void> => {
@@ -476,7 +476,7 @@ export class Pass {
 
   /** Returns when a retry of the use is due; undefined: now. The same limit applies to rows and items. */
   #nextTry({ notBefore = '' }: UseRow): Date | undefined {
-    const due = dueOf({ due: new Date(notBefore) }, this.#ports.now());
+    const due = getDue({ due: new Date(notBefore) }, this.#ports.now());
     return due > this.#ports.now() ? due : undefined;
   }
 
@@ -508,7 +508,7 @@ export class Pass {
     const at = now();
 
     // Put the keys' items before finishing the others, so that a crash in between loses no work.
-    const decisions = [...this.results.progressed.values()].map(({ key, cause }) => keyItem(key.id, cause, at));
+    const decisions = [...this.results.progressed.values()].map(({ key, cause }) => createKeyItem(key.id, cause, at));
     if (decisions.length > 0) await items.put(decisions);
 
     const dues: number[] = [];
@@ -551,5 +551,5 @@ function mayChange(row: UseRow, plan: Plan): boolean {
 }
 
 function nameOf(item: WorkItem): string {
-  return `${workRow(item)} ${item.etag}`;
+  return `${formatWorkRow(item)} ${item.etag}`;
 }

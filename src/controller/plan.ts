@@ -3,13 +3,13 @@ import type { KeyUse } from '../accounts/key-use.ts';
 import type { LogLevel } from '../errors/log.ts';
 import type { Reason } from '../errors/reasons.ts';
 import {
+  findNewestUsableVersion,
+  findNewestVersion,
   findVersion,
   isKnownOlder,
   type KeyVersion,
-  newestUsableVersion,
-  newestVersion,
 } from '../keys/key-versions.ts';
-import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 
 /** The planned change of a key's use, with its reason. */
@@ -44,7 +44,7 @@ export function planKeyUse(
   if (versions.length === 0) return stay('KeyNotFound');
   if (openRevocation(versions, now)) return stay('RevocationOpen');
 
-  const target = newestUsableVersion(versions, now);
+  const target = findNewestUsableVersion(versions, now);
   if (!target) return stay('NoUsableVersion');
 
   const isTarget = (version: string | undefined) => version === undefined || version === target.version;
@@ -59,7 +59,7 @@ export function planKeyUse(
   }
 
   // For an automatic use, Storage uses the key's newest version or rejects the write.
-  if (newestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
+  if (findNewestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
 
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
 }
@@ -97,10 +97,10 @@ export function findRekeyBlocker(from: ListedKey, to: ListedKey, now: Date): Rek
     if (versions.length === 0) return { reason: 'KeyNotFound', key };
     if (openRevocation(versions, now)) return { reason: 'RevocationOpen', key };
   }
-  const target = newestUsableVersion(to.versions, now);
+  const target = findNewestUsableVersion(to.versions, now);
   if (!target) return { reason: 'NoUsableVersion', key: to.key };
   // For an automatic use, Storage uses the key's newest version or rejects the write.
-  return newestVersion(to.versions) === target ? undefined : { reason: 'NewestVersionUnusable', key: to.key };
+  return findNewestVersion(to.versions) === target ? undefined : { reason: 'NewestVersionUnusable', key: to.key };
 }
 
 /**
@@ -108,13 +108,13 @@ export function findRekeyBlocker(from: ListedKey, to: ListedKey, now: Date): Rek
  * automatic uses stay automatic. Returns undefined if the order is blocked.
  */
 export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: ListedKey, now: Date): Plan | undefined {
-  const target = newestUsableVersion(to.versions, now);
+  const target = findNewestUsableVersion(to.versions, now);
   if (!target || findRekeyBlocker(from, to, now)) return undefined;
   return {
     write: true,
     reason: 'RekeyOrdered',
     target,
-    to: asSpelled(to.key, to.versions),
+    to: withSpelling(to.key, to.versions),
     pin: use.pinned === undefined ? '' : target.version,
   };
 }

@@ -1,10 +1,10 @@
 import type { Account, Scope } from '../accounts/account.ts';
-import { accountKeyUse, scopeKeyUse } from '../accounts/key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { readUnlessMissing } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import type { UseRow } from '../index/use-row.ts';
-import { spellKeyIdentifier } from '../keys/key-identifier.ts';
+import { formatSpelledKeyIdentifier } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { ReadUse } from './observe.ts';
 import { withKeyVersion } from './plan.ts';
@@ -41,52 +41,57 @@ export async function readUse(
   const startedOn = now();
 
   if (scope === undefined) {
-    const account = await unlessMissing(() => accounts.get(id, reads));
+    const account = await readUnlessMissing(() => accounts.get(id, reads));
     if (!account) return undefined;
     return {
-      ...useOfAccount(account, startedOn),
+      ...toUseOfAccount(account, startedOn),
       async write(pin, to) {
         const changed = withKeyVersion(account.encryption, pin, to);
-        return useOfAccount(await accounts.updateEncryption(account, changed, writes), now());
+        return toUseOfAccount(await accounts.updateEncryption(account, changed, writes), now());
       },
     };
   }
 
-  const read = await unlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
+  const read = await readUnlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
   if (!read) return undefined;
 
   // Azure returns these fields only for accounts: keep the row's values.
   const about = { account: id.id, scope, location, wave, identity };
 
   return {
-    ...useOfScope(read.found, about, startedOn),
+    ...toUseOfScope(read.found, about, startedOn),
     async write(pin, to) {
-      const use = read.found && scopeKeyUse(read.found);
+      const use = read.found && findScopeKeyUse(read.found);
       if (!use) throw new TypeError(`Encryption scope ${scope} has no key in Key Vault.`);
       const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
-      const updated = await accounts.updateScopeKey(id, scope, spellKeyIdentifier(key, pin || undefined), writes);
-      return useOfScope(updated, about, now());
+      const updated = await accounts.updateScopeKey(
+        id,
+        scope,
+        formatSpelledKeyIdentifier(key, pin || undefined),
+        writes,
+      );
+      return toUseOfScope(updated, about, now());
     },
   };
 }
 
 /** Returns the account's own use, from a list or a GET. */
-export function useOfAccount(account: Account, startedOn: Date): ReadUse {
+export function toUseOfAccount(account: Account, startedOn: Date): ReadUse {
   const identity = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   return {
-    use: accountKeyUse(account.encryption),
+    use: findAccountKeyUse(account.encryption),
     stamp: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp?.toISOString() ?? '',
     startedOn,
-    about: { account: account.id, location: account.location, identity, wave: waveOfTags(account.tags) },
+    about: { account: account.id, location: account.location, identity, wave: getWaveOfTags(account.tags) },
   };
 }
 
-export function waveOfTags(tags: Account['tags']): string | undefined {
+export function getWaveOfTags(tags: Account['tags']): string | undefined {
   return Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1] || undefined;
 }
 
 /** Storage returns no key timestamp for a pinned scope, so the time of its last change replaces it. */
-export function useOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
+export function toUseOfScope(scope: Scope | undefined, about: ReadUse['about'], startedOn: Date): ReadUse {
   const stamp = scope?.rotatedOn ?? scope?.changedOn;
-  return { use: scope && scopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };
+  return { use: scope && findScopeKeyUse(scope), stamp: stamp?.toISOString() ?? '', startedOn, about };
 }

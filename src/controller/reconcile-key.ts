@@ -1,19 +1,19 @@
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
-import { inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { selectManagedUses } from '../index/fleet-keys.ts';
 import { NO_ROLLOUT, type StoredRollout } from '../index/rollout-row.ts';
 import { hasUses } from '../index/use-row.ts';
-import { isComparison, keyItem, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
-import { type KeyVersion, newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import { createKeyItem, isComparison, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
+import { findNewestUsableVersion, findNextActivation, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { findPause, isOrderedOn } from '../orders/standing-orders.ts';
+import { findPause, isResumed } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { recordRollout } from './audit-records.ts';
 import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
 import { retryKey, SWEEP_MS, sendFor } from './fleet-work.ts';
-import { nameOfUse } from './moved-uses.ts';
-import { hasFailedSince, openRekeyOf, stopRekey, verifyRekey } from './reconcile-rekey.ts';
+import { formatNameOfUse } from './moved-uses.ts';
+import { findOpenRekey, hasFailedSince, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { Callers } from './single-flight.ts';
 import type { FleetServices } from './worker-ports.ts';
 
@@ -45,7 +45,7 @@ export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetSe
 }
 
 /** Returns the cause for a decision that several callers share. Any other cause moves all that a follow-up moves, and more. */
-export function strongestCause(causes: Callers<Cause>): Cause {
+export function findStrongestCause(causes: Callers<Cause>): Cause {
   return causes.find(({ by }) => !FOLLOW_UPS.has(by)) ?? causes[0];
 }
 
@@ -87,7 +87,7 @@ async function decide(
     new RolloutCount({
       target: to,
       canaries: ports.canaries,
-      isOrderedOn: isOrderedOn(orders, to.id, rekey),
+      isOrderedOn: isResumed(orders, to.id, rekey),
       now: at,
       isComparison: isComparison(origin),
       before: before?.row,
@@ -95,7 +95,7 @@ async function decide(
 
   const own = target && countTo(target, stored);
   const ordered = open && countTo(open.target, orderStored, open.rekey.id);
-  const isManaged = inManagedSubscriptions(subscriptions);
+  const isManaged = selectManagedUses(subscriptions);
   const left = new Set<string>();
   let failures = 0;
 
@@ -107,7 +107,7 @@ async function decide(
 
     if (!isOrdered) continue;
 
-    left.add(nameOfUse(row));
+    left.add(formatNameOfUse(row));
 
     if (hasFailedSince(row, open.rekey)) failures += 1;
   }
@@ -124,7 +124,7 @@ async function decide(
   }
 
   if (open && ordered) {
-    for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(nameOfUse(use))) ordered.addMoved(use);
+    for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(formatNameOfUse(use))) ordered.addMoved(use);
 
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
@@ -153,10 +153,10 @@ async function readState(key: ManagedKey, ports: FleetServices) {
     orders,
     at,
     isRevoked,
-    activation: nextActivation(versions, at)?.toISOString(),
-    open: await openRekeyOf(key, versions, orders, ports),
+    activation: findNextActivation(versions, at)?.toISOString(),
+    open: await findOpenRekey(key, versions, orders, ports),
     /** Undefined if the key is revoked or has no usable version. */
-    target: isRevoked ? undefined : newestUsableVersion(versions, at),
+    target: isRevoked ? undefined : findNewestUsableVersion(versions, at),
   };
 }
 
@@ -213,7 +213,7 @@ async function decideLater(
   ports: FleetServices,
 ): Promise<void> {
   const at = ports.now();
-  if (!item) await ports.items.putNew([keyItem(key.id, cause, at)]);
+  if (!item) await ports.items.putNew([createKeyItem(key.id, cause, at)]);
 
   const own = item ?? (await ports.items.ofKey(key.id));
 
@@ -278,7 +278,7 @@ async function putItems(
     log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
   }
 
-  const item = keyItem(key.id, origin, at);
+  const item = createKeyItem(key.id, origin, at);
   const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
 
   // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an

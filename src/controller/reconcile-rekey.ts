@@ -1,10 +1,10 @@
 import { GIVEN_UP_MS } from '../formats/spans.ts';
-import { count } from '../formats/text.ts';
-import { inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { formatCount } from '../formats/text.ts';
+import { selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRow } from '../index/use-row.ts';
 import { isAboutAccount, type NewWorkItem } from '../index/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { newestUsableVersion } from '../keys/key-versions.ts';
+import { findNewestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { recordChanges } from '../orders/change-orders.ts';
 import {
@@ -18,10 +18,10 @@ import {
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
 import { sendFor } from './fleet-work.ts';
-import { coverageOf } from './moved-uses.ts';
-import { rekeyChange } from './order-rekey.ts';
+import { createCoverage } from './moved-uses.ts';
+import { toRekeyChange } from './order-rekey.ts';
 import { findRekeyBlocker } from './plan.ts';
-import { failedOn } from './reconcile-use.ts';
+import { getFailedOn } from './reconcile-use.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */
@@ -38,7 +38,7 @@ export interface OpenRekey {
 }
 
 /** Returns undefined without an order, or if it is blocked: a key is revoked, or the target has no usable version. */
-export async function openRekeyOf(
+export async function findOpenRekey(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   standing: StandingOrders,
@@ -49,15 +49,15 @@ export async function openRekeyOf(
   if (!rekey || !to) return undefined;
 
   const onto = await keys.listVersions(to).catch(() => []);
-  const target = newestUsableVersion(onto, now());
+  const target = findNewestUsableVersion(onto, now());
   if (!target || findRekeyBlocker({ key, versions }, { key: to, versions: onto }, now())) return undefined;
 
-  return { rekey, target, covers: await coverageOf(rekey, moved) };
+  return { rekey, target, covers: await createCoverage(rekey, moved) };
 }
 
 /** Returns whether a use failed after the order's start or last resume. */
 export function hasFailedSince(row: UseRow, { startedOn, resumedOn = startedOn }: Rekey): boolean {
-  return (failedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY) >= Date.parse(resumedOn);
+  return (getFailedOn(row)?.getTime() ?? Number.NEGATIVE_INFINITY) >= Date.parse(resumedOn);
 }
 
 /** Stops an order after too many failures, until an operator resumes it. */
@@ -85,7 +85,7 @@ export async function verifyRekey(
   const gaps = [...(await findGaps(rekey, settledOn, ports))];
   if (gaps.length === 0) {
     // A worker may have put a use of the source key into the index since the count.
-    const isManaged = inManagedSubscriptions(await ports.inSight());
+    const isManaged = selectManagedUses(await ports.inSight());
     for await (const use of ports.rows.of(rekey.from)) if (covers(use) && isManaged(use)) return false;
   }
 
@@ -110,7 +110,7 @@ function nameFirstGaps(gaps: readonly string[]): string[] {
   const more = gaps.length - MOST_GAPS;
   return [
     ...gaps.slice(0, MOST_GAPS),
-    ...(more > 0 ? [`${count(more, 'gap')} more, which the order does not name.`] : []),
+    ...(more > 0 ? [`${formatCount(more, 'gap')} more, which the order does not name.`] : []),
   ];
 }
 
@@ -162,7 +162,7 @@ export async function findGaps(
 
     if (unlisted === 0) continue;
 
-    const whose = `the encryption scopes of ${count(unlisted, 'account')}`;
+    const whose = `the encryption scopes of ${formatCount(unlisted, 'account')}`;
 
     gaps.push(`In subscription ${subscription}, ${whose} were not listed since the order began.`);
     wanted.push({ ...item, kind: 'scopes', since: new Date(rekey.startedOn), fresh: true });
@@ -182,7 +182,7 @@ async function changeRekey(
   { orders, audit, now }: FleetServices,
 ): Promise<void> {
   const why = wanted.state === 'stopped' ? { why: wanted.paused?.why } : {};
-  const change = reason && rekeyChange(wanted, reason, now(), why);
+  const change = reason && toRekeyChange(wanted, reason, now(), why);
   let isChanged = false;
   await orders.change((current) => {
     const rekey = current.rekeys.find(({ id }) => id === read.id);

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { GIVEN_UP_MS, HOUR_MS } from '../formats/spans.ts';
-import { dueOf, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
+import { getDue, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { Pass, type PassStart } from './pass.ts';
@@ -31,7 +31,7 @@ export async function reconcileSubscription(
 ): Promise<Date | 'busy' | undefined> {
   for (;;) {
     const items = await ports.items.of(subscription);
-    const dues = items.map((item) => dueOf(item, ports.now()).getTime());
+    const dues = items.map((item) => getDue(item, ports.now()).getTime());
     const nextDue = dues.length > 0 ? new Date(Math.min(...dues)) : undefined;
 
     // Read again after each release: a message that found the lease held relies on this worker for its item.
@@ -116,7 +116,7 @@ function verifyItem(subscription: string, { startedOn }: Announcement, now: Date
  */
 async function countAttempts(work: readonly WorkItem[], { items, now }: FleetServices): Promise<void> {
   for (const item of work) {
-    if (item.kind === 'key' || dueOf(item, now()) > now()) continue;
+    if (item.kind === 'key' || getDue(item, now()) > now()) continue;
     await items.postpone(item, { due: item.due, attempts: item.attempts + 1, reason: 'LeaseTakenOver' });
   }
 }

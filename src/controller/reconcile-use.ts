@@ -1,17 +1,17 @@
-import { type KeyUse, keyUseOf, usedVersionId, usesKey } from '../accounts/key-use.ts';
+import { getUsedVersionId, isUseOfKey, type KeyUse, toKeyUse } from '../accounts/key-use.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
+import { canHaveTakenEffect, describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { GIVEN_UP_MS } from '../formats/spans.ts';
-import { moveId, type UseRow, versionOfRow } from '../index/use-row.ts';
-import { LONGEST_WAIT_MS, retryDelayMs } from '../index/work-items.ts';
+import { createMoveId, getVersionOfRow, type UseRow } from '../index/use-row.ts';
+import { getRetryDelay, LONGEST_WAIT_MS } from '../index/work-items.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { outcomeOfFailure } from '../work/outcome.ts';
+import { toOutcome } from '../work/outcome.ts';
 import { LIST_MS, type VersionList, type VersionLists } from './fresh-reads.ts';
 import type { MovedUses } from './moved-uses.ts';
-import { keyOfVersion, type Observation, observe, type ReadUse, rowOf } from './observe.ts';
+import { getKeyOfVersion, type Observation, observe, type ReadUse, toUseRowOf } from './observe.ts';
 import type { Announcement } from './pass-state.ts';
 import { type Plan, planKeyUse, planRekey } from './plan.ts';
 import { type ReadPorts, readUse, type WritableUse } from './read-use.ts';
@@ -118,7 +118,7 @@ export async function reconcileUse(task: UseTask, ports: UsePorts): Promise<UseR
     const observation = observe(row, read, ports.announced());
     const observed = resultOf(observation, ports);
     const { row: seen } = observed;
-    if (!seen || !usesKey(read.use, key)) return observed;
+    if (!seen || !isUseOfKey(read.use, key)) return observed;
 
     return await moveUse({ ...task, row: seen }, { ...read, use: read.use }, observed, ports);
   } catch (error) {
@@ -146,8 +146,8 @@ async function moveUse(
     planned = await planning;
   } catch (error) {
     // Azure failed to list the key's versions. That is no failure of the use.
-    const blocked = { ...notNow(ports.now()), reason: outcomeOfFailure(error).reason };
-    return { ...whileBlocked(blocked), detail: describe(describeFailure(error)) };
+    const blocked = { ...notNow(ports.now()), reason: toOutcome(error).reason };
+    return { ...whileBlocked(blocked), detail: describeAnswerOf(describeFailure(error)) };
   }
 
   const { plan, listedAt, order } = planned;
@@ -176,7 +176,7 @@ async function moveUse(
 
 /** Retries the use soon, since its input is outdated. */
 function notNow(now: Date): Blocked {
-  return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + retryDelayMs(0)) };
+  return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + getRetryDelay(0)) };
 }
 
 /** The app writes an automatic use once per target; Storage updates it within a day. */
@@ -205,7 +205,7 @@ export function planKnown(task: PlanTask, { gate, versions, now }: PlanPorts): P
   const order = gate.order(key);
   const listed = order?.covers(row) ? versions.known(order.to) : undefined;
   const to = listed && listed.begunAt >= since.getTime() ? listed : undefined;
-  return planFrom(task, keyUseOf(row), { from, to, order, now: now() }).plan;
+  return planFrom(task, toKeyUse(row), { from, to, order, now: now() }).plan;
 }
 
 function planFrom({ key, isExempt }: PlanTask, use: KeyUse, { from, to, order, now }: PlanLists): UsePlan {
@@ -251,20 +251,20 @@ async function write(
     return { ...observed, ...failure };
   }
 
-  const row = rowOf({ ...answer, about: read.about });
-  const shown = answer.use && usedVersionId(answer.use);
+  const row = toUseRowOf({ ...answer, about: read.about });
+  const shown = answer.use && getUsedVersionId(answer.use);
 
   // Storage may refresh an automatic use at once or later: Microsoft does not specify it. The version may be newer.
   const isRefresh = plan.reason === 'LaggingAutomaticVersion';
-  if (row && isRefresh && shown === versionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
+  if (row && isRefresh && shown === getVersionOfRow(seen)) return { ...observed, row: markFinished(row, plan) };
 
-  const isNewer = plan.pin === '' && shown !== undefined && keyOfVersion(shown) === keyOfVersion(plan.target.id);
+  const isNewer = plan.pin === '' && shown !== undefined && getKeyOfVersion(shown) === getKeyOfVersion(plan.target.id);
   if (!row || !shown || (shown !== plan.target.id && !isNewer)) {
     const detail = `Azure's answer shows ${shown ?? 'no version'}, not ${plan.target.id}.`;
     return { ...observed, row: markFailed(row ?? seen, 'NotProven', ports.now()), detail };
   }
 
-  const movedFrom = versionOfRow(seen) ?? seen.key;
+  const movedFrom = getVersionOfRow(seen) ?? seen.key;
   const moved: UseRow = { ...row, state: 'done', attempts: 0, target: shown, movedFrom };
   const move = moveOf(moved, ports.gate);
 
@@ -284,7 +284,7 @@ function markPending(row: UseRow): UseRow {
 
 function resultOf({ row, changed }: Observation, { gate }: UsePorts): UseResult {
   // Records only a move that Azure confirms, since the row may be forged.
-  const isUnrecorded = row?.movedFrom !== undefined && versionOfRow(row) !== undefined;
+  const isUnrecorded = row?.movedFrom !== undefined && getVersionOfRow(row) !== undefined;
   const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, gate), provenBy: 'read' }] : [];
   return { row, moves, isWell: true, isRead: true, changed };
 }
@@ -292,14 +292,24 @@ function resultOf({ row, changed }: Observation, { gate }: UsePorts): UseResult 
 /** Returns the last move of a use from its row: sent, detected later, or without a record. */
 function moveOf(row: UseRow, gate: UsePorts['gate']): Move {
   const { account, scope, mode, stamp = '', movedFrom = '' } = row;
-  const to = versionOfRow(row) ?? '';
+  const to = getVersionOfRow(row) ?? '';
   const left = parseKeyIdentifier(movedFrom);
   const key = left ? formatKeyIdentifier(left) : row.key;
   const isOtherKey = key !== row.key;
   // The order may have ended since the move.
   const rekey = isOtherKey ? gate.orderBetween(key, row.key) : undefined;
   const from = left?.version ? movedFrom : undefined;
-  return { account, scope, id: moveId(row, to, stamp), reason: reasonOf(row, isOtherKey), key, from, to, mode, rekey };
+  return {
+    account,
+    scope,
+    id: createMoveId(row, to, stamp),
+    reason: reasonOf(row, isOtherKey),
+    key,
+    from,
+    to,
+    mode,
+    rekey,
+  };
 }
 
 function reasonOf({ mode, isOnlyObserved }: UseRow, isOtherKey: boolean): Move['reason'] {
@@ -320,7 +330,7 @@ function resultOfFailedWrite(
   // Deleted between the read and the write. Other 404s concern the key.
   if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound')
     return { row: undefined, moves: [], isWell: true };
-  if (!mayHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
+  if (!canHaveTakenEffect(failure)) return resultOfFailure(seen, error, now);
 
   return {
     row: {
@@ -335,19 +345,19 @@ function resultOfFailedWrite(
     moves: [],
     // A write that the pass aborted does not indicate the region's health.
     ...(writes?.aborted ? {} : { isWell: false }),
-    detail: describe(failure),
+    detail: describeAnswerOf(failure),
   };
 }
 
 function resultOfFailure(row: UseRow, error: unknown, now: Date): UseResult {
   const failure = describeFailure(error);
-  const detail = describe(failure);
+  const detail = describeAnswerOf(failure);
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
     return { row, moves: [], throttled: { retryAfterSeconds, code }, isWell: true, detail };
   }
   const isWell = failure.kind !== 'unavailable';
-  return { row: markFailed(row, outcomeOfFailure(error).reason, now), moves: [], detail, isWell };
+  return { row: markFailed(row, toOutcome(error).reason, now), moves: [], detail, isWell };
 }
 
 /** Marks a use as failed, with the time of its next attempt. */
@@ -360,11 +370,11 @@ function markFailed(row: UseRow, reason: Reason, now: Date): UseRow {
 }
 
 function delayMs(attempts: number): number {
-  return attempts > QUICK_TRIES ? LONGEST_WAIT_MS : retryDelayMs(attempts - 1);
+  return attempts > QUICK_TRIES ? LONGEST_WAIT_MS : getRetryDelay(attempts - 1);
 }
 
 /** Returns the end of a failed use's last attempt; undefined if the use has not failed. */
-export function failedOn({ state, notBefore, attempts }: UseRow): Date | undefined {
+export function getFailedOn({ state, notBefore, attempts }: UseRow): Date | undefined {
   if (state !== 'failed' || notBefore === undefined) return undefined;
   return new Date(Date.parse(notBefore) - delayMs(attempts));
 }

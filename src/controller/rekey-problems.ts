@@ -1,17 +1,17 @@
 import { z } from 'zod';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { commandOr } from '../azure/shell-command.ts';
+import { renderCommandOr } from '../azure/shell-command.ts';
 import type { Reason } from '../errors/reasons.ts';
-import { count, nameFirst } from '../formats/text.ts';
+import { formatCount, formatFirst } from '../formats/text.ts';
 import { grantAccess } from '../identities/grant-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import { isStorageKind } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { vaultOption } from '../keys/vault-options.ts';
+import { formatVaultOption } from '../keys/vault-options.ts';
 import type { StandingOrders } from '../orders/standing-orders.ts';
-import { storageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
-import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
-import { rekeyConflicts } from './order-rekey.ts';
+import { findStorageHindrance, type VaultProperties } from '../vaults/vault-client.ts';
+import { formatLetStorageIn, formatProtectVault } from '../vaults/vault-commands.ts';
+import { describeRekeyConflicts } from './order-rekey.ts';
 
 const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
 type RekeyProblem = z.output<typeof problem>;
@@ -33,7 +33,7 @@ export interface RekeyFacts {
   readonly orders: StandingOrders;
   /** Access of each account to the target key. */
   readonly access: readonly KeyAccess[];
-  /** Result of {@link excludedUses}. */
+  /** Result of {@link describeExcludedUses}. */
   readonly excluded: readonly string[];
   /** Accounts that the app cannot read, one sentence each. */
   readonly unread: readonly string[];
@@ -55,7 +55,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
     ...(blocker ? [blocker] : []),
     ...vaultProblems(facts),
     ...materialProblems(facts),
-    ...rekeyConflicts(orders, { from: from.id, to: to.id }),
+    ...describeRekeyConflicts(orders, { from: from.id, to: to.id }),
     ...accessProblems(facts),
   ];
 
@@ -99,13 +99,16 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   }
 
   if (!purgeProtection) {
-    const fix = commandOr(protectVault(to.vault), 'Enable purge protection.');
+    const fix = renderCommandOr(formatProtectVault(to.vault), 'Enable purge protection.');
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
   }
 
-  const hindrance = storageHindrance(network);
+  const hindrance = findStorageHindrance(network);
   if (hindrance?.certain) {
-    const fix = commandOr(letStorageIn(to.vault), 'Allow trusted Microsoft services to bypass the firewall.');
+    const fix = renderCommandOr(
+      formatLetStorageIn(to.vault),
+      'Allow trusted Microsoft services to bypass the firewall.',
+    );
     problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
 
@@ -114,7 +117,7 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
 
 /** Azure does not show whether the accounts are in the same perimeter; the first wave shows it. */
 function perimeter({ to, vault }: RekeyFacts): string[] {
-  const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
+  const hindrance = 'read' in vault ? findStorageHindrance(vault.read.network) : undefined;
   return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
 }
 
@@ -125,7 +128,11 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   if (isStorageKind(material.read)) return [];
   const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
   return [
-    { reason: 'UnsupportedKey', detail, fix: `Create another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
+    {
+      reason: 'UnsupportedKey',
+      detail,
+      fix: `Create another key: cmk key ensure <name> ${formatVaultOption(to.vault)}`,
+    },
   ];
 }
 
@@ -146,16 +153,16 @@ function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, 
   const fix =
     command === undefined
       ? 'Attach an existing identity to the account, and select it in the encryption settings.'
-      : commandOr(command, `Grant the identity ${principalId} get, wrap key and unwrap key on the key.`);
+      : renderCommandOr(command, `Grant the identity ${principalId} get, wrap key and unwrap key on the key.`);
   return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
 }
 
 /** Warns of uses in unmanaged subscriptions, before an operator disables the old key. */
-export function excludedUses(accounts: readonly string[]): string[] {
+export function describeExcludedUses(accounts: readonly string[]): string[] {
   if (accounts.length === 0) return [];
   const ids = accounts.map((id) => parseStorageAccountId(id)?.subscriptionId).filter((id) => id !== undefined);
-  const uses = count(accounts.length, 'use');
+  const uses = formatCount(accounts.length, 'use');
   return [
-    `${uses} of the old key in the last list will not move: the app does not manage ${nameFirst([...new Set(ids)], 3)}.`,
+    `${uses} of the old key in the last list will not move: the app does not manage ${formatFirst([...new Set(ids)], 3)}.`,
   ];
 }

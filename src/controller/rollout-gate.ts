@@ -2,10 +2,17 @@ import type { Reason } from '../errors/reasons.ts';
 import { isAdmitted, type RolloutRow, type RolloutStore } from '../index/rollout-row.ts';
 import type { UseRow } from '../index/use-row.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { contestOf, findPause, findRekey, isOpen, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
+import {
+  findContest,
+  findPause,
+  findRekey,
+  isOpen,
+  type Rekey,
+  type StandingOrders,
+} from '../orders/standing-orders.ts';
 import { FreshReads } from './fresh-reads.ts';
-import { coverageOf, type MovedUses } from './moved-uses.ts';
-import { keyOfVersion } from './observe.ts';
+import { createCoverage, type MovedUses } from './moved-uses.ts';
+import { getKeyOfVersion } from './observe.ts';
 
 /** Cache name of the standing orders. */
 const ORDERS = { id: 'orders' };
@@ -93,7 +100,7 @@ export class RolloutGate {
     const pause = findPause(orders, key.id, now) ?? (order && findPause(orders, order.to.id, now));
     if (pause) return { reason: 'Paused', until: pause.until ? new Date(pause.until) : this.#in(PAUSED_MS) };
 
-    const contest = contestOf(orders.contests, row.account, now);
+    const contest = findContest(orders.contests, row.account, now);
     if (contest) return { reason: 'ContestedChange', until: new Date(contest.until) };
 
     const rollout = this.#rollouts.known(this.#rolloutOf(key, target))?.value;
@@ -134,7 +141,7 @@ export class RolloutGate {
     const orders = await this.#ports.orders.read();
     const coverage = new Map<string, Order['covers']>();
     for (const rekey of orders.rekeys.filter(isOpen))
-      coverage.set(rekey.id, await coverageOf(rekey, this.#ports.moved));
+      coverage.set(rekey.id, await createCoverage(rekey, this.#ports.moved));
     return { orders, coverage };
   }
 
@@ -153,5 +160,5 @@ export class RolloutGate {
 }
 
 function isVersionOf(version: string, { id }: ManagedKey): boolean {
-  return keyOfVersion(version) === id;
+  return getKeyOfVersion(version) === id;
 }

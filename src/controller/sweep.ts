@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { RolloutRow } from '../index/rollout-row.ts';
-import { dueOf, keyItem, NO_SUBSCRIPTION } from '../index/work-items.ts';
+import { createKeyItem, getDue, NO_SUBSCRIPTION } from '../index/work-items.ts';
 import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
 import { SWEEP_MS, sendFor } from './fleet-work.ts';
@@ -43,14 +43,14 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
     const isKey = item.subscription === NO_SUBSCRIPTION;
     if (!isKey && managed?.has(item.subscription.toLowerCase()) === false) {
       // A newer item may belong to a subscription that this instance does not know yet.
-      if (dueOf(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
+      if (getDue(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
       continue;
     }
 
     const dues = isKey ? keys : subscriptions;
     const about = isKey ? item.about : item.subscription;
     const known = dues.get(about) ?? Number.POSITIVE_INFINITY;
-    dues.set(about, Math.min(known, dueOf(item, now()).getTime()));
+    dues.set(about, Math.min(known, getDue(item, now()).getTime()));
   }
 
   const open = (await orders.read()).rekeys.filter(isMoving);
@@ -71,7 +71,7 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   // Each sweep reconciles the keys of active orders.
   const undecided = [...stale, ...moving.filter((from) => !keys.has(from))];
 
-  await items.putNew(undecided.map((key) => keyItem(key, cause, now())));
+  await items.putNew(undecided.map((key) => createKeyItem(key, cause, now())));
 
   const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
   const isDueSoon = (due: number) => due > nowMs && due < nowMs + SWEEP_MS;

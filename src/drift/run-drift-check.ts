@@ -1,5 +1,5 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
-import { describe, describeFailure, errorText } from '../azure/failure.ts';
+import { describeAnswerOf, describeError, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { DAY_MS } from '../formats/spans.ts';
@@ -15,13 +15,13 @@ import { type ChangeRows, requestChanges } from './changes/change-rows.ts';
 import { confirmChanges } from './changes/confirm-changes.ts';
 import { withSeconds } from './changes/merge.ts';
 import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
-import { countFindings, evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
+import { countFindings, evaluate, findUnseenFindings, withHistory } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
 import { type Gathered, gather } from './gather/gather.ts';
-import { nextRound } from './gather/gather-subscription.ts';
+import { countNextRound } from './gather/gather-subscription.ts';
 import type { GatherServices } from './gather/parts.ts';
-import { rulesOf } from './gather/rules.ts';
-import { causesOf } from './report/causes.ts';
+import { createRules } from './gather/rules.ts';
+import { groupCauses } from './report/causes.ts';
 import type { DriftRun, RunningCheck } from './report/drift-run.ts';
 import type { Finding, WholeReport } from './report/report.ts';
 import { keepTrend } from './report/trend.ts';
@@ -70,7 +70,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   let failure: string | undefined = 'It ended with an unexpected error. The log contains it.';
   try {
     const { contests } = await services.orderStore.recent();
-    const rules = rulesOf(services.settings, startedOn, contests);
+    const rules = createRules(services.settings, startedOn, contests);
     const gathered = await gather(run, rules, services);
     const found = toReport(run, rules, gathered);
     const cause = { by: 'drift', ref: id, since: startedOn.toISOString() };
@@ -111,7 +111,7 @@ async function checkLateChanges(report: WholeReport, services: DriftServices, lo
     .checkAgain(since, services.now())
     .then((again) => (again > 0 ? requestChanges(services, cause, 0) : undefined));
   await checking.catch((error: unknown) => {
-    const message = `The app could not check again the changes that arrived during the drift check. ${errorText(error)}`;
+    const message = `The app could not check again the changes that arrived during the drift check. ${describeError(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   });
 
@@ -153,7 +153,7 @@ async function putIndexWork(
 
   const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
   await putWork(lists, cause, services).catch((error: unknown) => {
-    const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describe(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describeAnswerOf(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
   });
 }
@@ -166,7 +166,7 @@ async function dropUnusedRollouts(
   log: Log,
 ): Promise<void> {
   await dropRollouts(vaults, services).catch((error: unknown) => {
-    const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describe(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describeAnswerOf(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report });
   });
 }
@@ -180,7 +180,7 @@ async function remember(
 ): Promise<void> {
   if (!managedAccounts) return;
   await store.rememberAccounts(managedAccounts).catch((error: unknown) => {
-    const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describe(describeFailure(error))}`;
+    const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describeAnswerOf(describeFailure(error))}`;
     log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
   });
 }
@@ -191,7 +191,7 @@ export async function findDrift(
   services: GatherServices & { readonly orderStore: OrdersStore | undefined },
 ): Promise<WholeReport> {
   const orders = await services.orderStore?.recent();
-  const rules = rulesOf(services.settings, services.now(), orders?.contests);
+  const rules = createRules(services.settings, services.now(), orders?.contests);
   const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   return { ...toReport(run, rules, gathered), fixes: [], finishedOn: services.now().toISOString() };
 }
@@ -205,7 +205,7 @@ function toReport(
   const { previous, vaults, keys, openRevocations, subscriptions, app, trail } = gathered;
   const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
   const complete = app.unread.every(({ beside }) => beside);
-  const unseen = unseenFindings(findings, previous, complete, rules.now);
+  const unseen = findUnseenFindings(findings, previous, complete, rules.now);
 
   return {
     version: 2,
@@ -223,12 +223,12 @@ function toReport(
       subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, unread }) => {
         return { id: of, accounts, scopesLookedAt, complete: unread.every(({ beside }) => beside) };
       }),
-      round: nextRound(previous),
+      round: countNextRound(previous),
     },
     // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
     openRevocations: [...openRevocations],
-    causes: causesOf(findings),
+    causes: groupCauses(findings),
     findings,
     unseen,
     ...withSeconds(previous?.changes ?? []),

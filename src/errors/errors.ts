@@ -16,7 +16,7 @@ export class CmkError extends Error {
 }
 
 /** The message of any thrown value. */
-export function messageOf(error: unknown): string {
+export function getMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 

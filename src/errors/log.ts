@@ -17,7 +17,7 @@ export type Log = (record: LogRecord) => void;
  * Writes each record as one line of JSON, at its log level. Alert rules parse it:
  * `traces | extend r = parse_json(message) | where r.reason == "Moved"`.
  */
-export function contextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'error'>): Log {
+export function createContextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'error'>): Log {
   return (record) => {
     const line = lineOf(record);
     if (record.level === 'error') context.error(line);
@@ -27,7 +27,7 @@ export function contextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'e
 }
 
 /** Logs outside an invocation. The host shows the record as a log of the worker. */
-export function consoleLog(record: LogRecord): void {
+export function logToConsole(record: LogRecord): void {
   console.error(lineOf(record));
 }
 

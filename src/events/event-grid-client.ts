@@ -9,12 +9,12 @@ import {
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
-import { cachePer } from '../azure/cache-per.ts';
+import { createCachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
-import { aborting, armOptions, armScope } from '../azure/resource-manager.ts';
+import { isSameResource, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { createArmOptions, formatArmScope, toAbortOption } from '../azure/resource-manager.ts';
 import {
   DELIVERY_SCHEMA,
   type DeadLetterPlace,
@@ -61,8 +61,8 @@ export function createEventGrid(
   cloud: Cloud,
   topics: Readonly<Record<string, string>> = {},
 ) {
-  const clientOf = cachePer(
-    (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, armOptions(cloud)),
+  const clientOf = createCachePer(
+    (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, createArmOptions(cloud)),
   );
 
   return {
@@ -70,7 +70,7 @@ export function createEventGrid(
     async read(source: EventSource, signal?: AbortSignal): Promise<SourceSubscriptions> {
       const { eventSubscriptions } = clientOf(source.subscriptionId);
       const { resourceGroup, name } = source;
-      const options = aborting(signal);
+      const options = toAbortOption(signal);
       const subscriptions: EventSubscriptionState[] = [];
       const listed =
         resourceGroup && name
@@ -87,7 +87,7 @@ export function createEventGrid(
       let topic: SourceTopic | undefined;
       let topicUnreadable: unknown;
       try {
-        const known = Object.entries(topics).find(([id]) => sameResource(id, source.id))?.[1];
+        const known = Object.entries(topics).find(([id]) => isSameResource(id, source.id))?.[1];
         topic = await findTopic(clientOf, source, known === undefined ? undefined : parseResourceId(known), signal);
         if (topic) {
           const { systemTopicEventSubscriptions: below } = clientOf(topic.subscriptionId);
@@ -116,7 +116,7 @@ export function createEventGrid(
           const { systemTopicEventSubscriptions: below } = client;
           await below.beginCreateOrUpdateAndWait(topic.resourceGroup, topic.name, name, body, poll);
         } else {
-          await client.eventSubscriptions.beginCreateOrUpdateAndWait(armScope(source.id), name, body, poll);
+          await client.eventSubscriptions.beginCreateOrUpdateAndWait(formatArmScope(source.id), name, body, poll);
         }
       });
     },
@@ -135,8 +135,8 @@ async function findTopic(
   known: ResourceId | undefined,
   signal: AbortSignal | undefined,
 ): Promise<SourceTopic | undefined> {
-  const options = aborting(signal);
-  const ofSource = (topic: SystemTopic) => topic.source !== undefined && sameResource(topic.source, source.id);
+  const options = toAbortOption(signal);
+  const ofSource = (topic: SystemTopic) => topic.source !== undefined && isSameResource(topic.source, source.id);
 
   // Without a passed id, try the deployment's name for the topic of a vault.
   const { subscriptionId, resourceGroup, name } = source;

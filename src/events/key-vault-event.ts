@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { sameResource } from '../azure/resource-id.ts';
+import { isSameResource } from '../azure/resource-id.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey, type ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Cause } from '../work/messages.ts';
 import type { EVENT_FUNCTIONS } from './subscription.ts';
@@ -62,7 +62,7 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
     return refuse('EventTypeUnknown', `has the type ${quote(read.type)}`);
   }
 
-  const vault = vaults.all.find((candidate) => sameResource(candidate.id, read.source));
+  const vault = vaults.all.find((candidate) => isSameResource(candidate.id, read.source));
   if (!vault) return refuse('EventVaultNotManaged', `comes from ${quote(read.source)}`);
 
   const identifier = parseKeyIdentifier(data.id);
@@ -78,7 +78,7 @@ export function parseKeyEvent(event: unknown, expected: KeyEventType, vaults: Ma
     return refuse('EventMalformed', `is about a ${quote(data.objecttype)}, not a key`);
   }
 
-  const key = managedKey(vault, identifier.keyName);
+  const key = createManagedKey(vault, identifier.keyName);
 
   return { id, type: expected, time: read.time, key, version: identifier.version };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
-import { apiVersionOf, KEY_USER_TYPES } from '../keys/key-user-types.ts';
+import { findApiVersion, KEY_USER_TYPES } from '../keys/key-user-types.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
 /**
@@ -201,5 +201,5 @@ const isTypeOf = {
   account: (type: string) => /^Microsoft\.Storage\/storageAccounts$/i.test(type),
   identity: (type: string) => /^Microsoft\.ManagedIdentity\/userAssignedIdentities$/i.test(type),
   vault: (type: string) => /^Microsoft\.KeyVault\/(?:vaults|managedHSMs)$/i.test(type),
-  keyUser: (type: string) => apiVersionOf(type) !== undefined,
+  keyUser: (type: string) => findApiVersion(type) !== undefined,
 };

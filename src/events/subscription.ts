@@ -1,4 +1,4 @@
-import { comparableId, parseResourceId, sameResource } from '../azure/resource-id.ts';
+import { isSameResource, parseResourceId, toComparableId } from '../azure/resource-id.ts';
 import { compareText } from '../formats/text.ts';
 import { WATCHED_EVENT_TYPES, WATCHED_OPERATIONS } from './resource-event.ts';
 
@@ -72,7 +72,10 @@ export interface WantedDestination {
 }
 
 /** The event subscriptions of a vault: one for each event function. */
-export function wantedSubscriptions({ functionAppId, storageAccountId }: WantedDestination): WantedSubscription[] {
+export function listRequiredSubscriptions({
+  functionAppId,
+  storageAccountId,
+}: WantedDestination): WantedSubscription[] {
   const deadLetter = storageAccountId ? { storageAccountId, container: DEAD_LETTER_CONTAINER } : undefined;
   return EVENT_FUNCTIONS.map(({ functionName, eventType }) => ({
     functionName,
@@ -91,7 +94,7 @@ const OWN_WRITES = 'data.claims.appid';
 /**
  * The event subscriptions of a watched subscription. @param clientId of the app's identity, whose writes are excluded
  */
-export function wantedWatches(
+export function listRequiredWatches(
   { functionAppId }: Pick<WantedDestination, 'functionAppId'>,
   clientId: string | undefined,
 ): WantedSubscription[] {
@@ -125,7 +128,7 @@ type SubscriptionVerdict =
  * Compares required and existing event subscriptions. One correct subscription is enough, on the source or on its
  * topic.
  */
-export function judgeSubscriptions(
+export function compareSubscriptions(
   wanted: readonly WantedSubscription[],
   found: readonly EventSubscriptionState[],
 ): SubscriptionVerdict[] {
@@ -160,7 +163,7 @@ export function judgeSubscriptions(
 }
 
 function isOurs({ functionId }: EventSubscriptionState, one: WantedSubscription): boolean {
-  return functionId !== undefined && sameResource(functionId, one.functionId);
+  return functionId !== undefined && isSameResource(functionId, one.functionId);
 }
 
 /** Whether this app or its deployment named it: `cmk-keyExpired`, `cmk-prod-keyExpired`. */
@@ -170,7 +173,7 @@ function isNamedFor({ name }: EventSubscriptionState, ending: string): boolean {
 }
 
 /** Where to write the missing event subscription. Updates the app's own, or else creates one. */
-export function placementOf<T>(
+export function planPlacement<T>(
   verdict: SubscriptionVerdict,
   topic: T | undefined,
 ): { readonly topic: T | undefined; readonly name: string; readonly isNew: boolean } {
@@ -179,13 +182,13 @@ export function placementOf<T>(
 
   return {
     topic: existing?.place === 'source' ? undefined : topic,
-    name: existing?.name ?? subscriptionName(verdict.wanted),
+    name: existing?.name ?? createSubscriptionName(verdict.wanted),
     isNew: existing === undefined,
   };
 }
 
 /** Name for a new subscription. It contains the app's name, so two installations on one vault do not conflict. */
-export function subscriptionName(wanted: WantedSubscription): string {
+export function createSubscriptionName(wanted: WantedSubscription): string {
   const app = parseResourceId(wanted.functionId.slice(0, wanted.functionId.lastIndexOf('/functions/')))?.name ?? 'app';
   const room = 64 - 'cmk--'.length - wanted.ending.length;
   return `cmk-${app.replace(/[^0-9A-Za-z-]/g, '-').slice(0, room)}-${wanted.ending}`;
@@ -237,5 +240,5 @@ function compareAnyCase(a: string, b: string): number {
 }
 
 function placeText(place: DeadLetterPlace | undefined): string {
-  return place ? `to ${comparableId(place.storageAccountId)}/${place.container}` : 'nowhere';
+  return place ? `to ${toComparableId(place.storageAccountId)}/${place.container}` : 'nowhere';
 }

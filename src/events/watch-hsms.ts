@@ -1,12 +1,12 @@
 import pMap from 'p-map';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { KeyCatalog, Keys } from '../keys/key-client.ts';
-import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
-import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import { nearsExpiry } from '../keys/near-expiry.ts';
+import { findNewestUsableVersion, findNewestVersion, type KeyVersion } from '../keys/key-versions.ts';
+import { createManagedKey, type ManagedKey, type ManagedVault, type ManagedVaults } from '../keys/managed-vaults.ts';
+import { isNearExpiry } from '../keys/near-expiry.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 
 export interface WatchPorts {
@@ -41,7 +41,7 @@ export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal
     // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
     await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
   } catch (error) {
-    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describe(describeFailure(error))}`;
+    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describeAnswerOf(describeFailure(error))}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
   }
 }
@@ -61,7 +61,7 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
     let missed = 0;
     const watch = async (name: string): Promise<void> => {
       if (signal.aborted) missed += 1;
-      else await watchKey(managedKey(hsm, name), context);
+      else await watchKey(createManagedKey(hsm, name), context);
     };
     await pMap(names, watch, { concurrency: CONCURRENCY });
 
@@ -69,7 +69,7 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
 
     unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {
-    unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`);
+    unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describeAnswerOf(describeFailure(error))}`);
   }
 }
 
@@ -86,7 +86,7 @@ async function watchKey(key: ManagedKey, context: WatchContext): Promise<void> {
     // Written last, so that an interrupted pass is repeated.
     await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
-    const message = `${key.id} could not be read: ${describe(describeFailure(error))}`;
+    const message = `${key.id} could not be read: ${describeAnswerOf(describeFailure(error))}`;
     log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
   }
 }
@@ -124,14 +124,14 @@ interface WatchedState {
 
 /** The watched state of a key. Near expiry means 30 days, because the rotation policy is not read. */
 function watchedState(versions: readonly KeyVersion[], now: Date): WatchedState {
-  const newest = newestVersion(versions);
+  const newest = findNewestVersion(versions);
   const phase = phaseOf(newest, now);
-  const usable = newestUsableVersion(versions, now);
+  const usable = findNewestUsableVersion(versions, now);
   return { newest, phase, text: `${newest?.version ?? 'none'} ${usable?.version ?? 'none'} ${phase}` };
 }
 
 function phaseOf(newest: KeyVersion | undefined, now: Date): WatchedState['phase'] {
   if (!newest?.expiresOn) return 'fresh';
   if (newest.expiresOn.getTime() <= now.getTime()) return 'expired';
-  return nearsExpiry(newest, {}, now) ? 'nearExpiry' : 'fresh';
+  return isNearExpiry(newest, {}, now) ? 'nearExpiry' : 'fresh';
 }

@@ -12,7 +12,7 @@ const BREAK_FIRST = /^(?=[\t\r\n])/;
  * Formats a line of CSV without its line end (RFC 4180). Other people write names and reasons, so the function puts an
  * apostrophe before text that a spreadsheet would run as a formula.
  */
-export function csvLine(cells: readonly string[]): string {
+export function formatCsvLine(cells: readonly string[]): string {
   const safe = cells.map((cell) => cell.replaceAll(FORMULA, "$&'").replace(BREAK_FIRST, "'"));
   return safe.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
 }

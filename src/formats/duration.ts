@@ -1,5 +1,5 @@
 import { CmkError } from '../errors/errors.ts';
-import { count } from './text.ts';
+import { formatCount } from './text.ts';
 
 const DURATION =
   /^P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
@@ -11,7 +11,7 @@ const DURATION =
  * @param sign -1: before
  * @returns undefined for an invalid duration, or a result outside the range of `Date` (the year 275760)
  */
-export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefined {
+export function shiftTime(from: Date, duration: string, sign: 1 | -1): Date | undefined {
   const parts = partsOf(duration, sign);
   if (!parts) return undefined;
 
@@ -33,7 +33,7 @@ export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefi
 /**
  * Days of an ISO 8601 duration with 365 days per year and 30 per month, for systems that do not follow the calendar.
  */
-export function evenDays(duration: string): number | undefined {
+export function parseEvenDays(duration: string): number | undefined {
   const parts = partsOf(duration, 1);
   if (!parts) return undefined;
   const { years, months, weeks, days, hours, minutes, seconds } = parts;
@@ -50,12 +50,12 @@ function partsOf(duration: string, sign: 1 | -1) {
 }
 
 /**
- * Adds an ISO 8601 duration to a time, by {@link shift}.
+ * Adds an ISO 8601 duration to a time, by {@link shiftTime}.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
 export function addDuration(from: Date, duration: string): Date {
-  const end = shift(from, duration, 1);
+  const end = shiftTime(from, duration, 1);
   if (end) return end;
   throw new CmkError(
     'ArgumentInvalid',
@@ -65,7 +65,7 @@ export function addDuration(from: Date, duration: string): Date {
 }
 
 /** Day of a time in UTC. */
-export function dayOf(time: Date): string {
+export function formatDay(time: Date): string {
   return time.toISOString().slice(0, 10);
 }
 
@@ -101,26 +101,26 @@ export function parseMoment(text: string, now: Date): Date {
  * @param edge moment of a date: its start, or the start of the next day
  * @returns undefined for any other text
  */
-export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'first'): Date | undefined {
-  if (/^p/i.test(text)) return shift(now, text, -1);
+export function parseMomentAgo(text: string, now: Date, edge: 'first' | 'after' = 'first'): Date | undefined {
+  if (/^p/i.test(text)) return shiftTime(now, text, -1);
   const [day = '', time] = text.split('T');
   const date = new Date(text);
   // Without a zone it would be a time of this machine.
   const hasZone = time === undefined || /(?:Z|[+-]\d\d:\d\d)$/.test(time);
   if (!isDay(day) || !hasZone || Number.isNaN(date.getTime())) return undefined;
-  return edge === 'after' && isDay(text) ? shift(date, 'P1D', 1) : date;
+  return edge === 'after' && isDay(text) ? shiftTime(date, 'P1D', 1) : date;
 }
 
 /**
  * Formats a duration: `3 minutes`, `2 hours`, `5 days`. A negative duration, from a clock that is fast, is `0 seconds`.
  */
-export function inWords(span: number): string {
+export function formatSpan(span: number): string {
   const [amount, unit] = rounded(span);
-  return count(amount, unit);
+  return formatCount(amount, unit);
 }
 
 /** Formats a duration for a column of a table: `3m`, `2h`, `5d`. */
-export function inShort(span: number): string {
+export function formatShortSpan(span: number): string {
   const [amount, unit] = rounded(span);
   return `${amount}${unit[0]}`;
 }

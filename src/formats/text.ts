@@ -1,15 +1,15 @@
 /** Formats a number with a noun: `1 account`, `2 accounts`. */
-export function count(number: number, noun: string): string {
+export function formatCount(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** Formats a number with a phrase: `1 key is`, `2,000 keys are`. */
-export function many(number: number, one: string, several: string): string {
+export function formatMany(number: number, one: string, several: string): string {
   return `${number.toLocaleString('en')} ${number === 1 ? one : several}`;
 }
 
 /** Lists the first names: `a, b and 3 more`. */
-export function nameFirst(names: readonly string[], most: number, separator = ', '): string {
+export function formatFirst(names: readonly string[], most: number, separator = ', '): string {
   const more = names.length > most ? ` and ${names.length - most} more` : '';
   return `${names.slice(0, most).join(separator)}${more}`;
 }

@@ -1,8 +1,8 @@
 import type { InvocationContext } from '@azure/functions';
 import { SettingsError } from '../errors/errors.ts';
-import { contextLog, type Log } from '../errors/log.ts';
+import { createContextLog, type Log } from '../errors/log.ts';
 import { createServices, type Services } from '../services.ts';
-import { measured } from '../telemetry/measurements.ts';
+import { measureLog } from '../telemetry/measurements.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { createTelemetry } from './create-telemetry.ts';
 
@@ -12,15 +12,15 @@ const LOGGED_EVERY_MS = 5 * 60_000;
 const logged = new AtMostEvery(LOGGED_EVERY_MS);
 
 /** Telemetry of this instance. */
-const telemetry = createTelemetry(process.env, () => services().queueAges());
+const telemetry = createTelemetry(process.env, () => getServices().queueAges());
 
 /**
  * Returns the log of an invocation. Each record names its function, because the host's own columns depend on the export
  * target (host.json: `telemetryMode`). Metrics are derived from the records.
  */
-export function logOf(context: Pick<InvocationContext, 'functionName' | 'info' | 'warn' | 'error'>): Log {
-  const write = contextLog(context);
-  return measured((record) => write({ ...record, function: context.functionName }), telemetry);
+export function createLogOf(context: Pick<InvocationContext, 'functionName' | 'info' | 'warn' | 'error'>): Log {
+  const write = createContextLog(context);
+  return measureLog((record) => write({ ...record, function: context.functionName }), telemetry);
 }
 
 let shared: Services | undefined;
@@ -31,7 +31,7 @@ let shared: Services | undefined;
  *
  * @throws {@link SettingsError}
  */
-export function services(): Services {
+export function getServices(): Services {
   shared ??= createServices(process.env, undefined, undefined, telemetry);
   return shared;
 }
@@ -41,9 +41,9 @@ export function services(): Services {
  *
  * @throws {@link SettingsError}
  */
-export function availableServices(log: Log): Services {
+export function getAvailableServices(log: Log): Services {
   try {
-    return services();
+    return getServices();
   } catch (error) {
     if (error instanceof SettingsError && logged.due(error.message, Date.now())) {
       log({ level: 'error', reason: error.reason, message: `${error.message}\n${error.nextStep}` });

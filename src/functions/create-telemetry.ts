@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { appCredential } from '../azure/credential.ts';
+import { createAppCredential } from '../azure/credential.ts';
 import { triedFor } from '../azure/deadline.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { HOUR_MS } from '../formats/spans.ts';
@@ -39,7 +39,7 @@ export function createTelemetry(
     console.warn(JSON.stringify(record));
   };
 
-  const telemetry = lazyTelemetry(
+  const telemetry = createLazyTelemetry(
     async () => {
       const { startOpenTelemetry } = await import('../telemetry/open-telemetry-client.ts');
       return startOpenTelemetry({ environment, credential: credentialOf(environment), queueAges, failed });
@@ -57,7 +57,7 @@ export function createTelemetry(
  *
  * @param failed receives a load error; work then runs without spans
  */
-export function lazyTelemetry(load: () => Promise<Telemetry>, failed: (error: unknown) => void): Telemetry {
+export function createLazyTelemetry(load: () => Promise<Telemetry>, failed: (error: unknown) => void): Telemetry {
   let loading: Promise<void> | undefined;
   let loaded = NO_TELEMETRY;
   const begin = () =>
@@ -78,8 +78,8 @@ export function lazyTelemetry(load: () => Promise<Telemetry>, failed: (error: un
 }
 
 /** Parses `Authorization=AAD;ClientId=…`: host and app sign in to Application Insights with the same identity. */
-function credentialOf(environment: Environment): ReturnType<typeof appCredential> | undefined {
+function credentialOf(environment: Environment): ReturnType<typeof createAppCredential> | undefined {
   const parts = (environment.APPLICATIONINSIGHTS_AUTHENTICATION_STRING ?? '').split(';').map((part) => part.split('='));
   const fields = new Map(parts.map(([name = '', value = '']) => [name.trim().toLowerCase(), value.trim()]));
-  return fields.get('authorization')?.toLowerCase() === 'aad' ? appCredential(fields.get('clientid')) : undefined;
+  return fields.get('authorization')?.toLowerCase() === 'aad' ? createAppCredential(fields.get('clientid')) : undefined;
 }

@@ -6,8 +6,8 @@ import { type AcceptedEvent, acceptEvent, type KeyEventType } from '../events/ke
 import { parseResourceEvent } from '../events/resource-event.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK } from '../work/messages.ts';
-import { availableServices, logOf } from './available-services.ts';
-import { eventHandler } from './time-limits.ts';
+import { createLogOf, getAvailableServices } from './available-services.ts';
+import { wrapEventHandler } from './time-limits.ts';
 
 /** Registers a function for a type of events; each event starts a trace below the host's span. */
 function onKeyEvent(
@@ -16,10 +16,10 @@ function onKeyEvent(
   handle: (event: AcceptedEvent, services: Services, log: Log) => Promise<void>,
 ): void {
   app.eventGrid<unknown>(name, {
-    handler: eventHandler(async (delivered, context) => {
-      const log = logOf(context);
+    handler: wrapEventHandler(async (delivered, context) => {
+      const log = createLogOf(context);
       const since = new Date();
-      const services = availableServices(log);
+      const services = getAvailableServices(log);
       const event = acceptEvent(delivered, type, services, log);
       if (!event) return;
 
@@ -59,9 +59,9 @@ const TOGETHER_SECONDS = 1;
 let visibleOn = 0;
 
 app.eventGrid<unknown>('resourceChanged', {
-  handler: eventHandler(async (delivered, context) => {
-    const log = logOf(context);
-    const services = availableServices(log);
+  handler: wrapEventHandler(async (delivered, context) => {
+    const log = createLogOf(context);
+    const services = getAvailableServices(log);
     const { settings, changes, now } = services;
     const { vaults, subscriptions, clientId, drift } = settings;
     const change = drift.watchChanges

@@ -1,11 +1,11 @@
 import { app, type HttpResponseInit } from '@azure/functions';
 import { answerCalls, refusalLog } from '../api/answer-call.ts';
-import { openApiDocument } from '../api/openapi.ts';
+import { createOpenApiDocument } from '../api/openapi.ts';
 import { servePage } from '../api/page/serve-page.ts';
 import { ROUTES } from '../api/routes.ts';
-import { jsonResponse } from '../http/answers.ts';
+import { createJsonResponse } from '../http/answers.ts';
 import type { Settings } from '../settings/settings.ts';
-import { availableServices, logOf, services } from './available-services.ts';
+import { createLogOf, getAvailableServices, getServices } from './available-services.ts';
 
 // The host's own keys do not authenticate a user: the app checks the token.
 const OPEN = { authLevel: 'anonymous' } as const;
@@ -15,7 +15,7 @@ for (const route of ROUTES) {
     ...OPEN,
     methods: [route.method],
     route: `api${route.path}`,
-    handler: answerCalls(route, { logOf, services: availableServices }),
+    handler: answerCalls(route, { logOf: createLogOf, services: getAvailableServices }),
   });
 }
 
@@ -28,7 +28,7 @@ app.http('openApi', {
   methods: ['GET'],
   route: 'api/openapi.json',
   handler: () => {
-    document ??= jsonResponse(200, openApiDocument(ROUTES));
+    document ??= createJsonResponse(200, createOpenApiDocument(ROUTES));
     return document;
   },
 });
@@ -54,7 +54,7 @@ app.http('pageFile', {
 /** Returns undefined for invalid settings, which every call of the API logs. */
 function settingsOfPage(): Settings | undefined {
   try {
-    return services().settings;
+    return getServices().settings;
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { app, type InvocationContext, type StorageQueueHandler } from '@azure/functions';
-import { appCredential } from '../azure/credential.ts';
+import { createAppCredential } from '../azure/credential.ts';
 import { storageClock } from '../azure/storage-clock.ts';
 import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
@@ -14,10 +14,10 @@ import { readStorageSettings } from '../settings/settings.ts';
 import type { SpanAttributes, SpanPlace } from '../telemetry/telemetry.ts';
 import { FLEET_WORK, KEY_WORK, NOTIFY_WORK, type Work, type WorkIn, type WorkQueueName } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
-import { asText, processWork } from '../work/process.ts';
+import { processWork, toText } from '../work/process.ts';
 import { createWorkQueue } from '../work/work-queue-client.ts';
-import { availableServices, logOf } from './available-services.ts';
-import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
+import { createLogOf, getAvailableServices } from './available-services.ts';
+import { runWithTimeLimit, TIME_LIMITS } from './time-limits.ts';
 
 /** Delay of requeued messages after invalid settings, in seconds: processing resumes this soon after a correction. */
 const DEFERRED_SECONDS = 300;
@@ -40,10 +40,10 @@ function onMessage<Q extends WorkQueueName>(
   run: (work: WorkIn<Q>, services: Services, log: Log) => Promise<Outcome>,
 ): void {
   const handler: StorageQueueHandler = async (entry, context) => {
-    const log = logOf(context);
+    const log = createLogOf(context);
     let available: Services;
     try {
-      available = availableServices(log);
+      available = getAvailableServices(log);
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
       await defer(queueName, entry);
@@ -55,7 +55,7 @@ function onMessage<Q extends WorkQueueName>(
     await telemetry.ready();
 
     const runTraced = (work: WorkIn<Q>): Promise<Outcome> => {
-      const inTime = () => outcomeBy(ms, () => run(work, available, log));
+      const inTime = () => runWithTimeLimit(ms, () => run(work, available, log));
       return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
     };
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
@@ -108,8 +108,8 @@ async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
     settings = readStorageSettings(others);
   }
 
-  const queue = createWorkQueue(settings, () => appCredential(clientId));
-  await queue.requeueText(queueName, asText(entry), DEFERRED_SECONDS);
+  const queue = createWorkQueue(settings, () => createAppCredential(clientId));
+  await queue.requeueText(queueName, toText(entry), DEFERRED_SECONDS);
 }
 
 const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {

@@ -1,5 +1,5 @@
 import { DeadlineError, withDeadline } from '../azure/deadline.ts';
-import { type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { type Outcome, toOutcome } from '../work/outcome.ts';
 
 /**
  * Time limits of functions, in milliseconds. Each call has its own deadline (`azure/limits.ts`); these limits cover all
@@ -21,18 +21,18 @@ export const TIME_LIMITS = {
 } as const;
 
 /** Wraps an event handler to fail before Event Grid's timeout, so Event Grid sends the event again. */
-export function eventHandler<A extends readonly unknown[]>(
+export function wrapEventHandler<A extends readonly unknown[]>(
   handle: (...args: A) => Promise<void>,
 ): (...args: A) => Promise<void> {
   return (...args) => withDeadline(TIME_LIMITS.event, 'The function did not finish', () => handle(...args));
 }
 
 /** Runs the work of a message. After the time limit, requeues the message and counts an attempt. */
-export async function outcomeBy(ms: number, run: () => Promise<Outcome>): Promise<Outcome> {
+export async function runWithTimeLimit(ms: number, run: () => Promise<Outcome>): Promise<Outcome> {
   try {
     return await withDeadline(ms, 'The function did not finish', run);
   } catch (error) {
-    if (error instanceof DeadlineError) return outcomeOfFailure(error);
+    if (error instanceof DeadlineError) return toOutcome(error);
     throw error;
   }
 }

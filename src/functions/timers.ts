@@ -1,14 +1,14 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { abortAfter, untilAborted, withDeadline } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import { consoleLog, type Log } from '../errors/log.ts';
+import { type Log, logToConsole } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { watchHsms } from '../events/watch-hsms.ts';
 import { collectNotifications } from '../notify/collect.ts';
 import type { Services } from '../services.ts';
-import { availableServices, logOf, services } from './available-services.ts';
+import { createLogOf, getAvailableServices, getServices } from './available-services.ts';
 import { TIME_LIMITS } from './time-limits.ts';
 
 /**
@@ -26,8 +26,8 @@ function onTimer(name: string, schedule: string, ms: number, run: TimerRun): voi
   app.timer(name, {
     schedule,
     handler: async (_timer, context) => {
-      const log = logOf(context);
-      const available = availableServices(log);
+      const log = createLogOf(context);
+      const available = getAvailableServices(log);
       await abortAfter((signal) => run(available, log, signal, context), ms);
     },
   });
@@ -77,14 +77,14 @@ onTimer(
 app.hook.appStart(() => {
   let available: Services;
   try {
-    available = services();
+    available = getServices();
   } catch {
     // Every function reports invalid settings.
     return;
   }
 
   available.controller.buildIndex().catch((error: unknown) => {
-    const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
-    consoleLog({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+    const message = `${REASONS.FleetIndexUnavailable} ${describeAnswerOf(describeFailure(error))}`;
+    logToConsole({ level: 'warning', reason: 'FleetIndexUnavailable', message });
   });
 });

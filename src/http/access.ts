@@ -1,6 +1,6 @@
 import { REFUSALS, type Refusal } from '../errors/refusals.ts';
-import { challenge, HttpProblem } from './problem.ts';
-import { type Role, sufficientRoles } from './roles.ts';
+import { formatChallenge, HttpProblem } from './problem.ts';
+import { listSufficientRoles, type Role } from './roles.ts';
 import type { Caller } from './token-claims.ts';
 
 /** Kind of a call: it decides the required role and the rate limit. */
@@ -57,7 +57,7 @@ export function requireAccess(caller: Caller, asked: AccessAsked, rules: AccessR
 }
 
 function requireRole({ roles }: Caller, role: Role): void {
-  if (sufficientRoles(role).some((enough) => roles.includes(enough))) return;
+  if (listSufficientRoles(role).some((enough) => roles.includes(enough))) return;
   throw forbidden('RoleMissing', {
     detail: `This call requires the app role ${role}.`,
     nextStep: `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: an older token does not have it.`,
@@ -95,13 +95,13 @@ function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules):
   throw new HttpProblem('StepUpNeeded', {
     detail: `This call requires a sign-in with the authentication context ${stepUp}.`,
     nextStep: `Sign in again and repeat the call: az login --scope "api://<client id>/.default" --claims-challenge ${claims}`,
-    headers: { 'www-authenticate': challenge('insufficient_claims', REFUSALS.StepUpNeeded.sentence, claims) },
+    headers: { 'www-authenticate': formatChallenge('insufficient_claims', REFUSALS.StepUpNeeded.sentence, claims) },
     extensions: { claims },
   });
 }
 
 function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessRules): void {
-  if (key === 'later' || reachesKey(caller, role, key, rules)) return;
+  if (key === 'later' || canReachKey(caller, role, key, rules)) return;
   // The answer is the same for keys outside the role's scope and for keys that do not exist.
   if (key) throw forbidden('KeyOutOfReach');
   throw forbidden('RoleNarrowed', {
@@ -110,30 +110,30 @@ function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessR
 }
 
 function forbidden(reason: Refusal, options: ConstructorParameters<typeof HttpProblem>[1] = {}): HttpProblem {
-  const headers = { 'www-authenticate': challenge('insufficient_scope', REFUSALS[reason].sentence) };
+  const headers = { 'www-authenticate': formatChallenge('insufficient_scope', REFUSALS[reason].sentence) };
   return new HttpProblem(reason, { ...options, headers });
 }
 
 /** Hides from a caller with a scoped role whether a key outside the scope exists. */
-export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
+export function narrowError(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
   const unknown = error instanceof HttpProblem && error.reason === 'KeyNotManaged';
-  return unknown && !reachesKey(caller, role, undefined, rules) ? forbidden('KeyOutOfReach') : error;
+  return unknown && !canReachKey(caller, role, undefined, rules) ? forbidden('KeyOutOfReach') : error;
 }
 
 /** Whether the caller's role reaches any key of a vault, even a key that does not exist. */
-export function reachesVault(caller: Caller, role: Role, vault: string, rules: AccessRules): boolean {
+export function canReachVault(caller: Caller, role: Role, vault: string, rules: AccessRules): boolean {
   const names = rules.roleScopes.flatMap(({ keys }) => keys.filter((one) => one.vault === vault.toLowerCase()));
-  return [{ vault, key: '*' }, ...names].some((key) => reachesKey(caller, role, key, rules));
+  return [{ vault, key: '*' }, ...names].some((key) => canReachKey(caller, role, key, rules));
 }
 
 /** Whether a sufficient role of the caller reaches the key; without a key, the whole fleet. */
-export function reachesKey(
+export function canReachKey(
   caller: Caller,
   role: Role,
   key: RouteKey | undefined,
   { roleScopes }: AccessRules,
 ): boolean {
-  const own = sufficientRoles(role).filter((enough) => caller.roles.includes(enough));
+  const own = listSufficientRoles(role).filter((enough) => caller.roles.includes(enough));
 
   return own.some((held) => {
     const scopes = roleScopes.filter(

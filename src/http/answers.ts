@@ -7,7 +7,7 @@ export interface HeaderReader {
 }
 
 /** Builds a JSON answer that caches must not store: every answer of this API is about the current state. */
-export function jsonResponse(status: number, body: unknown): HttpResponseInit {
+export function createJsonResponse(status: number, body: unknown): HttpResponseInit {
   return {
     status,
     headers: {
@@ -20,7 +20,7 @@ export function jsonResponse(status: number, body: unknown): HttpResponseInit {
 }
 
 /** Parses `If-None-Match` into tags without quotes and `W/`; `*` matches any. */
-export function tagsHad(headers: HeaderReader): readonly string[] {
+export function parseIfNoneMatch(headers: HeaderReader): readonly string[] {
   return (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^(?:W\/)?"(.*)"$/, '$1'));
 }
 
@@ -31,10 +31,14 @@ export function tagsHad(headers: HeaderReader): readonly string[] {
  * @param content content of the ETag: the answer without its varying fields, such as the time of the read. So the ETag
  * is weak.
  */
-export function conditional(headers: HeaderReader, answer: HttpResponseInit, content: unknown): HttpResponseInit {
+export function answerConditionally(
+  headers: HeaderReader,
+  answer: HttpResponseInit,
+  content: unknown,
+): HttpResponseInit {
   const tag = createHash('sha256').update(JSON.stringify(content)).digest('base64url').slice(0, 27);
   const sent = { ...(answer.headers as Record<string, string>), etag: `W/"${tag}"` };
-  const had = tagsHad(headers);
+  const had = parseIfNoneMatch(headers);
   if (!had.includes(tag) && !had.includes('*')) return { ...answer, headers: sent };
   const { 'content-type': _, ...rest } = sent as Record<string, string>;
   return { status: 304, headers: rest };

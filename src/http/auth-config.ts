@@ -1,6 +1,6 @@
 import type { Cloud } from '../azure/cloud.ts';
 
-/** Authentication settings as raw values, which {@link authConfigProblems} validates. */
+/** Authentication settings as raw values, which {@link listAuthConfigProblems} validates. */
 export interface AuthConfig {
   readonly cloud: Pick<Cloud, 'name' | 'authorityHost' | 'tokenIssuerV1'>;
   /** Setting CMK_TENANT_ID: GUID of the tenant whose tokens the app accepts. */
@@ -15,7 +15,7 @@ export const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const APP_ID_URI = /^(?:api|https):\/\/[^\s,*]+$/i;
 
 /** Lists the problems of the settings, a line each with the setting's name. Empty: the settings are valid. */
-export function authConfigProblems(config: AuthConfig): readonly string[] {
+export function listAuthConfigProblems(config: AuthConfig): readonly string[] {
   const problems = [...(config.problems ?? [])];
   const { tenantId } = config;
   if (!tenantId?.trim()) {
@@ -39,12 +39,12 @@ export function authConfigProblems(config: AuthConfig): readonly string[] {
 }
 
 /** URL of the tenant's signing keys (`jwks_uri` of its v2.0 discovery document). */
-export function signingKeysUrl(config: AuthConfig, tenantId: string): URL {
+export function getSigningKeysUrl(config: AuthConfig, tenantId: string): URL {
   return new URL(`${config.cloud.authorityHost}/${tenantId}/discovery/v2.0/keys`);
 }
 
 /** `iss` of the tenant's tokens by token version. In China it has a newer host name than the sign-in of `az`. */
-export function issuers(
+export function listIssuers(
   config: AuthConfig,
   tenantId: string,
 ): { readonly [version in '1.0' | '2.0']: readonly string[] } {

@@ -1,10 +1,10 @@
 import { errors, jwtVerify } from 'jose';
-import { messageOf } from '../errors/errors.ts';
+import { getMessage } from '../errors/errors.ts';
 import { REFUSALS, type Refusal } from '../errors/refusals.ts';
 import type { HeaderReader } from './answers.ts';
-import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
-import { challenge, HttpProblem } from './problem.ts';
-import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
+import { type AuthConfig, getSigningKeysUrl, listAuthConfigProblems, listIssuers } from './auth-config.ts';
+import { formatChallenge, HttpProblem } from './problem.ts';
+import { createSigningKeys, SigningKeysError, type SigningKeysOptions } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
 /** Most that the clocks of Entra ID and of this machine may differ, in seconds. */
@@ -29,7 +29,7 @@ export type Authenticate = (headers: HeaderReader, now: Date) => Promise<Caller>
  */
 export function createAuthenticator(config: AuthConfig, options: AuthenticatorOptions = {}): Authenticate {
   const { onRefusal = () => {} } = options;
-  const problems = authConfigProblems(config);
+  const problems = listAuthConfigProblems(config);
   const tenantId = config.tenantId?.toLowerCase();
   if (problems.length > 0 || !tenantId) {
     return async () => {
@@ -38,11 +38,11 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
     };
   }
 
-  const keys = signingKeys(signingKeysUrl(config, tenantId), {
+  const keys = createSigningKeys(getSigningKeysUrl(config, tenantId), {
     ...options,
-    onFailure: (error) => onRefusal('SigningKeysUnavailable', messageOf(error), error),
+    onFailure: (error) => onRefusal('SigningKeysUnavailable', getMessage(error), error),
   });
-  const accepted = issuers(config, tenantId);
+  const accepted = listIssuers(config, tenantId);
 
   const callerOf = async (token: string, now: Date): Promise<Caller> => {
     const { payload } = await jwtVerify(token, keys, {
@@ -102,7 +102,7 @@ function refusal(reason: Refusal, cause?: unknown): HttpProblem {
   return new HttpProblem(reason, {
     cause,
     logged: holderOf(cause),
-    headers: { 'www-authenticate': challenge('invalid_token', REFUSALS[reason].sentence) },
+    headers: { 'www-authenticate': formatChallenge('invalid_token', REFUSALS[reason].sentence) },
   });
 }
 
@@ -130,11 +130,13 @@ const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;
 function readBearerToken(headers: HeaderReader): string {
   const header = headers.get('authorization');
   if (header === null || header.trim() === '') {
-    throw new HttpProblem('TokenMissing', { headers: { 'www-authenticate': challenge() } });
+    throw new HttpProblem('TokenMissing', { headers: { 'www-authenticate': formatChallenge() } });
   }
   const token = header.length <= MAX_AUTHORIZATION_LENGTH ? BEARER.exec(header)?.[1] : undefined;
   if (token) return token;
   throw new HttpProblem('TokenMalformed', {
-    headers: { 'www-authenticate': challenge('invalid_token', 'The header is not a single signed bearer token.') },
+    headers: {
+      'www-authenticate': formatChallenge('invalid_token', 'The header is not a single signed bearer token.'),
+    },
   });
 }

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors/errors.ts';
 import { REFUSALS, type Refusal, refusalOf } from '../errors/refusals.ts';
 
@@ -63,7 +63,7 @@ export class HttpProblem extends Error {
  * @param description plain ASCII without quotes or backslashes; an unauthenticated caller sees it
  * @param claims claims for the next token in base64, for `insufficient_claims`
  */
-export function challenge(
+export function formatChallenge(
   error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_claims',
   description?: string,
   claims?: string,
@@ -82,7 +82,7 @@ export interface AnswerContext {
 }
 
 /** Converts any error to an answer. An unexpected error becomes a 500 with only the correlation id. */
-export function problemResponse(error: unknown, context: AnswerContext): HttpResponseInit {
+export function toProblemResponse(error: unknown, context: AnswerContext): HttpResponseInit {
   const problem = toProblem(error, context);
   const { correlationId } = context;
   const body: ProblemDetails = {
@@ -104,7 +104,7 @@ export function problemResponse(error: unknown, context: AnswerContext): HttpRes
 }
 
 /** Converts any error to the problem of a part. */
-export function partProblem(error: unknown, context: AnswerContext): z.output<typeof PART_PROBLEM> {
+export function toPartProblem(error: unknown, context: AnswerContext): z.output<typeof PART_PROBLEM> {
   return detailsOf(toProblem(error, context));
 }
 
@@ -146,7 +146,7 @@ function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContex
  * @param detailOf builds the problem's detail from the failure
  * @throws {@link HttpProblem} 503 `ServiceUnavailable`
  */
-export async function orUnavailable<T>(
+export async function runOrUnavailable<T>(
   run: () => Promise<T>,
   detailOf: (why: string) => string,
   nextStep?: string,
@@ -155,7 +155,7 @@ export async function orUnavailable<T>(
     return await run();
   } catch (error) {
     if (error instanceof CmkError || error instanceof HttpProblem) throw error;
-    const detail = detailOf(describe(describeFailure(error)));
+    const detail = detailOf(describeAnswerOf(describeFailure(error)));
     throw new HttpProblem('ServiceUnavailable', { detail, ...(nextStep ? { nextStep } : {}), cause: error });
   }
 }

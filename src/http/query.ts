@@ -29,7 +29,7 @@ export const FLAG = z
   .transform((value) => value === 'true');
 
 /** An integer in a query. */
-export const wholeNumber = (schema: z.ZodInt) =>
+export const createWholeNumber = (schema: z.ZodInt) =>
   z.preprocess((text) => (typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : text), schema.optional());
 
 /** Start of a page of a list. */
@@ -44,11 +44,11 @@ export const AFTER: Parameter & { readonly schema: z.ZodType<string | undefined>
  * @param known parameters of the call
  * @throws {@link HttpProblem} 400 `QueryInvalid` for an unknown, repeated or invalid parameter
  */
-export function queryOf<P extends ParameterTable>(query: URLSearchParams, known: P): QueryOf<P> {
+export function parseCallQuery<P extends ParameterTable>(query: URLSearchParams, known: P): QueryOf<P> {
   for (const name of query.keys()) {
     if (Object.hasOwn(known, name)) continue;
     const names = Object.keys(known).join(', ');
-    throw queryInvalid(
+    throw createQueryInvalid(
       `The call has no query parameter ${JSON.stringify(name.slice(0, 50))}.`,
       names === '' ? 'Send the call without query parameters.' : `It has ${names}.`,
     );
@@ -56,12 +56,12 @@ export function queryOf<P extends ParameterTable>(query: URLSearchParams, known:
 
   const read = Object.entries(known).map(([name, { schema, many }]) => {
     const values = query.getAll(name);
-    if (values.length > (many ? MOST_VALUES : 1)) throw queryInvalid(`${name} is repeated too often.`);
-    if (values.some(({ length }) => length > MOST_CHARACTERS)) throw queryInvalid(`${name} is too long.`);
+    if (values.length > (many ? MOST_VALUES : 1)) throw createQueryInvalid(`${name} is repeated too often.`);
+    if (values.some(({ length }) => length > MOST_CHARACTERS)) throw createQueryInvalid(`${name} is too long.`);
     const checked = (many ? values : [values[0]]).map((value) => {
       const { success, data, error } = schema.safeParse(value);
       if (success) return data;
-      throw queryInvalid(`${name} ${error.issues.map(({ message }) => message).join(', ')}.`);
+      throw createQueryInvalid(`${name} ${error.issues.map(({ message }) => message).join(', ')}.`);
     });
     return [name, many ? checked : checked[0]] as const;
   });
@@ -69,6 +69,6 @@ export function queryOf<P extends ParameterTable>(query: URLSearchParams, known:
   return Object.fromEntries(read) as QueryOf<P>;
 }
 
-export function queryInvalid(detail: string, nextStep?: string): HttpProblem {
+export function createQueryInvalid(detail: string, nextStep?: string): HttpProblem {
   return new HttpProblem('QueryInvalid', { detail, ...(nextStep ? { nextStep } : {}) });
 }

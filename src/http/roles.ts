@@ -15,6 +15,6 @@ export type Role = (typeof ROLES)[number];
 const IMPLIED_BY: Readonly<Partial<Record<Role, readonly Role[]>>> = { 'CmkKey.Read': ['Cmk.Operate'] };
 
 /** Roles that satisfy a required role, beginning with the role itself. */
-export function sufficientRoles(role: Role): readonly Role[] {
+export function listSufficientRoles(role: Role): readonly Role[] {
   return [role, ...(IMPLIED_BY[role] ?? [])];
 }

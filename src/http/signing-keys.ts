@@ -1,11 +1,11 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose';
-import { messageOf } from '../errors/errors.ts';
+import { getMessage } from '../errors/errors.ts';
 import { DAY_MS, HOUR_MS } from '../formats/spans.ts';
 
 /** The app could not fetch the tenant's signing keys, so it cannot validate any token. */
 export class SigningKeysError extends Error {
   constructor(cause: unknown) {
-    super(`The app could not fetch the signing keys: ${messageOf(cause)}`, { cause });
+    super(`The app could not fetch the signing keys: ${getMessage(cause)}`, { cause });
     this.name = 'SigningKeysError';
   }
 }
@@ -36,7 +36,7 @@ const COOLDOWN_MS = 30_000;
  *
  * @throws (from the returned function) {@link SigningKeysError} when the app needs keys but cannot fetch them
  */
-export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
+export function createSigningKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
   const { onFailure = () => {} } = options;
 
   const keys = createRemoteJWKSet(url, {

@@ -75,7 +75,7 @@ export function readCaller(payload: JWTPayload) {
 }
 
 /** Caller as recorded in the audit trail. */
-export function auditedCaller({ objectId, appId, kind, tokenId, name }: Caller) {
+export function toAuditedCaller({ objectId, appId, kind, tokenId, name }: Caller) {
   return { objectId, appId, kind, tokenId, name };
 }
 

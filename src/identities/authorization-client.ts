@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import type { RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure, readUnlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { lastName } from '../azure/resource-id.ts';
-import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
+import { getLastName } from '../azure/resource-id.ts';
+import { createAuthorizationManagement, formatArmScope, toAbortOption } from '../azure/resource-manager.ts';
 import type { KeyRole } from './key-roles.ts';
 import type { RoleGrant } from './role-grant.ts';
 
@@ -19,13 +19,13 @@ const ROLE_AGE_MS = 10 * 60_000;
 
 /** Reads role assignments with the rights of their roles. Scopes are ARM ids. Read its errors with `describeFailure`. */
 export function createAuthorization(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const client = authorizationManagement(credential, cloud, limits);
+  const client = createAuthorizationManagement(credential, cloud, limits);
   let roles = new ReadCache<RoleRights>(ROLE_AGE_MS);
 
   /** Reads the role at the scope itself: a caller that may read its assignments may read its roles too. */
   const rightsOf = async (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
     const read = async () => {
-      const role = await client.roleDefinitions.get(armScope(scope), lastName(roleId), aborting(signal));
+      const role = await client.roleDefinitions.get(formatArmScope(scope), getLastName(roleId), toAbortOption(signal));
       const permissions = role.permissions ?? [];
       return {
         dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
@@ -42,8 +42,8 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
     signal: AbortSignal | undefined,
   ): Promise<RoleGrant[]> => {
     const grants: RoleGrant[] = [];
-    const options = { ...(filter ? { filter } : {}), ...aborting(signal) };
-    for await (const assignment of client.roleAssignments.listForScope(armScope(scope), options)) {
+    const options = { ...(filter ? { filter } : {}), ...toAbortOption(signal) };
+    for await (const assignment of client.roleAssignments.listForScope(formatArmScope(scope), options)) {
       const grant = await toGrant(assignment, principal, (roleId) => rightsOf(scope, roleId, signal));
       if (grant) grants.push(grant);
     }
@@ -65,10 +65,13 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
     },
     /** End of each time-bound assignment at a scope and above, by the ARM id of the assignment in lower case. */
     async endsAt(scope: string, signal?: AbortSignal): Promise<ReadonlyMap<string, Date>> {
-      const options = { filter: 'atScope()', ...aborting(signal) };
+      const options = { filter: 'atScope()', ...toAbortOption(signal) };
       const ends = new Map<string, Date>();
       try {
-        for await (const instance of client.roleAssignmentScheduleInstances.listForScope(armScope(scope), options)) {
+        for await (const instance of client.roleAssignmentScheduleInstances.listForScope(
+          formatArmScope(scope),
+          options,
+        )) {
           const { originRoleAssignmentId: id, endDateTime } = instance;
           if (id && endDateTime) ends.set(id.toLowerCase(), endDateTime);
         }
@@ -95,7 +98,7 @@ async function toGrant(
     conditional: Boolean(condition),
     assignment: {
       name,
-      roleId: lastName(roleDefinitionId).toLowerCase(),
+      roleId: getLastName(roleDefinitionId).toLowerCase(),
       assignee: principalId,
       ...(description ? { description } : {}),
       ...(condition ? { condition } : {}),
@@ -123,28 +126,28 @@ export type RoleAssignments = ReturnType<typeof createRoleAssignments>;
  * `describeFailure`.
  */
 export function createRoleAssignments(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
-  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
+  const { roleAssignments } = createAuthorizationManagement(credential, cloud, limits);
 
   return {
     async create({ role, scope, name, ...assignment }: WantedRole): Promise<void> {
       const [, , subscription] = scope.split('/');
-      const named = name ?? assignmentName(scope, assignment.principalId, role.id);
+      const named = name ?? createAssignmentName(scope, assignment.principalId, role.id);
       const roleDefinitionId = `/subscriptions/${subscription}/providers/Microsoft.Authorization/roleDefinitions/${role.id}`;
       try {
-        await roleAssignments.create(armScope(scope), named, { roleDefinitionId, ...assignment });
+        await roleAssignments.create(formatArmScope(scope), named, { roleDefinitionId, ...assignment });
       } catch (error) {
         // Another caller has assigned the role under a different name in the meantime.
         if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
       }
     },
     async remove(scope: string, name: string): Promise<void> {
-      await unlessMissing(() => roleAssignments.delete(armScope(scope), name));
+      await readUnlessMissing(() => roleAssignments.delete(formatArmScope(scope), name));
     },
   };
 }
 
 /** Derives the GUID of an assignment, so that a repeated call creates only one. */
-export function assignmentName(scope: string, principalId: string, roleId: string): string {
+export function createAssignmentName(scope: string, principalId: string, roleId: string): string {
   const hash = createHash('sha256').update(`${scope.toLowerCase()}\n${principalId}\n${roleId}`).digest('hex');
   return hash.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-8$3-a$4-$5');
 }

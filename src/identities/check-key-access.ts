@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
@@ -9,15 +9,15 @@ import type { VaultProperties, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
 import type { Identities } from './identity-client.ts';
 import {
+  checkIdentityAccess,
+  findKeyIdentity,
+  findUserAssignedIdentity,
   type IdentityState,
   type KeyAccess,
-  keyAccess,
-  keyIdentity,
-  userAssignedIdentity,
   type VaultAccess,
 } from './key-access.ts';
-import { type LocalAccessServices, localAccessReader } from './local-access-reader.ts';
-import { policyAccessReader } from './policy-access-reader.ts';
+import { createLocalAccessReader, type LocalAccessServices } from './local-access-reader.ts';
+import { createPolicyAccessReader } from './policy-access-reader.ts';
 
 export interface KeyAccessServices extends LocalAccessServices {
   readonly vaults: Vaults;
@@ -41,9 +41,9 @@ export async function checkKeyAccess(
   signal?: AbortSignal,
 ): Promise<KeyAccess[]> {
   const asked = accounts.map((account) => {
-    const identity = keyIdentity(account);
+    const identity = findKeyIdentity(account);
     const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
-    return { account, principal, id: userAssignedIdentity(account)?.toLowerCase() };
+    return { account, principal, id: findUserAssignedIdentity(account)?.toLowerCase() };
   });
 
   const access = new Map<string, VaultAccess>();
@@ -55,14 +55,19 @@ export async function checkKeyAccess(
     await eachOnce(principals, async (one) => access.set(one, await read(one, key.name)), signal);
   };
 
-  const readState = async (id: string) => states.set(id, await identityState(id, services, signal));
+  const readState = async (id: string) => states.set(id, await readIdentityState(id, services, signal));
   const ids = asked.map(({ id }) => id);
 
   await untilAborted(Promise.all([readAccess(), eachOnce(ids, readState, signal)]), signal);
 
   return asked.map(({ account, principal = '', id }) => {
     const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
-    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, access.get(principal) ?? NOT_READ, state);
+    return checkIdentityAccess(
+      account,
+      { vaultId: key.vault.id, name: key.name },
+      access.get(principal) ?? NOT_READ,
+      state,
+    );
   });
 }
 
@@ -80,14 +85,14 @@ async function eachOnce(
 type ReadAccess = (principalId: string, key: string | undefined) => Promise<VaultAccess>;
 
 /** The reader never throws. It reads the local roles of a Managed HSM once for all principals. */
-export function accessReader(
+export function createAccessReader(
   vault: ManagedVault,
   { accessModel: model, policies }: Pick<VaultProperties, 'accessModel' | 'policies'>,
   services: LocalAccessServices & Pick<KeyAccessServices, 'authorization'>,
   signal?: AbortSignal,
 ): ReadAccess {
-  const local = localAccessReader(vault, services, signal);
-  const policed = policyAccessReader(vault, policies, services, signal);
+  const local = createLocalAccessReader(vault, services, signal);
+  const policed = createPolicyAccessReader(vault, policies, services, signal);
 
   return async (principalId, key) => {
     if (model === 'accessPolicies') return policed(principalId);
@@ -104,7 +109,7 @@ export function accessReader(
 async function readerOf({ vault }: ManagedKey, services: KeyAccessServices, signal?: AbortSignal): Promise<ReadAccess> {
   if (vault.id === '') return async () => NOT_FOUND;
   try {
-    return accessReader(vault, await services.vaults.get(vault, signal), services, signal);
+    return createAccessReader(vault, await services.vaults.get(vault, signal), services, signal);
   } catch (error) {
     const why = cannotBeRead(`The vault ${vault.name}`, error);
     return async () => ({ model: 'unknown', why });
@@ -112,7 +117,7 @@ async function readerOf({ vault }: ManagedKey, services: KeyAccessServices, sign
 }
 
 /** Reads whether a user-assigned identity exists. Never throws. */
-export async function identityState(
+export async function readIdentityState(
   id: string,
   { identities }: Pick<KeyAccessServices, 'identities'>,
   signal?: AbortSignal,
@@ -130,5 +135,5 @@ export async function identityState(
 }
 
 function cannotBeRead(what: string, error: unknown): string {
-  return `${what} cannot be read: ${describe(describeFailure(error))}`;
+  return `${what} cannot be read: ${describeAnswerOf(describeFailure(error))}`;
 }

@@ -1,4 +1,4 @@
-import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
+import { createShellCommand, type ShellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { KeyAccess } from './key-access.ts';
 import { ENCRYPTION_USER, type KeyRole } from './key-roles.ts';
@@ -25,7 +25,7 @@ export function grantAccess(
 
   if (by === 'accessPolicies') {
     // `az keyvault set-policy` would replace the other key permissions of the principal.
-    return shellCommand('cmk admin grant-role', [
+    return createShellCommand('cmk admin grant-role', [
       ['--assignee', principalId],
       ['--vault', vault.id],
     ]);
@@ -37,7 +37,7 @@ export function grantAccess(
   ] as const;
 
   if (by === 'local') {
-    return shellCommand('az keyvault role assignment create', [
+    return createShellCommand('az keyvault role assignment create', [
       ['--hsm-name', vault.name],
       ['--role', role.local.name],
       ...assignee,
@@ -47,5 +47,5 @@ export function grantAccess(
 
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
 
-  return shellCommand('az role assignment create', [...assignee, ['--role', role.name], ['--scope', scope]]);
+  return createShellCommand('az role assignment create', [...assignee, ['--role', role.name], ['--scope', scope]]);
 }

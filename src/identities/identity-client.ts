@@ -1,11 +1,11 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
-import { cachePer } from '../azure/cache-per.ts';
+import { createCachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { aborting, armOptions } from '../azure/resource-manager.ts';
+import { createArmOptions, toAbortOption } from '../azure/resource-manager.ts';
 
 export interface ManagedIdentity {
   /** ARM id. */
@@ -21,8 +21,8 @@ export type Identities = ReturnType<typeof createIdentities>;
 
 /** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
 export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = cachePer(
-    (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
+  const clientOf = createCachePer(
+    (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, createArmOptions(cloud, limits)),
   );
 
   return {
@@ -33,7 +33,7 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud, limi
     async get(id: ResourceId, signal?: AbortSignal): Promise<ManagedIdentity | undefined> {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);
       try {
-        return identityOf(await userAssignedIdentities.get(id.resourceGroup, id.name, aborting(signal)));
+        return identityOf(await userAssignedIdentities.get(id.resourceGroup, id.name, toAbortOption(signal)));
       } catch (error) {
         const { kind, code } = describeFailure(error);
         if (kind === 'notFound' && code !== 'SubscriptionNotFound') return undefined;
@@ -42,7 +42,7 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud, limi
     },
     async *list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<ManagedIdentity> {
       const { userAssignedIdentities } = clientOf(subscriptionId);
-      for await (const identity of userAssignedIdentities.listBySubscription(aborting(signal))) {
+      for await (const identity of userAssignedIdentities.listBySubscription(toAbortOption(signal))) {
         const read = toIdentity(identity);
         if (read) yield read;
       }

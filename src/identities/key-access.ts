@@ -1,9 +1,9 @@
 import type { Account } from '../accounts/account.ts';
 import type { UnreadPart } from '../azure/read-or-why.ts';
-import { nameFirst } from '../formats/text.ts';
+import { formatFirst } from '../formats/text.ts';
 import type { KeyPolicy } from '../vaults/vault-client.ts';
 import { ENCRYPTION_USER, type KeyRole, STORAGE_PERMISSIONS } from './key-roles.ts';
-import { allows, covers, lackingActions, type RoleGrant } from './role-grant.ts';
+import { isActionAllowed, isCovering, listLackingActions, type RoleGrant } from './role-grant.ts';
 
 export type VaultAccess =
   | { readonly model: 'rbac'; readonly grants: readonly RoleGrant[] }
@@ -67,7 +67,7 @@ type KeyIdentity =
  *
  * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
-export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
+export function findKeyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
     account.encryption.encryptionIdentity ?? {};
   const missing = (why: string): KeyIdentity => ({ missing: why, reason: 'IdentityMissing' });
@@ -77,7 +77,7 @@ export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyId
     return missing('The account has no system-assigned identity, and its encryption settings name no other.');
   }
 
-  if (!userAssignedIdentity(account)) {
+  if (!findUserAssignedIdentity(account)) {
     return missing(`The identity ${chosen} of the encryption settings is not attached to the account.`);
   }
 
@@ -104,7 +104,7 @@ function deletion(id: string, attached: string | undefined, state: IdentityState
  * may no longer exist: Azure keeps the ids of deleted identities on resources (Entra ID, "manage user-assigned managed
  * identities").
  */
-export function userAssignedIdentity(account: WithIdentity): string | undefined {
+export function findUserAssignedIdentity(account: WithIdentity): string | undefined {
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const attached = account.userAssignedIdentities.some((id) => id.toLowerCase() === chosen?.toLowerCase());
   return attached ? chosen : undefined;
@@ -117,13 +117,13 @@ export function userAssignedIdentity(account: WithIdentity): string | undefined 
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
  * @param state of the account's user-assigned identity; undefined if it was not read, or does not exist
  */
-export function keyAccess(
+export function checkIdentityAccess(
   account: WithIdentity & Pick<Account, 'id'>,
   key: { readonly vaultId: string; readonly name: string },
   access: VaultAccess,
   state?: IdentityState,
 ): KeyAccess {
-  const identity = keyIdentity(account, state);
+  const identity = findKeyIdentity(account, state);
   const about = { account: account.id };
   const unknown = (why: string, principalId?: string): KeyAccess => {
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
@@ -136,7 +136,7 @@ export function keyAccess(
   }
 
   const { principalId } = identity;
-  const { lacking, undetermined } = missingRights(principalId, key, access);
+  const { lacking, undetermined } = listMissingRights(principalId, key, access);
   if (lacking.length === 0) {
     if (state?.is === 'unknown') return unknown(state.why, principalId);
     return { ...about, ready: true, reason: undefined, principalId, missing: [] };
@@ -154,7 +154,7 @@ export function keyAccess(
  *
  * @param ends by the ARM id of the assignment, lower case
  */
-export function accessEnds(
+export function findAccessEnd(
   principalId: string,
   key: { readonly vaultId: string; readonly name: string },
   grants: readonly RoleGrant[],
@@ -166,7 +166,7 @@ export function accessEnds(
     .sort((a, b) => a - b)
     .find((time) => {
       const left = grants.filter((grant) => endOf(grant) > time);
-      return missingRights(principalId, key, { model: 'rbac', grants: left }).lacking.length > 0;
+      return listMissingRights(principalId, key, { model: 'rbac', grants: left }).lacking.length > 0;
     });
 
   return lost === undefined ? undefined : new Date(lost);
@@ -184,7 +184,7 @@ export interface MissingRights {
  *
  * @param key without a name: all keys of the vault
  */
-export function missingRights(
+export function listMissingRights(
   principalId: string,
   { vaultId, name }: { readonly vaultId: string; readonly name: string | undefined },
   access: VaultAccess,
@@ -196,7 +196,7 @@ export function missingRights(
   const isLocal = access.model === 'local';
   const vault = isLocal ? '' : vaultId;
   const scope = name === undefined ? vault || '/keys' : `${vault}/keys/${name}`;
-  const lacking = lackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
+  const lacking = listLackingActions((isLocal ? role.local : role).dataActions, principalId, scope, access.grants);
   if (lacking.length === 0) return { lacking: [] };
 
   const which = isLocal ? 'No local role' : 'No role';
@@ -218,7 +218,7 @@ function whyUnevaluated(
   grants: readonly RoleGrant[],
 ): string | undefined {
   const unconditional = grants.map((grant) => ({ ...grant, conditional: false }));
-  const mayAllow = lackingActions(lacking, principalId, scope, unconditional).length === 0;
+  const mayAllow = listLackingActions(lacking, principalId, scope, unconditional).length === 0;
   return mayAllow ? UNEVALUATED : undefined;
 }
 
@@ -234,13 +234,13 @@ function whyUnknown(lacking: readonly string[], keyName: string, access: LocalAc
   if (access.unread) return `Not every local role can be read: ${access.unread.detail}`;
 
   const perhaps = access.grants.filter(
-    (grant) => covers(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
+    (grant) => isCovering(grant.scope, `/keys/${keyName}`) && !access.noGroups.has(grant.principalId.toLowerCase()),
   );
 
   // A principal may get each missing action from another role or group.
-  if (!lacking.every((action) => perhaps.some((grant) => allows(grant, action)))) return undefined;
+  if (!lacking.every((action) => perhaps.some((grant) => isActionAllowed(grant, action)))) return undefined;
 
-  const others = perhaps.filter((grant) => lacking.some((action) => allows(grant, action)));
+  const others = perhaps.filter((grant) => lacking.some((action) => isActionAllowed(grant, action)));
 
   return maybeThroughGroup(
     'local role',
@@ -254,16 +254,16 @@ function missingPermissions(principalId: string, access: PolicyAccess): MissingR
   const { policies, noGroups } = access;
   const isOwn = ({ objectId }: KeyPolicy): boolean => objectId.toLowerCase() === principalId.toLowerCase();
   const own = policies.filter(isOwn);
-  const missing = STORAGE_PERMISSIONS.filter((permission) => !own.some((policy) => permits(policy, permission)));
+  const missing = STORAGE_PERMISSIONS.filter((permission) => !own.some((policy) => isPermitted(policy, permission)));
   const lacking = missing.map((one) => `No access policy gives ${principalId} the key permission ${one}.`);
 
   const perhaps = policies.filter((policy) => !isOwn(policy) && !noGroups.has(policy.objectId.toLowerCase()));
 
   // A principal may get each missing permission from another policy or group.
-  const mayHaveAll = missing.every((permission) => perhaps.some((policy) => permits(policy, permission)));
+  const mayHaveAll = missing.every((permission) => perhaps.some((policy) => isPermitted(policy, permission)));
   if (missing.length === 0 || !mayHaveAll) return { lacking };
 
-  const others = perhaps.filter((policy) => missing.some((permission) => permits(policy, permission)));
+  const others = perhaps.filter((policy) => missing.some((permission) => isPermitted(policy, permission)));
 
   return {
     lacking,
@@ -275,18 +275,18 @@ function missingPermissions(principalId: string, access: PolicyAccess): MissingR
   };
 }
 
-export function permits({ keyPermissions }: KeyPolicy, permission: string): boolean {
+export function isPermitted({ keyPermissions }: KeyPolicy, permission: string): boolean {
   return keyPermissions.some((one) => ['all', permission.toLowerCase()].includes(one.toLowerCase()));
 }
 
 /** @param others principals that have what the principal itself lacks */
 function maybeThroughGroup(what: string, others: readonly string[], { groupsUnread }: MaybeGroups): string {
-  const who = nameFirst([...new Set(others.map((id) => id.toLowerCase()))], 3);
+  const who = formatFirst([...new Set(others.map((id) => id.toLowerCase()))], 3);
   const unread = groupsUnread ? ` Their types cannot be read: ${groupsUnread.detail}` : '';
   return `The principal has no sufficient ${what}. Other principals do (${who}); one of them may be a group that contains it, which Azure does not show.${unread}`;
 }
 
 /** Whether a role allows any key operation of Storage, with or without a condition. */
-export function letsUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
-  return ENCRYPTION_USER.dataActions.some((action) => allows(role, action));
+export function canUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
+  return ENCRYPTION_USER.dataActions.some((action) => isActionAllowed(role, action));
 }

@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { sameResource } from '../azure/resource-id.ts';
-import { commandOr, shellCommand } from '../azure/shell-command.ts';
+import { isSameResource } from '../azure/resource-id.ts';
+import { createShellCommand, renderCommandOr } from '../azure/shell-command.ts';
 import { CmkError } from '../errors/errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyPolicy, Vaults } from '../vaults/vault-client.ts';
 import type { Authorization, RoleAssignments } from './authorization-client.ts';
-import { letsUseKeys, missingRights, type PolicyAccess, permits } from './key-access.ts';
+import { canUseKeys, isPermitted, listMissingRights, type PolicyAccess } from './key-access.ts';
 import { ENCRYPTION_USER, STORAGE_PERMISSIONS } from './key-roles.ts';
-import { policyAccessReader } from './policy-access-reader.ts';
+import { createPolicyAccessReader } from './policy-access-reader.ts';
 import type { Principals } from './principal-client.ts';
-import { covers, type RoleGrant, vaultOfRole } from './role-grant.ts';
+import { getVaultOfRole, isCovering, type RoleGrant } from './role-grant.ts';
 
 /**
  * An assignment of "Key Vault Crypto Service Encryption User" on a vault or a key, with all fields needed to restore
@@ -56,7 +56,7 @@ export async function readKeyGrants(
   if (accessModel === 'local') return { removable: [], standing: [describeLocalAccess(key)] };
 
   if (accessModel === 'accessPolicies') {
-    const access = await policyAccessReader(key.vault, policies, { principals }, undefined)(principalId);
+    const access = await createPolicyAccessReader(key.vault, policies, { principals }, undefined)(principalId);
     return { removable: [], standing: findPolicyAccess(principalId, key, access) };
   }
 
@@ -71,7 +71,7 @@ export async function readKeyGrants(
   const standing: StandingAccess[] = [];
 
   for (const grant of grants) {
-    if (!covers(grant.scope, keyId) || !letsUseKeys(grant) || !grant.assignment) continue;
+    if (!isCovering(grant.scope, keyId) || !canUseKeys(grant) || !grant.assignment) continue;
 
     const access = standingAccess(grant, grant.assignment, key, ends.get((grant.id ?? '').toLowerCase()));
     if (access) {
@@ -95,15 +95,15 @@ function describeLocalAccess({ vault }: ManagedKey): StandingAccess {
 /** Empty if neither a policy of the principal nor one that may be of a group lets it use keys. */
 function findPolicyAccess(principalId: string, { vault, name }: ManagedKey, access: PolicyAccess): StandingAccess[] {
   if (access.policies.some((policy) => isOfPrincipal(policy, principalId) && permitsUse(policy))) {
-    const command = shellCommand('az keyvault delete-policy', [
+    const command = createShellCommand('az keyvault delete-policy', [
       ['--name', vault.name],
       ['--object-id', principalId],
     ]);
     const remedy = 'A Key Vault Contributor removes the access policy, with every permission that it gives';
-    return [{ how: 'by an access policy of the vault', remedy: `${remedy}: ${commandOr(command, principalId)}` }];
+    return [{ how: 'by an access policy of the vault', remedy: `${remedy}: ${renderCommandOr(command, principalId)}` }];
   }
 
-  const { undetermined } = missingRights(principalId, { vaultId: vault.id, name }, access);
+  const { undetermined } = listMissingRights(principalId, { vaultId: vault.id, name }, access);
   if (undetermined === undefined) return [];
 
   const remedy = `Ask an owner of the group whether it contains the identity ${principalId}, and to remove it. ${undetermined}`;
@@ -117,7 +117,7 @@ function isOfPrincipal({ objectId }: KeyPolicy, principalId: string): boolean {
 
 /** Whether a policy gives any key permission that Storage uses. */
 function permitsUse(policy: KeyPolicy): boolean {
-  return STORAGE_PERMISSIONS.some((permission) => permits(policy, permission));
+  return STORAGE_PERMISSIONS.some((permission) => isPermitted(policy, permission));
 }
 
 /** Undefined if the assignment can be removed and restored on its own. */
@@ -128,18 +128,18 @@ function standingAccess(
   end: Date | undefined,
 ): StandingAccess | undefined {
   if (assignee.toLowerCase() !== principalId.toLowerCase()) {
-    const leave = shellCommand('az ad group member remove', [
+    const leave = createShellCommand('az ad group member remove', [
       ['--group', assignee],
       ['--member-id', principalId],
     ]);
-    const remedy = `An owner of the group removes the identity from it: ${commandOr(leave, assignee)}`;
+    const remedy = `An owner of the group removes the identity from it: ${renderCommandOr(leave, assignee)}`;
     return { how: `as a member of the group ${assignee} (${id})`, remedy };
   }
 
-  const command = commandOr(shellCommand('az role assignment delete', [['--ids', id]]), id);
+  const command = renderCommandOr(createShellCommand('az role assignment delete', [['--ids', id]]), id);
   const owner = `An Owner or User Access Administrator of ${scope} removes it`;
 
-  if (!sameResource(vaultOfRole(scope), key.vault.id)) {
+  if (!isSameResource(getVaultOfRole(scope), key.vault.id)) {
     const remedy = `${owner}, for every vault below that scope: ${command}`;
     return { how: `by a role that is assigned above the vault, at ${scope}`, remedy };
   }
@@ -157,7 +157,7 @@ function standingAccess(
 }
 
 /** The refusal to revoke while a principal has access that cannot be removed for it alone. */
-export function notRevocable({ vault, name }: ManagedKey, standing: readonly StandingAccess[]): CmkError {
+export function createNotRevocable({ vault, name }: ManagedKey, standing: readonly StandingAccess[]): CmkError {
   const ways = standing.map(({ how }) => how).join(', and ');
   const remedies = standing.map(({ remedy }) => remedy);
   return new CmkError(

@@ -53,6 +53,6 @@ export const ENCRYPTION_USER: KeyRole = {
 export const STORAGE_PERMISSIONS: readonly string[] = ['get', 'wrapKey', 'unwrapKey'];
 
 /** Name of a role in a vault or a Managed HSM. */
-export function roleNameIn(role: KeyRole, { kind }: Pick<ManagedVault, 'kind'>): string {
+export function getRoleName(role: KeyRole, { kind }: Pick<ManagedVault, 'kind'>): string {
   return kind === 'managedHsm' ? role.local.name : role.name;
 }

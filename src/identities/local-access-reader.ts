@@ -1,4 +1,4 @@
-import { known, readOnce, readPart, unreadOf } from '../azure/read-or-why.ts';
+import { getKnown, listUnread, readOnce, readPart } from '../azure/read-or-why.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { LocalAccess } from './key-access.ts';
 import type { LocalRoles, LocalScope } from './local-role-client.ts';
@@ -24,7 +24,11 @@ export const GROUP_ROLES_READ = {
  * Reads which principals may use the keys of one Managed HSM, each list once. Never throws: the result names the parts
  * that cannot be read.
  */
-export function localAccessReader(hsm: ManagedVault, services: LocalAccessServices, signal: AbortSignal | undefined) {
+export function createLocalAccessReader(
+  hsm: ManagedVault,
+  services: LocalAccessServices,
+  signal: AbortSignal | undefined,
+) {
   const lists = readOnce((scope: LocalScope) =>
     readPart({ resource: hsm.id, ...LOCAL_ROLES_READ }, () => services.localRoles.grantsAt(hsm, scope, signal)),
   );
@@ -38,8 +42,8 @@ export function localAccessReader(hsm: ManagedVault, services: LocalAccessServic
 
   const read = async (...scopes: LocalScope[]): Promise<LocalAccess> => {
     const found = await Promise.all(scopes.map((scope) => lists.get(scope)));
-    const [unread] = unreadOf(found);
-    return { model: 'local', grants: found.flatMap((one) => known(one) ?? []), unread, noGroups: new Set() };
+    const [unread] = listUnread(found);
+    return { model: 'local', grants: found.flatMap((one) => getKnown(one) ?? []), unread, noGroups: new Set() };
   };
 
   return {
@@ -56,8 +60,8 @@ export function localAccessReader(hsm: ManagedVault, services: LocalAccessServic
       if (access.unread) return access;
       const holders = new Set(access.grants.map(({ principalId }) => principalId.toLowerCase()));
       const others = await noGroups.get([...holders].sort());
-      const [groupsUnread] = unreadOf([others]);
-      return { ...access, noGroups: known(others) ?? new Set(), groupsUnread };
+      const [groupsUnread] = listUnread([others]);
+      return { ...access, noGroups: getKnown(others) ?? new Set(), groupsUnread };
     },
   };
 }

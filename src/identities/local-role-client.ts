@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure, readUnlessMissing } from '../azure/failure.ts';
 import { createJsonSender, createLister } from '../azure/json-sender.ts';
 import { LIMITS } from '../azure/limits.ts';
-import { lastName } from '../azure/resource-id.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { assignmentName } from './authorization-client.ts';
+import { createAssignmentName } from './authorization-client.ts';
 import type { RoleGrant } from './role-grant.ts';
 
 type Hsm = Pick<ManagedVault, 'uri'>;
@@ -44,7 +44,7 @@ const NOTHING: Rights = { dataActions: [], notDataActions: [] };
 
 /** Local RBAC of Managed HSMs, which Azure Resource Manager does not show. Read its errors with `describeFailure`. */
 export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
-  const send = pacedSender(
+  const send = createPacedSender(
     createJsonSender(credential, `https://${cloud.managedHsmSuffix}/.default`, LIMITS.localRoles),
   );
 
@@ -66,7 +66,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
       const read = assignmentsAt(hsm, scope, signal);
 
       // A key that does not exist yet has no role assignments.
-      const found = scope.startsWith('/keys/') ? await unlessMissing(() => read) : await read;
+      const found = scope.startsWith('/keys/') ? await readUnlessMissing(() => read) : await read;
       if (!found || found.length === 0) return [];
 
       // This read comes second, so that it includes the role of each assignment.
@@ -93,7 +93,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
      * @param roleId GUID of its definition
      */
     async give(hsm: Hsm, scope: LocalScope, principalId: string, roleId: string): Promise<void> {
-      const name = assignmentName(`${hsm.uri}${scope}`, principalId, roleId);
+      const name = createAssignmentName(`${hsm.uri}${scope}`, principalId, roleId);
       const roleDefinitionId = `Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
       const url = `${hsm.uri}/${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
       try {
@@ -114,7 +114,7 @@ export function createLocalRoles(credential: TokenCredential, cloud: Cloud) {
 
 /** Name of the definition, lower case. */
 function definitionOf({ roleDefinitionId }: { readonly roleDefinitionId: string }): string {
-  return lastName(roleDefinitionId).toLowerCase();
+  return getLastName(roleDefinitionId).toLowerCase();
 }
 
 type Send = ReturnType<typeof createJsonSender>;
@@ -129,7 +129,7 @@ const VERSION = { 'api-version': '7.4' };
 const APART_MS = 250;
 
 /** Sends the calls to each host at intervals. */
-export function pacedSender(send: Send): Send {
+export function createPacedSender(send: Send): Send {
   const due = new Map<string, number>();
   return async (call) => {
     const { host } = new URL(call.url);

@@ -3,7 +3,12 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
-import { aborting, armOptions, armScope, authorizationManagement } from '../azure/resource-manager.ts';
+import {
+  createArmOptions,
+  createAuthorizationManagement,
+  formatArmScope,
+  toAbortOption,
+} from '../azure/resource-manager.ts';
 
 export type Principals = ReturnType<typeof createPrincipals>;
 
@@ -22,8 +27,8 @@ const ROWS = z.array(
 
 /** Types of principals, without Microsoft Graph: the app has no consent for it. */
 export function createPrincipals(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
-  const graph = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
+  const { roleAssignments } = createAuthorizationManagement(credential, cloud, limits);
+  const graph = new ResourceGraphClient(credential, createArmOptions(cloud, LIMITS.resourceGraph));
 
   return {
     /**
@@ -44,7 +49,7 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
       for (const where of WHERE) {
         const query = `resources | ${where(ids.map((id) => `'${id}'`).join(', '))}`;
         const options = { resultFormat: 'objectArray', top: 1_000 } as const;
-        const { data } = await graph.resources({ query, options }, aborting(signal));
+        const { data } = await graph.resources({ query, options }, toAbortOption(signal));
         for (const id of ROWS.parse(data)) {
           if (id !== undefined) found.add(id.toLowerCase());
         }
@@ -52,9 +57,9 @@ export function createPrincipals(credential: TokenCredential, cloud: Cloud, limi
 
       if (ids.every((id) => found.has(id.toLowerCase()))) return found;
 
-      for await (const one of roleAssignments.listForScope(armScope(scope), {
+      for await (const one of roleAssignments.listForScope(formatArmScope(scope), {
         filter: 'atScope()',
-        ...aborting(signal),
+        ...toAbortOption(signal),
       })) {
         const isNone = one.principalType === 'User' || one.principalType === 'ServicePrincipal';
         if (isNone && one.principalId) found.add(one.principalId.toLowerCase());

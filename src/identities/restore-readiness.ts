@@ -3,8 +3,8 @@ import { findDependents } from '../accounts/inventory.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AccountReadiness } from '../revocation/restore.ts';
@@ -28,7 +28,7 @@ interface ReadinessServices extends KeyAccessServices {
  * Checks whether every dependent account could use the key: its identity exists, is attached, and has its role.
  * Enabling a key restores none of these. Never throws: warnings name each part that could not be read in time.
  */
-export async function restoreReadiness(
+export async function checkRestoreReadiness(
   key: ManagedKey,
   services: ReadinessServices,
 ): Promise<{ accounts: AccountReadiness[]; warnings: string[] }> {
@@ -50,7 +50,7 @@ async function findAccounts(
   const found = new Map<string, Account>();
   const unread: string[] = [];
   const noteIndex = (error: unknown): ReadonlySet<string> => {
-    unread.push(`the fleet index: ${describe(describeFailure(error))}`);
+    unread.push(`the fleet index: ${describeAnswerOf(describeFailure(error))}`);
     return new Set();
   };
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -66,13 +66,13 @@ async function findAccounts(
       },
     );
 
-    for (const { id, failure } of missed) unread.push(`${id}: ${describe(failure)}`);
+    for (const { id, failure } of missed) unread.push(`${id}: ${describeAnswerOf(failure)}`);
   };
 
   try {
     await withDeadline(FINDING_MS, 'The accounts were not found', find, outer);
   } catch (error) {
-    unread.push(describe(describeFailure(error)));
+    unread.push(describeAnswerOf(describeFailure(error)));
   }
 
   const what = 'Not every account could be checked for its access to the key';
@@ -84,7 +84,7 @@ async function findAccounts(
 async function readAccountsByScope(key: ManagedKey, useRows: Pick<UseRows, 'of'>): Promise<ReadonlySet<string>> {
   const rows = new Set<string>();
   for await (const { account, scope } of useRows.of(key.id)) {
-    if (scope !== undefined) rows.add(accountRow(account));
+    if (scope !== undefined) rows.add(formatAccountRow(account));
   }
   return rows;
 }

@@ -1,4 +1,4 @@
-import { globMatches } from '../settings/glob.ts';
+import { isGlobMatch } from '../settings/glob.ts';
 
 /** A role assignment with the rights of its role. */
 export interface RoleGrant {
@@ -28,7 +28,7 @@ export interface RoleGrant {
  * to the key. ARM ids do not show which management groups are above a subscription, but Azure lists at a scope only the
  * assignments of those that are.
  */
-export function covers(assignedAt: string, scope: string): boolean {
+export function isCovering(assignedAt: string, scope: string): boolean {
   const parent = assignedAt.toLowerCase().replace(/\/+$/, '');
   const child = scope.toLowerCase();
   return parent === '' || child === parent || child.startsWith(`${parent}/`) || isManagementGroup(parent);
@@ -39,26 +39,26 @@ function isManagementGroup(id: string): boolean {
 }
 
 /** The vault of a role assignment at a vault or at a key (`…/vaults/{vault}/keys/{key}`). */
-export function vaultOfRole(scope: string): string {
+export function getVaultOfRole(scope: string): string {
   return scope.replace(/\/keys\/[0-9a-z-]+$/i, '');
 }
 
 /** Checks one role alone: another role may allow an action that this role excludes (Azure RBAC, "NotDataActions"). */
-export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
-  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
+export function isActionAllowed(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
+  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => isGlobMatch(pattern, dataAction));
   return among(role.dataActions) && !among(role.notDataActions);
 }
 
 /**
  * Lists the actions that a principal's direct roles at a scope and above do not allow. Ignores roles with a condition.
  */
-export function lackingActions(
+export function listLackingActions(
   actions: readonly string[],
   principalId: string,
   scope: string,
   grants: readonly RoleGrant[],
 ): string[] {
   const isOwn = (grant: RoleGrant): boolean => grant.principalId.toLowerCase() === principalId.toLowerCase();
-  const own = grants.filter((grant) => isOwn(grant) && covers(grant.scope, scope) && !grant.conditional);
-  return actions.filter((action) => !own.some((grant) => allows(grant, action)));
+  const own = grants.filter((grant) => isOwn(grant) && isCovering(grant.scope, scope) && !grant.conditional);
+  return actions.filter((action) => !own.some((grant) => isActionAllowed(grant, action)));
 }

@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import { parseJson } from '../azure/parse-json.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
-import { ACCOUNT_ID, accountId, accountRow, KEY_ID, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 import {
+  ACCOUNT_ID,
+  formatAccountRow,
+  formatKeyPartition,
+  formatSubscriptionPartition,
+  KEY_ID,
+  parseAccountId,
+} from './fleet-keys.ts';
+import {
+  createOptional,
   type FleetTable,
   formatProperties,
-  optional,
   parseRow,
   type Row,
   type RowChange,
@@ -19,15 +26,15 @@ const ACCOUNT = z.object({
   account: ACCOUNT_ID,
   location: z.string().max(60),
   /** Key that the account itself uses: an identifier without a version. */
-  key: optional(KEY_ID).catch(undefined),
+  key: createOptional(KEY_ID).catch(undefined),
   /** All tags, or only the app's own if all are too long. */
-  tags: optional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
+  tags: createOptional(json.pipe(z.record(z.string(), z.string()).readonly())).catch(undefined),
   /** Keys that its encryption scopes use, or the first of them. */
-  scopeKeys: optional(SCOPE_KEYS).catch(undefined),
+  scopeKeys: createOptional(SCOPE_KEYS).catch(undefined),
   /** Number of scope rows, which have the other keys of its encryption scopes. */
   scopeRows: z.coerce.number().int().min(0).catch(0),
   /** When a worker last listed its encryption scopes (ISO 8601); absent before the first list. */
-  scopesReadOn: optional(time).catch(undefined),
+  scopesReadOn: createOptional(time).catch(undefined),
   /** When a worker last wrote the row (ISO 8601). */
   writtenOn: time,
 });
@@ -73,7 +80,7 @@ export function createFleetIndex(table: FleetTable) {
       let stored: StoredAccount | undefined;
 
       // An account's scope rows follow its own row, before the next account's.
-      for await (const row of table.rows(subscriptionPartition(subscriptionId))) {
+      for await (const row of table.rows(formatSubscriptionPartition(subscriptionId))) {
         if (isScopeRow(row)) {
           stored?.scopeRows.push(row);
           continue;
@@ -88,8 +95,8 @@ export function createFleetIndex(table: FleetTable) {
     async account(id: string): Promise<FleetAccount | undefined> {
       const account = parseStorageAccountId(id);
       if (!account) return undefined;
-      const partition = subscriptionPartition(account.subscriptionId);
-      const row = await table.row(partition, accountRow(id));
+      const partition = formatSubscriptionPartition(account.subscriptionId);
+      const row = await table.row(partition, formatAccountRow(id));
       const stored = row && toStored(row);
       if (!stored) return undefined;
       if (stored.count > 0) {
@@ -107,13 +114,13 @@ const MOST = 30_000;
 const MOST_KEYS = MOST / 200;
 
 function keysOf({ account }: Pick<FleetAccount, 'account'>): RowChange {
-  const { subscriptionId } = accountId(account);
-  return { partitionKey: subscriptionPartition(subscriptionId), rowKey: accountRow(account) };
+  const { subscriptionId } = parseAccountId(account);
+  return { partitionKey: formatSubscriptionPartition(subscriptionId), rowKey: formatAccountRow(account) };
 }
 
 /** Prefix of the row keys of an account's scope rows. `!` sorts before every character of an account's name. */
 function scopeRowPrefix(account: string): string {
-  return `${accountRow(account)}!`;
+  return `${formatAccountRow(account)}!`;
 }
 
 function scopeRow(account: string, number: number): string {
@@ -203,7 +210,7 @@ function parseScopeRow(row: Row, rowKey: string): readonly string[] | undefined 
   return parseRow(row, SCOPE_ROW, nameOf)?.scopeKeys;
 }
 
-export function keysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
+export function listKeysOfAccount({ key, scopeKeys }: FleetAccount): readonly string[] {
   return [...(key ? [key] : []), ...scopeKeys];
 }
 
@@ -214,7 +221,7 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>) {
   return {
     /** Returns a vault's key identifiers, sorted by name. @param most maximum number of keys */
     async ofVault(vaultUri: string, most: number): Promise<string[]> {
-      const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
+      const first = formatKeyPartition(`${vaultUri}/keys/-`).slice(0, -1);
 
       // `~` sorts after every character that key names allow.
       const behind = `${first}~`;
@@ -240,7 +247,7 @@ export function createKnownKeys(table: Pick<FleetTable, 'firstRows'>) {
 /** Longest state of a key, in characters: two versions and a word. */
 const MOST_STATE = 200;
 const SEEN = z.object({ key: KEY_ID, state: z.string() });
-const seenRow = ({ key }: { readonly key: string }) => ({ partitionKey: 'seen', rowKey: keyPartition(key) });
+const seenRow = ({ key }: { readonly key: string }) => ({ partitionKey: 'seen', rowKey: formatKeyPartition(key) });
 
 /**
  * Last observed states of Managed HSM keys, by key identifier in lower case. A missing or wrong state costs only an

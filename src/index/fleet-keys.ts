@@ -6,7 +6,7 @@ import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.
  * Encodes text for a table key. Table keys reject slashes, `#`, `?`, `%` and control characters ("Understanding the
  * Table service data model"). ARM's names and keys are case-insensitive; table keys are case-sensitive.
  */
-export function encoded(text: string): string {
+export function encodeTableKey(text: string): string {
   return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
 }
 
@@ -28,21 +28,21 @@ export const ACCOUNT_ID = z
   .refine((id) => parseStorageAccountId(id) !== undefined);
 
 /** Partition of a key: its vault's host and its name. */
-export function keyPartition(key: string): string {
+export function formatKeyPartition(key: string): string {
   const parsed = parseKeyIdentifier(key);
   if (!parsed) throw new TypeError(`${key} is not a key identifier.`);
-  return `key|${encoded(new URL(parsed.vaultUri).hostname)}|${encoded(parsed.keyName)}`;
+  return `key|${encodeTableKey(new URL(parsed.vaultUri).hostname)}|${encodeTableKey(parsed.keyName)}`;
 }
 
-export function subscriptionPartition(subscriptionId: string): string {
-  return `account|${encoded(subscriptionId)}`;
+export function formatSubscriptionPartition(subscriptionId: string): string {
+  return `account|${encodeTableKey(subscriptionId)}`;
 }
 
 /** Row of an account. An account's name is unique in Azure and survives a move to another resource group. */
-export function accountRow(account: string, scope?: string): string {
-  const { subscriptionId, name } = accountId(account);
-  const row = `${subscriptionId}|${encoded(name)}`;
-  return scope === undefined ? row : `${row}|${encoded(scope)}`;
+export function formatAccountRow(account: string, scope?: string): string {
+  const { subscriptionId, name } = parseAccountId(account);
+  const row = `${subscriptionId}|${encodeTableKey(name)}`;
+  return scope === undefined ? row : `${row}|${encodeTableKey(scope)}`;
 }
 
 /**
@@ -51,7 +51,7 @@ export function accountRow(account: string, scope?: string): string {
  *
  * @param subscriptions managed subscriptions; undefined counts every use
  */
-export function inManagedSubscriptions(
+export function selectManagedUses(
   subscriptions: readonly string[] | undefined,
 ): (use: { readonly account: string }) => boolean {
   if (!subscriptions) return () => true;
@@ -60,7 +60,7 @@ export function inManagedSubscriptions(
 }
 
 /** @throws TypeError unless the text is the ARM id of a storage account */
-export function accountId(account: string): ResourceId {
+export function parseAccountId(account: string): ResourceId {
   const parsed = parseStorageAccountId(account);
   if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);
   return parsed;

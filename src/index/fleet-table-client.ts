@@ -2,8 +2,8 @@ import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import pMap from 'p-map';
 import { z } from 'zod';
-import { controlTable, workTable } from '../azure/app-storage.ts';
-import { describeFailure, isTableMissing, unlessMissing } from '../azure/failure.ts';
+import { openControlTable, openWorkTable } from '../azure/app-storage.ts';
+import { describeFailure, isTableMissing, readUnlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -34,7 +34,7 @@ export interface RowChange {
 export type FleetTable = ReturnType<typeof rowsIn>;
 
 /** A property that may be absent or empty: a merge keeps omitted properties, so absent fields are written as empty. */
-export function optional<T extends z.ZodType>(schema: T) {
+export function createOptional<T extends z.ZodType>(schema: T) {
   return z.preprocess((value) => value || undefined, schema.optional());
 }
 
@@ -59,11 +59,11 @@ export function parseRow<T>(row: Row, schema: z.ZodType<T>, keysOf: (value: T) =
 type Owner = Pick<Settings, 'storage'>;
 
 export function createFleetTable(settings: Owner, credential: () => TokenCredential): FleetTable {
-  return rowsIn(() => workTable(settings, credential, FLEET_TABLE));
+  return rowsIn(() => openWorkTable(settings, credential, FLEET_TABLE));
 }
 
 export function createControlTable(settings: Owner, credential: () => TokenCredential): FleetTable {
-  return rowsIn(() => controlTable(settings, credential, CONTROL_TABLE));
+  return rowsIn(() => openControlTable(settings, credential, CONTROL_TABLE));
 }
 
 /**
@@ -107,7 +107,7 @@ function rowsIn(create: () => TableClient) {
       }
     },
     async row(partition: string, name: string): Promise<Row | undefined> {
-      const entity = await unlessMissing(() => table().getEntity(partition, name));
+      const entity = await readUnlessMissing(() => table().getEntity(partition, name));
       return entity && asRow(entity);
     },
     /** Returns the first rows between two partition keys, exclusive, with only the property `key`, in one request. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseJson } from '../azure/parse-json.ts';
 import { parseCause } from '../work/messages.ts';
-import { accountRow, encoded } from './fleet-keys.ts';
+import { encodeTableKey, formatAccountRow } from './fleet-keys.ts';
 import type { FleetTable, Row } from './fleet-table-client.ts';
 
 /** Largest wave number; any other tag value counts as no wave. */
@@ -79,7 +79,7 @@ export const NO_ROLLOUT: RolloutRow = {
 export function createRolloutStore(table: FleetTable): RolloutStore {
   const parse = ({ row }: Row) => ROLLOUT.safeParse(parseJson(String(row))).data;
   const read: RolloutStore['read'] = async (name) => {
-    const found = await table.row(ROTATIONS, encoded(name));
+    const found = await table.row(ROTATIONS, encodeTableKey(name));
     return found && { row: parse(found) ?? NO_ROLLOUT, etag: String(found.etag) };
   };
 
@@ -92,9 +92,9 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
     put: (name, row, etag) => {
       const { unwell, ...rest } = row;
       const properties = { name, row: JSON.stringify({ ...rest, unwell: unwell?.slice(0, MOST_UNWELL) }) };
-      return table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name), properties }, etag);
+      return table.writeIf({ partitionKey: ROTATIONS, rowKey: encodeTableKey(name), properties }, etag);
     },
-    drop: (name, etag) => table.writeIf({ partitionKey: ROTATIONS, rowKey: encoded(name) }, etag),
+    drop: (name, etag) => table.writeIf({ partitionKey: ROTATIONS, rowKey: encodeTableKey(name) }, etag),
     async *all() {
       for await (const found of table.rows(ROTATIONS)) {
         const row = parse(found);
@@ -114,18 +114,18 @@ export function isAdmitted(
   { stage, canaries }: Pick<RolloutRow, 'stage' | 'canaries'>,
   { account, wave }: { readonly account: string; readonly wave?: string | undefined },
 ): boolean {
-  const row = accountRow(account);
-  if (canaries.some((canary) => accountRow(canary) === row)) return true;
-  return (waveNumber(wave) ?? Number.POSITIVE_INFINITY) <= stageNumber(stage);
+  const row = formatAccountRow(account);
+  if (canaries.some((canary) => formatAccountRow(canary) === row)) return true;
+  return (parseWaveNumber(wave) ?? Number.POSITIVE_INFINITY) <= getStageNumber(stage);
 }
 
-export function stageNumber(stage: RolloutStage): number {
+export function getStageNumber(stage: RolloutStage): number {
   if (stage === 'canary') return -1;
   return stage === 'rest' ? Number.POSITIVE_INFINITY : Number(stage.slice('wave '.length));
 }
 
 /** Returns undefined without a valid wave: the account moves last. */
-export function waveNumber(tag: string | undefined): number | undefined {
+export function parseWaveNumber(tag: string | undefined): number | undefined {
   const wave = tag !== undefined && /^\d{1,4}$/.test(tag.trim()) ? Number(tag) : undefined;
   return wave !== undefined && wave <= LAST_WAVE ? wave : undefined;
 }

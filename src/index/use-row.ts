@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { ACCOUNT_ID, accountRow, encoded, KEY_ID, keyPartition } from './fleet-keys.ts';
+import { ACCOUNT_ID, encodeTableKey, formatAccountRow, formatKeyPartition, KEY_ID } from './fleet-keys.ts';
 import {
+  createOptional,
   type FleetTable,
   formatProperties,
-  optional,
   parseRow,
   type Row,
   type RowChange,
@@ -21,7 +21,7 @@ const STATES = ['pending', 'done', 'failed', 'skipped', 'indeterminate'] as cons
 // No text may be longer than Azure's own limit: a writer of the table must not be able to fill the memory.
 const time = z.iso.datetime().max(40);
 const version = z.string().max(400);
-const text = (most: number) => optional(z.string().max(most));
+const text = (most: number) => createOptional(z.string().max(most));
 const USE = z.object({
   key: KEY_ID,
   account: ACCOUNT_ID,
@@ -44,22 +44,22 @@ const USE = z.object({
   state: z.enum(STATES).catch('pending'),
   reason: STORED_REASON,
   /** Version identifier in the last PATCH. */
-  target: optional(version.refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
+  target: createOptional(version.refine((id) => parseKeyIdentifier(id)?.version)).catch(undefined),
   /** Azure's timestamp of the version in use; absent if Azure returns none. */
-  stamp: optional(time).catch(undefined),
+  stamp: createOptional(time).catch(undefined),
   /** Start of the read, or time of the PATCH's answer. */
   at: time.catch(new Date(0).toISOString()),
   /** Consecutive failed attempts. */
   attempts: ATTEMPTS,
   /** Time of the next attempt; absent: at once. */
-  notBefore: optional(time).catch(undefined),
+  notBefore: createOptional(time).catch(undefined),
   /**
    * Previous version identifier (key identifier if Azure omitted the version) of a move without an audit record; absent
    * after the trail has the record.
    */
-  movedFrom: optional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
+  movedFrom: createOptional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
   /** Only the announcement of a dead worker attributes that move to the app; absent: the app is known to have sent its PATCH. */
-  isOnlyObserved: optional(z.literal('true').transform(() => true)).catch(undefined),
+  isOnlyObserved: createOptional(z.literal('true').transform(() => true)).catch(undefined),
 });
 
 /**
@@ -80,8 +80,8 @@ export function createUseRows(table: Pick<FleetTable, 'rows' | 'write'>) {
      * @param corrupt called with the row key of each row that fails to parse; such rows are skipped
      */
     async *of(key: string, subscription?: string, corrupt?: (row: string) => void): AsyncIterable<UseRow> {
-      const beginning = subscription === undefined ? undefined : `${encoded(subscription)}|`;
-      for await (const row of table.rows(keyPartition(key), beginning, Object.keys(USE.shape))) {
+      const beginning = subscription === undefined ? undefined : `${encodeTableKey(subscription)}|`;
+      for await (const row of table.rows(formatKeyPartition(key), beginning, Object.keys(USE.shape))) {
         const use = toUseRow(row);
         if (use) yield use;
         else corrupt?.(row.rowKey);
@@ -108,11 +108,15 @@ export function toUseChange(use: UseRow): RowChange {
 }
 
 function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
-  return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
+  return { partitionKey: formatKeyPartition(key), rowKey: formatAccountRow(account, scope) };
 }
 
 /** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
-export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
+export function getVersionOfRow({
+  key,
+  current,
+  pinned,
+}: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
   const parsed = parseKeyIdentifier(key);
   const version = current ?? pinned;
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
@@ -124,7 +128,7 @@ export function versionOfRow({ key, current, pinned }: Pick<UseRow, 'key' | 'cur
  *
  * @param stamp Azure's timestamp of the change; empty if Azure returns none
  */
-export function moveId(use: Pick<UseRef, 'account' | 'scope'>, version: string, stamp: string): string {
+export function createMoveId(use: Pick<UseRef, 'account' | 'scope'>, version: string, stamp: string): string {
   const parts = [use.account.toLowerCase(), use.scope?.toLowerCase() ?? '', version.toLowerCase(), stamp];
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32);
 }

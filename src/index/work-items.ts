@@ -6,11 +6,11 @@ import { REASONS, type Reason } from '../errors/reasons.ts';
 import { CLOCKS_MS, HOUR_MS } from '../formats/spans.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Cause, parseCause } from '../work/messages.ts';
-import { ACCOUNT_ID, encoded, KEY_ID } from './fleet-keys.ts';
+import { ACCOUNT_ID, encodeTableKey, KEY_ID } from './fleet-keys.ts';
 import {
+  createOptional,
   type FleetTable,
   formatProperties,
-  optional,
   parseRow,
   type Row,
   type RowChange,
@@ -22,7 +22,7 @@ export const WORK = 'work';
 export const NO_SUBSCRIPTION = '-';
 
 /** Reason code; absent: none, or unknown to this version of the app. */
-export const STORED_REASON = optional(z.enum(Object.keys(REASONS) as [Reason, ...Reason[]])).catch(undefined);
+export const STORED_REASON = createOptional(z.enum(Object.keys(REASONS) as [Reason, ...Reason[]])).catch(undefined);
 export const ATTEMPTS = z.coerce.number().int().min(0).max(1_000_000).catch(0);
 
 const time = z.iso.datetime().transform((text) => new Date(text));
@@ -44,7 +44,7 @@ const ITEM = z.object({
   attempts: ATTEMPTS,
   reason: STORED_REASON,
   /** Read every account, since the index may be wrong. */
-  fresh: optional(z.literal('true').transform(() => true)).catch(undefined),
+  fresh: createOptional(z.literal('true').transform(() => true)).catch(undefined),
 });
 type Item = Readonly<z.output<typeof ITEM>>;
 
@@ -64,7 +64,7 @@ export function isComparison({ by }: Cause): boolean {
 }
 
 /** Returns the work item of a key. @param key identifier without a version */
-export function keyItem(about: string, cause: Cause, at: Date): NewWorkItem {
+export function createKeyItem(about: string, cause: Cause, at: Date): NewWorkItem {
   return { subscription: NO_SUBSCRIPTION, kind: 'key', about, due: at, since: at, cause };
 }
 
@@ -82,7 +82,7 @@ export type WorkItems = ReturnType<typeof createWorkItems>;
 /** Work items in the app's own storage. Methods throw the SDK's errors. */
 export function createWorkItems(table: FleetTable) {
   async function* all(subscription?: string): AsyncGenerator<WorkItem> {
-    for await (const row of table.rows(WORK, subscription && `${encoded(subscription)}|`)) {
+    for await (const row of table.rows(WORK, subscription && `${encodeTableKey(subscription)}|`)) {
       const item = toWorkItem(row);
       if (item) yield item;
     }
@@ -103,13 +103,13 @@ export function createWorkItems(table: FleetTable) {
       if (items.length > 1) {
         for await (const { rowKey } of table.rows(WORK)) existing.add(rowKey);
       }
-      const missing = items.filter((item) => !existing.has(workRow(item)));
+      const missing = items.filter((item) => !existing.has(formatWorkRow(item)));
       const create = async (item: NewWorkItem) => ((await table.writeIf(toChange(item), undefined)) ? [item] : []);
       return (await pMap(missing, create, { concurrency: CONCURRENCY })).flat();
     },
     /** Requests that an existing item reads every use again. Keeps its cause. @returns false if it is missing or changed */
     async refresh(wanted: NewWorkItem): Promise<boolean> {
-      const found = (await table.row(WORK, workRow(wanted))) as Row | undefined;
+      const found = (await table.row(WORK, formatWorkRow(wanted))) as Row | undefined;
       const item = found && toWorkItem(found);
       if (!item) return false;
       const { etag, ...rest } = item;
@@ -118,7 +118,7 @@ export function createWorkItems(table: FleetTable) {
     /** Returns the item of the key itself. @param about key identifier without a version */
     async ofKey(about: string): Promise<WorkItem | undefined> {
       if (!parseKeyIdentifier(about)) return undefined;
-      const found = await table.row(WORK, workRow({ subscription: NO_SUBSCRIPTION, kind: 'key', about }));
+      const found = await table.row(WORK, formatWorkRow({ subscription: NO_SUBSCRIPTION, kind: 'key', about }));
       return found && toWorkItem(found as Row);
     },
     /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
@@ -133,7 +133,7 @@ export function createWorkItems(table: FleetTable) {
 }
 
 function keysOf(item: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): RowChange {
-  return { partitionKey: WORK, rowKey: workRow(item) };
+  return { partitionKey: WORK, rowKey: formatWorkRow(item) };
 }
 
 /** Writes all properties of a row, so that a put replaces the row completely. */
@@ -145,12 +145,12 @@ export function toChange(item: NewWorkItem): RowChange {
 export const LONGEST_WAIT_MS = HOUR_MS;
 
 /** Returns the delay after a failed attempt at an item or a use. @param failed number of earlier failed attempts */
-export function retryDelayMs(failed: number): number {
+export function getRetryDelay(failed: number): number {
   return Math.min(15_000 * 2 ** failed, 300_000);
 }
 
 /** Returns when an item is due. A stored time may be forged: a delay that the app never sets counts as due. */
-export function dueOf({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
+export function getDue({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
 }
 
@@ -160,13 +160,17 @@ export function isAboutAccount({ kind, about }: Pick<NewWorkItem, 'kind' | 'abou
 }
 
 /** Returns an item's unique row key. @throws TypeError for an `about` that contradicts the kind or subscription */
-export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
-  const prefix = `${encoded(subscription)}|${kind}`;
+export function formatWorkRow({
+  subscription,
+  kind,
+  about,
+}: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
+  const prefix = `${encodeTableKey(subscription)}|${kind}`;
 
   if (kind === 'key') {
     const key = parseKeyIdentifier(about);
     if (!key) throw new TypeError(`${about} is not a key identifier.`);
-    return `${prefix}|${encoded(new URL(key.vaultUri).hostname)}|${encoded(key.keyName)}`;
+    return `${prefix}|${encodeTableKey(new URL(key.vaultUri).hostname)}|${encodeTableKey(key.keyName)}`;
   }
 
   if (isAboutAccount({ kind, about })) {
@@ -174,7 +178,7 @@ export function workRow({ subscription, kind, about }: Pick<NewWorkItem, 'subscr
     if (account?.subscriptionId.toLowerCase() !== subscription.toLowerCase()) {
       throw new TypeError(`${about} is not the ARM id of a storage account of ${subscription}.`);
     }
-    return `${prefix}|${encoded(account.name)}`;
+    return `${prefix}|${encodeTableKey(account.name)}`;
   }
 
   return prefix;

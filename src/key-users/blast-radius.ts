@@ -1,20 +1,25 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../accounts/account.ts';
+import { type Account, listOwnKeyServices, type PlatformScope, type Scope } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey, type KeyUse } from '../accounts/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { ThrottledRegions } from '../accounts/throttled-regions.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describe } from '../azure/failure.ts';
+import { describeAnswerOf } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { compareText } from '../formats/text.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { ownStorage } from '../settings/own-storage.ts';
+import { listOwnStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { BlastRadius, DependentAccount, DependentScope, OtherDependent } from './dependent.ts';
-import { besideAccounts, collectOtherDependents, isStorageAccount, typesOutOfSight } from './other-dependents.ts';
+import {
+  collectOtherDependents,
+  describeTypesOutOfSight,
+  excludeAccounts,
+  isStorageAccount,
+} from './other-dependents.ts';
 import { Parts } from './parts.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import type { FileShares } from './stored-data-client.ts';
@@ -62,7 +67,7 @@ class BlastRadiusReader {
     this.#signal = signal;
     this.#limit = pLimit(CONCURRENCY);
     this.#parts = new Parts(signal);
-    const own = ownStorage(services.settings);
+    const own = listOwnStorage(services.settings);
     this.#own = own && new Set(own === 'local' ? [] : own);
     this.#ownUnread = this.#own && new Set(this.#own);
   }
@@ -81,7 +86,7 @@ class BlastRadiusReader {
   soFar(): BlastRadius {
     // Copies, because late reads may still add shares and scopes.
     const accounts = structuredClone([...this.#accounts.values()]).sort((a, b) => compareText(a.id, b.id));
-    const otherResources = besideAccounts(this.#others, accounts);
+    const otherResources = excludeAccounts(this.#others, accounts);
     const unread = this.#parts.missing();
     const storage = [...accounts, ...otherResources.filter(isStorageAccount)];
     const isLockedOut = this.#isOwnScopeOnKey || storage.some(({ name }) => this.#isOwn(name));
@@ -92,7 +97,7 @@ class BlastRadiusReader {
       otherResources,
       selfLockout: isLockedOut || (this.#ownUnread?.size === 0 ? false : 'unknown'),
       unread,
-      outOfSight: typesOutOfSight(this.#services.settings),
+      outOfSight: describeTypesOutOfSight(this.#services.settings),
     };
   }
 
@@ -132,7 +137,7 @@ class BlastRadiusReader {
     for (const { of, id, failure } of missed) {
       const what = of === 'accounts' ? 'storage accounts of subscription' : 'encryption scopes of';
       const reason = of === 'accounts' ? 'SubscriptionUnreadable' : 'ScopesUnreadable';
-      this.#parts.unread(`${what} ${id}`, reason, describe(failure));
+      this.#parts.unread(`${what} ${id}`, reason, describeAnswerOf(failure));
     }
   }
 
@@ -154,7 +159,7 @@ class BlastRadiusReader {
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
-    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
+    if (isUseOfKey(findAccountKeyUse(own.encryption), this.#key)) return; // the list reports it as a dependent
     await this.#readList(own, "encryption scopes of the app's own storage", 'ScopesUnreadable', async () => {
       for await (const scope of this.#services.accounts.listScopes(own, this.#signal)) {
         if (onKey(scope, this.#key)) this.#isOwnScopeOnKey = true;
@@ -181,19 +186,19 @@ class BlastRadiusReader {
 
 /** Undefined if the scope has another key. */
 function onKey(scope: Scope | PlatformScope, key: ManagedKey): DependentScope | undefined {
-  const use = scope.keyUri === undefined ? undefined : scopeKeyUse(scope);
-  if (!usesKey(use, key)) return undefined;
+  const use = scope.keyUri === undefined ? undefined : findScopeKeyUse(scope);
+  if (!isUseOfKey(use, key)) return undefined;
   const mode = use.pinned === undefined ? 'automatic' : 'pinned';
   return { name: scope.name, enabled: scope.enabled, mode, version: use.current };
 }
 
 function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const { id, name, location } = account;
-  const use = accountKeyUse(account.encryption);
-  const own = usesKey(use, key) ? use : undefined;
+  const use = findAccountKeyUse(account.encryption);
+  const own = isUseOfKey(use, key) ? use : undefined;
   const mode = modeOf(own);
   const version = own?.current ?? own?.pinned;
-  const notCutOff = own ? ownKeyServices(account) : [];
+  const notCutOff = own ? listOwnKeyServices(account) : [];
   return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
 }
 

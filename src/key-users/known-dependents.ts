@@ -1,8 +1,8 @@
-import { lastName } from '../azure/resource-id.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import { compareText } from '../formats/text.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRow } from '../index/use-row.ts';
-import { ownStorage } from '../settings/own-storage.ts';
+import { listOwnStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { KeyDependents, KnownAccount } from './dependent.ts';
 import { isStorageAccount } from './other-dependents.ts';
@@ -12,7 +12,7 @@ export class KnownAccounts {
   readonly #accounts = new Map<string, KnownAccount>();
 
   add({ account: id, location, scope, mode, current, pinned }: UseRow): void {
-    const row = accountRow(id);
+    const row = formatAccountRow(id);
     const known = this.#accounts.get(row);
     const account = known ?? newAccount(id, location);
     this.#accounts.set(row, account);
@@ -29,7 +29,7 @@ export class KnownAccounts {
 }
 
 function newAccount(id: string, region: string): KnownAccount {
-  return { id, name: lastName(id), region, mode: 'scopesOnly', version: undefined, scopes: [] };
+  return { id, name: getLastName(id), region, mode: 'scopesOnly', version: undefined, scopes: [] };
 }
 
 /** Whether one of the accounts that the app runs on is among the dependents. */
@@ -37,7 +37,7 @@ export function includesOwnStorage(
   { accounts, otherResources }: Pick<KeyDependents, 'accounts' | 'otherResources'>,
   settings: Pick<SearchSettings, 'storage' | 'cloud'>,
 ): boolean {
-  const own = ownStorage(settings);
+  const own = listOwnStorage(settings);
   if (own === undefined || own === 'local') return false;
   const storage = [...accounts, ...otherResources.filter(isStorageAccount)];
   return storage.some(({ name }) => own.includes(name.toLowerCase()));

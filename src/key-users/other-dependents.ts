@@ -1,12 +1,12 @@
 import { untilAborted } from '../azure/deadline.ts';
-import { comparableId } from '../azure/resource-id.ts';
+import { toComparableId } from '../azure/resource-id.ts';
 import { compareText } from '../formats/text.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
 import { Parts } from './parts.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
-import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
+import { createVaultUseQuery, findUseOfKey } from './resource-graph-query.ts';
 
 /** Resource Graph silently omits resources that the caller may not read. */
 const TYPES_OUT_OF_SIGHT =
@@ -28,7 +28,11 @@ export async function readOtherDependents(
   const parts = new Parts(signal);
   const others: OtherDependent[] = [];
   await untilAborted(collectOtherDependents(key, services, { others, parts }, signal), signal);
-  return { otherResources: [...others], unread: parts.missing(), outOfSight: typesOutOfSight(services.settings) };
+  return {
+    otherResources: [...others],
+    unread: parts.missing(),
+    outOfSight: describeTypesOutOfSight(services.settings),
+  };
 }
 
 /** Adds each dependent as its page arrives. Never throws. */
@@ -40,8 +44,8 @@ export async function collectOtherDependents(
 ): Promise<void> {
   const what = 'other resource types';
   await parts.read(what, 'OtherResourcesUnreadable', async () => {
-    for await (const row of resourceGraph.query(vaultUseQuery(key.vault), signal)) {
-      const other = usesOfKey(row, key);
+    for await (const row of resourceGraph.query(createVaultUseQuery(key.vault), signal)) {
+      const other = findUseOfKey(row, key);
       if (other) others.push(other);
     }
   });
@@ -52,18 +56,18 @@ export async function collectOtherDependents(
   parts.unread(what, 'OtherResourcesUnreadable', detail);
 }
 
-export function typesOutOfSight({ otherDependents }: OtherDependentsServices['settings']): string | undefined {
+export function describeTypesOutOfSight({ otherDependents }: OtherDependentsServices['settings']): string | undefined {
   return otherDependents === 'listed' ? TYPES_OUT_OF_SIGHT : undefined;
 }
 
 /** Returns the other dependents by ARM id, without the accounts that are known already. */
-export function besideAccounts(
+export function excludeAccounts(
   others: readonly OtherDependent[],
   accounts: readonly { readonly id: string }[],
 ): OtherDependent[] {
   // Pairwise comparison of thousands of accounts would block the event loop for a minute.
-  const known = new Set(accounts.map(({ id }) => comparableId(id)));
-  return others.filter(({ id }) => !known.has(comparableId(id))).sort((a, b) => compareText(a.id, b.id));
+  const known = new Set(accounts.map(({ id }) => toComparableId(id)));
+  return others.filter(({ id }) => !known.has(toComparableId(id))).sort((a, b) => compareText(a.id, b.id));
 }
 
 export function isStorageAccount({ type }: OtherDependent): boolean {

@@ -1,4 +1,4 @@
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import type { Unread } from './dependent.ts';
 
@@ -20,7 +20,7 @@ export class Parts {
     try {
       await run();
     } catch (error) {
-      this.unread(what, reason, errorText(error));
+      this.unread(what, reason, describeError(error));
     } finally {
       this.#underWay.delete(part);
     }

@@ -2,13 +2,13 @@ import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import type { Cloud } from '../azure/cloud.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { readUnlessMissing } from '../azure/failure.ts';
 import { createArmReader } from '../azure/json-sender.ts';
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
-import { aborting, armOptions } from '../azure/resource-manager.ts';
+import { createArmOptions, toAbortOption } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors/errors.ts';
-import { apiVersionOf } from '../keys/key-user-types.ts';
+import { findApiVersion } from '../keys/key-user-types.ts';
 
 /** A row of the projection `id, name, type, location, subscriptionId, tags, identity, properties`. */
 const ROW = z.object({
@@ -43,7 +43,7 @@ export function createResourceGraph(
   cloud: Cloud,
   limits: CallLimits = LIMITS.resourceGraph,
 ) {
-  const client = new ResourceGraphClient(credential, armOptions(cloud, limits));
+  const client = new ResourceGraphClient(credential, createArmOptions(cloud, limits));
 
   return {
     /**
@@ -63,7 +63,7 @@ export function createResourceGraph(
         const answer = await client.resources(
           { query, options },
           {
-            ...aborting(signal),
+            ...toAbortOption(signal),
             onResponse: ({ headers }) => {
               isLimitHit ||= headers.get('x-ms-tenant-subscription-limit-hit')?.toLowerCase() === 'true';
             },
@@ -108,9 +108,9 @@ export function createKeyUserResources(credential: TokenCredential, cloud: Cloud
   return {
     /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
     async get({ id, subscriptionId, type, name }: ResourceId, signal?: AbortSignal) {
-      const version = apiVersionOf(type);
+      const version = findApiVersion(type);
       if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
-      const shown = await unlessMissing(() => read(id, { 'api-version': version }, signal));
+      const shown = await readUnlessMissing(() => read(id, { 'api-version': version }, signal));
       // Resource Graph uses the provider's spelling of the id.
       return shown === undefined ? undefined : toResource({ id, ...(shown as object), subscriptionId, type, name });
     },

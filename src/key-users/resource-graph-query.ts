@@ -1,4 +1,4 @@
-import { sameResource } from '../azure/resource-id.ts';
+import { isSameResource } from '../azure/resource-id.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { OtherDependent } from './dependent.ts';
@@ -68,7 +68,7 @@ const UNDOCUMENTED: ReadonlySet<string> = new Set([
 ]);
 
 /** Effect of a revocation on a resource; undefined: the app does not know why its type names a key. */
-export function whenRevoked(type: string): string | undefined {
+export function describeWhenRevoked(type: string): string | undefined {
   const isKnown = UNDOCUMENTED.has(type.toLowerCase());
   return WHEN_REVOKED[type.toLowerCase()] ?? (isKnown ? NOT_DOCUMENTED : undefined);
 }
@@ -83,10 +83,10 @@ function sql(what: string): string {
 const DEEPEST = 12;
 
 /**
- * A query for every resource that names a vault, of any type, so that unknown types are included. {@link usesOfKey}
+ * A query for every resource that names a vault, of any type, so that unknown types are included. {@link findUseOfKey}
  * then filters for a key.
  */
-export function vaultUseQuery(vault: ManagedVault): string {
+export function createVaultUseQuery(vault: ManagedVault): string {
   const host = vault.uri.slice('https://'.length);
   // Some resources name the vault only by its ARM id.
   const id = `/${vault.kind === 'vault' ? 'vaults' : 'managedHSMs'}/${vault.name}`;
@@ -105,18 +105,18 @@ interface NamedKey {
 }
 
 /** The resource's use of a key; undefined if none. Resources of the vault itself do not count. */
-export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent | undefined {
-  return usesOfVault(row, key.vault).get(key.name.toLowerCase());
+export function findUseOfKey(row: GraphResource, key: ManagedKey): OtherDependent | undefined {
+  return listUsesOfVault(row, key.vault).get(key.name.toLowerCase());
 }
 
 /** The resource's uses of every key of a vault, by lower-case key name. */
-export function usesOfVault(
+export function listUsesOfVault(
   { id, name, type, location, subscriptionId, properties }: GraphResource,
   vault: ManagedVault,
 ): Map<string, OtherDependent> {
   if (/^microsoft\.keyvault\//i.test(type)) return new Map();
 
-  const effect = whenRevoked(type);
+  const effect = describeWhenRevoked(type);
   const known = effect === undefined ? { known: false } : { known: true, whenRevoked: effect };
   const named = Map.groupBy(keysNamed(properties, vault), (one) => one.name.toLowerCase());
 
@@ -156,7 +156,9 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
 
   const fields = textsOf(value);
-  const isOfVault = fields.some(({ text }) => parseVault(text)?.vaultUri === vault.uri || sameResource(text, vault.id));
+  const isOfVault = fields.some(
+    ({ text }) => parseVault(text)?.vaultUri === vault.uri || isSameResource(text, vault.id),
+  );
   if (!isOfVault) return [];
 
   const inner = textsOf(Object.entries(value).find(([name]) => name.toLowerCase() === 'key')?.[1]);

@@ -1,9 +1,9 @@
 import pLimit from 'p-limit';
-import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey, type KeyUse } from '../accounts/key-use.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { readUnlessMissing } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
+import { formatScopeId, parseResourceId } from '../azure/resource-id.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
@@ -67,12 +67,12 @@ export async function readVersionUsers(
   const gaps: string[] = radius.outOfSight === undefined ? [] : [radius.outOfSight];
 
   for (const other of radius.otherResources) {
-    gaps.push(...gapsOf(other));
+    gaps.push(...listGaps(other));
     uses.push({ who: other.id, versions: other.uses.flatMap(({ version }) => version ?? []) });
   }
 
   const add = (who: string, use: KeyUse | undefined): void => {
-    if (!usesKey(use, key)) return;
+    if (!isUseOfKey(use, key)) return;
     const { pinned, current } = use;
     // Azure does not return the version in use.
     if (current === undefined) gaps.push(`${who} does not show the version in use.`);
@@ -86,9 +86,9 @@ export async function readVersionUsers(
     signal?.throwIfAborted();
     const account = parseResourceId(id);
     if (!account) throw new TypeError(`${id} is not an ARM id.`);
-    add(id, accountKeyUse((await accounts.get(account)).encryption));
+    add(id, findAccountKeyUse((await accounts.get(account)).encryption));
     for await (const scope of accounts.listScopes(account, signal)) {
-      add(scopeResource(id, scope.name), scopeKeyUse(scope));
+      add(formatScopeId(id, scope.name), findScopeKeyUse(scope));
     }
   };
 
@@ -99,7 +99,7 @@ export async function readVersionUsers(
       // An account that no longer exists is ignored. The other lists contain deleted and moved accounts.
       const known = await knownBefore(key, radius, services);
       await Promise.all(
-        known.map((id) => parts.read(id, 'Unreadable', () => unlessMissing(() => limit(() => readAccount(id))))),
+        known.map((id) => parts.read(id, 'Unreadable', () => readUnlessMissing(() => limit(() => readAccount(id))))),
       );
     }),
     parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
@@ -120,7 +120,7 @@ export async function readVersionUsers(
 }
 
 /** Missing information about a resource, by its type and by the versions that it names. */
-export function gapsOf({ id, type, known, uses }: OtherDependent): string[] {
+export function listGaps({ id, type, known, uses }: OtherDependent): string[] {
   const gaps: string[] = [];
   const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
   if (why !== undefined) gaps.push(`${id} ${why}`);

@@ -6,9 +6,9 @@ import {
   type JsonWebKey as KeyVaultJwk,
   type KeyVaultKey,
 } from '@azure/keyvault-keys';
-import { cachePer } from '../azure/cache-per.ts';
+import { createCachePer } from '../azure/cache-per.ts';
 import { NOT_ANSWERED, withDeadline, withinTime } from '../azure/deadline.ts';
-import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { describeFailure, readUnlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import { compareAge, type KeyVersion } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
@@ -43,7 +43,7 @@ const RECOVERY_REQUESTS = 5;
  * `@azure/keyvault-keys`: read them with `describeFailure`.
  */
 export function createKeys(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = createCachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {
@@ -56,7 +56,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
   /** Like `listVersions`, but does not determine the order of versions created in the same second. */
   const listVersionsUnsettled = async (key: ManagedKey): Promise<KeyVersion[]> => {
     const read = async () => (await Array.fromAsync(pages(key))).flat().sort(compareAge);
-    return (await unlessMissing(read)) ?? [];
+    return (await readUnlessMissing(read)) ?? [];
   };
 
   return {
@@ -74,7 +74,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
     },
     /** Undefined if the key or the version does not exist. */
     getVersion: (key: ManagedKey, version: string) =>
-      unlessMissing(async () => {
+      readUnlessMissing(async () => {
         const { properties } = await clientOf(key.vault).getKey(key.name, { version });
         return toKeyVersion(properties, false);
       }),
@@ -90,14 +90,14 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
     },
     /** Newest version of a soft-deleted key; undefined if no deleted key has the name. */
     deletedVersion: (key: ManagedKey) =>
-      unlessMissing(async () => {
+      readUnlessMissing(async () => {
         const { properties } = await clientOf(key.vault).getDeletedKey(key.name);
         return toKeyVersion(properties, true);
       }),
     /** Recovers a soft-deleted key with its versions; false if no deleted key has the name. */
     async recover(key: ManagedKey): Promise<boolean> {
       const client = clientOf(key.vault);
-      const deleted = await unlessMissing(() => client.getDeletedKey(key.name));
+      const deleted = await readUnlessMissing(() => client.getDeletedKey(key.name));
       if (!deleted) return false;
       await withinTime(limits.requestMs * RECOVERY_REQUESTS, async (limit) => {
         const poller = await client.beginRecoverDeletedKey(key.name, { intervalInMs: 1_000, ...limit });
@@ -116,7 +116,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
       return toKeyVersion(updated.properties, false);
     },
     async rotationPolicy(key: ManagedKey): Promise<RotationPolicy> {
-      return summaryOf(await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name)));
+      return summaryOf(await readUnlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name)));
     },
   };
 }
@@ -176,7 +176,7 @@ export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'mate
 
 /** The keys of a vault. Throws the errors of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = cachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = createCachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   return {
@@ -200,9 +200,10 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) 
     },
     /** Whether a soft-deleted key reserves the name. @throws Key Vault's 403 if the caller may not check */
     isDeleted: async (key: ManagedKey) =>
-      (await unlessMissing(() => clientOf(key.vault).getDeletedKey(key.name))) !== undefined,
+      (await readUnlessMissing(() => clientOf(key.vault).getDeletedKey(key.name))) !== undefined,
     /** Undefined if the key does not exist. */
-    describe: (key: ManagedKey) => unlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
+    describe: (key: ManagedKey) =>
+      readUnlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
     async create(
       key: ManagedKey,
       { kty, size, expiresOn }: { kty: 'RSA' | 'RSA-HSM'; size: number; expiresOn: Date | undefined },

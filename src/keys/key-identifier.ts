@@ -39,7 +39,7 @@ export function parseVault(uri: string): Pick<KeyIdentifier, 'kind' | 'vaultName
 }
 
 /** Whether two names of keys, or two identifiers as spelled, name the same key. Key Vault ignores letter case. */
-export function sameKeyName(a: string, b: string): boolean {
+export function isSameKeyName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
@@ -53,18 +53,18 @@ export function isPlain(text: string): boolean {
  * compares identifiers only in this form. Only names keep their spelling.
  */
 export function formatKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
-  return spellKeyIdentifier(key, version).toLowerCase();
+  return formatSpelledKeyIdentifier(key, version).toLowerCase();
 }
 
 /** The identifier with the spelling of the name: what the app writes to Azure, or shows as Key Vault's own. */
-export function spellKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
+export function formatSpelledKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
   return `${key.vaultUri}/keys/${key.keyName}${version ? `/${version}` : ''}`;
 }
 
 /**
  * Formats an identifier as `kv-files/files-key`, with the version if present. Undefined if the identifier is invalid.
  */
-export function nameOfIdentifier(identifier: string): string | undefined {
+export function formatIdentifier(identifier: string): string | undefined {
   const key = parseKeyIdentifier(identifier);
   return key && [key.vaultName, key.keyName, key.version ?? []].flat().join('/');
 }

@@ -32,6 +32,6 @@ const API_VERSIONS = new Map<string, string>(
 );
 
 /** Undefined if the type is not among {@link KEY_USER_TYPES}. */
-export function apiVersionOf(type: string): string | undefined {
+export function findApiVersion(type: string): string | undefined {
   return API_VERSIONS.get(type.toLowerCase());
 }

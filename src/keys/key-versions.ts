@@ -18,7 +18,7 @@ export interface KeyVersion {
 export type Usability = 'Usable' | 'Disabled' | 'NotYetActive' | 'Expired';
 
 /** Whether Storage can wrap with this version now. `Disabled` precedes the dates, because it cuts off access. */
-export function usability(version: KeyVersion, now: Date): Usability {
+export function getUsability(version: KeyVersion, now: Date): Usability {
   if (!version.enabled) return 'Disabled';
   if (version.expiresOn && version.expiresOn <= now) return 'Expired';
   if (version.notBefore && version.notBefore > now) return 'NotYetActive';
@@ -26,7 +26,7 @@ export function usability(version: KeyVersion, now: Date): Usability {
 }
 
 /** Time from which the dates of a version permit its use. */
-export function activeFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn' | 'notBefore'>): Date {
+export function getActiveFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn' | 'notBefore'>): Date {
   return notBefore && notBefore > createdOn ? notBefore : createdOn;
 }
 
@@ -34,9 +34,9 @@ export function activeFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn
  * Latest time since which an enabled version can have been usable. Key Vault does not return when a version was enabled,
  * only when it was changed.
  */
-export function usableSince(version: KeyVersion): Date {
+export function getUsableSince(version: KeyVersion): Date {
   const { updatedOn } = version;
-  const from = activeFrom(version);
+  const from = getActiveFrom(version);
   return updatedOn && updatedOn > from ? updatedOn : from;
 }
 
@@ -58,7 +58,7 @@ export function isKnownOlder(a: KeyVersion, b: KeyVersion): boolean {
 }
 
 /** The youngest version, usable or not. */
-export function newestVersion(versions: readonly KeyVersion[]): KeyVersion | undefined {
+export function findNewestVersion(versions: readonly KeyVersion[]): KeyVersion | undefined {
   return versions.reduce<KeyVersion | undefined>(
     (newest, version) => (newest && compareAge(newest, version) > 0 ? newest : version),
     undefined,
@@ -66,15 +66,15 @@ export function newestVersion(versions: readonly KeyVersion[]): KeyVersion | und
 }
 
 /** The youngest version that is enabled, active and not expired. Every dependent should use it. */
-export function newestUsableVersion(versions: readonly KeyVersion[], now: Date): KeyVersion | undefined {
-  return newestVersion(versions.filter((version) => usability(version, now) === 'Usable'));
+export function findNewestUsableVersion(versions: readonly KeyVersion[], now: Date): KeyVersion | undefined {
+  return findNewestVersion(versions.filter((version) => getUsability(version, now) === 'Usable'));
 }
 
 /** When the next version younger than the newest usable one becomes active; undefined if no such version exists. */
-export function nextActivation(versions: readonly KeyVersion[], now: Date): Date | undefined {
-  const usable = newestUsableVersion(versions, now);
+export function findNextActivation(versions: readonly KeyVersion[], now: Date): Date | undefined {
+  const usable = findNewestUsableVersion(versions, now);
   const times = versions
-    .filter((version) => usability(version, now) === 'NotYetActive')
+    .filter((version) => getUsability(version, now) === 'NotYetActive')
     .filter((version) => !usable || compareAge(version, usable) > 0)
     .flatMap((version) => version.notBefore ?? []);
   return times.sort((a, b) => a.getTime() - b.getTime())[0];

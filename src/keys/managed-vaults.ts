@@ -1,13 +1,13 @@
 import type { Cloud } from '../azure/cloud.ts';
-import { parseResourceId, sameResource } from '../azure/resource-id.ts';
+import { isSameResource, parseResourceId } from '../azure/resource-id.ts';
 import {
   formatKeyIdentifier,
+  formatSpelledKeyIdentifier,
   isPlain,
+  isSameKeyName,
   type KeyIdentifier,
   parseKeyIdentifier,
   parseVault,
-  sameKeyName,
-  spellKeyIdentifier,
 } from './key-identifier.ts';
 
 /** A key vault or Managed HSM that the app manages: an entry of `CMK_VAULTS`. */
@@ -41,7 +41,7 @@ export class ManagedVaults {
   }
 
   byId(armId: string): ManagedVault | undefined {
-    return this.all.find((vault) => sameResource(vault.id, armId));
+    return this.all.find((vault) => isSameResource(vault.id, armId));
   }
 
   byName(name: string): ManagedVault | undefined {
@@ -58,16 +58,16 @@ export class ManagedVaults {
   key(identifier: string): ManagedKey | undefined {
     const parsed = parseKeyIdentifier(identifier);
     const vault = parsed && this.all.find((candidate) => candidate.uri === parsed.vaultUri);
-    return vault && managedKey(vault, parsed.keyName);
+    return vault && createManagedKey(vault, parsed.keyName);
   }
 
   /** The managed key that an account or an encryption scope uses. */
   keyOf(use: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>): ManagedKey | undefined {
-    return this.key(spellKeyIdentifier(use));
+    return this.key(formatSpelledKeyIdentifier(use));
   }
 }
 
-export function managedKey(vault: ManagedVault, name: string): ManagedKey {
+export function createManagedKey(vault: ManagedVault, name: string): ManagedKey {
   return { vault, name, id: formatKeyIdentifier({ vaultUri: vault.uri, keyName: name }) };
 }
 
@@ -75,13 +75,13 @@ export function managedKey(vault: ManagedVault, name: string): ManagedKey {
  * Returns the key with Key Vault's spelling. Key names ignore letter case, but operators and logs should use one
  * spelling. Unchanged if `versions` is empty.
  */
-export function asSpelled(key: ManagedKey, versions: readonly { readonly keyName: string }[]): ManagedKey {
+export function withSpelling(key: ManagedKey, versions: readonly { readonly keyName: string }[]): ManagedKey {
   const spelled = versions[0]?.keyName;
-  return spelled !== undefined && sameKeyName(spelled, key.name) ? managedKey(key.vault, spelled) : key;
+  return spelled !== undefined && isSameKeyName(spelled, key.name) ? createManagedKey(key.vault, spelled) : key;
 }
 
 /** The vault of an ARM id of `Microsoft.KeyVault/vaults` or `…/managedHSMs`. Undefined for any other id. */
-export function managedVault(armId: string, cloud: Cloud): ManagedVault | undefined {
+export function parseManagedVault(armId: string, cloud: Cloud): ManagedVault | undefined {
   const parsed = parseResourceId(armId);
   const type = parsed?.type.toLowerCase();
   if (!parsed || (type !== 'microsoft.keyvault/vaults' && type !== 'microsoft.keyvault/managedhsms')) return undefined;

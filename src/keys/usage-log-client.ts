@@ -88,7 +88,7 @@ export function createKeyUsageLog(credential: TokenCredential, cloud: Cloud, wor
       }
 
       const options = { serverTimeoutInSeconds: SERVER_SECONDS };
-      const asking = logs.queryWorkspace(workspace, usageQuery(key), { duration: BACK }, options);
+      const asking = logs.queryWorkspace(workspace, createUsageQuery(key), { duration: BACK }, options);
 
       // The SDK ignores the signal. The request ends at its own deadline.
       if (!(await untilAborted(asking, signal))) throw unreadable('The log did not respond in time.');
@@ -159,7 +159,7 @@ const IDENTIFIER = '@"/keys/([^/?]+)(?:/([0-9a-f]{32}))?"';
  *
  * @throws TypeError for a name that Key Vault does not permit
  */
-export function usageQuery({ vault, name }: ManagedKey): string {
+export function createUsageQuery({ vault, name }: ManagedKey): string {
   if (!NAME.test(vault.name) || !NAME.test(name)) throw new TypeError('The name of the vault or the key is invalid.');
   return `let vault = "/providers/microsoft.keyvault/vaults/${vault.name.toLowerCase()}";
 let key = "${name.toLowerCase()}";

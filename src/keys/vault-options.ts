@@ -5,11 +5,11 @@ import type { ManagedVault } from './managed-vaults.ts';
 type Named = Pick<ManagedVault, 'kind' | 'name'>;
 
 /** Option of this app's CLI: `--vault kv-files`, `--hsm hsm-local`. */
-export function vaultOption({ kind, name }: Named): string {
+export function formatVaultOption({ kind, name }: Named): string {
   return `${kind === 'vault' ? '--vault' : '--hsm'} ${name}`;
 }
 
 /** The option of `az keyvault key …`. */
-export function azVaultOption({ kind }: Pick<Named, 'kind'>): '--vault-name' | '--hsm-name' {
+export function getAzVaultOption({ kind }: Pick<Named, 'kind'>): '--vault-name' | '--hsm-name' {
   return kind === 'vault' ? '--vault-name' : '--hsm-name';
 }

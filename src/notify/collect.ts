@@ -1,19 +1,19 @@
 import pMap from 'p-map';
 import type { AuditFiles } from '../audit/audit-client.ts';
-import { recordsSince } from '../audit/lines.ts';
-import { recordedEntry } from '../audit/record.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { readRecordsSince } from '../audit/lines.ts';
+import { toRecordedEntry } from '../audit/record.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report/report.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { dayOf } from '../formats/duration.ts';
+import { formatDay } from '../formats/duration.ts';
 import { DAY_MS } from '../formats/spans.ts';
 import type { NotifySettings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import { NOTIFY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { fromRecord } from './from-record.ts';
-import { digestOf, fromReport } from './from-report.ts';
+import { createFromRecord } from './from-record.ts';
+import { createDigest, createFromReport } from './from-report.ts';
 import type { Notification } from './notification.ts';
 import type { CollectProgress, Outbox } from './outbox-client.ts';
 
@@ -66,7 +66,7 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
       await lease.release();
     }
   } catch (error) {
-    logHeld(log, describe(describeFailure(error)));
+    logHeld(log, describeAnswerOf(describeFailure(error)));
   }
 }
 
@@ -74,7 +74,7 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
 async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): Promise<void> {
   const { outbox, now } = ports;
   const since = new Date(now().getTime() - BACK_MS).toISOString();
-  let progress = (await outbox.readProgress()) ?? { since, known: [], digest: { day: dayOf(now()) } };
+  let progress = (await outbox.readProgress()) ?? { since, known: [], digest: { day: formatDay(now()) } };
 
   for (const collect of [collectRecords, collectCauses, collectDigest]) {
     try {
@@ -86,7 +86,7 @@ async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): P
       await outbox.saveProgress({ ...progress, ...next });
       progress = { ...progress, ...next };
     } catch (error) {
-      logHeld(log, describe(describeFailure(error)));
+      logHeld(log, describeAnswerOf(describeFailure(error)));
     }
   }
 }
@@ -99,7 +99,7 @@ async function collectRecords(
   const found: Notification[] = [];
   let newest: { readonly hash: string; readonly time: string } | undefined;
 
-  for await (const record of recordsSince(auditWatch.files, ENTRY, new Date(since), signal)) {
+  for await (const record of readRecordsSince(auditWatch.files, ENTRY, new Date(since), signal)) {
     if (record.hash === last) break;
 
     newest ??= record;
@@ -107,8 +107,8 @@ async function collectRecords(
     // All later records of the same chain are new, independent of clocks. After a chain was moved, ids deduplicate.
     if (last === undefined && record.time < since) continue;
 
-    const entry = recordedEntry(record);
-    found.push(...(entry ? [fromRecord(entry) ?? []].flat() : []));
+    const entry = toRecordedEntry(record);
+    found.push(...(entry ? [createFromRecord(entry) ?? []].flat() : []));
   }
 
   return { found: found.reverse(), ...(newest ? { next: { last: newest.hash, since: newest.time } } : {}) };
@@ -118,22 +118,22 @@ async function collectCauses({ known: before }: CollectProgress, ports: CollectP
   // Reads the newest report even if it was collected before: events add causes to it.
   const report = await newestReport(ports);
   if (!report) return { found: [] };
-  const { notifications, known } = fromReport(report, before);
+  const { notifications, known } = createFromReport(report, before);
   return { found: notifications, ...(known.join('\n') === before.join('\n') ? {} : { next: { known: [...known] } }) };
 }
 
 async function collectDigest({ digest }: CollectProgress, ports: CollectPorts): Promise<Collected> {
   const now = ports.now();
-  const day = dayOf(now);
+  const day = formatDay(now);
   if (now.getUTCHours() < ports.settings.notify.digestHour || digest.day >= day) return { found: [] };
   const report = await newestReport(ports);
-  const { notification, causes } = digestOf({ day, now, report, before: digest.causes });
+  const { notification, causes } = createDigest({ day, now, report, before: digest.causes });
   return { found: [notification], next: { digest: { day, causes: { ...causes } } } };
 }
 
 /** Returns the newest report of today or yesterday: a check may end after midnight. */
 function newestReport({ driftStorage, now }: CollectPorts): Promise<DriftReport | undefined> {
-  return driftStorage.newestOn([dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))]);
+  return driftStorage.newestOn([formatDay(now()), formatDay(new Date(now().getTime() - DAY_MS))]);
 }
 
 async function addToOutbox(

@@ -3,7 +3,7 @@ import { REASONS } from '../errors/reasons.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
 import type { NotifySettings } from '../settings/settings.ts';
 import type { NotifyWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome, toOutcome } from '../work/outcome.ts';
 import type { Outbox } from './outbox-client.ts';
 import { render } from './render.ts';
 import type { PostAnswer, PostWebhook } from './webhook-client.ts';
@@ -36,7 +36,7 @@ interface DeliverPorts {
 export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
   const { targets, problems } = ports.settings.notify;
   const target = targets.find(({ name }) => name === work.target);
-  if (target) return send(work, target, ports, log).catch(outcomeOfFailure);
+  if (target) return send(work, target, ports, log).catch(toOutcome);
   if (problems.length === 0) return drop(work, log);
   const detail = 'The setting CMK_NOTIFY is invalid.';
   return { outcome: 'retry', reason: 'NotificationsHeld', detail, counts: false, delaySeconds: HELD_SECONDS };
@@ -57,7 +57,7 @@ async function send(
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   const answer = await postWebhook(target.address, headers, body);
-  if (!isTaken(answer)) return outcomeOfAnswer(answer, target.name, work.attempt, now());
+  if (!isAccepted(answer)) return outcomeOfAnswer(answer, target.name, work.attempt, now());
 
   const about = { target: target.name, kind: notification.kind, notification: notification.id, status: answer.status };
 
@@ -75,7 +75,7 @@ function drop({ target, notification }: NotifyWork, log: Log): Outcome {
   return DONE;
 }
 
-export function isTaken(answer: PostAnswer): answer is PostAnswer & { status: number } {
+export function isAccepted(answer: PostAnswer): answer is PostAnswer & { status: number } {
   return answer.status !== undefined && answer.status >= 200 && answer.status < 300;
 }
 

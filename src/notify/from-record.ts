@@ -1,7 +1,7 @@
 import type { RecordedEntry } from '../audit/record.ts';
-import { accountNameOf } from '../azure/resource-id.ts';
+import { getAccountName } from '../azure/resource-id.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { nameOfIdentifier } from '../keys/key-identifier.ts';
+import { formatIdentifier } from '../keys/key-identifier.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import { makeNotification, type Notification } from './notification.ts';
@@ -30,7 +30,7 @@ const TEMPLATES: Readonly<Record<string, Template>> = {
 };
 
 /** Returns the notification of an audit record; undefined if it has none. Omits the caller's token id. */
-export function fromRecord({
+export function createFromRecord({
   id,
   time,
   entry,
@@ -53,7 +53,7 @@ export function fromRecord({
     severity,
     time,
     subject: resource,
-    title: title.replace('{name}', () => nameOfKey(resource)),
+    title: title.replace('{name}', () => formatNameOfKey(resource)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,
@@ -77,8 +77,8 @@ export function fromRecord({
 }
 
 /** Returns `kv-files/files-key` for a key, `stfiles01/scope1` for a scope's ARM id, or else the text itself. */
-export function nameOfKey(resource: string): string {
-  return nameOfIdentifier(resource) ?? accountNameOf(resource);
+export function formatNameOfKey(resource: string): string {
+  return formatIdentifier(resource) ?? getAccountName(resource);
 }
 
 function textOf(value: unknown): string | undefined {

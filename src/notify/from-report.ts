@@ -1,8 +1,8 @@
 import type { DriftCause, DriftReport } from '../drift/report/report.ts';
-import { many } from '../formats/text.ts';
-import { causeLabel, shortResource } from '../keys/resource-label.ts';
+import { formatMany } from '../formats/text.ts';
+import { formatCauseLabel, shortenResource } from '../keys/resource-label.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import { makeNotification, NOTIFICATION_LENGTHS, type Notification, shortened } from './notification.ts';
+import { makeNotification, NOTIFICATION_LENGTHS, type Notification, shortenText } from './notification.ts';
 
 /** Maximum number of new causes for which the text includes a command. */
 const COMMANDS = 5;
@@ -23,7 +23,7 @@ const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
  * @returns also the causes that are now notified: a cause that reappears is notified again. An incomplete report
  *   removes no cause.
  */
-export function fromReport(
+export function createFromReport(
   report: DriftReport,
   known: readonly string[],
 ): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
@@ -38,8 +38,8 @@ export function fromReport(
 
   // A cause that was notified as an error remains listed as an error.
   const now = open.map((cause) => (isKnown.has(asError(cause)) ? asError(cause) : keyOf(cause)));
-  const ends = `${many(expiring.length, 'key is', 'keys are')} expired or about to expire`;
-  const drifted = `${many(others.length, 'new cause', 'new causes')} of drift`;
+  const ends = `${formatMany(expiring.length, 'key is', 'keys are')} expired or about to expire`;
+  const drifted = `${formatMany(others.length, 'new cause', 'new causes')} of drift`;
 
   return {
     notifications: [
@@ -69,7 +69,7 @@ interface DigestInput {
 }
 
 /** Creates the daily digest: new and resolved causes since the last digest, and the oldest open causes. */
-export function digestOf({ day, now, report, before }: DigestInput): {
+export function createDigest({ day, now, report, before }: DigestInput): {
   readonly notification: Notification;
   readonly causes: Readonly<Record<string, string>>;
 } {
@@ -155,7 +155,7 @@ function notificationOf(
 function textOf(causes: readonly DriftCause[]): string {
   const [only] = causes;
   if (only && causes.length === 1) {
-    return [...listed([lineOf(only)]), shortened(only.is, MOST_IS), commandOf(only) ?? only.fix].join('\n');
+    return [...listed([lineOf(only)]), shortenText(only.is, MOST_IS), commandOf(only) ?? only.fix].join('\n');
   }
 
   const lines = causes.map(lineOf);
@@ -182,14 +182,14 @@ function commandOf({ commands }: DriftCause): string | undefined {
 function toItem(cause: DriftCause) {
   const { id, reason, severity, affected, since } = cause;
   const about = cause.about.join(', ').slice(0, 200);
-  const sample = cause.sample.map(shortResource).join(', ').slice(0, 200);
+  const sample = cause.sample.map(shortenResource).join(', ').slice(0, 200);
   const command = commandOf(cause);
   return { id, reason, severity, about, affected, since, sample, ...(command === undefined ? {} : { command }) };
 }
 
 /** `IdentityWithoutRole: id-storage on kv-files (2,000 affected)` */
 function lineOf({ reason, about, affected, sample }: DriftCause): string {
-  const where = about.length > 0 ? causeLabel({ about }) : sample.slice(0, 3).map(shortResource).join(', ');
+  const where = about.length > 0 ? formatCauseLabel({ about }) : sample.slice(0, 3).map(shortenResource).join(', ');
   return `${reason}: ${where.slice(0, 200)}${affected > 1 ? ` (${affected.toLocaleString('en')} affected)` : ''}`;
 }
 

@@ -39,9 +39,9 @@ export function makeNotification({ event, data, ...parts }: NotificationParts): 
   return {
     id: hash.digest('hex').slice(0, 32),
     ...parts,
-    subject: shortened(parts.subject, NOTIFICATION_LENGTHS.value),
-    title: shortened(parts.title, NOTIFICATION_LENGTHS.title),
-    text: shortened(parts.text, NOTIFICATION_LENGTHS.text),
+    subject: shortenText(parts.subject, NOTIFICATION_LENGTHS.value),
+    title: shortenText(parts.title, NOTIFICATION_LENGTHS.title),
+    text: shortenText(parts.text, NOTIFICATION_LENGTHS.text),
     data: Object.fromEntries(
       Object.entries(data).flatMap(([name, one]) => (one === undefined || one === '' ? [] : [[name, limited(one)]])),
     ),
@@ -56,7 +56,7 @@ function limited(value: Value): Value {
 }
 
 function limitedOne<V extends string | number | boolean>(value: V): V | string {
-  return typeof value === 'string' ? shortened(value, NOTIFICATION_LENGTHS.value) : value;
+  return typeof value === 'string' ? shortenText(value, NOTIFICATION_LENGTHS.value) : value;
 }
 
 /** Invisible characters, and characters that change the text direction: a name must not imitate another name. */
@@ -66,7 +66,7 @@ const UNSEEN =
 const LONE_SURROGATE = /\p{Surrogate}/gu;
 
 /** Returns plain text with line feeds, truncated to a number of UTF-16 units. */
-export function shortened(text: string, most: number): string {
+export function shortenText(text: string, most: number): string {
   const plain = text.replace(/\r\n?/g, '\n').replace(UNSEEN, ' ').replace(LONE_SURROGATE, '\uFFFD');
   if (plain.length <= most) return plain;
   // Does not split a surrogate pair.

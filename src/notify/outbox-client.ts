@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments, type StoredDocument } from '../azure/blobs.ts';
+import { DRIFT_CONTAINER, ONE_RETRY, openControlContainer } from '../azure/app-storage.ts';
+import { createBlobDocuments, type StoredDocument } from '../azure/blobs.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NOTIFICATION, type Notification } from './notification.ts';
 
@@ -37,10 +37,10 @@ export type Outbox = ReturnType<typeof createOutbox>;
 
 /** Stores a small blob for each notification and target. */
 export function createOutbox(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
-  const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  const entries = blobDocuments(container, ENTRY, TIMEOUT_MS);
+  const container = openControlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
+  const entries = createBlobDocuments(container, ENTRY, TIMEOUT_MS);
 
-  const progress = blobDocuments<CollectProgress | undefined>(
+  const progress = createBlobDocuments<CollectProgress | undefined>(
     container,
     PROGRESS.optional().catch(undefined),
     TIMEOUT_MS,

@@ -1,15 +1,15 @@
 import { EVERY_KEY } from '../audit/record.ts';
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import type { Cause } from '../work/messages.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
 import {
-  callerOf,
   findRekey,
   type GoOnOrder,
-  openPauses,
+  listOpenPauses,
   type PauseOrder,
   type StandingOrders,
+  toCaller,
   withPause,
   withResume,
 } from './standing-orders.ts';
@@ -44,7 +44,7 @@ export interface Ordered {
 /** Pauses all moves and all rotations by the app. @throws the SDK's error if the store rejects it: no pause applies */
 export function orderPause(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
   const { key, reason, caller, until } = order;
-  const pause = { key, reason, by: callerOf(caller), until: until?.toISOString() };
+  const pause = { key, reason, by: toCaller(caller), until: until?.toISOString() };
   const apply: Change = (orders, id, now) => withPause(orders, { id, ...pause, since: now.toISOString() }, now);
   return keep('fleet.pause', order, apply, ports, log);
 }
@@ -68,7 +68,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   try {
     await ports.requestKeys(key ? [key] : 'all', cause);
   } catch (error) {
-    warnings.push(`Pending moves resume within two minutes, not at once (${errorText(error)}).`);
+    warnings.push(`Pending moves resume within two minutes, not at once (${describeError(error)}).`);
   }
 
   return { ...kept, warnings };
@@ -95,7 +95,7 @@ async function findHeld(
     const ordered = rekey && (await rollouts.held(rekey));
     if (ordered) goOns.push({ at, target: ordered, rekey });
   } catch (error) {
-    const why = `the app failed to read the state of ${key}: ${errorText(error)}`;
+    const why = `the app failed to read the state of ${key}: ${describeError(error)}`;
     warnings.push(`A rotation that a failed canary or wave holds remains held, because ${why}`);
   }
 
@@ -129,8 +129,8 @@ async function keep(
   const { orders, audit } = await changeOrders(
     (current) => {
       const changed = apply(current, id, now);
-      const left = new Set(openPauses(changed, now).map((pause) => pause.id));
-      ended = openPauses(current, now).filter((pause) => !left.has(pause.id));
+      const left = new Set(listOpenPauses(changed, now).map((pause) => pause.id));
+      ended = listOpenPauses(current, now).filter((pause) => !left.has(pause.id));
       opened = changed.goOns.filter((goOn) => !current.goOns.includes(goOn)).map(({ target }) => target);
 
       const details = {
@@ -147,5 +147,5 @@ async function keep(
     log,
   );
 
-  return { pauses: openPauses(orders, now), ended, opened, warnings: [], audit: await audit };
+  return { pauses: listOpenPauses(orders, now), ended, opened, warnings: [], audit: await audit };
 }

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { z } from 'zod';
-import { controlContainer, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments } from '../azure/blobs.ts';
+import { ONE_RETRY, openControlContainer } from '../azure/app-storage.ts';
+import { createBlobDocuments } from '../azure/blobs.ts';
 import { ReadCache } from '../azure/read-cache.ts';
 import { CmkError } from '../errors/errors.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -36,8 +36,8 @@ export interface OrdersStore {
 
 /** Creates the client on first use. */
 export function createOrdersStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): OrdersStore {
-  const container = controlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
-  const orders = blobDocuments(container, ORDERS, TIMEOUT_MS);
+  const container = openControlContainer(settings, credential, CONTROL_CONTAINER, ONE_RETRY);
+  const orders = createBlobDocuments(container, ORDERS, TIMEOUT_MS);
   const read = async () => (await orders.read(BLOB))?.value ?? NO_ORDERS;
   const cache = new ReadCache<StandingOrders>(RECENT_MS);
 

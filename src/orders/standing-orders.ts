@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RECORDED_CALLER } from '../audit/record.ts';
-import { comparableId } from '../azure/resource-id.ts';
+import { toComparableId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors/errors.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { DAY_MS } from '../formats/spans.ts';
@@ -112,18 +112,18 @@ export type StandingOrders = {
 export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], contests: [], unrecorded: [] };
 
 /** Returns what an order shows of its caller. */
-export function callerOf({ objectId, appId, name }: z.output<typeof RECORDED_CALLER>): PauseOrder['by'] {
+export function toCaller({ objectId, appId, name }: z.output<typeof RECORDED_CALLER>): PauseOrder['by'] {
   return { objectId, appId, name };
 }
 
 /** Pauses that have not ended. */
-export function openPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
+export function listOpenPauses({ pauses }: StandingOrders, now: Date): readonly PauseOrder[] {
   return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
 }
 
 /** Returns the pause of a key. A pause of all keys has precedence. */
 export function findPause(orders: StandingOrders, key: string, now: Date): PauseOrder | undefined {
-  const pauses = openPauses(orders, now).filter((pause) => pause.key === undefined || pause.key === key);
+  const pauses = listOpenPauses(orders, now).filter((pause) => pause.key === undefined || pause.key === key);
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
@@ -133,7 +133,7 @@ export function findPause(orders: StandingOrders, key: string, now: Date): Pause
  * @param target version identifier
  * @param rekey id of the re-key whose rollout it is; absent: the key's own
  */
-export function isOrderedOn({ goOns }: StandingOrders, target: string, rekey?: string): boolean {
+export function isResumed({ goOns }: StandingOrders, target: string, rekey?: string): boolean {
   return goOns.some((order) => order.rekey === rekey && order.target.toLowerCase() === target.toLowerCase());
 }
 
@@ -153,14 +153,14 @@ export function findRekey({ rekeys }: StandingOrders, key: string): Rekey | unde
 }
 
 /** Returns open orders with either key: a key may have only one, which prevents circular moves. */
-export function conflictsOf({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>): readonly Rekey[] {
+export function findConflicts({ rekeys }: StandingOrders, keys: Pick<Rekey, 'from' | 'to'>): readonly Rekey[] {
   const own = [keys.from, keys.to];
   return rekeys.filter((rekey) => isOpen(rekey) && [rekey.from, rekey.to].some((key) => own.includes(key)));
 }
 
 /** Adds a pause, and replaces a pause of the same key or of all keys. */
 export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date): StandingOrders {
-  const others = openPauses(orders, now).filter(({ key }) => key !== pause.key);
+  const others = listOpenPauses(orders, now).filter(({ key }) => key !== pause.key);
   return dropSurplus({ ...orders, pauses: [...others, pause] }, now);
 }
 
@@ -171,7 +171,7 @@ export function withResume(
   goOns: readonly GoOnOrder[],
   now: Date,
 ): StandingOrders {
-  const pauses = openPauses(orders, now).filter((pause) => pause.key !== key);
+  const pauses = listOpenPauses(orders, now).filter((pause) => pause.key !== key);
   return dropSurplus({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
 }
 
@@ -183,9 +183,9 @@ export function withRekey(orders: StandingOrders, rekey: Rekey, now: Date): Stan
 }
 
 /** Returns the open contest over an account. @param account ARM id, in any letter case */
-export function contestOf(contests: readonly Contest[], account: string, now: Date): Contest | undefined {
-  const id = comparableId(account);
-  return openContests(contests, now).find((contest) => comparableId(contest.account) === id);
+export function findContest(contests: readonly Contest[], account: string, now: Date): Contest | undefined {
+  const id = toComparableId(account);
+  return openContests(contests, now).find((contest) => toComparableId(contest.account) === id);
 }
 
 /** A contest ends after a day, or when an operator releases the account. */
@@ -200,8 +200,8 @@ export function withContest(orders: StandingOrders, { id, account, since, until,
 }
 
 export function withoutContest(orders: StandingOrders, account: string): StandingOrders {
-  const id = comparableId(account);
-  const contests = orders.contests.filter((contest) => comparableId(contest.account) !== id);
+  const id = toComparableId(account);
+  const contests = orders.contests.filter((contest) => toComparableId(contest.account) !== id);
   return contests.length === orders.contests.length ? orders : { ...orders, contests };
 }
 

@@ -1,5 +1,5 @@
 import { withDeadline } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import type { AccountEffect, KeyEffect, RefusedAfter } from './effect.ts';
@@ -30,7 +30,7 @@ export async function readEffect(
   try {
     recorded = await withDeadline(READING_MS, 'The record was not read', (signal) => effects.read(key, signal));
   } catch (error) {
-    const why = describe(describeFailure(error));
+    const why = describeAnswerOf(describeFailure(error));
     return { effect: [], refusedAfter: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
   }
 
@@ -49,7 +49,7 @@ export function isCurrent({ change }: KeyEffect, open: Revocation | undefined): 
 }
 
 /** Chooses between the results of an account's two services: a blocked service decides. */
-export function moreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
+export function chooseMoreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
   const order = ['unknown', 'open', 'blocked'];
   return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
 }

@@ -1,9 +1,9 @@
 import {
   type AccountEffect,
-  effectId,
+  formatEffectId,
+  getProbedPlace,
   type KeyChange,
   type KeyEffect,
-  probedPlace,
   type RefusedAfter,
 } from './effect.ts';
 import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
@@ -18,10 +18,10 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
 
 /** Returns the record after a round. A result that is older than the recorded result changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
-  const before = new Map((current?.accounts ?? []).map((effect) => [effectId(effect), effect]));
+  const before = new Map((current?.accounts ?? []).map((effect) => [formatEffectId(effect), effect]));
   const same = isSameChange(current, round.change);
   const accounts = round.results.map((result) => {
-    const known = before.get(effectId(result));
+    const known = before.get(formatEffectId(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
     // The expected effect stays recorded if the probed share or container is gone, or if listing them failed.
     if (same && known?.state === round.change.expect && result.unlisted) {
@@ -72,11 +72,11 @@ function measureRefusal(
   if (change.expect !== 'blocked') return undefined;
 
   const isFirstRound = !isSameChange(before, change);
-  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(effectId));
+  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(formatEffectId));
 
   // An account may also refuse requests for another reason. After 0 seconds, it refused before the change.
   const measured = accounts.filter(
-    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(effectId(effect))),
+    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(formatEffectId(effect))),
   );
   const seconds = measured.reduce((longest, one) => Math.max(longest, one.secondsAfterChange ?? 0), 0);
 
@@ -100,19 +100,19 @@ type NextProbe =
   | { readonly next: 'givenUp' };
 
 /** Returns accounts that can show the effect but have not. Silent accounts are not pending. */
-export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
+export function listPendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
   return accounts.filter((effect) => !isSilent(effect) && effect.state !== change.expect);
 }
 
 /** Returns whether an account cannot show an effect: no share or container exists, or the app lacks a role. */
 export function isSilent(effect: AccountEffect): boolean {
   if (isUnprobed(effect)) return false;
-  return probedPlace(effect) === undefined || isBarred(effect);
+  return getProbedPlace(effect) === undefined || isBarred(effect);
 }
 
 /** Returns whether the app could not list what to probe. */
 function isUnprobed(effect: AccountEffect): boolean {
-  return effect.unlisted !== undefined && probedPlace(effect) === undefined;
+  return effect.unlisted !== undefined && getProbedPlace(effect) === undefined;
 }
 
 function isBarred({ why = '' }: AccountEffect): boolean {
@@ -132,7 +132,7 @@ export function isJudged(effect: KeyEffect): boolean {
 
 /** Waits longer while only throttled lists are missing: Azure may admit an account's first list only after half an hour. */
 function patienceFor(effect: KeyEffect): number {
-  const pending = pendingAccounts(effect);
+  const pending = listPendingAccounts(effect);
   const isThrottled = pending.length > 0 && pending.every(({ unlisted }) => unlisted === 'throttled');
   return isThrottled ? LISTING_MS : PATIENCE_MS;
 }
@@ -142,9 +142,9 @@ function patienceFor(effect: KeyEffect): number {
  * only throttled lists are missing, probes end after two hours. If only the app's role is missing, probes end after the
  * longest propagation time of a role assignment.
  */
-export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
+export function scheduleNextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
   const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
-  if (effect.complete && pendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
+  if (effect.complete && listPendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
   if (isOver(effect.change, now, patienceFor(effect))) return { next: 'givenUp' };
   return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
 }

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
-import { controlContainer, DRIFT_CONTAINER, ONE_RETRY } from '../azure/app-storage.ts';
-import { blobDocuments } from '../azure/blobs.ts';
+import { DRIFT_CONTAINER, ONE_RETRY, openControlContainer } from '../azure/app-storage.ts';
+import { createBlobDocuments } from '../azure/blobs.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { EFFECT, type KeyEffect } from './effect.ts';
@@ -15,8 +15,8 @@ export type EffectStore = ReturnType<typeof createEffectStore>;
  * conditional writes by ETag. Throws the SDK's errors, which `describeFailure` describes.
  */
 export function createEffectStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
-  const container = controlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
-  const effects = blobDocuments(container, EFFECT, TIMEOUT_MS);
+  const container = openControlContainer(settings, credential, DRIFT_CONTAINER, ONE_RETRY);
+  const effects = createBlobDocuments(container, EFFECT, TIMEOUT_MS);
 
   // Key names are case-insensitive, blob names are case-sensitive.
   const nameOf = ({ vault, name }: ManagedKey): string => `effect/${vault.name}/${name.toLowerCase()}.json`;

@@ -67,10 +67,10 @@ export type KeyEffect = z.output<typeof KEY_EFFECT>;
 export type RefusedAfter = z.output<typeof REFUSED_AFTER>;
 
 /** Id of an account's service in a record. */
-export function effectId({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
+export function formatEffectId({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
   return `${service} ${account.toLowerCase()}`;
 }
 
-export function probedPlace({ share, container }: Pick<AccountEffect, 'share' | 'container'>): string | undefined {
+export function getProbedPlace({ share, container }: Pick<AccountEffect, 'share' | 'container'>): string | undefined {
   return share ?? container;
 }

@@ -5,15 +5,15 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { ThrottledRegions } from '../accounts/throttled-regions.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { lastName, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { getLastName, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { ControllerPorts } from '../controller/controller.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { BlobContainers, FileShare, FileShares } from '../key-users/stored-data-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import { effectId } from './effect.ts';
+import { formatEffectId } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
@@ -27,7 +27,11 @@ export interface PlaceLists {
 }
 
 /** Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. */
-export function targetsOfAccount(account: ResourceId, lists: PlaceLists, signal: AbortSignal): Promise<ProbeTarget[]> {
+export function listTargetsOfAccount(
+  account: ResourceId,
+  lists: PlaceLists,
+  signal: AbortSignal,
+): Promise<ProbeTarget[]> {
   const targets = probedServices(lists.settings).map((service) =>
     target(account, service, () => listPlaces(account, service, lists, signal)),
   );
@@ -68,7 +72,7 @@ async function target(
     return { account: id, service, places: await list() };
   } catch (error) {
     const failure = describeFailure(error);
-    const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describe(failure)}`;
+    const why = `The app cannot list its ${SERVICE_WORDS[service].places}: ${describeAnswerOf(failure)}`;
     const unlisted = failure.kind === 'throttled' ? 'throttled' : 'failed';
 
     return { account: id, service, places: [], why, unlisted };
@@ -105,7 +109,7 @@ export async function findProbeTargets(
     const list = () => regions.read(account, () => listPlaces(account, service, services, signal));
     const one = await target(account, service, list);
     if (one.unlisted) missed += 1;
-    if (service === 'file' || one.places.length > 0 || one.unlisted) targets.set(effectId(one), one);
+    if (service === 'file' || one.places.length > 0 || one.unlisted) targets.set(formatEffectId(one), one);
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -116,7 +120,7 @@ export async function findProbeTargets(
       { byScope: NO_ACCOUNTS, accounts },
       (account) => {
         for (const service of probedServices(settings)) {
-          const id = effectId({ account: account.id, service });
+          const id = formatEffectId({ account: account.id, service });
           const one = known.get(id);
           if (one) targets.set(id, one);
           else adding.push(limit(() => addTarget(account, service, signal)));
@@ -147,14 +151,14 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
 const PROBE_MS = 30_000;
 
 /** Probes the canaries' services. Logs canaries without a result (no share, no answer), which delay nothing. */
-export function canaryProbe(
+export function createCanaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {
   return async (canaries, target, log) => {
     const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
-    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => targetsOfAccount(id, services, signal)));
+    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => listTargetsOfAccount(id, services, signal)));
     const results = await probe((await abortAfter(find, PROBE_MS)).flat(), services, PROBE_MS);
-    const inWords = ({ account, state, why }: ProbeResult): string => `${lastName(account)} (${why ?? state})`;
+    const inWords = ({ account, state, why }: ProbeResult): string => `${getLastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };
 

@@ -1,7 +1,7 @@
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
-import { lastName } from '../azure/resource-id.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -13,8 +13,16 @@ import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type AccountEffect, effectId, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
-import { isJudged, isOver, isSameChange, isSilent, nextProbe, pendingAccounts, recordRound } from './effect-record.ts';
+import { type AccountEffect, formatEffectId, getProbedPlace, type KeyChange, type KeyEffect } from './effect.ts';
+import {
+  isJudged,
+  isOver,
+  isSameChange,
+  isSilent,
+  listPendingAccounts,
+  recordRound,
+  scheduleNextProbe,
+} from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
@@ -53,7 +61,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
     const change = changeShown(await keys.listVersions(key), now());
     return change ? await followChange(key, change, before, work, services, log) : DONE;
   } catch (error) {
-    return afterTrouble(describe(describeFailure(error)), work, now(), log);
+    return afterTrouble(describeAnswerOf(describeFailure(error)), work, now(), log);
   }
 }
 
@@ -100,7 +108,7 @@ async function followChange(
   });
   if (!isSameChange(after, change)) return superseded(about, log);
 
-  const next = nextProbe(after, work.attempt, now());
+  const next = scheduleNextProbe(after, work.attempt, now());
 
   report(after, next.next, about, log);
 
@@ -154,18 +162,18 @@ async function targetsOf(
 function recordedTarget(effect: AccountEffect): ProbeTarget {
   const { account, service, why, unlisted } = effect;
   if (unlisted) return { account, service, places: [], why, unlisted };
-  const place = probedPlace(effect);
+  const place = getProbedPlace(effect);
   return { account, service, places: place === undefined ? [] : [place], isKnown: true };
 }
 
 function byId(targets: readonly ProbeTarget[]): ReadonlyMap<string, ProbeTarget> {
-  return new Map(targets.map((target) => [effectId(target), target]));
+  return new Map(targets.map((target) => [formatEffectId(target), target]));
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
   const { refusedAfter } = effect;
   const { expect } = effect.change;
-  const pending = pendingAccounts(effect);
+  const pending = listPendingAccounts(effect);
   const silent = effect.accounts.filter(isSilent);
   const total = effect.accounts.length;
   const seen = total - silent.length;
@@ -197,6 +205,6 @@ function names(effects: readonly AccountEffect[]): string {
 }
 
 function nameOf({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
-  const name = lastName(account);
+  const name = getLastName(account);
   return service === 'file' ? name : `${name} (${SERVICE_WORDS[service].data})`;
 }

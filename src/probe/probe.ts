@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
-import { describe, describeFailure, type Failure } from '../azure/failure.ts';
-import { lastName } from '../azure/resource-id.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../azure/failure.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { ListData } from './data-services-client.ts';
 import type { AccountEffect } from './effect.ts';
@@ -87,9 +87,9 @@ async function ask(
   for (const place of places) {
     try {
       // A list without data under the account's key needs no decryption, so its success proves nothing.
-      if (await list(lastName(account), place, signal)) return { place, seen: { state: 'open' } };
+      if (await list(getLastName(account), place, signal)) return { place, seen: { state: 'open' } };
     } catch (error) {
-      return { place, seen: seenIn(describeFailure(error), service) };
+      return { place, seen: classifyFailedList(describeFailure(error), service) };
     }
   }
 
@@ -110,7 +110,7 @@ export const ROLE_MISSING = 'AuthorizationPermissionMismatch';
 const BLOCKED = /^KeyVault(EncryptionKeyNotFound|VaultNotFound|AccessTokenCannotBeAcquired)$/i;
 
 /** Classifies Azure's answer to a failed list. */
-export function seenIn(failure: Failure, service: DataService): Seen {
+export function classifyFailedList(failure: Failure, service: DataService): Seen {
   const { code, status } = failure;
   if ((status === 403 || status === 200) && BLOCKED.test(code)) return { state: 'blocked', why: code };
 
@@ -126,7 +126,7 @@ export function seenIn(failure: Failure, service: DataService): Seen {
     return { state: 'unknown', why };
   }
 
-  if (code.toLowerCase() !== 'authorizationfailure') return { state: 'unknown', why: describe(failure) };
+  if (code.toLowerCase() !== 'authorizationfailure') return { state: 'unknown', why: describeAnswerOf(failure) };
 
   const why = `${code}: the account's network rules deny access to the app, so the probe has no result.`;
 

@@ -1,9 +1,15 @@
 import { abortAfter } from '../azure/deadline.ts';
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { HOUR_MS } from '../formats/spans.ts';
 import type { VersionUsersServices } from '../key-users/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { activeFrom, compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
+import {
+  compareAge,
+  findNewestUsableVersion,
+  getActiveFrom,
+  getUsableSince,
+  type KeyVersion,
+} from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
@@ -27,7 +33,7 @@ export async function readUsageEvidence(
   try {
     return { log: await abortAfter((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
-    return { missing: errorText(error) };
+    return { missing: describeError(error) };
   }
 }
 
@@ -48,7 +54,7 @@ const BEHIND_HOURS = 2;
  * @param used whether visible storage accounts use the key. The log must then show requests for the key: a workspace
  * transformation may drop them, and any version would seem unused
  */
-export function reasonsOfLog(
+export function listReasonsOfLog(
   version: KeyVersion,
   versions: readonly KeyVersion[],
   evidence: Evidence,
@@ -57,31 +63,31 @@ export function reasonsOfLog(
 ): string[] {
   if ('missing' in evidence) return [`The log proves nothing: ${evidence.missing}`];
 
-  const successor = newestUsableVersion(versions, now);
-  const tookOver = takenOver(versions, now);
+  const successor = findNewestUsableVersion(versions, now);
+  const tookOver = findTakeover(versions, now);
   if (!successor || !tookOver || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
 
   const { log } = evidence;
-  const uses = usesSince(version, log, nextTookOver(version, versions));
+  const uses = listUsesSince(version, log, nextTookOver(version, versions));
 
   return [
     ...reasonsOfQuiet(tookOver, now),
-    ...reasonsOfReach(log, aDayAfter(activeFrom(successor)), now),
+    ...reasonsOfReach(log, aDayAfter(getActiveFrom(successor)), now),
     ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
-    ...(uses.length > 0 ? uses.map(sentenceOf) : clientsLeftOn(version, log)),
+    ...(uses.length > 0 ? uses.map(describeLoggedUse) : clientsLeftOn(version, log)),
   ];
 }
 
 /** A client that is switched off sends no requests, but needs the version that it used last once it is on again. */
 function clientsLeftOn({ version }: KeyVersion, { lastOfClients }: UsageLog): string[] {
   const left = lastOfClients.filter((use) => use.version === version);
-  return left.map((use) => `${sentenceOf(use)} It has used no other version since, and may be switched off.`);
+  return left.map((use) => `${describeLoggedUse(use)} It has used no other version since, and may be switched off.`);
 }
 
 /** Returns the earliest time at which a newer version can have taken over: later uses of the older one count. */
 function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date {
   const younger = versions.filter((other) => compareAge(other, version) > 0);
-  return new Date(Math.min(...younger.map((one) => aDayAfter(activeFrom(one)).getTime())));
+  return new Date(Math.min(...younger.map((one) => aDayAfter(getActiveFrom(one)).getTime())));
 }
 
 function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
@@ -91,9 +97,9 @@ function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
 }
 
 /** Returns the latest time at which the newest usable version took over. By then, automatic users use it. */
-export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
-  const successor = newestUsableVersion(versions, now);
-  return successor && aDayAfter(usableSince(successor));
+export function findTakeover(versions: readonly KeyVersion[], now: Date): Date | undefined {
+  const successor = findNewestUsableVersion(versions, now);
+  return successor && aDayAfter(getUsableSince(successor));
 }
 
 function aDayAfter(time: Date): Date {
@@ -106,12 +112,12 @@ function reasonsOfQuiet(tookOver: Date, now: Date): string[] {
 }
 
 /** Requests for a version after the given time. A request without a version may have used it. */
-export function usesSince({ version }: KeyVersion, { uses }: UsageLog, since: Date): LoggedUse[] {
+export function listUsesSince({ version }: KeyVersion, { uses }: UsageLog, since: Date): LoggedUse[] {
   return uses.filter((use) => (use.version === undefined || use.version === version) && use.lastOn > since);
 }
 
 /** Describes a request: `A client used it to unwrap on …, by …`. */
-export function sentenceOf({ version, operation, lastOn, objectId, appId }: LoggedUse): string {
+export function describeLoggedUse({ version, operation, lastOn, objectId, appId }: LoggedUse): string {
   const what = operation === 'other' ? 'encrypt, decrypt or sign' : operation;
   const who = objectId ?? appId ?? 'a client that the log does not name';
   const which = version === undefined ? 'A client used the key without a version' : 'A client used it';

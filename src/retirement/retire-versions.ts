@@ -1,30 +1,30 @@
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { retryOnce } from '../azure/retry-once.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { LATE_WRITE_MS } from '../formats/spans.ts';
 import { readVersionUsers, type VersionUse, type VersionUsers } from '../key-users/version-users.ts';
-import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { findNewestUsableVersion, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import {
+  describeLoggedUse,
   type Evidence,
+  listReasonsOfLog,
+  listUsesSince,
   type RetireServices,
   readUsageEvidence,
-  reasonsOfLog,
-  sentenceOf,
-  usesSince,
 } from './evidence.ts';
 import {
-  reasonsOfKey,
-  reasonsOfPerson,
-  reasonsOfUse,
-  reasonsToKeep,
-  retiredRecord,
-  retiredTags,
-  settledTags,
+  createRetiredTags,
+  createSettledTags,
+  findRetiredRecord,
+  listReasonsOfKey,
+  listReasonsOfOperator,
+  listReasonsOfUse,
+  listReasonsToKeep,
   withoutRetiredTag,
 } from './retirement.ts';
 
@@ -69,7 +69,7 @@ export async function* retireUnused(
 
   for (const version of asked) {
     if (!version?.enabled) continue;
-    const reasons = reasonsOfKey(version, all, now());
+    const reasons = listReasonsOfKey(version, all, now());
     if (reasons.length > 0) yield { outcome: 'kept', version, reasons };
     else superseded.push(version.version);
   }
@@ -130,10 +130,13 @@ function judge(
 ): Extract<Retirement, { outcome: 'kept' | 'unproven' }> | Retirable | undefined {
   if (!version?.enabled) return undefined;
 
-  const reasons = [...reasonsToKeep(version, versions, users, now), ...(evidence ? reasonsOfPerson(version) : [])];
-  const successor = newestUsableVersion(versions, now);
+  const reasons = [
+    ...listReasonsToKeep(version, versions, users, now),
+    ...(evidence ? listReasonsOfOperator(version) : []),
+  ];
+  const successor = findNewestUsableVersion(versions, now);
   const restored = readRevocation(versions, now).restored?.id;
-  const tags = successor && retiredTags(version, successor, now, restored);
+  const tags = successor && createRetiredTags(version, successor, now, restored);
   if (successor && !tags) {
     reasons.push(
       'The version has the maximum number of tags, and the retirement needs one more to be finished or undone.',
@@ -143,14 +146,14 @@ function judge(
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons };
 
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
-  const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
+  const unproven = evidence ? listReasonsOfLog(version, versions, evidence, now, { used }) : [];
   if (unproven.length > 0) return { outcome: 'unproven', version, reasons: unproven };
 
   return { version, restored, tags };
 }
 
 /** The audit entry of a retirement; undefined if it changed nothing. */
-export function retirementEntry(key: ManagedKey, retirement: Retirement) {
+export function toRetirementEntry(key: ManagedKey, retirement: Retirement) {
   const { outcome } = retirement;
   if (outcome === 'kept' || outcome === 'unproven' || outcome === 'planned') return undefined;
 
@@ -183,7 +186,7 @@ export async function recordRetirement(
   { audit }: { readonly audit: RecordAudit },
   log: Log,
 ): Promise<void> {
-  const entry = retirementEntry(key, retirement);
+  const entry = toRetirementEntry(key, retirement);
   if (!entry) return;
 
   const { reason } = entry;
@@ -239,7 +242,7 @@ async function confirmOnce(
   { version, restored, users, against = [] }: Disabled,
   { keys, now, sleep }: Pick<RetireServices, 'keys' | 'now' | 'sleep'>,
 ): Promise<RetirementResult> {
-  const ofUse = [...against, ...reasonsOfUse(version, users)];
+  const ofUse = [...against, ...listReasonsOfUse(version, users)];
   const notUndone = (why: string, reasons = ofUse): RetirementResult => {
     const command = `az keyvault key set-attributes --id ${version.id} --enabled true`;
     const nextStep = `Unless the key is revoked or an operator disabled it intentionally, enable the version: ${command}`;
@@ -251,7 +254,7 @@ async function confirmOnce(
     listed = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
     // The key may have been revoked in the meantime. Enabling a version would then reopen a revoked key.
-    return notUndone(`The versions of the key cannot be read again: ${describe(describeFailure(error))}`);
+    return notUndone(`The versions of the key cannot be read again: ${describeAnswerOf(describeFailure(error))}`);
   }
 
   // The write below replaces all tags. A fresh read preserves the tags of an unretire or a revocation.
@@ -264,7 +267,7 @@ async function confirmOnce(
 
   const versions = listed.map((one) => (one.version === fresh.version ? fresh : one));
   const { open, restored: since } = readRevocation(versions, now());
-  const successor = newestUsableVersion(versions, now());
+  const successor = findNewestUsableVersion(versions, now());
   const retired = { outcome: 'retired', version, successor, uses: users.uses } as const;
 
   // The tags now belong to the revocation. The sweep completes the retirement after the restore.
@@ -275,11 +278,11 @@ async function confirmOnce(
 
   // A delayed write may arrive after a restore and disable a restored version.
   const ofRestore = since && since.id !== restored ? [RESTORED] : [];
-  const reasons = [...reasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];
+  const reasons = [...listReasonsOfKey(version, versions, now()), ...ofRestore, ...ofUse];
   if (reasons.length === 0) {
     // If the write fails, the sweep repeats it.
-    if (retiredRecord(fresh)?.isConfirmed === false) {
-      await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
+    if (findRetiredRecord(fresh)?.isConfirmed === false) {
+      await keys.updateVersion(key, fresh.version, { tags: createSettledTags(fresh.tags) }).catch(() => {});
     }
 
     return retired;
@@ -290,7 +293,7 @@ async function confirmOnce(
     await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return { outcome: 'undone', version, reasons };
   } catch (error) {
-    return notUndone(`The app could not enable it again: ${describe(describeFailure(error))}`, reasons);
+    return notUndone(`The app could not enable it again: ${describeAnswerOf(describeFailure(error))}`, reasons);
   }
 }
 
@@ -300,9 +303,9 @@ const RESTORED = 'The key was revoked and restored in the meantime. Versions tha
 const ABANDONED_MS = 15 * 60_000;
 
 /** Versions that a retirement disabled, but did not verify. */
-export function halfRetired(versions: readonly KeyVersion[], now: Date): KeyVersion[] {
+export function listHalfRetired(versions: readonly KeyVersion[], now: Date): KeyVersion[] {
   return versions.filter((version) => {
-    const record = retiredRecord(version);
+    const record = findRetiredRecord(version);
     if (!record || record.isConfirmed || now.getTime() - record.on.getTime() < ABANDONED_MS) return false;
     return (version.updatedOn?.getTime() ?? 0) <= record.on.getTime() + LATE_WRITE_MS;
   });
@@ -323,14 +326,14 @@ export async function* finishRetirements(
   const all = await keys.listVersions(key);
 
   // While a revocation is open, the app neither changes nor reports the key's versions.
-  if (openRevocation(all, now()) || !newestUsableVersion(all, now())) return;
+  if (openRevocation(all, now()) || !findNewestUsableVersion(all, now())) return;
 
-  for (const version of halfRetired(all, now())) {
-    const record = retiredRecord(version);
+  for (const version of listHalfRetired(all, now())) {
+    const record = findRetiredRecord(version);
     const users = await abortAfter((limit) => readVersionUsers(key, services, limit), readMs);
     const evidence = await readUsageEvidence(key, services, readMs);
-    const uses = 'log' in evidence && record ? usesSince(version, evidence.log, record.on) : [];
-    const against = uses.map(sentenceOf);
+    const uses = 'log' in evidence && record ? listUsesSince(version, evidence.log, record.on) : [];
+    const against = uses.map(describeLoggedUse);
     yield await confirmRetirement(key, { version, restored: record?.restored, users, against }, services);
   }
 }

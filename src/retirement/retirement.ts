@@ -1,10 +1,10 @@
-import { accountNameOf } from '../azure/resource-id.ts';
+import { getAccountName } from '../azure/resource-id.ts';
 import { HOUR_MS } from '../formats/spans.ts';
-import { count, nameFirst } from '../formats/text.ts';
+import { formatCount, formatFirst } from '../formats/text.ts';
 import type { VersionUsers } from '../key-users/version-users.ts';
-import { compareAge, type KeyVersion, newestUsableVersion, usableSince } from '../keys/key-versions.ts';
+import { compareAge, findNewestUsableVersion, getUsableSince, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { vaultOption } from '../keys/vault-options.ts';
+import { formatVaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
 /**
@@ -30,45 +30,45 @@ const NAMED = 3;
  * Reasons to keep a version; empty if it is retirable. It is retirable if a younger version has been usable for a day
  * and no revocation is open. All users must be known and use other versions.
  */
-export function reasonsToKeep(
+export function listReasonsToKeep(
   version: KeyVersion,
   versions: readonly KeyVersion[],
   users: VersionUsers,
   now: Date,
 ): string[] {
-  return [...reasonsOfKey(version, versions, now), ...reasonsOfUse(version, users)];
+  return [...listReasonsOfKey(version, versions, now), ...listReasonsOfUse(version, users)];
 }
 
-/** The reasons of {@link reasonsToKeep} that need only the key. If empty, read the users. */
-export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], now: Date): string[] {
+/** The reasons of {@link listReasonsToKeep} that need only the key. If empty, read the users. */
+export function listReasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], now: Date): string[] {
   if (openRevocation(versions, now)) return ['A revocation of the key is open: its versions must not change.'];
 
-  const successor = newestUsableVersion(versions, now);
+  const successor = findNewestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
 
   // Key Vault's clock may be ahead of the app's.
-  const age = Math.max(0, (now.getTime() - usableSince(successor).getTime()) / HOUR_MS);
+  const age = Math.max(0, (now.getTime() - getUsableSince(successor).getTime()) / HOUR_MS);
   if (age >= LEAST_RETIRE_HOURS) return [];
 
   const whole = Math.floor(age);
 
   return [
-    `Its successor ${successor.version} has been usable for ${count(whole, 'hour')}, which has to be at least ${LEAST_RETIRE_HOURS}.`,
+    `Its successor ${successor.version} has been usable for ${formatCount(whole, 'hour')}, which has to be at least ${LEAST_RETIRE_HOURS}.`,
   ];
 }
 
-/** The reasons of {@link reasonsToKeep} that depend on the key's users. */
-export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
-  const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => accountNameOf(who));
+/** The reasons of {@link listReasonsToKeep} that depend on the key's users. */
+export function listReasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
+  const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => getAccountName(who));
   return [
-    ...(using.length > 0 ? [`It is used by ${nameFirst(using, NAMED)}.`] : []),
-    ...(gaps.length > 0 ? [`Not everything is known: ${nameFirst(gaps, NAMED, '; ')}`] : []),
+    ...(using.length > 0 ? [`It is used by ${formatFirst(using, NAMED)}.`] : []),
+    ...(gaps.length > 0 ? [`Not everything is known: ${formatFirst(gaps, NAMED, '; ')}`] : []),
   ];
 }
 
 /** Enabled versions whose retirement the key itself allows; uses are checked separately. */
-export function retirable(versions: readonly KeyVersion[], now: Date): KeyVersion[] {
-  return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, now).length === 0);
+export function listRetirable(versions: readonly KeyVersion[], now: Date): KeyVersion[] {
+  return versions.filter((version) => version.enabled && listReasonsOfKey(version, versions, now).length === 0);
 }
 
 /** Content of a retired version's tag. */
@@ -81,7 +81,7 @@ interface RetiredRecord {
 }
 
 /** Undefined if the version was not retired or is enabled. */
-export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | undefined {
+export function findRetiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | undefined {
   return enabled ? undefined : recordIn(tags);
 }
 
@@ -96,7 +96,7 @@ function recordIn(tags: KeyVersion['tags']): RetiredRecord | undefined {
  *
  * @param restored id of the key's last restored revocation
  */
-export function retiredTags(
+export function createRetiredTags(
   { tags }: KeyVersion,
   successor: KeyVersion,
   now: Date,
@@ -109,7 +109,7 @@ export function retiredTags(
 }
 
 /** Tags of a verified version that stays disabled. */
-export function settledTags(tags: KeyVersion['tags']): Record<string, string> {
+export function createSettledTags(tags: KeyVersion['tags']): Record<string, string> {
   const record = tags[RETIRED_TAG];
   return record === undefined ? tags : { ...tags, [RETIRED_TAG]: record.split(' ').slice(0, 2).join(' ') };
 }
@@ -119,7 +119,7 @@ export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['t
 }
 
 /** Tags of a version that an operator restores. */
-export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<string, string> {
+export function createKeptTags({ tags }: KeyVersion, who: string, now: Date): Record<string, string> {
   return { ...withoutRetiredTag(tags), [KEPT_TAG]: `${now.toISOString()} ${who}` };
 }
 
@@ -127,7 +127,7 @@ export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<s
  * Reasons why only an operator may retire a version. The app removes its tag when it enables a version. An enabled
  * version with the tag was therefore enabled by another tool.
  */
-export function reasonsOfPerson({ enabled, tags }: KeyVersion): string[] {
+export function listReasonsOfOperator({ enabled, tags }: KeyVersion): string[] {
   const kept = tags[KEPT_TAG];
   if (kept !== undefined) return [`An operator restored it (${kept}), so the app does not retire it again.`];
   const retired = enabled ? recordIn(tags) : undefined;
@@ -136,11 +136,11 @@ export function reasonsOfPerson({ enabled, tags }: KeyVersion): string[] {
 }
 
 /** The command that restores a retired version. */
-export function unretireCommand({ vault, name }: ManagedKey, version: string): string {
-  return `cmk key unretire ${name} ${vaultOption(vault)} --version ${version}`;
+export function formatUnretireCommand({ vault, name }: ManagedKey, version: string): string {
+  return `cmk key unretire ${name} ${formatVaultOption(vault)} --version ${version}`;
 }
 
 /** The command for an operator who knows that no client uses the version. */
-export function retireCommand({ vault, name }: ManagedKey, version: string): string {
-  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
+export function formatRetireCommand({ vault, name }: ManagedKey, version: string): string {
+  return `cmk key retire ${name} ${formatVaultOption(vault)} --version ${version} --without-evidence`;
 }

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { withDeadline } from '../azure/deadline.ts';
-import { messageOf } from '../errors/errors.ts';
+import { getMessage } from '../errors/errors.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type Cause, KEY_WORK, type Work } from '../work/messages.ts';
@@ -97,7 +97,7 @@ async function inTime(what: string, run: () => Promise<void>): Promise<string[]>
     await withDeadline(QUEUE_WAIT_MS, 'No answer', run);
     return [];
   } catch (error) {
-    return [`${what} (${messageOf(error).split('\n')[0]})`];
+    return [`${what} (${getMessage(error).split('\n')[0]})`];
   }
 }
 

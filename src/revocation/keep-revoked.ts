@@ -1,5 +1,5 @@
 import { BREAK_GLASS_AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
-import { describe } from '../azure/failure.ts';
+import { describeAnswerOf } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -124,7 +124,7 @@ export async function disableUnder(
     const about = { key: key.id, version: change.version.version, revocation: open.id };
 
     if (!answer) {
-      const why = failure ? describe(failure) : '';
+      const why = failure ? describeAnswerOf(failure) : '';
       log({ level: 'error', reason: 'StillOpen', message: `${REASONS.StillOpen} ${why}`, ...about });
       continue;
     }

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { AuditFiles } from '../audit/audit-client.ts';
-import { recordsSince } from '../audit/lines.ts';
+import { readRecordsSince } from '../audit/lines.ts';
 import { GUID } from '../http/auth-config.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationStamp } from './revocation.ts';
 
 /** A revocation or restore of a key in the audit trail. */
-export type RevocationEvent = NonNullable<ReturnType<typeof eventOf>>;
+export type RevocationEvent = NonNullable<ReturnType<typeof parseRevocationEvent>>;
 
 /**
  * Lists the revocations and restores of a key since a time, newest first. A record counts by its resource, because any
@@ -53,15 +53,15 @@ const ENTRY = z.object({
 /** Text that the JSON of records with the actions `key.revoke` and `key.restore` has in common. */
 const ABOUT = '"action":"key.re';
 
-export function keyTrail(files: AuditFiles): KeyTrail {
+export function createKeyTrail(files: AuditFiles): KeyTrail {
   return async (key, since, signal) => {
-    const records = await Array.fromAsync(recordsSince(files, ABOUT, since, signal));
-    return records.flatMap(({ entry }) => eventOf(entry, key) ?? []);
+    const records = await Array.fromAsync(readRecordsSince(files, ABOUT, since, signal));
+    return records.flatMap(({ entry }) => parseRevocationEvent(entry, key) ?? []);
   };
 }
 
 /**
- * Lists the versions of a key that the app disabled under an open revocation since a time, by {@link keptRevokedId}.
+ * Lists the versions of a key that the app disabled under an open revocation since a time, by {@link createKeptRevokedId}.
  *
  * @throws the SDK's error when the app cannot read the trail
  */
@@ -73,9 +73,9 @@ const KEPT = z.object({
   details: z.object({ version: z.string(), revocation: z.string() }),
 });
 
-export function keptTrail(files: AuditFiles): KeptTrail {
+export function createKeptTrail(files: AuditFiles): KeptTrail {
   return async (key, since) => {
-    const records = await Array.fromAsync(recordsSince(files, '"action":"key.keepRevoked"', since));
+    const records = await Array.fromAsync(readRecordsSince(files, '"action":"key.keepRevoked"', since));
     return new Set(records.flatMap(({ entry }) => findKeptRevokedId(entry, key) ?? []));
   };
 }
@@ -84,16 +84,16 @@ export function keptTrail(files: AuditFiles): KeptTrail {
 export function findKeptRevokedId(entry: unknown, key: Pick<ManagedKey, 'id'>): string | undefined {
   const { data } = KEPT.safeParse(entry);
   if (!data || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;
-  return keptRevokedId(data.details.revocation, data.details.version);
+  return createKeptRevokedId(data.details.revocation, data.details.version);
 }
 
 /** Id of the audit record of a version that the app disabled under an open revocation. */
-export function keptRevokedId(revocation: string, version: string): string {
+export function createKeptRevokedId(revocation: string, version: string): string {
   return `key.keepRevoked/${revocation}/${version}`;
 }
 
 /** Undefined: the entry is no revocation or restore of this key. */
-export function eventOf(entry: unknown, key: Pick<ManagedKey, 'id'>) {
+export function parseRevocationEvent(entry: unknown, key: Pick<ManagedKey, 'id'>) {
   const { data } = ENTRY.safeParse(entry);
   const did = data && DID[`${data.action} ${data.reason}`];
   if (!did || data.resource.toLowerCase() !== key.id.toLowerCase()) return undefined;

@@ -1,5 +1,5 @@
 import { withDeadline } from '../azure/deadline.ts';
-import { describe, describeFailure, type Failure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../azure/failure.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { KeyTrail, RevocationEvent } from './key-trail.ts';
@@ -154,7 +154,7 @@ export function describeLeftDisabled({ lost, others, unread }: LeftDisabled): st
 
   if (unread) {
     warnings.push(
-      `The app could not read the audit trail, which may name more versions that the revocation disabled: ${describe(unread)}`,
+      `The app could not read the audit trail, which may name more versions that the revocation disabled: ${describeAnswerOf(unread)}`,
     );
   }
 

@@ -5,8 +5,8 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { RECORDED_AFTER_MS, UNCLAIMED_AFTER_MS } from './follow-ups.ts';
-import { type KeptTrail, keptRevokedId, type RevocationEvent } from './key-trail.ts';
-import { type BesideServices, type RevocationAction, recordId } from './record-revocation.ts';
+import { createKeptRevokedId, type KeptTrail, type RevocationEvent } from './key-trail.ts';
+import { type BesideServices, createRecordId, type RevocationAction } from './record-revocation.ts';
 import { readRevocation, revocationOf } from './revocation.ts';
 import { closedOn, isUnderWay } from './revocation-plans.ts';
 
@@ -74,7 +74,7 @@ export async function recordKept(
   const recorded = await keptTrail(key, since);
 
   for (const { version } of kept) {
-    const id = keptRevokedId(open.id, version);
+    const id = createKeptRevokedId(open.id, version);
     if (recorded.has(id)) continue;
 
     const details = { version, revocation: open.id, recorded: true, foundIn: KEY_WORK };
@@ -142,7 +142,7 @@ function entryOf(key: ManagedKey, { action, revocation, by }: Shown, message: Re
   const details = { why: message?.why, ticket: message?.ticket, claimed, revocation, foundIn: KEY_WORK };
 
   return {
-    id: recordId(action, revocation.id, by),
+    id: createRecordId(action, revocation.id, by),
     action,
     reason: action === 'key.revoke' ? 'Revoked' : 'Restored',
     resource: key.id,

@@ -20,7 +20,7 @@ export interface Audited {
 export const NOT_AUDITED: Audited = { audit: 'no record: the call changed nothing' };
 
 /** Warns the caller if the audit trail lacks the change. */
-export function auditWarning({ audit: outcome }: Audited): string[] {
+export function listAuditWarnings({ audit: outcome }: Audited): string[] {
   return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
 }
 
@@ -36,7 +36,7 @@ interface Done {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-export function entryOf({ revocation, details, ...done }: Done, call: RevocationCall): AuditEntry {
+export function toAuditEntry({ revocation, details, ...done }: Done, call: RevocationCall): AuditEntry {
   const { caller, correlationId, why, ticket } = call;
   return { ...done, caller, correlationId, details: { why, ticket, revocation, ...details } };
 }
@@ -55,8 +55,8 @@ export async function writeDown(
 
   log({ level: 'warning', reason, message: REASONS[reason], ...about });
 
-  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, objectId) : undefined;
-  const outcome = await audit(entryOf({ ...done, id }, call), BREAK_GLASS_AUDIT_WAIT_MS);
+  const id = revocation && ITS_OWN.has(reason) ? createRecordId(action, revocation.id, objectId) : undefined;
+  const outcome = await audit(toAuditEntry({ ...done, id }, call), BREAK_GLASS_AUDIT_WAIT_MS);
   if ('failed' in outcome) return { audit: outcome.failed };
 
   return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
@@ -72,6 +72,6 @@ const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete',
 export type RevocationAction = 'key.revoke' | 'key.restore';
 
 /** Two people may restore the same revocation at the same time, so the id includes the caller. */
-export function recordId(action: RevocationAction, revocation: string, objectId: string): string {
+export function createRecordId(action: RevocationAction, revocation: string, objectId: string): string {
   return `${action}/${revocation}/${objectId}`;
 }

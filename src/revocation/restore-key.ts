@@ -1,9 +1,9 @@
 import { withDeadline } from '../azure/deadline.ts';
-import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { canPass, describeFailure, type Failure } from '../azure/failure.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import type { KeyTrail } from './key-trail.ts';
 import { canMark, planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
@@ -136,7 +136,7 @@ export async function restoreKey(
     return { ...answer(key, refused?.end ?? 'NothingToRestore', before, recovered, now()), unproven: refused?.why };
   }
 
-  if (!canMark(before, now())) await services.recordBegun?.(asSpelled(key, before), open);
+  if (!canMark(before, now())) await services.recordBegun?.(withSpelling(key, before), open);
 
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
@@ -150,7 +150,7 @@ function answer(
 ): KeyRestoration {
   const { open } = readRevocation(versions, now);
   const report = reportVersions(versions, [], versions, now);
-  const spelled = asSpelled(key, versions);
+  const spelled = withSpelling(key, versions);
 
   return {
     key: spelled,
@@ -174,7 +174,7 @@ async function refusal(
   request: RestoreOrder,
   { keyTrail, now }: RestoreServices,
 ): Promise<{ readonly end: RestoreRefusal; readonly why?: Failure } | undefined> {
-  const end = refusedRestore(versions, request, now());
+  const end = findRestoreRefusal(versions, request, now());
   if (end) return { end };
   if (!request.dualControl || !keyTrail) return undefined;
 
@@ -223,7 +223,7 @@ async function hasEverRevoked(
 }
 
 /** Reason to stop a restore, from the tags alone; undefined: the restore may continue. */
-export function refusedRestore(
+export function findRestoreRefusal(
   versions: readonly KeyVersion[],
   request: RestoreOrder,
   now: Date,
@@ -256,13 +256,13 @@ export async function finishRestore(
       applied.set(version, one);
       if (one.written && one.change.enabled) opened.add(version);
     }
-    return wave.some(({ failure }) => failure === undefined || mayPass(failure));
+    return wave.some(({ failure }) => failure === undefined || canPass(failure));
   };
 
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
     const versions = reportVersions(before, [...applied.values()], proof, now());
     const changed = [...applied.values()].some(({ written }) => written);
-    return { key: asSpelled(key, before), end, changed, revocation, versions, last: proof ?? [], unproven };
+    return { key: withSpelling(key, before), end, changed, revocation, versions, last: proof ?? [], unproven };
   };
 
   /** Versions that must be enabled in the end. */

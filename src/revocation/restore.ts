@@ -5,7 +5,14 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { type RevocationCall, reconcileRestored, requestPasses, watchEffect } from './follow-ups.ts';
 import { type ComparedRestoration, compareWithTrail, describeLeftDisabled } from './left-disabled.ts';
-import { type Audited, type BesideServices, entryOf, NOT_AUDITED, recordId, writeDown } from './record-revocation.ts';
+import {
+  type Audited,
+  type BesideServices,
+  createRecordId,
+  NOT_AUDITED,
+  toAuditEntry,
+  writeDown,
+} from './record-revocation.ts';
 import { isComplete, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account can use the key after the restore. */
@@ -53,9 +60,9 @@ export async function restore(
   // If the process dies, a later verification finishes the restore by this record. Its separate id keeps the trail from
   // dropping the final record as a duplicate.
   const recordBegun: RestoreServices['recordBegun'] = async ({ id: resource }, begun) => {
-    const id = `${recordId('key.restore', begun.id, call.caller.objectId)}/begun`;
+    const id = `${createRecordId('key.restore', begun.id, call.caller.objectId)}/begun`;
     const done = { id, action: 'key.restore', reason: 'RestoreBegun', resource, revocation: begun } as const;
-    await services.audit(entryOf(done, call), BREAK_GLASS_AUDIT_WAIT_MS);
+    await services.audit(toAuditEntry(done, call), BREAK_GLASS_AUDIT_WAIT_MS);
   };
 
   const byTags = await restoreKey(key, order, { ...services, recordBegun });

@@ -1,13 +1,13 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
+import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { type RevocationCall, requestPasses, watchEffect } from './follow-ups.ts';
 import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
 import { isNewer, type RevocationStamp, readRevocation, revocationOf, stampAfter } from './revocation.ts';
 import { planCarrier, planJoin, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
-import { reportVersions, unrecorded } from './version-report.ts';
+import { listUnrecorded, reportVersions } from './version-report.ts';
 
 /**
  * Maximum number of waves. A further wave follows if the confirming read shows a failed change, a new version, or
@@ -124,14 +124,14 @@ function resultOf(
 ) {
   return {
     /** Key with the spelling of Key Vault. */
-    key: asSpelled(key, before),
+    key: withSpelling(key, before),
     /** The open revocation; undefined if no version has a record (a key without versions or without free tags). */
     revocation: readRevocation(proof ?? applied.flatMap(({ answer }) => answer ?? []), now).open,
     versions: reportVersions(before, applied, proof, now),
     /** The open revocation that the call replaced: its process may have been killed before its audit record. */
     joins: readRevocation(before, now).open,
     /** Versions disabled without a record, which a restore therefore leaves disabled. */
-    unrecorded: unrecorded(applied, now),
+    unrecorded: listUnrecorded(applied, now),
   };
 }
 

@@ -1,22 +1,22 @@
-import { unless } from '../azure/failure.ts';
+import { readUnless } from '../azure/failure.ts';
 import { CmkError } from '../errors/errors.ts';
 import type { KeyCatalog, KeyKind } from '../keys/key-client.ts';
-import { findVersion, isStorageKind, type KeyVersion, newestVersion, usability } from '../keys/key-versions.ts';
+import { findNewestVersion, findVersion, getUsability, isStorageKind, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { azVaultOption, vaultOption } from '../keys/vault-options.ts';
-import { restoreCommand } from './restore-command.ts';
+import { formatVaultOption, getAzVaultOption } from '../keys/vault-options.ts';
+import { formatRestoreCommand } from './restore-command.ts';
 import { openRevocation } from './revocation.ts';
 
 /** `kv-files/files-key`. */
-export function nameOf({ vault, name }: ManagedKey): string {
+export function formatKeyName({ vault, name }: ManagedKey): string {
   return `${vault.name}/${name}`;
 }
 
-export function keyNotFound(key: ManagedKey): CmkError {
+export function createKeyNotFound(key: ManagedKey): CmkError {
   return new CmkError(
     'KeyNotFound',
-    `The key ${nameOf(key)} does not exist; nothing was changed.`,
-    `Check the names of vault and key, or create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
+    `The key ${formatKeyName(key)} does not exist; nothing was changed.`,
+    `Check the names of vault and key, or create it: cmk key ensure ${key.name} ${formatVaultOption(key.vault)}`,
   );
 }
 
@@ -29,8 +29,8 @@ export function refuseRevoked(key: ManagedKey, versions: readonly KeyVersion[], 
   if (!open) return;
   throw new CmkError(
     'RevocationOpen',
-    `The key ${nameOf(key)} was revoked on ${open.revokedOn.toISOString()}: ${why}.`,
-    `Restore it first: ${restoreCommand(key, open)}`,
+    `The key ${formatKeyName(key)} was revoked on ${open.revokedOn.toISOString()}: ${why}.`,
+    `Restore it first: ${formatRestoreCommand(key, open)}`,
   );
 }
 
@@ -38,18 +38,18 @@ export function refuseRevoked(key: ManagedKey, versions: readonly KeyVersion[], 
  * The next step for a disabled version whose tags show no revocation. It enables and creates no version: another tool may
  * have removed the record of a revocation.
  */
-export function askWhoDisabled(key: ManagedKey): string {
-  return `Ask who disabled it, and why, before you enable it or create a new version: the vault's log and \`cmk audit list --key ${nameOf(key)}\` tell. If the key was revoked, restore it: cmk key restore`;
+export function describeDisabledVersion(key: ManagedKey): string {
+  return `Ask who disabled it, and why, before you enable it or create a new version: the vault's log and \`cmk audit list --key ${formatKeyName(key)}\` tell. If the key was revoked, restore it: cmk key restore`;
 }
 
 /** @throws {@link CmkError} `UnknownVersion` */
-export function versionNamed(key: ManagedKey, versions: readonly KeyVersion[], version: string): KeyVersion {
+export function requireVersion(key: ManagedKey, versions: readonly KeyVersion[], version: string): KeyVersion {
   const found = findVersion(versions, version);
   if (found) return found;
   throw new CmkError(
     'UnknownVersion',
-    `The key ${nameOf(key)} has no version ${version}.`,
-    `List its versions: cmk key show ${key.name} ${vaultOption(key.vault)}`,
+    `The key ${formatKeyName(key)} has no version ${version}.`,
+    `List its versions: cmk key show ${key.name} ${formatVaultOption(key.vault)}`,
   );
 }
 
@@ -59,28 +59,31 @@ export function versionNamed(key: ManagedKey, versions: readonly KeyVersion[], v
  *
  * @throws {@link CmkError} if the version is unusable, with the reason and the next step
  */
-export function usableVersion(
+export function requireUsableVersion(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   version: string | undefined,
   now: Date,
 ): KeyVersion {
-  const newest = newestVersion(versions);
-  if (!newest) throw keyNotFound(key);
+  const newest = findNewestVersion(versions);
+  if (!newest) throw createKeyNotFound(key);
 
   refuseRevoked(key, versions, 'the app moves no account onto or off it', now);
 
-  const chosen = version === undefined ? newest : versionNamed(key, versions, version);
-  const which = version === undefined ? `The newest version of ${nameOf(key)}` : `Version ${version} of ${nameOf(key)}`;
-  const state = usability(chosen, now);
+  const chosen = version === undefined ? newest : requireVersion(key, versions, version);
+  const which =
+    version === undefined
+      ? `The newest version of ${formatKeyName(key)}`
+      : `Version ${version} of ${formatKeyName(key)}`;
+  const state = getUsability(chosen, now);
   if (state === 'Usable') return chosen;
 
   const refusals = {
-    Disabled: ['KeyDisabled', `${which} is disabled. Its tags show no revocation.`, askWhoDisabled(key)],
+    Disabled: ['KeyDisabled', `${which} is disabled. Its tags show no revocation.`, describeDisabledVersion(key)],
     Expired: [
       'KeyExpired',
       `${which} expired on ${chosen.expiresOn?.toISOString()}. Storage accepts no expired key for a change, but accounts that already use it keep working.`,
-      `Create a new version: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
+      `Create a new version: cmk key rotate ${key.name} ${formatVaultOption(key.vault)}`,
     ],
     NotYetActive: [
       'VersionNotYetActive',
@@ -103,11 +106,11 @@ export async function refuseDeleted(
   key: ManagedKey,
   { keyAdmin }: { readonly keyAdmin: Pick<KeyCatalog, 'isDeleted'> },
 ): Promise<void> {
-  if (!(await unless('forbidden', () => keyAdmin.isDeleted(key)))) return;
+  if (!(await readUnless('forbidden', () => keyAdmin.isDeleted(key)))) return;
   throw new CmkError(
     'NameTaken',
-    `The key ${nameOf(key)} was deleted and can still be recovered: its name is unavailable until the key is purged.`,
-    `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
+    `The key ${formatKeyName(key)} was deleted and can still be recovered: its name is unavailable until the key is purged.`,
+    `Recover it with \`az keyvault key recover ${getAzVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
   );
 }
 
@@ -121,7 +124,7 @@ export function checkSupported(key: ManagedKey, kind: KeyKind): void {
   const size = kind.size === undefined ? '' : ` of ${kind.size} bits`;
   throw new CmkError(
     'KeyUnsupported',
-    `${nameOf(key)}: Storage supports no key of type ${kind.type}${size}, only RSA and RSA-HSM keys of 2048, 3072 and 4096 bits.`,
+    `${formatKeyName(key)}: Storage supports no key of type ${kind.type}${size}, only RSA and RSA-HSM keys of 2048, 3072 and 4096 bits.`,
     'Create a key under another name: cmk key ensure <name> --size 3072',
   );
 }

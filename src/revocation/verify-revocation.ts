@@ -5,7 +5,7 @@ import { DAY_MS } from '../formats/spans.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { RevocationWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome, toOutcome } from '../work/outcome.ts';
 import type { RequestKey } from '../work/work-queue-client.ts';
 import { applyChanges } from './apply-changes.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
@@ -62,7 +62,7 @@ export async function verifyRevocation(work: RevocationWork, services: VerifySer
 
     return DONE;
   } catch (error) {
-    return outcomeOfFailure(error);
+    return toOutcome(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { describe } from '../azure/failure.ts';
-import { type KeyVersion, type Usability, usability } from '../keys/key-versions.ts';
+import { describeAnswerOf } from '../azure/failure.ts';
+import { getUsability, type KeyVersion, type Usability } from '../keys/key-versions.ts';
 import type { AppliedChange } from './apply-changes.ts';
 import { type RevocationName, type RevocationStamp, revocationOf } from './revocation.ts';
 
@@ -13,7 +13,11 @@ export const SHOWN_REVOCATION = z.object({
 /** After another restore closed a revocation, the tags no longer name its caller. */
 export const RESTORED_REVOCATION = SHOWN_REVOCATION.partial({ revokedBy: true });
 
-export function revocationState<R extends RevocationName & Partial<RevocationStamp>>({ id, revokedOn, revokedBy }: R) {
+export function getRevocationState<R extends RevocationName & Partial<RevocationStamp>>({
+  id,
+  revokedOn,
+  revokedBy,
+}: R) {
   return { id, revokedOn: revokedOn.toISOString(), revokedBy: revokedBy as R['revokedBy'] };
 }
 
@@ -51,7 +55,7 @@ export function reportVersions(
       const untouched = change === undefined ? known.get(name) : undefined;
       const after = proof ? last.get(name) : (change?.answer ?? untouched);
       const seen = after ?? known.get(name) ?? change?.change.version;
-      const error = change?.failure && describe(change.failure);
+      const error = change?.failure && describeAnswerOf(change.failure);
 
       return {
         version: name,
@@ -66,12 +70,12 @@ export function reportVersions(
 }
 
 /** Versions that are disabled without a record of this revocation, which a restore therefore cannot find. */
-export function unrecorded(applied: readonly AppliedChange[], now: Date): string[] {
+export function listUnrecorded(applied: readonly AppliedChange[], now: Date): string[] {
   return applied
     .filter(({ answer, written }) => written && answer && !answer.enabled && !revocationOf(answer, now))
     .map(({ change }) => change.version.version);
 }
 
 function stateOf(version: KeyVersion | undefined, now: Date): Usability | 'Unknown' {
-  return version ? usability(version, now) : 'Unknown';
+  return version ? getUsability(version, now) : 'Unknown';
 }

@@ -1,7 +1,7 @@
-import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../azure/failure.ts';
+import { canHaveTakenEffect, canPass, describeFailure, type Failure } from '../azure/failure.ts';
 import { CLOCKS_MS, GIVEN_UP_MS } from '../formats/spans.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { compareAge, findVersion, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import { compareAge, findNewestVersion, findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readRevocation, revocationOf } from '../revocation/revocation.ts';
 import { withRecord } from '../revocation/revocation-plans.ts';
@@ -29,9 +29,9 @@ export async function makeVersion(
     return { made: await keys.rotate(key) };
   } catch (error) {
     const failure = describeFailure(error);
-    if (!mayHaveTakenEffect(failure)) throw error;
+    if (!canHaveTakenEffect(failure)) throw error;
 
-    const made = newestVersion(await keys.listVersions(key).catch(() => []));
+    const made = findNewestVersion(await keys.listVersions(key).catch(() => []));
 
     return made && compareAge(made, from) > 0 ? { made } : { unknown: failure };
   }
@@ -57,7 +57,7 @@ export async function completeVersion(
     return { version: await keys.updateVersion(key, to.version, rest) };
   } catch (error) {
     const failure = describeFailure(error);
-    if (mayPass(failure)) throw error;
+    if (canPass(failure)) throw error;
     return { version: to, refused: failure };
   }
 }

@@ -1,6 +1,6 @@
 import type { Dependence } from '../accounts/inventory.ts';
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import type { Log, LogLevel } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { DAY_MS } from '../formats/spans.ts';
@@ -12,10 +12,16 @@ import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { LEASE_CONTAINER, type Lease, type Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome, toOutcome } from '../work/outcome.ts';
 import { completeVersion, keepRecord, makeVersion, type RotateResult } from './make-version.ts';
-import { decideRotation, hsmNeedsPolicy, isRotatedByTag, mayBeCompleted, unfinishedRotation } from './rotation.ts';
-import { acquireRotation, LANDED_MS, msToLand, type RotationIntent, readIntent } from './rotation-lease.ts';
+import {
+  canBeCompleted,
+  decideRotation,
+  describeHsmPolicy,
+  findUnfinishedRotation,
+  isRotatedByTag,
+} from './rotation.ts';
+import { acquireRotation, countMsToLand, LANDED_MS, type RotationIntent, readIntent } from './rotation-lease.ts';
 
 const LANDED_SECONDS = LANDED_MS / 1000;
 
@@ -56,7 +62,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
       await lease.release();
     }
   } catch (error) {
-    return outcomeOfFailure(error);
+    return toOutcome(error);
   }
 }
 
@@ -100,7 +106,7 @@ async function reconcile(attempt: Attempt): Promise<Outcome> {
   const { key, lease } = attempt;
   const { keys, orderStore, now } = attempt.ports;
   const begun = readIntent(lease);
-  const waitMs = msToLand(begun, now());
+  const waitMs = countMsToLand(begun, now());
 
   // No worker sends a request while an earlier request may take effect.
   if (waitMs > 0) return retryAfter('RotationUnknown', REASONS.RotationUnderWay, waitMs / 1000);
@@ -128,8 +134,8 @@ async function reconcile(attempt: Attempt): Promise<Outcome> {
   const decision = decideRotation(versions, policy, now());
   if (decision.rotate) return rotateIfNeeded(attempt, decision.from, policy);
 
-  const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
-  if (!unfinished || !mayBeCompleted(unfinished.from, unfinished.to, now())) return skip(attempt, decision);
+  const unfinished = decision.reason === 'NotNearExpiry' ? findUnfinishedRotation(versions, now()) : undefined;
+  if (!unfinished || !canBeCompleted(unfinished.from, unfinished.to, now())) return skip(attempt, decision);
   if (!(await isWanted(attempt, unfinished.from))) return DONE;
 
   await announce(attempt, unfinished.from, true);
@@ -174,12 +180,12 @@ async function rotateIfNeeded(attempt: Attempt, newest: KeyVersion, policy: Rota
     if (failure.kind !== 'refused') throw error;
 
     // Final (imported material, an Azure Policy): an operator must act, since a retry would also fail.
-    logReason(attempt, 'error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(key)}`);
+    logReason(attempt, 'error', 'RotationRefused', `${describeAnswerOf(failure)}${describeHsmPolicy(key)}`);
 
     return DONE;
   }
 
-  if ('unknown' in result) return retryAfter('RotationUnknown', describe(result.unknown), LANDED_SECONDS);
+  if ('unknown' in result) return retryAfter('RotationUnknown', describeAnswerOf(result.unknown), LANDED_SECONDS);
 
   return finish(attempt, { from, to: result.made, completes: false });
 }
@@ -188,14 +194,20 @@ async function rotateIfNeeded(attempt: Attempt, newest: KeyVersion, policy: Rota
 async function finish(attempt: Attempt, { from, to, completes, isResumed = false }: Made): Promise<Outcome> {
   const { key, lease } = attempt;
   const { keys, audit, now } = attempt.ports;
-  const isItsOwn = !isResumed || mayBeCompleted(from, to, now());
+  const isItsOwn = !isResumed || canBeCompleted(from, to, now());
   const { version, refused } = isItsOwn
     ? await completeVersion(key, from, to, keys)
     : { version: to, refused: undefined };
   if (!version.enabled) await keepRecord(key, version.version, await keys.listVersions(key), keys, now());
 
   if (refused) {
-    logReason(attempt, 'error', 'RotationIncomplete', `Set the tags and the expiry manually. ${describe(refused)}`, to);
+    logReason(
+      attempt,
+      'error',
+      'RotationIncomplete',
+      `Set the tags and the expiry manually. ${describeAnswerOf(refused)}`,
+      to,
+    );
   }
 
   const reason = completes ? 'RotationCompleted' : 'Rotated';

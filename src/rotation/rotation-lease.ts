@@ -38,7 +38,7 @@ export function readIntent({ state }: Pick<Lease, 'state'>): RotationIntent | un
 }
 
 /** Returns for how many milliseconds an announced request may still create a version. A longer time is forged: 0. */
-export function msToLand(intent: RotationIntent | undefined, now: Date): number {
+export function countMsToLand(intent: RotationIntent | undefined, now: Date): number {
   const ms = intent ? Date.parse(intent.until) - now.getTime() : 0;
   return ms > 0 && ms <= LANDED_MS ? ms : 0;
 }

@@ -1,9 +1,9 @@
 import type { Reason } from '../errors/reasons.ts';
-import { shift } from '../formats/duration.ts';
+import { shiftTime } from '../formats/duration.ts';
 import { DAY_MS } from '../formats/spans.ts';
 import type { RotationPolicy } from '../keys/key-client.ts';
-import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
-import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
+import { findNewestVersion, type KeyVersion } from '../keys/key-versions.ts';
+import { findWithoutExpiryOfBefore, isNearExpiry } from '../keys/near-expiry.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
 
 /** Tag on a key version. `manual`: the app does not rotate it. `auto`: the app rotates a key without dependents. */
@@ -34,14 +34,14 @@ type RotationDecision =
 
 /** Decides whether a key is due for rotation. Uses only reads of the key, not an event's content. */
 export function decideRotation(versions: readonly KeyVersion[], policy: RotationPolicy, now: Date): RotationDecision {
-  const newest = newestVersion(versions);
+  const newest = findNewestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
   if (!newest) return leave('KeyNotFound', true);
   if (openRevocation(versions, now)) return leave('RevocationOpen');
-  if (!nearsExpiry(newest, policy, now)) return leave('NotNearExpiry');
+  if (!isNearExpiry(newest, policy, now)) return leave('NotNearExpiry');
   if (!newest.enabled) return leave('KeyDisabled', true);
 
-  const byHand = rotatedByHand(newest);
+  const byHand = findManualRotation(newest);
   if (byHand) return leave(byHand, true);
   if (policy.rotates) return leave('PolicyRotates');
 
@@ -56,20 +56,20 @@ export function decideRotation(versions: readonly KeyVersion[], policy: Rotation
  * fails to parse: Key Vault accepts ISO 8601 durations of years, months and days ("Configure cryptographic key
  * auto-rotation").
  */
-export function rotationDue(
+export function computeRotationDue(
   { createdOn, expiresOn }: Pick<KeyVersion, 'createdOn' | 'expiresOn'>,
   { rotates, afterCreate, beforeExpiry }: RotationPolicy,
 ): Date | undefined {
   if (!rotates) return undefined;
   const times = [
-    afterCreate === undefined ? undefined : shift(createdOn, afterCreate, 1),
-    beforeExpiry === undefined || !expiresOn ? undefined : shift(expiresOn, beforeExpiry, -1),
+    afterCreate === undefined ? undefined : shiftTime(createdOn, afterCreate, 1),
+    beforeExpiry === undefined || !expiresOn ? undefined : shiftTime(expiresOn, beforeExpiry, -1),
   ].filter((time) => time !== undefined);
   return times.sort((a, b) => a.getTime() - b.getTime())[0];
 }
 
 /** Returns why an operator must create the next version; undefined if the app may rotate. */
-export function rotatedByHand({ tags }: KeyVersion): 'ImportedKey' | 'ManualRotation' | undefined {
+export function findManualRotation({ tags }: KeyVersion): 'ImportedKey' | 'ManualRotation' | undefined {
   if (tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return 'ImportedKey';
   return tags[ROTATION_TAG]?.toLowerCase() === 'manual' ? 'ManualRotation' : undefined;
 }
@@ -84,11 +84,11 @@ export function isRotatedByTag({ tags }: KeyVersion): boolean {
  * the previous version has one. Also finds a version that another tool created less than a day ago: without the app, the
  * key would never expire.
  */
-export function unfinishedRotation(
+export function findUnfinishedRotation(
   versions: readonly KeyVersion[],
   now: Date,
 ): { readonly from: KeyVersion; readonly to: KeyVersion } | undefined {
-  const found = withoutExpiryOfBefore(versions);
+  const found = findWithoutExpiryOfBefore(versions);
   if (!found?.to.enabled || openRevocation(versions, now)) return undefined;
   const { from, to } = found;
   return isDayOld(to, now) || !completeRotation(from, to) ? undefined : found;
@@ -99,8 +99,8 @@ export function unfinishedRotation(
  * expiry tags it, or leaves it unchanged for a day. After a revocation, the version's age does not count: a restore tag
  * shows it.
  */
-export function mayBeCompleted(from: KeyVersion, to: KeyVersion, now: Date): boolean {
-  if (rotatedByHand(from) || rotatedByHand(to)) return false;
+export function canBeCompleted(from: KeyVersion, to: KeyVersion, now: Date): boolean {
+  if (findManualRotation(from) || findManualRotation(to)) return false;
   return !isDayOld(to, now) || to.tags[RESTORED_TAG] !== undefined;
 }
 
@@ -135,7 +135,7 @@ export function completeRotation(from: KeyVersion, to: KeyVersion): RotationComp
 }
 
 /** Likely cause of a rejection ("It must be set before keys can be rotated on-demand": Managed HSM autorotation). */
-export function hsmNeedsPolicy({ vault }: { readonly vault: { readonly kind: 'vault' | 'managedHsm' } }): string {
+export function describeHsmPolicy({ vault }: { readonly vault: { readonly kind: 'vault' | 'managedHsm' } }): string {
   if (vault.kind === 'vault') return '';
   return ' A Managed HSM rotates a key only with a rotation policy (`cmk key ensure --version-lifetime`), and creates at most 100 versions.';
 }

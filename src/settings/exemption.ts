@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { scopeResource } from '../azure/resource-id.ts';
+import { formatScopeId } from '../azure/resource-id.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { dayOf } from '../formats/duration.ts';
-import { globMatches } from './glob.ts';
+import { formatDay } from '../formats/duration.ts';
+import { isGlobMatch } from './glob.ts';
 import { json } from './setting.ts';
 
 /**
@@ -50,7 +50,7 @@ type Exemption = z.output<typeof exemption>;
 export const EXEMPTIONS = json.pipe(z.array(exemption, 'is not a JSON array').max(500));
 
 /** Returns the exemption of a finding that has not expired. */
-export function exemptionOf(
+export function findExemption(
   finding: { readonly reason: Reason; readonly resource: string },
   exemptions: readonly Exemption[],
   now: Date,
@@ -59,7 +59,7 @@ export function exemptionOf(
     (candidate) =>
       candidate.code === finding.reason &&
       !hasEnded(candidate, now) &&
-      globMatches(candidate.resource, finding.resource),
+      isGlobMatch(candidate.resource, finding.resource),
   );
 }
 
@@ -82,8 +82,8 @@ export function isExcluded(
 ): boolean {
   const { account, scope } = use;
   const reason = behindAs(use);
-  const resource = scope === undefined ? account : scopeResource(account, scope);
-  return !autofix.includes(reason) || exemptionOf({ reason, resource }, exemptions, now) !== undefined;
+  const resource = scope === undefined ? account : formatScopeId(account, scope);
+  return !autofix.includes(reason) || findExemption({ reason, resource }, exemptions, now) !== undefined;
 }
 
 /** Finding code of a use that is not on the newest version of its key. */
@@ -93,5 +93,5 @@ function behindAs({ scope, mode }: ExemptibleUse): Fixable {
 }
 
 export function hasEnded({ until }: Pick<Exemption, 'until'>, now: Date): boolean {
-  return dayOf(now) > until;
+  return formatDay(now) > until;
 }

@@ -1,5 +1,5 @@
 /** Whether a text matches a pattern in which `*` matches any characters. Ignores letter case. Runs in linear time. */
-export function globMatches(pattern: string, text: string): boolean {
+export function isGlobMatch(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.toLowerCase().split('*');
   const subject = text.toLowerCase();
   const last = rest.pop();

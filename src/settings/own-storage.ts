@@ -6,18 +6,18 @@ import type { Cloud } from '../azure/cloud.ts';
  * emulators, which Key Vault does not encrypt. Undefined: an account is unknown, or its connection string does not name
  * it.
  */
-export function ownStorage(settings: { readonly storage: AppStorage | undefined; readonly cloud: Cloud }) {
+export function listOwnStorage(settings: { readonly storage: AppStorage | undefined; readonly cloud: Cloud }) {
   const { storage, cloud } = settings;
   if (!storage) return undefined;
   const accounts = [storage, storage.work, storage.audit].filter((account) => account !== undefined);
-  const names = accounts.flatMap((account) => nameOfStorage(account, cloud) ?? []);
+  const names = accounts.flatMap((account) => findStorageName(account, cloud) ?? []);
   if (names.length < accounts.length) return undefined;
   const own = names.filter((name) => name !== 'local');
   return own.length === 0 ? 'local' : [...new Set(own)];
 }
 
 /** Name of a storage account. `local`: an emulator. Undefined: the connection string does not name the account. */
-export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
+export function findStorageName(account: StorageAccount, cloud: Cloud): string | 'local' | undefined {
   if ('accountName' in account) return account.accountName.toLowerCase();
 
   const fields = new Map(
@@ -41,6 +41,6 @@ export function nameOfStorage(account: StorageAccount, cloud: Cloud): string | '
 }
 
 /** Whether the environment names the app's own storage. */
-export function knowsAppStorage(environment: Readonly<Record<string, string | undefined>>): boolean {
+export function hasAppStorage(environment: Readonly<Record<string, string | undefined>>): boolean {
   return Boolean(environment.AzureWebJobsStorage || environment.AzureWebJobsStorage__accountName);
 }

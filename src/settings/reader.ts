@@ -43,7 +43,7 @@ const HOST_READS: ReadonlySet<string> = new Set(['CMK_WORK__credential', 'CMK_WO
  * Lists unknown `CMK_` settings, for example misspelled names, a line each: such a setting has no effect. Only for an
  * app's environment in Azure: a shell also has variables of the command line and of deployments.
  */
-export function misnamed(environment: Environment): string[] {
+export function listMisnamed(environment: Environment): string[] {
   if (environment.WEBSITE_SITE_NAME === undefined) return [];
   const names = Object.keys(environment).filter(
     (name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name) && !HOST_READS.has(name),

@@ -1,4 +1,4 @@
-import { dayOf } from '../formats/duration.ts';
+import { formatDay } from '../formats/duration.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
 
 /** Rule that requires accounts to use a customer-managed key. A single matching rule is sufficient. */
@@ -22,7 +22,7 @@ export function parseRequirement(text: string): Requirement | undefined {
 }
 
 /** First requirement that an account matches. Tag names are case-insensitive, as in Azure Resource Manager. */
-export function requirementOf(
+export function findRequirement(
   account: { readonly id: string; readonly tags: Readonly<Record<string, string>> },
   requirements: readonly Requirement[],
 ): Requirement | undefined {
@@ -31,12 +31,12 @@ export function requirementOf(
     if (requirement.kind === 'scope') {
       return `${account.id}/`.toLowerCase().startsWith(`${requirement.scope}/`.toLowerCase());
     }
-    const value = tagOf(account.tags, requirement.name);
+    const value = findTag(account.tags, requirement.name);
     return value !== undefined && (requirement.value === undefined || value === requirement.value);
   });
 }
 
-export function tagOf(tags: Readonly<Record<string, string>>, name: string): string | undefined {
+export function findTag(tags: Readonly<Record<string, string>>, name: string): string | undefined {
   return Object.entries(tags).find(([tag]) => tag.toLowerCase() === name.toLowerCase())?.[1];
 }
 
@@ -59,7 +59,7 @@ export function formatOptOut(now: Date, by: string): string {
  * has returned to the key since. A date covers its whole day.
  */
 export function isOptedOut(tags: Readonly<Record<string, string>>, lastSeen: Date): boolean {
-  const [time = ''] = (tagOf(tags, OPT_OUT_TAG) ?? '').trim().split(/\s/);
-  if (/^\d{4}-\d\d-\d\d$/.test(time)) return time >= dayOf(lastSeen);
+  const [time = ''] = (findTag(tags, OPT_OUT_TAG) ?? '').trim().split(/\s/);
+  if (/^\d{4}-\d\d-\d\d$/.test(time)) return time >= formatDay(lastSeen);
   return Date.parse(time) >= lastSeen.getTime() - CLOCKS_MS;
 }

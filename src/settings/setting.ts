@@ -26,7 +26,7 @@ interface Setting<T extends z.ZodType> {
   readonly fallback: string;
 }
 
-export function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
+export function createSetting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
   return definition;
 }
 

@@ -6,7 +6,7 @@ import { ROLES } from '../http/roles.ts';
 import { DEFAULT_AUTOFIX, EXEMPTIONS, FIXABLE, isFixable } from './exemption.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { parseRequirement } from './requirement.ts';
-import { guid, json, list, onOff, setting } from './setting.ts';
+import { createSetting, guid, json, list, onOff } from './setting.ts';
 
 /** Loopback traffic stays on the machine; any other address must use encryption. */
 const LOOPBACK = /^http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
@@ -62,20 +62,20 @@ const ROLE_SCOPES = json.pipe(
  * sample are generated from this table.
  */
 export const SETTINGS = {
-  CMK_VAULTS: setting({
+  CMK_VAULTS: createSetting({
     schema: list.refine((ids) => ids.length > 0, 'names no vault'),
     example:
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files',
     description: 'ARM ids of the key vaults (and Managed HSMs) to manage, separated by commas or spaces.',
     fallback: 'required',
   }),
-  CMK_SUBSCRIPTIONS: setting({
+  CMK_SUBSCRIPTIONS: createSetting({
     schema: list.pipe(z.array(guid)).optional(),
     example: '11111111-1111-1111-1111-111111111111,22222222-2222-2222-2222-222222222222',
     description: 'Subscriptions whose storage accounts the app manages.',
     fallback: "all that the app's identity can read",
   }),
-  AZURE_CLOUD: setting({
+  AZURE_CLOUD: createSetting({
     schema: z
       .string()
       .trim()
@@ -85,19 +85,19 @@ export const SETTINGS = {
     description: 'Cloud: `AzureCloud`, `AzureUSGovernment` or `AzureChinaCloud`.',
     fallback: '`AzureCloud`',
   }),
-  AZURE_CLIENT_ID: setting({
+  AZURE_CLIENT_ID: createSetting({
     schema: guid.optional(),
     example: '33333333-3333-3333-3333-333333333333',
     description: "Client id of the app's user-assigned managed identity.",
     fallback: "the app's system-assigned identity",
   }),
-  AzureWebJobsStorage: setting({
+  AzureWebJobsStorage: createSetting({
     schema: connectionString.optional(),
     example: 'UseDevelopmentStorage=true',
     description: "The app's own storage by connection string. For development only; in Azure use the next setting.",
     fallback: 'identity-based, see the next setting',
   }),
-  AzureWebJobsStorage__accountName: setting({
+  AzureWebJobsStorage__accountName: createSetting({
     schema: z
       .string()
       .trim()
@@ -108,79 +108,79 @@ export const SETTINGS = {
       "Name of the app's own storage account, which the app accesses with its identity, so no account key is stored. The account also receives undeliverable events, and must be in the resource group of the function app.",
     fallback: 'required unless another `AzureWebJobsStorage` setting is set',
   }),
-  AzureWebJobsStorage__blobServiceUri: setting({
+  AzureWebJobsStorage__blobServiceUri: createSetting({
     schema: serviceUri('blob').optional(),
     example: 'https://stcmkautopilot.blob.core.usgovcloudapi.net',
     description:
       'Blob service of that storage account, instead of its name: required outside `AzureCloud`, where the host also reads `AzureWebJobsStorage__queueServiceUri` and `AzureWebJobsStorage__tableServiceUri`.',
     fallback: 'derived from the name',
   }),
-  CMK_WORK: setting({
+  CMK_WORK: createSetting({
     schema: connectionString.optional(),
     example: 'UseDevelopmentStorage=true',
     description:
       'Storage account of the work zone by connection string: queues, index and leases ([docs/explanation/trust.md](docs/explanation/trust.md)). For development only; in Azure use the next setting.',
     fallback: 'identity-based, see the next setting',
   }),
-  CMK_WORK__queueServiceUri: setting({
+  CMK_WORK__queueServiceUri: createSetting({
     schema: serviceUri('queue').optional(),
     example: 'https://stcmkwork.queue.core.windows.net',
     description:
       'Queue service of the work zone, which the app accesses with its identity; the tables and blobs of the zone are in the same account. The host also reads `CMK_WORK__credential` and `CMK_WORK__clientId`.',
     fallback: 'the `AzureWebJobsStorage` account holds both zones',
   }),
-  CMK_AUDIT__blobServiceUri: setting({
+  CMK_AUDIT__blobServiceUri: createSetting({
     schema: serviceUri('blob').optional(),
     example: 'https://stcmkaudit.blob.core.windows.net',
     description: 'Blob service of a separate account for the audit trail.',
     fallback: 'the trail is in the `AzureWebJobsStorage` account',
   }),
-  CMK_CANARY: setting({
+  CMK_CANARY: createSetting({
     schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
     example: '3',
     description:
       'Number of canary accounts that a rotation moves first. The other accounts follow when the canary accounts use the new version and serve data. `0`: no canary.',
     fallback: '`0`',
   }),
-  CMK_TENANT_ID: setting({
+  CMK_TENANT_ID: createSetting({
     schema: z.string().trim().optional(),
     example: '44444444-4444-4444-4444-444444444444',
     description: 'Entra ID tenant whose access tokens the HTTP API accepts.',
     fallback: 'the app rejects every call of the API',
   }),
-  CMK_API_AUDIENCE: setting({
+  CMK_API_AUDIENCE: createSetting({
     schema: list.optional(),
     example: '55555555-5555-5555-5555-555555555555',
     description: "Client id of the API's app registration, and its App ID URI if v1.0 tokens are used.",
     fallback: 'the app rejects every call of the API',
   }),
-  CMK_DUAL_CONTROL: setting({
+  CMK_DUAL_CONTROL: createSetting({
     schema: onOff.optional(),
     example: 'on',
     description: 'Whether dual control is on: a second person must restore a key.',
     fallback: '`on`',
   }),
-  CMK_PROBE_BLOBS: setting({
+  CMK_PROBE_BLOBS: createSetting({
     schema: onOff.optional(),
     example: 'off',
     description:
       'Whether the app also probes the blob services of accounts, besides their file services, after a revocation or restore (`on`). The probe requires a role, which the deployment parameter `allowBlobProbe` assigns together with this setting.',
     fallback: '`off`',
   }),
-  CMK_CLIENTS: setting({
+  CMK_CLIENTS: createSetting({
     schema: list.pipe(z.array(guid)).optional(),
     example: '04b07795-8ddb-461a-bbee-02f9e1bf7b46',
     description:
       'Client ids of the clients whose tokens the API accepts. An application that calls with its own identity is its own client.',
     fallback: 'every client to which Entra ID issues a token',
   }),
-  CMK_RESTORE_APPLICATIONS: setting({
+  CMK_RESTORE_APPLICATIONS: createSetting({
     schema: list.pipe(z.array(guid)).optional(),
     example: '66666666-6666-6666-6666-666666666666',
     description: 'Client ids of applications that may restore a key. Without it, only people may restore.',
     fallback: 'none',
   }),
-  CMK_STEP_UP: setting({
+  CMK_STEP_UP: createSetting({
     schema: z
       .string()
       .trim()
@@ -192,7 +192,7 @@ export const SETTINGS = {
       'Authentication context of Entra ID that the sign-in of a person must satisfy to revoke or restore a key.',
     fallback: 'no authentication context is required',
   }),
-  CMK_ROLE_SCOPES: setting({
+  CMK_ROLE_SCOPES: createSetting({
     schema: ROLE_SCOPES.optional(),
     example:
       '[{"role":"CmkKey.Revoke","principal":"77777777-7777-7777-7777-777777777777","keys":["kv-files","kv-records/records-key"]}]',
@@ -200,7 +200,7 @@ export const SETTINGS = {
       'Roles that reach only some keys: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; absent: every caller with the role).',
     fallback: 'every role reaches every key',
   }),
-  CMK_PAGE_SIGN_IN: setting({
+  CMK_PAGE_SIGN_IN: createSetting({
     schema: z
       .string()
       .trim()
@@ -213,7 +213,7 @@ export const SETTINGS = {
       'Origin of Entra ID where users of the page at `/` sign in, if it differs from the default origin of the cloud. `off`: the app serves no page.',
     fallback: "the cloud's own",
   }),
-  CMK_AUTOFIX: setting({
+  CMK_AUTOFIX: createSetting({
     schema: list
       .refine(
         (codes) => codes.every((code) => isFixable(code) || /^none$/i.test(code)),
@@ -226,7 +226,7 @@ export const SETTINGS = {
     description: 'Reason codes of drift that the check fixes automatically; `none` fixes nothing.',
     fallback: `the effects of lost events: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
   }),
-  CMK_REQUIRE: setting({
+  CMK_REQUIRE: createSetting({
     schema: list
       .refine((rules) => rules.every((rule) => parseRequirement(rule)), 'has a value other than all, tag: or an ARM id')
       .transform((rules) => rules.flatMap((rule) => parseRequirement(rule) ?? []))
@@ -236,14 +236,14 @@ export const SETTINGS = {
       'Accounts that must use a customer-managed key: `all`, `tag:name=value`, or accounts below an ARM id. Accounts with the tag `cmk-key` must always use such a key.',
     fallback: 'accounts with the tag `cmk-key`',
   }),
-  CMK_EXEMPTIONS: setting({
+  CMK_EXEMPTIONS: createSetting({
     schema: EXEMPTIONS.optional(),
     example:
       '[{"resource":"*/storageAccounts/stlegacy01","code":"StaleKeyVersion","reason":"CHG-1234","until":"2027-03-31"}]',
     description: 'Drift that is exempt until a date: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
-  CMK_KEY_MINIMUM: setting({
+  CMK_KEY_MINIMUM: createSetting({
     schema: z
       .string()
       .trim()
@@ -255,21 +255,21 @@ export const SETTINGS = {
     description: 'Minimum key type and size: `RSA-` and the bits, or `RSA-HSM-` and the bits for a key in hardware.',
     fallback: 'every key that Storage accepts',
   }),
-  CMK_USAGE_WORKSPACE: setting({
+  CMK_USAGE_WORKSPACE: createSetting({
     schema: guid.optional(),
     example: '88888888-8888-8888-8888-888888888888',
     description:
       "Workspace id of the Log Analytics workspace with the vaults' audit logs, which show the users of each version.",
     fallback: 'no evidence; the app retires no version automatically',
   }),
-  CMK_OTHER_DEPENDENTS: setting({
+  CMK_OTHER_DEPENDENTS: createSetting({
     schema: z.enum(['all', 'listed', 'none']).optional(),
     example: 'all',
     description:
       'Other resources with keys that the app may read: `all`, the types in `infra/key-users.json` (`listed`), or `none`. The deployment sets it from its parameter `otherDependents`. Without `all` the app retires no version automatically.',
     fallback: '`listed`: without the setting, the app assumes that it cannot read all types',
   }),
-  CMK_NOTIFY: setting({
+  CMK_NOTIFY: createSetting({
     schema: NOTIFY_CONFIG.optional(),
     example:
       '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
@@ -277,7 +277,7 @@ export const SETTINGS = {
       'Receivers of notifications, as JSON ([docs/how-to/notifications.md](docs/how-to/notifications.md)). The value has addresses and secrets, so set it as a Key Vault reference.',
     fallback: 'no notifications',
   }),
-  CMK_FUNCTION_APP_ID: setting({
+  CMK_FUNCTION_APP_ID: createSetting({
     schema: z
       .string()
       .trim()
@@ -291,14 +291,14 @@ export const SETTINGS = {
     description: 'ARM id of this function app, which must receive the events of the vaults.',
     fallback: 'the app does not check event subscriptions',
   }),
-  CMK_WATCH_CHANGES: setting({
+  CMK_WATCH_CHANGES: createSetting({
     schema: onOff.optional(),
     example: 'on',
     description:
       'Whether Azure Resource Manager notifies the app of changes to accounts, roles, vaults and identities (`on`), or only the hourly drift check finds them (`off`). The deployment sets it from its parameter `watchChanges`, and assigns the required roles.',
     fallback: '`on`',
   }),
-  CMK_SYSTEM_TOPICS: setting({
+  CMK_SYSTEM_TOPICS: createSetting({
     schema: SYSTEM_TOPICS.optional(),
     example:
       '{"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/evgt-kv-files"}',

@@ -2,11 +2,11 @@ import type { AppStorage, StorageAccount } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { AccessRules } from '../http/access.ts';
-import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import { ManagedVaults, parseManagedVault } from '../keys/managed-vaults.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './exemption.ts';
 import { DEFAULT_DIGEST_HOUR } from './notify-targets.ts';
-import { nameOfStorage } from './own-storage.ts';
-import { type Environment, misnamed, SettingsReader } from './reader.ts';
+import { findStorageName } from './own-storage.ts';
+import { type Environment, listMisnamed, SettingsReader } from './reader.ts';
 
 export type { Environment } from './reader.ts';
 
@@ -24,7 +24,7 @@ export function readSettings(environment: Environment) {
   const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
-    const vault = managedVault(id, cloud);
+    const vault = parseManagedVault(id, cloud);
     if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a key vault`);
     return vault ?? [];
   });
@@ -41,7 +41,7 @@ export function readSettings(environment: Environment) {
 
   const drift = readDrift(environment, cloud);
   const notify = readNotify(environment);
-  const problems: readonly string[] = [...drift.problems, ...notify.problems, ...misnamed(environment)];
+  const problems: readonly string[] = [...drift.problems, ...notify.problems, ...listMisnamed(environment)];
   const settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
@@ -124,7 +124,7 @@ export function readDrift(environment: Environment, cloud: Cloud) {
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
   const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
-  if (injected && 'connectionString' in own && nameOfStorage(own, cloud) !== 'local') {
+  if (injected && 'connectionString' in own && findStorageName(own, cloud) !== 'local') {
     // Flex Consumption added a connection string (Azure/azure-functions-host#11796, #11636), which the host uses for
     // its queues.
     reader.problem(

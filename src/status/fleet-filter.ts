@@ -1,6 +1,6 @@
-import { lastName } from '../azure/resource-id.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
-import { causeLabel } from '../keys/resource-label.ts';
+import { formatCauseLabel } from '../keys/resource-label.ts';
 import type { Health } from './health.ts';
 
 /** Selects accounts that match every given field. Any value of a field matches. */
@@ -31,7 +31,7 @@ export interface FilteredUse {
   readonly key: string | undefined;
 }
 
-export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
+export function isFleetMatch(row: FilteredUse, filter: FleetFilter): boolean {
   const { subscription, resourceGroup, key, tags } = row;
   const used = key === undefined ? undefined : parseKeyIdentifier(key);
   return (
@@ -43,8 +43,8 @@ export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
   );
 }
 
-export function matchesHealth({ state, cause }: Health, filter: HealthFilter): boolean {
-  const names = cause ? [cause.id, cause.reason, causeLabel(cause)] : [];
+export function isHealthMatch({ state, cause }: Health, filter: HealthFilter): boolean {
+  const names = cause ? [cause.id, cause.reason, formatCauseLabel(cause)] : [];
   return (
     isAny(filter.health, (wanted) => isSameText(state, wanted)) &&
     isAny(filter.cause, (wanted) => names.some((name) => isSameText(name, wanted)))
@@ -75,7 +75,7 @@ function hasTag(tags: Readonly<Record<string, string>>, wanted: string): boolean
 }
 
 function vaultName(text: string): string {
-  return parseVault(text)?.vaultName ?? lastName(text);
+  return parseVault(text)?.vaultName ?? getLastName(text);
 }
 
 function isSameText(one: string | undefined, other: string | undefined): boolean {

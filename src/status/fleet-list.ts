@@ -1,8 +1,8 @@
-import { accountsNotListed } from '../accounts/in-sight.ts';
+import { describeUnlistedAccounts } from '../accounts/in-sight.ts';
 import type { RouteKey } from '../http/access.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type EvaluatedAccount, type FleetSnapshot, sortKeyOf } from './fleet.ts';
-import { type FilteredUse, type FleetFilter, type HealthFilter, matchesFilter, matchesHealth } from './fleet-filter.ts';
+import { type EvaluatedAccount, type FleetSnapshot, getSortKey } from './fleet.ts';
+import { type FilteredUse, type FleetFilter, type HealthFilter, isFleetMatch, isHealthMatch } from './fleet-filter.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
 import { summarizeFleet } from './fleet-summary.ts';
 
@@ -30,10 +30,10 @@ export function listFleet(
   const { snapshot, accounts } = inReach(whole, reaches);
   const filtered = accounts
     .filter((one) => all || isListed(one))
-    .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
+    .filter((one) => filteredUses(one).some((use) => isFleetMatch(use, filter)));
 
-  const matched = filtered.filter(({ view }) => matchesHealth(view.health, { health, cause }));
-  const page = matched.filter((one) => sortKeyOf(one) > after).slice(0, top + 1);
+  const matched = filtered.filter(({ view }) => isHealthMatch(view.health, { health, cause }));
+  const page = matched.filter((one) => getSortKey(one) > after).slice(0, top + 1);
   const last = page[top - 1];
 
   const list = {
@@ -42,7 +42,7 @@ export function listFleet(
     ...freshnessOf(snapshot),
   };
 
-  return { list, next: page.length > top && last ? sortKeyOf(last) : undefined };
+  return { list, next: page.length > top && last ? getSortKey(last) : undefined };
 }
 
 /** Finds an account by name. @returns undefined if the fleet lacks it, or the caller does not reach it */
@@ -53,7 +53,7 @@ export function findFleetAccount(whole: FleetSnapshot, reaches: Reaches, name: s
 }
 
 /** Returns the summary without causes. @param most maximum number of warnings */
-export function fleetSummaryOf(whole: FleetSnapshot, reaches: Reaches, most: number) {
+export function createFleetSummary(whole: FleetSnapshot, reaches: Reaches, most: number) {
   const { snapshot, accounts } = inReach(whole, reaches);
   const { causes: _, moreCauses, ...summary } = toSummary(accounts.filter(isListed), snapshot);
   return { ...summary, warnings: snapshot.warnings.slice(0, most) };
@@ -125,7 +125,7 @@ function toSummary(
 function summaryText(text: string, accounts: number, unlisted: number): string {
   if (unlisted === 0) return text;
   return accounts === 0
-    ? `Not known yet: ${accountsNotListed(unlisted)}`
+    ? `Not known yet: ${describeUnlistedAccounts(unlisted)}`
     : `${text}; the other accounts are not known yet`;
 }
 

@@ -1,4 +1,4 @@
-import { causeLabel } from '../keys/resource-label.ts';
+import { formatCauseLabel } from '../keys/resource-label.ts';
 import type { Health, HealthCause } from './health.ts';
 import { HEALTH_STATES, type HealthState } from './health-states.ts';
 
@@ -35,7 +35,7 @@ export function summarizeFleet(all: Iterable<Health & { readonly accounts?: numb
     const known = causes.get(`${state} ${cause.id}`);
     const earliest = [known?.since, since].filter((one) => one !== undefined).sort()[0];
     causes.set(`${state} ${cause.id}`, {
-      ...(known ?? { ...cause, label: causeLabel(cause), state }),
+      ...(known ?? { ...cause, label: formatCauseLabel(cause), state }),
       accounts: (known?.accounts ?? 0) + many,
       since: earliest,
     });

@@ -1,34 +1,34 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Account } from '../accounts/account.ts';
-import { keyUseOf } from '../accounts/key-use.ts';
+import { toKeyUse } from '../accounts/key-use.ts';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
-import { parseResourceId, scopeResource, splitScope } from '../azure/resource-id.ts';
+import { formatScopeId, parseResourceId, splitScope } from '../azure/resource-id.ts';
 import { versionInUse } from '../controller/plan.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../drift/checks/checks.ts';
-import { causeIdOf, evaluate, findingId } from '../drift/checks/evaluate.ts';
+import { createCauseId, createFindingId, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../drift/checks/subjects.ts';
-import { unreadOfIdentity } from '../drift/gather/gather-identities.ts';
-import { rulesOf } from '../drift/gather/rules.ts';
-import { unreadOfAccess } from '../drift/gather/vault-roles.ts';
+import { listUnreadOfIdentity } from '../drift/gather/gather-identities.ts';
+import { createRules } from '../drift/gather/rules.ts';
+import { listUnreadOfAccess } from '../drift/gather/vault-roles.ts';
 import type { Finding } from '../drift/report/report.ts';
 import { compareText } from '../formats/text.ts';
-import { orUnavailable } from '../http/problem.ts';
-import { type FleetAccount, keysOfAccount } from '../index/fleet-index.ts';
-import { accountRow } from '../index/fleet-keys.ts';
+import { runOrUnavailable } from '../http/problem.ts';
+import { type FleetAccount, listKeysOfAccount } from '../index/fleet-index.ts';
+import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRow } from '../index/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { activeFrom, findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { findNewestUsableVersion, findVersion, getActiveFrom, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
-import { causeLabel } from '../keys/resource-label.ts';
+import { formatCauseLabel } from '../keys/resource-label.ts';
 import type { AccountEffect } from '../probe/effect.ts';
-import { isCurrent, moreTelling } from '../probe/effect-of-key.ts';
+import { chooseMoreTelling, isCurrent } from '../probe/effect-of-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountView } from './fleet-schemas.ts';
-import { type Health, type HealthFinding, healthOf } from './health.ts';
+import { determineHealth, type Health, type HealthFinding } from './health.ts';
 import { type FleetPorts, type FleetReading, type KeyReading, readFleet } from './read-fleet.ts';
-import { lastTryOf } from './rotation-progress.ts';
+import { getLastTry } from './rotation-progress.ts';
 
 /** An account with its health, as the API shows it. */
 export interface EvaluatedAccount {
@@ -68,11 +68,11 @@ export async function evaluateFleet(reading: FleetReading, settings: Settings): 
     const one = evaluator.account(known);
     if (one) evaluated.push(one);
   }
-  return evaluated.sort((a, b) => compareText(sortKeyOf(a), sortKeyOf(b)));
+  return evaluated.sort((a, b) => compareText(getSortKey(a), getSortKey(b)));
 }
 
 /** Sort key of lists, and start position of a page. */
-export function sortKeyOf({ view }: Pick<EvaluatedAccount, 'view'>): string {
+export function getSortKey({ view }: Pick<EvaluatedAccount, 'view'>): string {
   return `${view.name.toLowerCase()}|${view.subscription}`;
 }
 
@@ -89,12 +89,12 @@ class FleetEvaluator {
 
   constructor(reading: FleetReading, settings: Settings) {
     this.#reading = reading;
-    this.#rules = rulesOf(settings, reading.readOn);
+    this.#rules = createRules(settings, reading.readOn);
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
 
     const ofScopes = reading.uses.filter(({ scope }) => scope !== undefined);
 
-    this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => accountRow(account));
+    this.#scopeUses = Map.groupBy(ofScopes, ({ account }) => formatAccountRow(account));
     this.#findings = Map.groupBy(reading.findings, ({ resource }) => splitScope(resource).account.toLowerCase());
 
     for (const [id, { key, versions, effect }] of reading.keys) {
@@ -103,7 +103,7 @@ class FleetEvaluator {
 
       for (const one of effect?.accounts ?? []) {
         const of = `${id} ${one.account.toLowerCase()}`;
-        this.#probes.set(of, moreTelling(this.#probes.get(of), one));
+        this.#probes.set(of, chooseMoreTelling(this.#probes.get(of), one));
       }
     }
   }
@@ -114,17 +114,17 @@ class FleetEvaluator {
 
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
     const use = known.key === undefined ? undefined : this.#uses.get(useId({ account: known.account, key: known.key }));
-    const scopeUses = this.#scopeUses.get(accountRow(known.account)) ?? [];
+    const scopeUses = this.#scopeUses.get(formatAccountRow(known.account)) ?? [];
     const findings = this.#findingsOn(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = checkCoverage(account, known.key, findings, this.#reading);
-    const keys = keysOfAccount(known);
+    const keys = listKeysOfAccount(known);
     const isManaged = (key: string): boolean => this.#reading.keys.has(key.toLowerCase());
     const used = new Set(all.map(({ key }) => key.toLowerCase()));
     const identities = [...new Set(all.map(({ identity }) => identity))];
     const vault = keys.some(isManaged) ? 'managedVault' : 'otherVault';
-    const health = healthOf(
+    const health = determineHealth(
       {
         encryptedBy: keys.length === 0 ? 'microsoft' : vault,
         findings: [
@@ -161,12 +161,12 @@ class FleetEvaluator {
       pinned: use?.pinned,
       current: use?.current,
       identity: use?.identity,
-      lastTry: use && lastTryOf(use),
+      lastTry: use && getLastTry(use),
       scopeUses: scopeUses.map((of) => ({
         scope: of.scope ?? '',
         ...keyOf(of.key),
         ...versionOf(of),
-        lastTry: lastTryOf(of),
+        lastTry: getLastTry(of),
       })),
       findings: [...findings],
     };
@@ -186,11 +186,11 @@ class FleetEvaluator {
       own: false,
       resource: account.id,
       access: undefined,
-      use: use && keyUseOf(use),
+      use: use && toKeyUse(use),
       key: use && this.#subjects.get(use.key.toLowerCase()),
       scopes: scopeUses.map((of) => ({
-        resource: scopeResource(account.id, of.scope ?? ''),
-        use: keyUseOf(of),
+        resource: formatScopeId(account.id, of.scope ?? ''),
+        use: toKeyUse(of),
         key: this.#subjects.get(of.key.toLowerCase()),
         access: undefined,
         lost: this.#isLost(of),
@@ -212,7 +212,7 @@ class FleetEvaluator {
    */
   #isLost(use: UseRow): boolean {
     const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
-    const version = versionInUse(keyUseOf(use));
+    const version = versionInUse(toKeyUse(use));
     return versions.length > 0 && version !== undefined && !findVersion(versions, version);
   }
 
@@ -224,13 +224,13 @@ class FleetEvaluator {
       return found.map((one) => ({ ...one, since: this.#since(one) }));
     }
     const about = [subject.key.id];
-    const cause = { id: causeIdOf('VaultUnreadable', about), reason: 'VaultUnreadable', about };
+    const cause = { id: createCauseId('VaultUnreadable', about), reason: 'VaultUnreadable', about };
     return [{ reason: 'VaultUnreadable', severity: 'error', cause }];
   }
 
   #since(found: Omit<Finding, 'since'>): string | undefined {
     const { versions = [] } = this.#reading.keys.get((found.cause.about[0] ?? '').toLowerCase()) ?? {};
-    return findingSince(found, versions, this.#findingsOn(found.resource), this.#rules.now);
+    return findSince(found, versions, this.#findingsOn(found.resource), this.#rules.now);
   }
 
   /**
@@ -238,7 +238,7 @@ class FleetEvaluator {
    * again.
    */
   #reported(own: readonly Finding[], known: FleetAccount): readonly Finding[] {
-    const keys = keysOfAccount(known).flatMap((id) => this.#reading.keys.get(id.toLowerCase()) ?? []);
+    const keys = listKeysOfAccount(known).flatMap((id) => this.#reading.keys.get(id.toLowerCase()) ?? []);
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
       (isUnread || !ANEW.has(reason)) && !(known.key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
@@ -261,7 +261,7 @@ class FleetEvaluator {
 
   /** Of the failed reads of a vault, only those that hide whether its keys are usable. */
   #findingsOnVault(vault: ManagedVault): Finding[] {
-    const open = new Set(unreadOfAccess(vault).map((one) => findingId('Unreadable', vault.id, one)));
+    const open = new Set(listUnreadOfAccess(vault).map((one) => createFindingId('Unreadable', vault.id, one)));
     return this.#findingsOn(vault.id).filter(({ id, reason }) =>
       reason === 'Unreadable' ? open.has(id) : reason !== 'MissingPermission',
     );
@@ -269,8 +269,8 @@ class FleetEvaluator {
 
   /** Failed reads of an identity, which may have been deleted. */
   #findingsOnIdentity(identity: string | undefined): Finding[] {
-    return unreadOfIdentity(identity).flatMap(({ resource, what }) => {
-      const open = findingId('Unreadable', resource, what);
+    return listUnreadOfIdentity(identity).flatMap(({ resource, what }) => {
+      const open = createFindingId('Unreadable', resource, what);
       return this.#findingsOn(resource).filter(({ id }) => id === open);
     });
   }
@@ -281,12 +281,14 @@ class FleetEvaluator {
 
     return uses.flatMap((use): HealthFinding[] => {
       const { identity, account, key } = use;
-      const lastTry = lastTryOf(use);
+      const lastTry = getLastTry(use);
       if (lastTry?.reason !== 'IdentityHasNoAccess') return [];
       if (report && Date.parse(lastTry.at) < Date.parse(report.startedOn)) return [];
       const about = [identity ?? account, keys.get(key.toLowerCase())?.key.vault.id ?? key];
       const { reason } = lastTry;
-      return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: lastTry.at }];
+      return [
+        { reason, severity: 'error', cause: { id: createCauseId(reason, about), reason, about }, since: lastTry.at },
+      ];
     });
   }
 }
@@ -295,7 +297,7 @@ class FleetEvaluator {
  * Start time of a finding (ISO 8601), from the versions of the key that causes it, if they show it. Otherwise the time
  * when a check first found it, if the newest check found it with the same cause. Undefined if unknown.
  */
-export function findingSince(
+export function findSince(
   { id, reason, cause }: Omit<Finding, 'since'>,
   versions: readonly KeyVersion[],
   reported: readonly Finding[],
@@ -304,15 +306,15 @@ export function findingSince(
   if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
 
   if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
-    const target = newestUsableVersion(versions, now);
-    return target && activeFrom(target).toISOString();
+    const target = findNewestUsableVersion(versions, now);
+    return target && getActiveFrom(target).toISOString();
   }
 
   return reported.find((before) => before.id === id && before.cause.id === cause.id)?.since;
 }
 
 function shownHealth({ state, cause, since }: Health): AccountView['health'] {
-  return { state, cause: cause && { ...cause, about: [...cause.about], label: causeLabel(cause) }, since };
+  return { state, cause: cause && { ...cause, about: [...cause.about], label: formatCauseLabel(cause) }, since };
 }
 
 function keyOf(key: string | undefined): Pick<AccountView, 'key' | 'vault'> {
@@ -340,7 +342,7 @@ function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): K
 }
 
 function useId({ account, scope, key }: Pick<UseRow, 'account' | 'scope' | 'key'>): string {
-  return `${accountRow(account, scope)} ${key.toLowerCase()}`;
+  return `${formatAccountRow(account, scope)} ${key.toLowerCase()}`;
 }
 
 /**
@@ -395,7 +397,7 @@ export class FleetSnapshots {
 }
 
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
-  const reading = await orUnavailable(
+  const reading = await runOrUnavailable(
     () => readFleet(ports),
     (why) => `The app could not read the fleet index: ${why} It still moves accounts.`,
   );

@@ -75,7 +75,7 @@ const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
 const UNSEEN = { state: 'Unknown', rank: MEANINGS.length } as const;
 const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
-export function healthOf(evidence: HealthEvidence, now: Date): Health {
+export function determineHealth(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])
     .sort((a, b) => a.rank - b.rank || compareText(a.oldest, b.oldest))
@@ -103,7 +103,7 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
 }
 
 /** Returns the state of the finding's accounts; undefined if the finding does not affect their health. */
-export function findingState(finding: HealthFinding): HealthState | undefined {
+export function getFindingState(finding: HealthFinding): HealthState | undefined {
   return meaningOf(finding)?.state;
 }
 

@@ -2,12 +2,12 @@ import pMap from 'p-map';
 import { abortAfter } from '../azure/deadline.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { known } from '../azure/read-or-why.ts';
+import { getKnown } from '../azure/read-or-why.ts';
 import type { KnownKeys } from '../index/fleet-index.ts';
 import type { KeyCatalog } from '../keys/key-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
-import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
-import { type KeyViewPorts, readInTime, readKeySummary, unreadViews } from './key.ts';
+import { createManagedKey, type ManagedKey, type ManagedVault, type ManagedVaults } from '../keys/managed-vaults.ts';
+import { type KeyViewPorts, listUnreadViews, readInTime, readKeySummary } from './key.ts';
 import type { ListedVault } from './key-schemas.ts';
 
 const PAGE = 50;
@@ -81,13 +81,13 @@ export class KeyLister {
       readInTime(what, () => this.#inUse.read(vault.uri, () => knownKeys.ofVault(vault.uri, MOST_KNOWN), now), signal),
     ]);
     const keys = [
-      ...(known(used)?.value ?? []).flatMap((id) => settings.vaults.key(id) ?? []),
+      ...(getKnown(used)?.value ?? []).flatMap((id) => settings.vaults.key(id) ?? []),
       // Last, so the vault's spelling of a key wins.
-      ...(known(names)?.value ?? []).map((name) => managedKey(vault, name)),
+      ...(getKnown(names)?.value ?? []).map((name) => createManagedKey(vault, name)),
     ];
 
-    const [unread] = unreadViews(names);
-    const view = { vault: vault.name, readOn: known(names)?.readOn.toISOString(), unread };
+    const [unread] = listUnreadViews(names);
+    const view = { vault: vault.name, readOn: getKnown(names)?.readOn.toISOString(), unread };
 
     return { keys: [...new Map(keys.map((key) => [placeOf(key), key])).values()], view };
   }

@@ -1,9 +1,9 @@
-import { accountsNotListed, countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { lastName } from '../azure/resource-id.ts';
+import { countUnlisted, describeUnlistedAccounts, type InSight } from '../accounts/in-sight.ts';
+import { getLastName } from '../azure/resource-id.ts';
 import type { RotationCounts } from '../controller/decide-rollout.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
-import { accountId, inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { parseAccountId, selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRow, UseRows } from '../index/use-row.ts';
 import type { WorkItems } from '../index/work-items.ts';
 import type { KnownAccounts } from '../key-users/known-dependents.ts';
@@ -11,7 +11,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView, UnreadView } from './key-schemas.ts';
-import { type RotationCountPorts, rotationCount, summarize } from './rotation.ts';
+import { createRotationCount, type RotationCountPorts, summarize } from './rotation.ts';
 import type { RotationSummary } from './rotation-schemas.ts';
 
 /** Number of uses at which the count stops: 20 pages of the index. */
@@ -53,13 +53,13 @@ export async function readKeyUsers(
   const { fleet, useRows, now } = ports;
   const isMovable = versions.length > 0 && !openRevocation(versions, now());
   const inSight = await ports.inSight();
-  const isManagedSubscription = inManagedSubscriptions(inSight);
+  const isManagedSubscription = selectManagedUses(inSight);
   const listings = await fleet.listings();
   const subscriptions = countUnlisted(inSight, listings);
   const hasUnlistedScopes = await haveUnlistedScopes(inSight, ports);
   const unread = unlistedViews(subscriptions, hasUnlistedScopes);
   const age = new IndexAge(listings, inSight);
-  const rotation = await rotationCount(key, versions, ports);
+  const rotation = await createRotationCount(key, versions, ports);
   const uses = new UseCount();
   let complete = subscriptions === 0;
 
@@ -109,7 +109,9 @@ const TOO_MANY: UnreadView = {
 
 function unlistedViews(subscriptions: number, hasUnlistedScopes: boolean): UnreadView[] {
   if (subscriptions > 0) {
-    return [{ what: WHO, reason: 'FleetNotListed', detail: `Not known yet: ${accountsNotListed(subscriptions)}.` }];
+    return [
+      { what: WHO, reason: 'FleetNotListed', detail: `Not known yet: ${describeUnlistedAccounts(subscriptions)}.` },
+    ];
   }
   return hasUnlistedScopes ? [{ what: WHO, reason: 'ScopesNotListed', detail: REASONS.ScopesNotListed }] : [];
 }
@@ -155,7 +157,7 @@ class IndexAge {
 
   add({ account, scope, readOn }: UseRow): void {
     // A list of accounts also confirms rows that it does not write. It shows no scopes, so a scope has its own time.
-    const listedOn = scope === undefined ? this.#listings.get(accountId(account).subscriptionId) : undefined;
+    const listedOn = scope === undefined ? this.#listings.get(parseAccountId(account).subscriptionId) : undefined;
     const listed = listedOn?.toISOString() ?? '';
     this.#keep(listed > readOn ? listed : readOn);
   }
@@ -183,7 +185,9 @@ class UseCount {
 
     this.#versions.set(name, count);
 
-    if (count.first.length < MOST_NAMED) count.first.push(scope ? `${lastName(account)}/${scope}` : lastName(account));
+    if (count.first.length < MOST_NAMED) {
+      count.first.push(scope ? `${getLastName(account)}/${scope}` : getLastName(account));
+    }
 
     for (const one of [count, this.#all]) {
       if (scope === undefined) one.accounts += 1;

@@ -1,26 +1,32 @@
 import { abortAfter, untilAborted } from '../azure/deadline.ts';
 import { ReadCache } from '../azure/read-cache.ts';
-import { known, type Part, readPart, type UnreadPart, unreadOf, type What } from '../azure/read-or-why.ts';
+import { getKnown, listUnread, type Part, readPart, type UnreadPart, type What } from '../azure/read-or-why.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { shift } from '../formats/duration.ts';
+import { shiftTime } from '../formats/duration.ts';
 import { DAY_MS } from '../formats/spans.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../key-users/blast-radius.ts';
 import type { BlastRadius, KeyDependents } from '../key-users/dependent.ts';
 import { includesOwnStorage, KnownAccounts } from '../key-users/known-dependents.ts';
-import { besideAccounts, type OtherDependents } from '../key-users/other-dependents.ts';
+import { excludeAccounts, type OtherDependents } from '../key-users/other-dependents.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
 import { readKeysRight, readPolicyRight } from '../keys/key-rights.ts';
-import { activeFrom, type KeyVersion, newestUsableVersion, newestVersion, usability } from '../keys/key-versions.ts';
-import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
-import { MAX_AGE_DAYS, nearExpiryOn } from '../keys/near-expiry.ts';
+import {
+  findNewestUsableVersion,
+  findNewestVersion,
+  getActiveFrom,
+  getUsability,
+  type KeyVersion,
+} from '../keys/key-versions.ts';
+import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
+import { getNearExpiry, MAX_AGE_DAYS } from '../keys/near-expiry.ts';
 import type { KeyUsageLog, LoggedUse, UsageLog } from '../keys/usage-log-client.ts';
 import { findPause } from '../orders/standing-orders.ts';
 import type { ShownEffect } from '../probe/effect-of-key.ts';
 import { readUsageEvidence } from '../retirement/evidence.ts';
 import { openRevocation, readRevocation } from '../revocation/revocation.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
-import { revocationState } from '../revocation/version-report.ts';
-import { isRotatedByTag, rotatedByHand, rotationDue } from '../rotation/rotation.ts';
+import { getRevocationState } from '../revocation/version-report.ts';
+import { computeRotationDue, findManualRotation, isRotatedByTag } from '../rotation/rotation.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type {
   KeyStatus,
@@ -57,17 +63,17 @@ export async function readKeySummary(key: ManagedKey, ports: KeyViewPorts, signa
     signal,
   );
 
-  const versions = known(listed);
+  const versions = getKnown(listed);
   const { view } = await readKeyView(key, versions, policy, ports, signal);
   const { rotationCost: _, unread, ...shown } = view;
-  const all = [...unreadViews(listed), ...unread];
-  const { name } = asSpelled(key, versions ?? []);
+  const all = [...listUnreadViews(listed), ...unread];
+  const { name } = withSpelling(key, versions ?? []);
 
   return {
     key: key.id,
     vault: key.vault.name,
     name,
-    ...(versions ? stateOf(versions, now()) : { state: 'unknown' }),
+    ...(versions ? getStateOf(versions, now()) : { state: 'unknown' }),
     ...shown,
     unread: versions?.length === 0 ? all.filter(({ what }) => !what.includes('policy')) : all,
   };
@@ -113,15 +119,15 @@ export async function readKeyStatus(
 
   return {
     key: key.id,
-    versions: versionsOf(versions, view.users, now),
-    newestUsable: newestUsableVersion(versions, now)?.version,
+    versions: listVersionViews(versions, view.users, now),
+    newestUsable: findNewestUsableVersion(versions, now)?.version,
     revocation: shownRevocation(versions, now),
     dependents,
     effect,
     refusedAfter,
     ...view,
     ...usage,
-    warnings: [...lockoutWarning({ selfLockout }), ...warnings],
+    warnings: [...listLockoutWarnings({ selfLockout }), ...warnings],
   };
 }
 
@@ -147,7 +153,7 @@ export async function readIndexedFacts(
   const [{ view, asOf, usersUnread }, others] = await Promise.all([abortAfter(read, ms), ports.others()]);
 
   const accounts = uses.all();
-  const otherResources = besideAccounts(others.otherResources, accounts);
+  const otherResources = excludeAccounts(others.otherResources, accounts);
   const unread = [...usersUnread, ...others.unread];
 
   return {
@@ -205,17 +211,17 @@ async function readKeyView(
   ]);
 
   const now = ports.now();
-  const read = known(counted);
-  const rules = known(policy);
-  const usersUnread = [...unreadViews(counted), ...(read?.unread ?? [])];
+  const read = getKnown(counted);
+  const rules = getKnown(policy);
+  const usersUnread = [...listUnreadViews(counted), ...(read?.unread ?? [])];
   const view = {
     paused: findPause(orders, key.id, now),
-    nextRotation: versions && rules && nextRotation(versions, rules, isUsed(read), now),
-    cryptoPeriodEndsOn: versions && cryptoPeriodEnd(versions, rules, now)?.toISOString(),
+    nextRotation: versions && rules && predictNextRotation(versions, rules, isUsed(read), now),
+    cryptoPeriodEndsOn: versions && computeCryptoPeriodEnd(versions, rules, now)?.toISOString(),
     users: read?.users,
     rotation: read?.rotation,
     rotationCost: read?.cost,
-    unread: [...unreadViews(policy), ...usersUnread],
+    unread: [...listUnreadViews(policy), ...usersUnread],
   };
 
   return { view, asOf: read?.asOf, usersUnread };
@@ -240,24 +246,24 @@ function isUsed(read: KeyUsers | undefined): boolean {
   return read?.users === undefined || read.users.accounts + read.users.scopes > 0;
 }
 
-export function stateOf(
+export function getStateOf(
   versions: readonly KeyVersion[],
   now: Date,
 ): Pick<KeySummary, 'state' | 'newest' | 'newestUsable' | 'versions' | 'expiresOn' | 'revocation'> {
-  const newest = newestVersion(versions);
+  const newest = findNewestVersion(versions);
   if (!newest) return { state: 'missing', versions: 0 };
 
   const revocation = shownRevocation(versions, now);
-  const usable = newestUsableVersion(versions, now);
+  const usable = findNewestUsableVersion(versions, now);
 
   return {
-    state: revocation ? 'revoked' : STATE_OF[usability(usable ?? newest, now)],
+    state: revocation ? 'revoked' : STATE_OF[getUsability(usable ?? newest, now)],
     newest: {
       version: newest.version,
       createdOn: newest.createdOn.toISOString(),
-      activeFrom: activeFrom(newest).toISOString(),
+      activeFrom: getActiveFrom(newest).toISOString(),
       expiresOn: newest.expiresOn?.toISOString(),
-      state: usability(newest, now),
+      state: getUsability(newest, now),
     },
     newestUsable: usable?.version,
     versions: versions.length,
@@ -268,7 +274,7 @@ export function stateOf(
 
 function shownRevocation(versions: readonly KeyVersion[], now: Date): KeyStatus['revocation'] {
   const { open, restoringBy } = readRevocation(versions, now);
-  return open && { ...revocationState(open), restoringBy };
+  return open && { ...getRevocationState(open), restoringBy };
 }
 
 const STATE_OF = {
@@ -279,7 +285,11 @@ const STATE_OF = {
 } as const;
 
 /** Versions with the data for a timeline, newest first. */
-export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView | undefined, now: Date): VersionView[] {
+export function listVersionViews(
+  versions: readonly KeyVersion[],
+  users: KeyUsersView | undefined,
+  now: Date,
+): VersionView[] {
   const { records, open } = readRevocation(versions, now);
 
   return newestFirst(versions).map((version) => {
@@ -292,9 +302,9 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
       createdOn: version.createdOn.toISOString(),
       notBefore: version.notBefore?.toISOString(),
       expiresOn: version.expiresOn?.toISOString(),
-      state: usability(version, now),
+      state: getUsability(version, now),
       revoked: disabledBy !== undefined,
-      activeFrom: activeFrom(version).toISOString(),
+      activeFrom: getActiveFrom(version).toISOString(),
       enabled: version.enabled,
       updatedOn: version.updatedOn?.toISOString(),
       revokedOn: disabledBy?.revokedOn.toISOString(),
@@ -304,7 +314,7 @@ export function versionsOf(versions: readonly KeyVersion[], users: KeyUsersView 
   });
 }
 
-export function lockoutWarning({ selfLockout }: Pick<BlastRadius, 'selfLockout'>): string[] {
+export function listLockoutWarnings({ selfLockout }: Pick<BlastRadius, 'selfLockout'>): string[] {
   if (selfLockout === false) return [];
   if (selfLockout === 'unknown') {
     return [
@@ -317,7 +327,7 @@ export function lockoutWarning({ selfLockout }: Pick<BlastRadius, 'selfLockout'>
 }
 
 /** Status without varying fields: the time of the probe, and the first caller. */
-export function statusContent(status: KeyStatus): unknown {
+export function getStatusContent(status: KeyStatus): unknown {
   const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
     since === checkedOn ? shown : { ...shown, since },
   );
@@ -337,8 +347,8 @@ export async function readInTime<T>(what: What, read: () => Promise<T>, signal: 
 }
 
 /** Returns the failed reads among some parts, for an answer. */
-export function unreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
-  return unreadOf(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
+export function listUnreadViews(...parts: readonly Part<unknown>[]): UnreadView[] {
+  return listUnread(parts).map(({ what, kind, detail }) => ({ what, reason: reasonOf(kind), detail }));
 }
 
 function reasonOf(kind: UnreadPart['kind']): Reason {
@@ -348,15 +358,15 @@ function reasonOf(kind: UnreadPart['kind']): Reason {
 }
 
 /** Latest time for a successor of the newest version. @param policy undefined: the read failed */
-export function cryptoPeriodEnd(
+export function computeCryptoPeriodEnd(
   versions: readonly KeyVersion[],
   policy: Pick<RotationPolicy, 'expiresIn'> | undefined,
   now: Date,
 ): Date | undefined {
-  const newest = newestUsableVersion(versions, now) ?? newestVersion(versions);
+  const newest = findNewestUsableVersion(versions, now) ?? findNewestVersion(versions);
   if (!newest) return undefined;
   const byAge = newest.createdOn.getTime() + MAX_AGE_DAYS * DAY_MS;
-  const byPolicy = policy?.expiresIn && shift(newest.createdOn, policy.expiresIn, 1);
+  const byPolicy = policy?.expiresIn && shiftTime(newest.createdOn, policy.expiresIn, 1);
   return new Date(byPolicy ? Math.min(byAge, byPolicy.getTime()) : byAge);
 }
 
@@ -365,24 +375,24 @@ export function cryptoPeriodEnd(
  *
  * @param isUsed whether any use of the key is known
  */
-export function nextRotation(
+export function predictNextRotation(
   versions: readonly KeyVersion[],
   policy: RotationPolicy,
   isUsed: boolean,
   now: Date,
 ): NextRotation | undefined {
-  const newest = newestVersion(versions);
+  const newest = findNewestVersion(versions);
   if (!newest) return undefined;
 
   if (policy.rotates) {
-    return { by: 'policy', on: rotationDue(newest, policy)?.toISOString() };
+    return { by: 'policy', on: computeRotationDue(newest, policy)?.toISOString() };
   }
 
-  const on = nearExpiryOn(newest, policy)?.toISOString();
+  const on = getNearExpiry(newest, policy)?.toISOString();
 
   if (openRevocation(versions, now)) return { by: 'none', reason: 'RevocationOpen' };
 
-  const byHand = newest.enabled ? rotatedByHand(newest) : 'KeyDisabled';
+  const byHand = newest.enabled ? findManualRotation(newest) : 'KeyDisabled';
   if (byHand) return { by: 'person', reason: byHand, on };
   if (!on) return { by: 'none', reason: 'NoExpiry' };
   if (!isUsed && !isRotatedByTag(newest)) return { by: 'none', reason: 'NoDependents', on };

@@ -2,12 +2,12 @@ import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import type { DriftCause } from '../drift/report/report.ts';
 import type { Reason } from '../errors/reasons.ts';
-import { many } from '../formats/text.ts';
+import { formatMany } from '../formats/text.ts';
 import type { RouteKey } from '../http/access.ts';
-import { type AnswerContext, HttpProblem, partProblem } from '../http/problem.ts';
+import { type AnswerContext, HttpProblem, toPartProblem } from '../http/problem.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { fleetSummaryOf } from './fleet-list.ts';
-import { findingState } from './health.ts';
+import { createFleetSummary } from './fleet-list.ts';
+import { getFindingState } from './health.ts';
 import type { HealthState } from './health-states.ts';
 import type { KeySummary } from './key-schemas.ts';
 import { MOST_LISTED_NOW, type NowAnswer, type NowParts, type NowValue, type PartView } from './now-schemas.ts';
@@ -34,7 +34,7 @@ const OLD_MS = 2 * 86_400_000;
 /**
  * Returns the parts that the caller may see. Never throws: a part that the app could not read has a problem instead.
  */
-export async function seeParts(
+export async function readVisibleParts(
   take: TakeReadings,
   visibility: NowVisibility,
 ): Promise<NowParts & { readonly steps: number[] }> {
@@ -62,11 +62,11 @@ export async function seeParts(
   const listed = new Set('value' in rotations ? rotations.value.map(({ key }) => key.toLowerCase()) : []);
 
   return {
-    fleet: partView(fleet, (snapshot) => fleetSummaryOf(snapshot, reaches, MOST_LISTED_NOW), visibility),
-    keys: partView(keys, (reading) => keysOf(reading, visibility, listed), visibility),
-    pauses: partView(pauses, (pauses) => pausesOf(pauses, reaches), visibility),
-    rotations: partView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), visibility),
-    drift: partView(drift, (report) => driftOf(report, visibility.now), visibility),
+    fleet: createPartView(fleet, (snapshot) => createFleetSummary(snapshot, reaches, MOST_LISTED_NOW), visibility),
+    keys: createPartView(keys, (reading) => keysOf(reading, visibility, listed), visibility),
+    pauses: createPartView(pauses, (pauses) => pausesOf(pauses, reaches), visibility),
+    rotations: createPartView(rotations, (open) => ({ underWay: first(open), moreUnderWay: rest(open) }), visibility),
+    drift: createPartView(drift, (report) => driftOf(report, visibility.now), visibility),
     steps: all.map((taken) => ('ageMs' in taken ? Math.floor(taken.ageMs / AGE_STEP_MS) : 0)),
   };
 }
@@ -76,7 +76,7 @@ export async function seeParts(
  *
  * @param show builds the caller's view of the value
  */
-export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
+export function createPartView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telling: AnswerContext): PartView<V> {
   try {
     if ('error' in taken) throw taken.error;
     const reading = taken.reading ? ({ reading: true } as const) : {};
@@ -86,12 +86,12 @@ export function partView<T, V>(taken: PartTaken<T>, show: (value: T) => V, telli
     const isLate = error instanceof DeadlineError;
     const problem = isLate ? new HttpProblem('ServiceUnavailable', { detail: error.message, nextStep }) : error;
 
-    return { problem: partProblem(problem, telling) };
+    return { problem: toPartProblem(problem, telling) };
   }
 }
 
 /** A part without its varying fields: the time of the read and the text of a failure. */
-export function partContent({ value, problem, reading }: PartView<unknown>): unknown {
+export function getPartContent({ value, problem, reading }: PartView<unknown>): unknown {
   return problem ? [problem.status, problem.reason] : { value, reading };
 }
 
@@ -166,7 +166,7 @@ const WORDS: Readonly<Record<keyof NowParts, string>> = {
  *
  * `good`: healthy; `bad`: data is or soon will be cut off; `warn`: needs attention; `none`: unknown.
  */
-export function judgeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
+export function summarizeNow(parts: NowParts): Pick<NowAnswer, 'line' | 'tone'> {
   const all = Object.entries(parts) as [keyof NowParts, NowParts[keyof NowParts]][];
   const isReading = all.some(([, { reading }]) => reading);
   const more = isReading ? ' Not everything has been read yet.' : '';
@@ -231,7 +231,7 @@ function causesBeside(
 ): string {
   const { counts, causes = [] } = drift.value?.report ?? {};
   const isSaid = (cause: DriftCause): boolean => {
-    const state = findingState({ ...cause, cause });
+    const state = getFindingState({ ...cause, cause });
     return state !== undefined && said.includes(state) && (fleet?.states[state] ?? 0) > 0;
   };
   const number = (counts?.[severity] ?? 0) - causes.filter((one) => one.severity === severity && isSaid(one)).length;
@@ -258,5 +258,5 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
 
 /** Returns a phrase with a number; empty for zero. */
 function phrase(number: number | undefined, one: string, several: string): string {
-  return number && number > 0 ? many(number, one, several) : '';
+  return number && number > 0 ? formatMany(number, one, several) : '';
 }

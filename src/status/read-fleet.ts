@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
-import { formerUses } from '../drift/report/managed-accounts.ts';
+import { listFormerUses } from '../drift/report/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../drift/report/report.ts';
 import type { AccountMemoryStore, ReportStore } from '../drift/store/drift-storage-client.ts';
-import { type FleetAccount, type FleetIndex, keysOfAccount } from '../index/fleet-index.ts';
+import { type FleetAccount, type FleetIndex, listKeysOfAccount } from '../index/fleet-index.ts';
 import { IndexLimit } from '../index/index-limit.ts';
 import type { UseRow, UseRows } from '../index/use-row.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -45,7 +45,7 @@ export interface FleetReading {
   readonly report: DriftReport | undefined;
   readonly findings: DriftDetails['findings'];
   /** Time and key of the drift check's last read of an account, by the account's name. */
-  readonly lastSeen: ReturnType<typeof formerUses>;
+  readonly lastSeen: ReturnType<typeof listFormerUses>;
   readonly warnings: readonly string[];
 }
 
@@ -61,7 +61,7 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
   const warnings: string[] = [];
   const warn = <T>(what: string, otherwise: T, reading: Promise<T>): Promise<T> =>
     reading.catch((error: unknown) => {
-      warnings.push(`The app could not read ${what}: ${describe(describeFailure(error))}`);
+      warnings.push(`The app could not read ${what}: ${describeAnswerOf(describeFailure(error))}`);
       return otherwise;
     });
 
@@ -76,7 +76,7 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
   const accounts = (
     await pMap(subscriptions, (id) => limit.collect(fleet.accounts(id)), { concurrency: CONCURRENCY })
   ).flat();
-  const ids = new Map(accounts.flatMap(keysOfAccount).map((key) => [key.toLowerCase(), key]));
+  const ids = new Map(accounts.flatMap(listKeysOfAccount).map((key) => [key.toLowerCase(), key]));
   const uses = (await pMap(ids.values(), (key) => limit.collect(useRows.of(key)), { concurrency: CONCURRENCY })).flat();
 
   if (limit.isExceeded) warnings.push(TOO_LARGE);
@@ -120,6 +120,6 @@ async function readCheck(
 
   // A report without its findings is useless.
   return details
-    ? { report, findings: details.findings, lastSeen: formerUses(await memory) }
+    ? { report, findings: details.findings, lastSeen: listFormerUses(await memory) }
     : { report: undefined, findings: [], lastSeen: new Map() };
 }

@@ -1,9 +1,9 @@
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import type { DriftReport } from '../drift/report/report.ts';
 import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
-import { orUnavailable } from '../http/problem.ts';
+import { runOrUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
-import { openPauses, type PauseOrder } from '../orders/standing-orders.ts';
+import { listOpenPauses, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
@@ -75,24 +75,24 @@ export function createNowBoard(snapshots: FleetSnapshots, lister: KeyLister) {
         keys: take(keys, () => readUnusualKeys(lister, ports)),
         pauses: take(pauses, () => readPauses(ports)),
         rotations: take(rotations, async () => (await listRotations(ports)).value.filter(isRotationOpen)),
-        drift: take(drift, () => fromDriftStorage(() => ports.driftStorage.newest())),
+        drift: take(drift, () => readDriftStorage(() => ports.driftStorage.newest())),
       };
     },
   };
 }
 
 /** @throws {@link HttpProblem} 503 */
-export function fromDriftStorage<T>(read: () => Promise<T>): Promise<T> {
-  return orUnavailable(read, (why) => `The app could not read its own storage: ${why}`);
+export function readDriftStorage<T>(read: () => Promise<T>): Promise<T> {
+  return runOrUnavailable(read, (why) => `The app could not read its own storage: ${why}`);
 }
 
 /** @throws {@link HttpProblem} 503 */
 async function readPauses({ orderStore, now }: Pick<NowPorts, 'orderStore' | 'now'>): Promise<readonly PauseOrder[]> {
-  const state = await orUnavailable(
+  const state = await runOrUnavailable(
     () => orderStore.read(),
     (why) => `The app could not read the pauses: ${why} Until it can, it moves no accounts.`,
   );
-  return openPauses(state, now());
+  return listOpenPauses(state, now());
 }
 
 async function readUnusualKeys(lister: KeyLister, ports: NowPorts): Promise<UnusualKeys> {

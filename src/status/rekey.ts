@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import type { InSight } from '../accounts/in-sight.ts';
 import { type BlockerPorts, findBlocker } from '../controller/check-rekey.ts';
-import { type MovedUses, nameOfUse, namesOf } from '../controller/moved-uses.ts';
+import { collectNames, formatNameOfUse, type MovedUses } from '../controller/moved-uses.ts';
 import { hasFailedSince } from '../controller/reconcile-rekey.ts';
-import { failedOn } from '../controller/reconcile-use.ts';
-import { excludedUses } from '../controller/rekey-problems.ts';
+import { getFailedOn } from '../controller/reconcile-use.ts';
+import { describeExcludedUses } from '../controller/rekey-problems.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRow, UseRows } from '../index/use-row.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { vaultOption } from '../keys/vault-options.ts';
+import { formatVaultOption } from '../keys/vault-options.ts';
 import { findPause, isMoving, isOpen, REKEY, type Rekey, type StandingOrders } from '../orders/standing-orders.ts';
 
 /** Maximum number of failures in a report. */
@@ -54,7 +54,7 @@ interface StatusPorts extends BlockerPorts {
   readonly inSight: InSight;
 }
 
-export async function rekeyStatus(rekey: Rekey, orders: StandingOrders, ports: StatusPorts): Promise<RekeyStatus> {
+export async function readRekeyStatus(rekey: Rekey, orders: StandingOrders, ports: StatusPorts): Promise<RekeyStatus> {
   const waits = await waitsFor(rekey, orders, ports);
   const order = waits ? { ...rekey, waits } : rekey;
   return { order, progress: await progressOf(order, ports) };
@@ -85,17 +85,17 @@ async function progressOf(
   { moved, useRows, inSight }: StatusPorts,
 ): Promise<RekeyProgress> {
   const { id, from, to, only } = order;
-  const covered = only === undefined ? undefined : await namesOf(moved.of(only));
-  const own = new Set(await namesOf(moved.of(id)));
+  const covered = only === undefined ? undefined : await collectNames(moved.of(only));
+  const own = new Set(await collectNames(moved.of(id)));
   const excluded: string[] = [];
-  const isManaged = inManagedSubscriptions(await inSight());
+  const isManaged = selectManagedUses(await inSight());
   let waiting = 0;
   let incomplete = false;
   const failures: RekeyFailure[] = [];
   const onTarget = new Set<string>();
   try {
     for await (const row of useRows.of(from)) {
-      const name = nameOfUse(row);
+      const name = formatNameOfUse(row);
       if (covered?.has(name) === false || !isOpen(order)) continue;
 
       if (!isManaged(row)) {
@@ -111,14 +111,14 @@ async function progressOf(
     }
 
     for await (const row of useRows.of(to)) {
-      if (own.has(nameOfUse(row))) onTarget.add(nameOfUse(row));
+      if (own.has(formatNameOfUse(row))) onTarget.add(formatNameOfUse(row));
     }
   } catch {
     incomplete = true;
   }
 
   const counts = incomplete ? { moved: own.size, left: 0 } : { moved: onTarget.size, left: own.size - onTarget.size };
-  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? excludedUses(excluded) : [])];
+  const toDo = [...toDoOf(order, failures.length), ...(only === undefined ? describeExcludedUses(excluded) : [])];
 
   return {
     ...counts,
@@ -132,7 +132,7 @@ async function progressOf(
 
 /** Returns undefined if the use has not failed since the order's start or last resume. */
 function failureOf(row: UseRow, order: Rekey): RekeyFailure | undefined {
-  const at = failedOn(row);
+  const at = getFailedOn(row);
   if (!at || !hasFailedSince(row, order)) return undefined;
   const { account, scope, reason = 'Unexpected' } = row;
   return { account, ...(scope ? { scope } : {}), reason, detail: REASONS[reason], at: at.toISOString() };
@@ -141,7 +141,7 @@ function failureOf(row: UseRow, order: Rekey): RekeyFailure | undefined {
 /** Returns the next steps for an operator. */
 function toDoOf({ id, from, only, state, waits, verified }: RekeyStatus['order'], failed: number): string[] {
   const key = parseKeyIdentifier(from);
-  const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
+  const old = key ? `${key.keyName} ${formatVaultOption({ kind: key.kind, name: key.vaultName })}` : from;
 
   if (state === 'done' && only === undefined) {
     return [

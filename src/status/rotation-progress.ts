@@ -1,15 +1,15 @@
-import { keyUseOf } from '../accounts/key-use.ts';
+import { toKeyUse } from '../accounts/key-use.ts';
 import { WRITE_BUDGETS } from '../azure/limiter.ts';
-import { noCounts, type RotationCounts, statusOfUse } from '../controller/decide-rollout.ts';
+import { createNoCounts, getStatusOfUse, type RotationCounts } from '../controller/decide-rollout.ts';
 import { planKeyUse } from '../controller/plan.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { compareText } from '../formats/text.ts';
-import { accountId } from '../index/fleet-keys.ts';
+import { parseAccountId } from '../index/fleet-keys.ts';
 import { isAdmitted, isHeld, type RolloutRow } from '../index/rollout-row.ts';
 import type { UseRow } from '../index/use-row.ts';
-import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { findNewestUsableVersion, getActiveFrom, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type Contest, contestOf, type PauseOrder } from '../orders/standing-orders.ts';
+import { type Contest, findContest, type PauseOrder } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Rotation, UnfinishedUse } from './rotation-schemas.ts';
 
@@ -49,8 +49,8 @@ export class RotationCount {
   /** Undefined if the key has no target. */
   readonly #target: KeyVersion | undefined;
   readonly #rollout: RolloutRow | undefined;
-  readonly #all = noCounts();
-  readonly #admitted = noCounts();
+  readonly #all = createNoCounts();
+  readonly #admitted = createNoCounts();
   readonly #places = new Map<string, PlaceCount>();
   readonly #failures = new Map<string, number>();
   readonly #failedUses: UnfinishedUse[] = [];
@@ -59,7 +59,7 @@ export class RotationCount {
   constructor(facts: RotationFacts) {
     const { versions, rollout, now } = facts;
     this.#facts = facts;
-    this.#target = openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now);
+    this.#target = openRevocation(versions, now) ? undefined : findNewestUsableVersion(versions, now);
     this.#rollout = rollout?.target === this.#target?.id ? rollout : undefined;
   }
 
@@ -73,7 +73,7 @@ export class RotationCount {
     const { pause, now } = this.#facts;
 
     // Uses that the drift check skipped also wait for the end of a pause.
-    const status = statusOfUse(row, this.#target, !pause);
+    const status = getStatusOfUse(row, this.#target, !pause);
 
     this.#all[status] += 1;
     place.counts[status] += 1;
@@ -85,10 +85,10 @@ export class RotationCount {
 
   #addWaiting(row: UseRow, place: PlaceCount): void {
     const { versions, contests, now } = this.#facts;
-    const tried = lastTryOf(row);
-    let reason = tried?.result === 'retry' ? tried.reason : planKeyUse(keyUseOf(row), versions, now).reason;
+    const tried = getLastTry(row);
+    let reason = tried?.result === 'retry' ? tried.reason : planKeyUse(toKeyUse(row), versions, now).reason;
 
-    if (contestOf(contests, row.account, now)) {
+    if (findContest(contests, row.account, now)) {
       reason = 'ContestedChange';
       place.contested += 1;
     }
@@ -127,7 +127,7 @@ export class RotationCount {
       return { key: key.id, pause, state: 'blocked', reason, places: [], failedUses: [] };
     }
 
-    const startedOn = activeFrom(target).toISOString();
+    const startedOn = getActiveFrom(target).toISOString();
 
     const places = [...this.#places.values()]
       .map(({ subscription, region, counts, movedLately, contested }) => ({
@@ -195,9 +195,9 @@ export class RotationCount {
   }
 
   #place({ account, location: region }: UseRow): PlaceCount {
-    const subscription = accountId(account).subscriptionId;
+    const subscription = parseAccountId(account).subscriptionId;
     const name = `${subscription}/${region}`.toLowerCase();
-    const none = { subscription, region, counts: noCounts(), total: 0, movedLately: 0, contested: 0 };
+    const none = { subscription, region, counts: createNoCounts(), total: 0, movedLately: 0, contested: 0 };
     const place = this.#places.get(name) ?? none;
     this.#places.set(name, place);
     return place;
@@ -205,7 +205,7 @@ export class RotationCount {
 }
 
 /** Returns the result of the last attempt to move a use; undefined before the first. */
-export function lastTryOf({ state, reason = 'UpToDate', at }: UseRow) {
+export function getLastTry({ state, reason = 'UpToDate', at }: UseRow) {
   if (state === 'pending') return undefined;
   const isRetried = state === 'failed' || state === 'indeterminate';
   return { result: isRetried ? ('retry' as const) : ('done' as const), reason, at };

@@ -1,17 +1,17 @@
 import pMap from 'p-map';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { errorText } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { DAY_MS } from '../formats/spans.ts';
-import { orUnavailable } from '../http/problem.ts';
+import { runOrUnavailable } from '../http/problem.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
-import { inManagedSubscriptions } from '../index/fleet-keys.ts';
+import { selectManagedUses } from '../index/fleet-keys.ts';
 import type { RolloutStore } from '../index/rollout-row.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { findPause, openPauses } from '../orders/standing-orders.ts';
+import { findPause, listOpenPauses } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import { RotationCount } from './rotation-progress.ts';
 import type { Rotation, RotationSummary } from './rotation-schemas.ts';
@@ -37,7 +37,7 @@ export interface RotationViewPorts extends RotationCountPorts {
 }
 
 /** Starts to count the progress of a key's rotation. @throws errors of the rollout store */
-export async function rotationCount(
+export async function createRotationCount(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   { rollouts, orderStore, now }: RotationCountPorts,
@@ -61,8 +61,8 @@ export async function readKeyRotation(
 ): Promise<Rotation> {
   const { keys, useRows, inSight } = ports;
   const [versions, subscriptions] = await Promise.all([keys.listVersions(key), inSight()]);
-  const count = await rotationCount(key, versions, ports);
-  const isManagedSubscription = inManagedSubscriptions(subscriptions);
+  const count = await createRotationCount(key, versions, ports);
+  const isManagedSubscription = selectManagedUses(subscriptions);
   if (count.counts) {
     for await (const row of useRows.of(key.id)) {
       if (isManagedSubscription(row)) count.add(row);
@@ -107,12 +107,12 @@ export function listRotations(ports: RotationViewPorts, after?: string, most = N
     const summaryOf = (key: ManagedKey): Promise<RotationSummary> =>
       readKeyRotation(key, ports, listings)
         .then(summarize)
-        .catch((error: unknown) => ({ key: key.id, state: 'unknown', detail: errorText(error) }));
+        .catch((error: unknown) => ({ key: key.id, state: 'unknown', detail: describeError(error) }));
     const value = await pMap(page, summaryOf, { concurrency: CONCURRENCY });
     const next = keys.length > page.length ? page.at(-1)?.id : undefined;
 
     // A pause may block a rotation that is not listed yet.
-    return { value, pauses: openPauses(await orderStore.recent(), now()), next };
+    return { value, pauses: listOpenPauses(await orderStore.recent(), now()), next };
   });
 }
 
@@ -133,7 +133,7 @@ export function showRotation(key: ManagedKey, ports: RotationViewPorts): Promise
 }
 
 const orUnavailableView = <T>(read: () => Promise<T>): Promise<T> =>
-  orUnavailable(
+  runOrUnavailable(
     read,
     (why) => `The app could not read the progress of rotations: ${why} It still moves accounts.`,
     'Repeat the call in a minute; if it fails again, check the storage account of the app and the vault.',

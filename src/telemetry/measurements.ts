@@ -2,15 +2,15 @@ import type { Log, LogRecord } from '../errors/log.ts';
 import type { Measurement, MetricName, Telemetry } from './telemetry.ts';
 
 /** A log that also derives metrics from its records, so a number has a single source. */
-export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
+export function measureLog(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
   return (record) => {
     log(record);
-    for (const measurement of measurementsOf(record)) telemetry.measure(measurement);
+    for (const measurement of listMeasurements(record)) telemetry.measure(measurement);
   };
 }
 
 /** Metrics of a log record. */
-export function measurementsOf({ reason, key, mode, operation, ...record }: LogRecord): Measurement[] {
+export function listMeasurements({ reason, key, mode, operation, ...record }: LogRecord): Measurement[] {
   switch (reason) {
     case 'Moved':
     case 'Refreshed':

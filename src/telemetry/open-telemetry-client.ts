@@ -24,7 +24,7 @@ import {
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
-import { messageOf } from '../errors/errors.ts';
+import { getMessage } from '../errors/errors.ts';
 import {
   formatTraceparent,
   METRICS,
@@ -94,7 +94,7 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
         if (cameTo) span.setAttributes(cameTo(result));
         return result;
       } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error).slice(0, 300) });
+        span.setStatus({ code: SpanStatusCode.ERROR, message: getMessage(error).slice(0, 300) });
         throw error;
       } finally {
         span.end();

@@ -152,7 +152,7 @@ const INITIATIVE =
 const MANAGEMENT_GROUP = '/providers/microsoft.management/';
 
 /** Whether an assignment is enforced and certainly applies to the vault. */
-export function appliesTo({ properties }: PolicyAssignment, vault: PolicedVault): boolean {
+export function isAppliedTo({ properties }: PolicyAssignment, vault: PolicedVault): boolean {
   const { enforcementMode, notScopes, resourceSelectors, overrides } = properties;
   // The app does not read management groups, so an excluded group may contain the vault.
   const leftOut = (notScopes ?? []).some(
@@ -166,7 +166,7 @@ export function appliesTo({ properties }: PolicyAssignment, vault: PolicedVault)
  * The scope of the assigned initiative: a subscription or a management group; empty for a built-in initiative.
  * Undefined if a single definition is assigned.
  */
-export function scopeOfInitiative(id: string): string | undefined {
+export function getScopeOfInitiative(id: string): string | undefined {
   const [, scope = '', name] = INITIATIVE.exec(id) ?? [];
   return name === undefined ? undefined : scope;
 }
@@ -176,7 +176,7 @@ export function scopeOfInitiative(id: string): string | undefined {
  *
  * @param initiative absent if the assignment names a single definition, or if the initiative could not be read
  */
-export function denialsOf(
+export function listDenials(
   { id, name, properties: { displayName, policyDefinitionId, parameters } }: PolicyAssignment,
   initiative: PolicyInitiative | undefined,
   { kind }: PolicedVault,
@@ -188,7 +188,9 @@ export function denialsOf(
     // The definitions default to `Audit`.
     return rule && same(String(values.effect), 'deny') ? [{ assignment, reference, rule }] : [];
   };
-  if (scopeOfInitiative(policyDefinitionId) === undefined) return denialOf(policyDefinitionId, undefined, parameters);
+  if (getScopeOfInitiative(policyDefinitionId) === undefined) {
+    return denialOf(policyDefinitionId, undefined, parameters);
+  }
 
   const { parameters: defaults, policyDefinitions: members = [] } = initiative?.properties ?? {};
   const given = { ...defaults, ...parameters };

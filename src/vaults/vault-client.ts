@@ -1,11 +1,11 @@
 import { KeyVaultManagementClient, type ManagedHsm, type Vault as SdkVault } from '@azure/arm-keyvault';
 import type { TokenCredential } from '@azure/identity';
-import { cachePer } from '../azure/cache-per.ts';
+import { createCachePer } from '../azure/cache-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { readUnlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { aborting, armOptions } from '../azure/resource-manager.ts';
+import { createArmOptions, toAbortOption } from '../azure/resource-manager.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 /** The key permissions of one entry of a vault's access policies. */
@@ -55,21 +55,21 @@ type NewVault = Pick<Vault, 'location' | 'tenantId' | 'sku'>;
 
 /** Vaults in Azure Resource Manager. Throws the SDK's errors: read them with `describeFailure`. */
 export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = cachePer(
-    (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud, limits)),
+  const clientOf = createCachePer(
+    (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, createArmOptions(cloud, limits)),
   );
   const get = async ({ kind, subscriptionId, resourceGroup, name }: Named, signal?: AbortSignal): Promise<Vault> => {
     const { vaults, managedHsms } = clientOf(subscriptionId);
     return kind === 'vault'
-      ? toVault(await vaults.get(resourceGroup, name, aborting(signal)))
-      : toHsm(await managedHsms.get(resourceGroup, name, aborting(signal)));
+      ? toVault(await vaults.get(resourceGroup, name, toAbortOption(signal)))
+      : toHsm(await managedHsms.get(resourceGroup, name, toAbortOption(signal)));
   };
 
   return {
     get,
     /** Finds a vault or a Managed HSM; undefined if it does not exist. */
     find: (id: ResourceId) =>
-      unlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
+      readUnlessMissing(() => get({ ...id, kind: /\/managedHSMs$/i.test(id.type) ? 'managedHsm' : 'vault' })),
     /** Creates a vault with purge protection and role-based access. Returns once the vault is usable. */
     async create(id: ResourceId, { location, tenantId, sku }: NewVault): Promise<Vault> {
       const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
@@ -100,7 +100,7 @@ export function createVaults(credential: TokenCredential, cloud: Cloud, limits?:
     /** Whether a soft-deleted vault reserves the name. @throws Azure's 403 if the caller may not check */
     async isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean> {
       const { vaults } = clientOf(subscriptionId);
-      return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
+      return (await readUnlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
     },
     /** Adds key permissions to a principal's access policy. Has no effect in a vault with role-based access. */
     async addPolicy(vault: Vault, objectId: string, keys: readonly string[]): Promise<void> {
@@ -181,7 +181,7 @@ function publicAccessOf(setting: string | undefined): VaultNetwork['publicAccess
  *
  * @returns not certain if the vault's settings alone do not show whether the perimeter blocks an account
  */
-export function storageHindrance(network: VaultNetwork) {
+export function findStorageHindrance(network: VaultNetwork) {
   if (network.publicAccess === 'byPerimeter') {
     const is =
       'A network security perimeter guards it and blocks trusted services. Only accounts in the same perimeter reach its keys, and the app cannot read whether they are.';

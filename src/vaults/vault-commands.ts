@@ -1,4 +1,4 @@
-import { type ShellCommand, shellCommand } from '../azure/shell-command.ts';
+import { createShellCommand, type ShellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 // Commands that repair a vault or a Managed HSM, complete for a shell.
@@ -14,17 +14,17 @@ const ofVault = ({ kind, name, resourceGroup, subscriptionId }: Placed) =>
 
 /** `az keyvault update` with the option to set. */
 function update(vault: Placed, what: string): ShellCommand {
-  return shellCommand(`az keyvault ${vault.kind === 'vault' ? 'update' : 'update-hsm'} ${what}`, ofVault(vault));
+  return createShellCommand(`az keyvault ${vault.kind === 'vault' ? 'update' : 'update-hsm'} ${what}`, ofVault(vault));
 }
 
 export function recoverVault(vault: Placed): ShellCommand {
-  return shellCommand('az keyvault recover', ofVault(vault));
+  return createShellCommand('az keyvault recover', ofVault(vault));
 }
 
-export function protectVault(vault: Placed): ShellCommand {
+export function formatProtectVault(vault: Placed): ShellCommand {
   return update(vault, '--enable-purge-protection true');
 }
 
-export function letStorageIn(vault: Placed): ShellCommand {
+export function formatLetStorageIn(vault: Placed): ShellCommand {
   return update(vault, '--bypass AzureServices');
 }

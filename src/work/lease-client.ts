@@ -1,9 +1,9 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
-import { ONE_RETRY, workContainer } from '../azure/app-storage.ts';
-import { JSON_FILE, orInNewContainer, readBlobText } from '../azure/blobs.ts';
+import { ONE_RETRY, openWorkContainer } from '../azure/app-storage.ts';
+import { JSON_FILE, readBlobText, writeOrCreateContainer } from '../azure/blobs.ts';
 import { withinTime } from '../azure/deadline.ts';
-import { describeFailure, unless } from '../azure/failure.ts';
+import { describeFailure, readUnless } from '../azure/failure.ts';
 import { parseJson } from '../azure/parse-json.ts';
 import type { Settings } from '../settings/settings.ts';
 
@@ -58,7 +58,7 @@ export function createLeases(
   { durationSeconds = LEASE_MS / 1000, timeoutMs = 10_000 }: LeaseOptions = {},
 ): Leases {
   // A retried acquire request carries the same lease id, so Azure grants it again.
-  const container = workContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
+  const container = openWorkContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
   const bounded: Bounded = (request) => withinTime(timeoutMs, request);
   const makeBlob = (blob: BlockBlobClient) => (limit: Limit) =>
     blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit });
@@ -69,7 +69,9 @@ export function createLeases(
       const lease = blob.getBlobLeaseClient();
       const acquire = async (): Promise<Lease | undefined> => {
         const askedMs = performance.now();
-        const granted = await unless('conflict', () => bounded((limit) => lease.acquireLease(durationSeconds, limit)));
+        const granted = await readUnless('conflict', () =>
+          bounded((limit) => lease.acquireLease(durationSeconds, limit)),
+        );
         return granted && hold(blob, lease, askedMs, durationSeconds * 1000, bounded);
       };
 
@@ -79,7 +81,7 @@ export function createLeases(
         if (describeFailure(error).kind !== 'notFound') throw error;
 
         // Another worker may have created the blob, and may hold the lease.
-        await unless('conflict', () => orInNewContainer(container, makeBlob(blob), timeoutMs));
+        await readUnless('conflict', () => writeOrCreateContainer(container, makeBlob(blob), timeoutMs));
         return acquire();
       }
     },

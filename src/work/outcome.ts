@@ -1,4 +1,4 @@
-import { describe, describeFailure, type Failure, linkedRight } from '../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 
 /** Result of processing a message. */
@@ -46,9 +46,9 @@ const RETRIED: Readonly<Partial<Record<Failure['kind'], Reason>>> = {
  * Classifies an error of Azure as retry or reject. Rejects only errors that cannot pass without an operator. All
  * others are retried up to the limit of attempts.
  */
-export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'done' }> {
+export function toOutcome(error: unknown): Exclude<Outcome, { outcome: 'done' }> {
   const failure = describeFailure(error);
-  const detail = describe(failure);
+  const detail = describeAnswerOf(failure);
   const retry = (reason: Reason, counts = true): Extract<Outcome, { outcome: 'retry' }> => ({
     outcome: 'retry',
     reason,
@@ -59,7 +59,7 @@ export function outcomeOfFailure(error: unknown): Exclude<Outcome, { outcome: 'd
   if (failure.kind === 'throttled') return retry('Throttled', false);
   if (NO_ACCESS.test(failure.code)) return retry('IdentityHasNoAccess');
 
-  const right = linkedRight(failure);
+  const right = parseLinkedRight(failure);
   if (right && ASSIGN_IDENTITY.test(right.actions)) {
     const lacks = `the app lacks ${right.actions} on ${right.scopes}. ${REASONS.IdentityAssignmentDenied}`;
     return { ...retry('IdentityAssignmentDenied'), detail: `${failure.status} ${failure.code}: ${lacks}` };

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors/errors.ts';
+import { getMessage } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { PARSERS, type WorkIn, type WorkQueueName } from './messages.ts';
@@ -48,7 +48,7 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     const { reason, detail } = outcome;
     if (outcome.outcome === 'reject') return await poison(delivery, reason, detail);
 
-    const next = nextTry(work.attempt, outcome);
+    const next = planNextTry(work.attempt, outcome);
     if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
 
     const tries = outcome.tries === undefined ? {} : { tries: outcome.tries };
@@ -64,16 +64,16 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     const reason = work ? 'Unexpected' : 'InvalidMessage';
     try {
       // Moves the message here, since a message that the host moves to poison expires after a week.
-      await poison(delivery, reason, messageOf(error));
+      await poison(delivery, reason, getMessage(error));
     } catch {
-      if (isLast) recordPoison(delivery, reason, messageOf(error));
+      if (isLast) recordPoison(delivery, reason, getMessage(error));
       throw error;
     }
   }
 }
 
 /** Returns undefined after the last attempt. A throttled attempt does not count, so it never poisons a message. */
-export function nextTry(
+export function planNextTry(
   attempt: number,
   { counts, delaySeconds, maxTries = MAX_ATTEMPTS }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
 ): { readonly attempt: number; readonly delaySeconds: number } | undefined {
@@ -87,18 +87,18 @@ export function nextTry(
 type Delivered = Omit<Delivery<WorkQueueName>, 'run'>;
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {
-  await delivery.queue.poison(delivery.queueName, asText(delivery.received.entry));
+  await delivery.queue.poison(delivery.queueName, toText(delivery.received.entry));
   recordPoison(delivery, because, detail);
 }
 
 /** Logs the record that the alert on poison messages queries. */
 function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
-  const entry = asText(received.entry).slice(0, 2_000);
+  const entry = toText(received.entry).slice(0, 2_000);
   const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Fix the cause, then run \`cmk admin replay ${queue}\`.`;
   log({ level: 'error', reason: 'Poisoned', message, queue, because, detail, entry });
 }
 
 /** Returns a message in the queue's format: the host passes JSON as an object. */
-export function asText(entry: unknown): string {
+export function toText(entry: unknown): string {
   return typeof entry === 'string' ? entry : (JSON.stringify(entry) ?? String(entry));
 }

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { QueueServiceClient } from '@azure/storage-queue';
-import { workQueues } from '../azure/app-storage.ts';
+import { openWorkQueues } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
@@ -54,7 +54,7 @@ export function createWorkQueue(
 ): WorkQueue {
   const textOf = (work: Work): string =>
     JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
-  const service = workQueues(settings, credential);
+  const service = openWorkQueues(settings, credential);
   const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
     const options = { visibilityTimeout, messageTimeToLive: -1 };
     await service.getQueueClient(queue).sendMessage(text.replace(NOT_XML, '\uFFFD'), options);

@@ -1,6 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { openApiDocument } from '../../src/api/openapi.ts';
+import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 
 /** The members of the document that the tests look at. */
@@ -8,12 +8,12 @@ interface Document {
   readonly paths: Record<string, Record<string, Record<string, never>>>;
   readonly components: { readonly schemas: Record<string, Record<string, unknown>> };
 }
-const document = openApiDocument(ROUTES) as unknown as Document;
+const document = createOpenApiDocument(ROUTES) as unknown as Document;
 
 describe('the OpenAPI document', () => {
   it('is valid OpenAPI 3.1', async () => {
     const validator = new Validator();
-    const result = await validator.validate(structuredClone(openApiDocument(ROUTES)));
+    const result = await validator.validate(structuredClone(createOpenApiDocument(ROUTES)));
     expect(result.errors ?? []).toEqual([]);
     expect(result.valid).toBe(true);
     expect(validator.version).toBe('3.1');

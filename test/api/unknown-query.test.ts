@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { describe, expect, it } from 'vitest';
 import { answerCalls } from '../../src/api/answer-call.ts';
-import { openApiDocument } from '../../src/api/openapi.ts';
+import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 import { ROLES } from '../../src/http/roles.ts';
 import type { Services } from '../../src/services.ts';
@@ -34,7 +34,9 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
   });
 
   it('says in the OpenAPI document that it rejects such a parameter', () => {
-    const { paths } = openApiDocument([route]) as { paths: Record<string, Record<string, { responses: object }>> };
+    const { paths } = createOpenApiDocument([route]) as {
+      paths: Record<string, Record<string, { responses: object }>>;
+    };
     const { responses } = paths[route.path]?.[route.method.toLowerCase()] ?? { responses: {} };
     expect(responses).toMatchObject({ 400: { description: expect.stringContaining('QueryInvalid') } });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import { formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -10,7 +10,7 @@ const azurite = useAzurite();
 const LIMIT = 20_000;
 
 async function check(container: ReturnType<typeof newContainer>) {
-  const report = await verifyTrail(auditFiles(container));
+  const report = await verifyTrail(createAuditFiles(container));
   return { findings: brief(report), records: report.records, files: report.files };
 }
 
@@ -56,7 +56,9 @@ describe('the audit trail', () => {
       );
     }
 
-    const report = await verifyTrail(auditFiles(container), { receipts: receipts.flatMap((receipt) => receipt ?? []) });
+    const report = await verifyTrail(createAuditFiles(container), {
+      receipts: receipts.flatMap((receipt) => receipt ?? []),
+    });
     expect(brief(report)).toEqual([]);
   });
 

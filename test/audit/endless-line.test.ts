@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import { findHead } from '../../src/audit/chain-writer.ts';
-import { linesOf } from '../../src/audit/lines.ts';
+import { readLines } from '../../src/audit/lines.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { brief, makeChain } from './chains.ts';
@@ -40,7 +40,7 @@ it('verification reports a line that is no record, and buffers no more of it tha
   const { files } = endless(40 * MIB);
   expect(brief(await verifyTrail(files))).toEqual([`${NAME}:4 LineUnreadable`]);
   const lengths: number[] = [];
-  for await (const { bytes } of linesOf(files, NAME)) lengths.push(bytes.length);
+  for await (const { bytes } of readLines(files, NAME)) lengths.push(bytes.length);
   expect(lengths).toHaveLength(4);
   expect(Math.max(...lengths)).toBeLessThan(4 * MIB);
 });

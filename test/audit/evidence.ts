@@ -1,5 +1,5 @@
 import type { ContainerClient } from '@azure/storage-blob';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { readLogEvidence } from '../../src/audit/log-evidence.ts';
 import { type AuditReceipt, CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
@@ -40,7 +40,7 @@ export class Evidence {
 
   /** What a drift check finds in what was appended since the last one that found nothing. */
   async look(): Promise<string[]> {
-    const { findings, last } = await verifySince(auditFiles(this.container), this.end);
+    const { findings, last } = await verifySince(createAuditFiles(this.container), this.end);
     if (findings.length === 0 && last) {
       this.end = last;
       this.log.push({ reason: 'AuditTrailVerified', file: last.file, receipt: `${last.seq}:${last.hash}` });
@@ -53,7 +53,7 @@ export class Evidence {
     const logged = readLogEvidence(this.log.map((line) => `2026-11-26T00:00:00Z ${JSON.stringify(line)}`).join('\n'));
     const { ends, receipts: allReceipts, loggedTo } = logged;
     const known = from === 'log' ? { ends, allReceipts, loggedTo } : {};
-    return told((await verifyTrail(auditFiles(this.container), { ...options, ...known })).findings);
+    return told((await verifyTrail(createAuditFiles(this.container), { ...options, ...known })).findings);
   }
 
   async lines(day: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareFileNames, fileAfter, fileName, parseFileName } from '../../src/audit/file-name.ts';
-import { dayOf } from '../../src/formats/duration.ts';
+import { compareFileNames, formatFileName, nameFileAfter, parseFileName } from '../../src/audit/file-name.ts';
+import { formatDay } from '../../src/formats/duration.ts';
 
 describe('a file name of the audit trail', () => {
   it.each([
@@ -10,7 +10,7 @@ describe('a file name of the audit trail', () => {
     ['2026-11-24.12.jsonl', { day: '2026-11-24', part: 12 }],
   ])('has a day and perhaps a part: %s', (name, parsed) => {
     expect(parseFileName(name)).toEqual(parsed);
-    expect(fileName(parsed)).toBe(name);
+    expect(formatFileName(parsed)).toBe(name);
   });
 
   it.each(['2026-11-24.0.jsonl', '2026-11-24.json', 'x/2026-11-24.jsonl', '2026-11-24.01.jsonl', ''])(
@@ -30,13 +30,13 @@ describe('a file name of the audit trail', () => {
   });
 
   it('is followed by the next day or the next part, never by an earlier one', () => {
-    expect(fileAfter('2026-11-24.jsonl', '2026-11-26')).toBe('2026-11-26.jsonl');
-    expect(fileAfter('2026-11-24.jsonl', '2026-11-24')).toBe('2026-11-24.1.jsonl');
-    const day = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map(dayOf);
+    expect(nameFileAfter('2026-11-24.jsonl', '2026-11-26')).toBe('2026-11-26.jsonl');
+    expect(nameFileAfter('2026-11-24.jsonl', '2026-11-24')).toBe('2026-11-24.1.jsonl');
+    const day = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map(formatDay);
     fc.assert(
       fc.property(day, fc.nat(1_000), day, (current, part, today) => {
-        const name = fileName({ day: current, part });
-        expect(compareFileNames(fileAfter(name, today), name)).toBeGreaterThan(0);
+        const name = formatFileName({ day: current, part });
+        expect(compareFileNames(nameFileAfter(name, today), name)).toBeGreaterThan(0);
       }),
     );
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
@@ -38,7 +38,7 @@ describe('a lost answer', () => {
     expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 2 } });
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
     expect(await resources(direct)).toEqual(['first', 'second', 'third']);
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
   it('to the closing record does not close the file twice', async () => {
@@ -49,7 +49,7 @@ describe('a lost answer', () => {
     day = '2026-11-25';
     appends('lose');
     expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3, file: '2026-11-25.jsonl' } });
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
   it('at random, to 4 concurrent writers, leaves one unbroken chain with every entry once', async () => {
@@ -77,7 +77,7 @@ describe('a lost answer', () => {
     const written = await resources(direct);
     expect(written).toHaveLength(60);
     expect(new Set(written).size).toBe(60);
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 });
 
@@ -88,7 +88,7 @@ describe('an instance that is killed', () => {
     await direct.getAppendBlobClient('2026-11-25.jsonl').create();
     const now = () => new Date('2026-11-25T01:00:00Z');
     expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3 } });
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
   it('after closing a file leaves a chain that the next instance continues, even days later', async () => {
@@ -102,13 +102,13 @@ describe('an instance that is killed', () => {
     appends('pass', 'refuse', 'refuse');
 
     expect(await record(entry('lost'), LIMIT)).toHaveProperty('failed');
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
 
     const now = () => new Date('2026-11-27T12:00:00Z');
     expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({
       written: { file: '2026-11-27.jsonl' },
     });
-    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
     expect(await resources(direct)).toEqual(['first', 'second']);
   });
 });
@@ -153,7 +153,7 @@ describe('recording does not throw and ends in time', () => {
     const { faulty, direct } = containers();
     await newTrail(direct)(entry('a'), LIMIT);
     storage.onRequest((operation) => (operation === 'read' ? 'hang' : 'pass'));
-    await expect(verifyTrail(auditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
+    await expect(verifyTrail(createAuditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
   });
 
   it('when the entry cannot be written as JSON', async () => {

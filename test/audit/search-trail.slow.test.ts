@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditFiles } from '../../src/audit/audit-client.ts';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import type { TrailPosition } from '../../src/audit/file-name.ts';
 import { findRecord } from '../../src/audit/find-record.ts';
-import { linesBackwards } from '../../src/audit/lines.ts';
+import { readLinesBackwards } from '../../src/audit/lines.ts';
 import { type AuditRecordView, parseRecord } from '../../src/audit/record.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';
 import { sumEvents } from '../../src/audit/sum-events.ts';
-import { keysNamed, type TrailFilter } from '../../src/audit/trail-filter.ts';
+import { listNamedKeys, type TrailFilter } from '../../src/audit/trail-filter.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, newContainer, newTrail } from './trails.ts';
 
@@ -32,7 +32,7 @@ async function trail(perDay = 4, change: (n: number) => object = () => ({})) {
 
   const more = (resource: string) => record(entry(resource), LIMIT);
 
-  return { container, files: auditFiles(container), more, entries: n };
+  return { container, files: createAuditFiles(container), more, entries: n };
 }
 
 const resourcesOf = (records: readonly AuditRecordView[]) => records.map((record) => record.entry.resource);
@@ -71,7 +71,7 @@ it('the lines of a trail are read backwards with their places, wherever a chunk 
 
   for (const chunk of [61, 500, undefined]) {
     const seen = [];
-    for await (const { lines } of linesBackwards(files, undefined, undefined, chunk)) seen.push(...lines);
+    for await (const { lines } of readLinesBackwards(files, undefined, undefined, chunk)) seen.push(...lines);
 
     expect(seen.map(({ bytes }) => bytes.toString())).toEqual(texts.toReversed());
 
@@ -137,13 +137,13 @@ describe('a search in the trail', () => {
   it('lists the keys that a record names', () => {
     const about = { action: 'account.move', reason: 'Moved' } as const;
     const id = 'https://KV-files.vault.azure.net/keys/Files-Key';
-    expect(keysNamed({ ...about, resource: '/st1', details: { from: `${id}/v1`, to: `${id}/v2` } })).toEqual([
+    expect(listNamedKeys({ ...about, resource: '/st1', details: { from: `${id}/v1`, to: `${id}/v2` } })).toEqual([
       { vault: 'kv-files', key: 'files-key' },
     ]);
-    expect(keysNamed({ ...about, resource: '/st1', details: { other: 'https://kv-x.vault.azure.cn/keys/b' } })).toEqual(
-      [{ vault: 'kv-x', key: 'b' }],
-    );
-    expect(keysNamed({ ...about, resource: 'all keys' })).toEqual([]);
+    expect(
+      listNamedKeys({ ...about, resource: '/st1', details: { other: 'https://kv-x.vault.azure.cn/keys/b' } }),
+    ).toEqual([{ vault: 'kv-x', key: 'b' }]);
+    expect(listNamedKeys({ ...about, resource: 'all keys' })).toEqual([]);
   });
 
   it('matches a vault and a key only if one identifier has both', async () => {
@@ -169,7 +169,7 @@ describe('a search in the trail', () => {
     const said = 'as https://kv-records.vault.azure.net/keys/records-key was';
     const resource = 'https://kv-files.vault.azure.net/keys/files-key';
     const entry = { action: 'key.restore', reason: 'Restored', resource, details: { why: said, ticket: said } };
-    expect(keysNamed(entry)).toEqual([{ vault: 'kv-files', key: 'files-key' }]);
+    expect(listNamedKeys(entry)).toEqual([{ vault: 'kv-files', key: 'files-key' }]);
     const { files } = await trail(1, () => entry);
     const about = async (key: string) => (await searchTrail(files, { key }, { most: 10 })).records.length;
     expect([await about('records-key'), await about('kv-records/records-key'), await about('files-key')]).toEqual([
@@ -184,7 +184,7 @@ describe('one record of the trail', () => {
     const { read, watched } = watching(files);
     const all = [];
 
-    for await (const { lines } of linesBackwards(files)) all.push(...lines);
+    for await (const { lines } of readLinesBackwards(files)) all.push(...lines);
 
     const records = all.toReversed().flatMap(({ bytes, file }) => {
       const record = parseRecord(bytes);

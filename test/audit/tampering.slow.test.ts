@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import { readLogEvidence } from '../../src/audit/log-evidence.ts';
 import { CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
@@ -55,7 +55,7 @@ describe('verification finds what a writer with every right on the container doe
 
   it('the whole trail was rewritten with valid hashes', async () => {
     await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
-    expect((await verifyTrail(auditFiles(trail.container))).findings).toEqual([]);
+    expect((await verifyTrail(createAuditFiles(trail.container))).findings).toEqual([]);
     expect(await trail.verify('log')).toEqual(expect.arrayContaining(DAYS.map((day) => `${day}.jsonl:4 EndDiffers`)));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl:4 EndDiffers`]);
   });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
-import { auditFiles } from '../../src/audit/audit-client.ts';
-import { auditTrail } from '../../src/audit/audit-trail.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditTrail } from '../../src/audit/audit-trail.ts';
 import type { ChainWriterOptions } from '../../src/audit/chain-writer.ts';
 import { type AuditEntry, parseRecord } from '../../src/audit/record.ts';
 import type { Log } from '../../src/errors/log.ts';
@@ -24,7 +24,7 @@ export function newTrail(
   }: Partial<ChainWriterOptions> & { timeoutMs?: number; log?: Log } = {},
 ) {
   const writing = { now: () => NIGHT, newId: () => randomUUID(), ...options };
-  return auditTrail(auditFiles(container, timeoutMs), writing, log);
+  return createAuditTrail(createAuditFiles(container, timeoutMs), writing, log);
 }
 
 export function entry(resource: string): AuditEntry {
@@ -33,7 +33,7 @@ export function entry(resource: string): AuditEntry {
 
 /** The resources of every entry in the trail, in the order of the chain. */
 export async function resources(container: ContainerClient): Promise<string[]> {
-  const files = auditFiles(container);
+  const files = createAuditFiles(container);
   const names = (await files.list()).map(({ name }) => name).sort((a, b) => a.localeCompare(b));
   const found: { seq: number; resource: string }[] = [];
 

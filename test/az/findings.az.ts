@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ShellCommand } from '../../src/azure/shell-command.ts';
-import { recoverKey } from '../../src/drift/checks/commands.ts';
+import { formatRecoverKey } from '../../src/drift/checks/commands.ts';
 import { grantAccess } from '../../src/identities/grant-access.ts';
-import { letStorageIn, protectVault, recoverVault } from '../../src/vaults/vault-commands.ts';
+import { formatLetStorageIn, formatProtectVault, recoverVault } from '../../src/vaults/vault-commands.ts';
 import { KEY, VAULT } from '../drift/checks/subjects.ts';
 import { kindOf } from '../drift/printed-commands.ts';
 import { Az } from './az.ts';
@@ -18,10 +18,10 @@ function textOf(command: ShellCommand | undefined): string {
 
 const commands = [
   textOf(grantAccess('p-1', HSM, 'local')),
-  textOf(protectVault(HSM)),
-  textOf(letStorageIn(HSM)),
+  textOf(formatProtectVault(HSM)),
+  textOf(formatLetStorageIn(HSM)),
   textOf(recoverVault(HSM)),
-  textOf(recoverKey({ ...KEY, vault: HSM })),
+  textOf(formatRecoverKey({ ...KEY, vault: HSM })),
 ];
 
 let az: Az;

@@ -1,8 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { auditContainer } from '../../src/audit/audit-client.ts';
-import { controlContainer, controlTable, workContainer, workQueues, workTable } from '../../src/azure/app-storage.ts';
+import { openAuditContainer } from '../../src/audit/audit-client.ts';
+import {
+  openControlContainer,
+  openControlTable,
+  openWorkContainer,
+  openWorkQueues,
+  openWorkTable,
+} from '../../src/azure/app-storage.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { createWorkQueue } from '../../src/work/work-queue-client.ts';
@@ -38,8 +44,11 @@ afterEach(() => {
 describe("a call of the app's own storage that hangs is aborted", () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a message', () => createWorkQueue({ storage }, noCredential).send('key-work' as never, work)],
-    ['the length of a queue', () => workQueues({ storage }, noCredential).getQueueClient('key-work').getProperties()],
-    ['a blob', () => workContainer({ storage }, noCredential, 'c').getBlobClient('b').getProperties()],
+    [
+      'the length of a queue',
+      () => openWorkQueues({ storage }, noCredential).getQueueClient('key-work').getProperties(),
+    ],
+    ['a blob', () => openWorkContainer({ storage }, noCredential, 'c').getBlobClient('b').getProperties()],
   ])('%s', async (_, call) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 
@@ -74,7 +83,7 @@ it('the app reaches its own storage through the configured proxy', async () => {
 
   const key = Buffer.from('key').toString('base64');
   const connectionString = `DefaultEndpointsProtocol=https;AccountName=stapp;AccountKey=${key};EndpointSuffix=core.windows.net`;
-  const container = workContainer({ storage: { connectionString } }, noCredential, 'c');
+  const container = openWorkContainer({ storage: { connectionString } }, noCredential, 'c');
 
   await container.exists({ abortSignal: AbortSignal.timeout(3_000) }).catch(() => {});
 
@@ -93,13 +102,13 @@ it('queues and the index are in the account of the work zone, orders in the cont
   const credential = () => ({ getToken: async () => null });
 
   expect({
-    queues: workQueues(zones, credential).url,
-    index: workTable(zones, credential, 't').url,
-    leases: workContainer(zones, credential, 'c').url,
-    orders: controlContainer(zones, credential, 'c').url,
-    rekeys: controlTable(zones, credential, 't').url,
-    trail: auditContainer(zones, credential).url,
-    copied: auditContainer(zones, credential, 'c').url,
+    queues: openWorkQueues(zones, credential).url,
+    index: openWorkTable(zones, credential, 't').url,
+    leases: openWorkContainer(zones, credential, 'c').url,
+    orders: openControlContainer(zones, credential, 'c').url,
+    rekeys: openControlTable(zones, credential, 't').url,
+    trail: openAuditContainer(zones, credential).url,
+    copied: openAuditContainer(zones, credential, 'c').url,
   }).toEqual({
     queues: 'https://work.queue',
     index: 'https://work.table',

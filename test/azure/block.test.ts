@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeFailure, mayPass, describe as told } from '../../src/azure/failure.ts';
+import { canPass, describeFailure, describeAnswerOf as told } from '../../src/azure/failure.ts';
 import { ACCOUNT, POLICY_DENIAL, SCOPE_LOCKED } from '../support/blocked.ts';
 
 /** An error as the SDKs throw it for an answer of Azure Resource Manager. */
@@ -53,7 +53,7 @@ it.each([
 ])('a failure names %s', (_, error, reason, parts) => {
   const failure = describeFailure(error);
   expect(failure).toMatchObject({ kind: 'blocked', block: { reason } });
-  expect(mayPass(failure)).toBe(false);
+  expect(canPass(failure)).toBe(false);
   for (const part of parts) expect(told(failure)).toContain(part);
 });
 

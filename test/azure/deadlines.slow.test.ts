@@ -9,7 +9,7 @@ import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -53,7 +53,7 @@ const CALLS: Record<string, readonly [RegExp, (services: Services) => Promise<un
   ],
   'the log of a vault': [
     /\/workspaces\/[^/]+\/query/,
-    ({ usageLog, settings }) => usageLog.read(managedKey(vaultOf(settings), 'files-key')),
+    ({ usageLog, settings }) => usageLog.read(createManagedKey(vaultOf(settings), 'files-key')),
     60,
   ],
   'the subscriptions': [/\/subscriptions\?/, ({ subscriptions }) => subscriptions.list(), 15],
@@ -130,7 +130,7 @@ describe('a write that hangs', () => {
       () => {
         const { settings } = wire.services();
         const limits = { ...LIMITS.keyWork, wholeWriteMs: 500 };
-        return createKeys(credential, limits).rotate(managedKey(vaultOf(settings), 'files-key'));
+        return createKeys(credential, limits).rotate(createManagedKey(vaultOf(settings), 'files-key'));
       },
     ],
   ])('is aborted at its total time limit: one %s', async (_, path, write) => {
@@ -151,7 +151,7 @@ describe('a token request that hangs', () => {
   it.each<[string, (services: Services) => Promise<unknown>]>([
     ['Azure Resource Manager', ({ subscriptions }) => subscriptions.list()],
     ['Key Vault', ({ keyCatalog, settings }) => keyCatalog.names(vaultOf(settings))],
-    ['break-glass', ({ urgentKeys, settings }) => urgentKeys.rotate(managedKey(vaultOf(settings), 'files-key'))],
+    ['break-glass', ({ urgentKeys, settings }) => urgentKeys.rotate(createManagedKey(vaultOf(settings), 'files-key'))],
   ])('is aborted after 5 s: %s', async (_, call) => {
     let asked = false;
     const getToken = (): Promise<never> => {

@@ -11,7 +11,7 @@ import { certificates } from '../../local/azure/wire/certificates.ts';
 import { deadlineHttp } from '../../src/azure/deadline.ts';
 import { createKeptHttp } from '../../src/azure/kept-http.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
 import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
@@ -42,10 +42,10 @@ afterEach(() => {
   counting.close();
 });
 
-function keyNamed(name: string, { settings }: Services): ReturnType<typeof managedKey> {
+function keyNamed(name: string, { settings }: Services): ReturnType<typeof createManagedKey> {
   const vault = settings.vaults.byName('kv-files');
   if (!vault) throw new Error('kv-files is not managed.');
-  return managedKey(vault, name);
+  return createManagedKey(vault, name);
 }
 
 function twoAccounts(): readonly [ResourceId, ResourceId] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseResourceId, sameResource } from '../../src/azure/resource-id.ts';
+import { isSameResource, parseResourceId } from '../../src/azure/resource-id.ts';
 import { checkName } from '../../src/cli/procedures/names.ts';
 
 const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
@@ -12,7 +12,7 @@ describe('an ARM id', () => {
     (group) => {
       expect(parseResourceId(idIn(group))).toMatchObject({ id: idIn(group), resourceGroup: group, name: 'stfiles01' });
       expect(parseResourceId(idIn(encodeURIComponent(group)))).toEqual(parseResourceId(idIn(group)));
-      expect(sameResource(idIn(encodeURIComponent(group)).toUpperCase(), `${idIn(group)}/`)).toBe(true);
+      expect(isSameResource(idIn(encodeURIComponent(group)).toUpperCase(), `${idIn(group)}/`)).toBe(true);
       expect(() => checkName('resourceGroup', group)).not.toThrow();
     },
   );

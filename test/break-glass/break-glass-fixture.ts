@@ -7,7 +7,7 @@ import { handleRestore, type RestoreResponse } from '../../src/api/restore.ts';
 import { handleRevoke, type RevokeResponse } from '../../src/api/revoke.ts';
 import type { HttpProblem } from '../../src/http/problem.ts';
 import type { Caller } from '../../src/http/token-claims.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -40,7 +40,7 @@ export function enabledOf(key: TestKey): boolean[] {
 export function managed(key: TestKey, { settings }: Services): ManagedKey {
   const vault = settings.vaults.byName(key.vault.name);
   if (!vault) throw new Error(`${key.vault.name} is not managed.`);
-  return managedKey(vault, key.name);
+  return createManagedKey(vault, key.name);
 }
 
 export function person(name: string): Caller {

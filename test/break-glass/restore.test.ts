@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { handleRestore, type RestoreResponse } from '../../src/api/restore.ts';
 import { handleRevoke, type RevokeResponse } from '../../src/api/revoke.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { routeCalls } from '../api/route-calls.ts';
@@ -80,7 +80,7 @@ describe('a restore', () => {
   it('records the key as Key Vault spells it, as the revocation and the status do', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
-    const shouted = managedKey(managed(key, services).vault, key.name.toUpperCase());
+    const shouted = createManagedKey(managed(key, services).vault, key.name.toUpperCase());
     const body = { reason: 'A drill', confirm: `kv-files/${key.name}` };
     const query = { dryRun: true };
     const dry = await callKey<RevokeResponse>(handleRevoke, shouted, { services, query });

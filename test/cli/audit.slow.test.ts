@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { matches } from '../../src/audit/trail-filter.ts';
+import { isTrailMatch } from '../../src/audit/trail-filter.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
@@ -123,6 +123,6 @@ describe('a filter of cmk audit list', () => {
     [{ since: new Date('2026-11-24T12:00:01Z') }, false],
     [{ account: 'st1', by: 'bob' }, false],
   ])('%j matches the record: %s', (filter, expected) => {
-    expect(matches(record, filter)).toBe(expected);
+    expect(isTrailMatch(record, filter)).toBe(expected);
   });
 });

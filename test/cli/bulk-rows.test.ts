@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
+import { acceptManyAccounts } from '../../src/cli/bulk/bulk-command.ts';
 import { parseCsv, readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
 import type { Cli } from '../../src/cli/terminal/cli.ts';
 import { CmkCommand } from '../../src/cli/terminal/command.ts';
@@ -32,7 +32,7 @@ describe('CSV', () => {
 describe('the rows of a bulk command', () => {
   function command(...args: string[]): Command {
     const program = new Command('cmk').exitOverride().option('--subscription <id>').option('--json');
-    const one = manyAccounts(program.command('account').command('onboard').argument('[account]'))
+    const one = acceptManyAccounts(program.command('account').command('onboard').argument('[account]'))
       .option('--vault <vault>')
       .option('--pin [version]')
       .option('--premium')
@@ -62,7 +62,7 @@ describe('the rows of a bulk command', () => {
   });
 
   it('may name a Managed HSM, as the command line does, and not a vault as well', () => {
-    const enable = manyAccounts(new CmkCommand({} as Cli, 'enable'))
+    const enable = acceptManyAccounts(new CmkCommand({} as Cli, 'enable'))
       .inVault('the vault')
       .exitOverride();
     enable.parse(['--from', 'x', '--vault', 'kv'], { from: 'user' });

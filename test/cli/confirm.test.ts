@@ -1,13 +1,13 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askOn, confirmName } from '../../src/cli/terminal/confirm.ts';
+import { confirmName, createAsk } from '../../src/cli/terminal/confirm.ts';
 import { Interruption } from '../../src/cli/terminal/interruption.ts';
 
 /** A question on a terminal, and what is typed there. */
 function asked(typed: string): Promise<string> {
   const input = new PassThrough();
   const output = new PassThrough().resume();
-  const answer = askOn(input, output)('Type it: ');
+  const answer = createAsk(input, output)('Type it: ');
   input.write(typed);
   return answer;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exitCodeOf } from '../../src/cli/terminal/exit-codes.ts';
+import { getExitCode } from '../../src/cli/terminal/exit-codes.ts';
 import { explain } from '../../src/cli/terminal/explain.ts';
 import { CmkError } from '../../src/errors/errors.ts';
 import { POLICY_DENIAL, SCOPE_LOCKED } from '../support/blocked.ts';
@@ -108,7 +108,7 @@ describe('explain', () => {
     ['Throttled', 5],
     ['Unexpected', 70],
   ] as const)('%s exits %i', (reason, code) => {
-    expect(exitCodeOf(reason)).toBe(code);
+    expect(getExitCode(reason)).toBe(code);
   });
 
   it('names the right that is missing, and where', () => {

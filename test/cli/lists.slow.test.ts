@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/run.ts';
 import { Interruption } from '../../src/cli/terminal/interruption.ts';
 import { Output } from '../../src/cli/terminal/output.ts';
-import { fieldColumns } from '../../src/cli/terminal/query.ts';
+import { listFieldColumns } from '../../src/cli/terminal/query.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
 import { indexed } from '../support/indexed.ts';
@@ -202,7 +202,7 @@ describe('the option --query', () => {
     };
     const sink = { write };
 
-    new Output('csv', sink, sink, {}).list(fieldColumns(values), values);
+    new Output('csv', sink, sink, {}).list(listFieldColumns(values), values);
     expect(text).toBe(csv);
   });
 });

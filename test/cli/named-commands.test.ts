@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { expect, it } from 'vitest';
-import { renamed } from '../../src/cli/other-names.ts';
+import { replaceOtherNames } from '../../src/cli/other-names.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import type { Cli } from '../../src/cli/terminal/cli.ts';
 
@@ -39,7 +39,7 @@ function trouble(line: string, isHabitRead: boolean): string | undefined {
   const words = line.split(' ').slice(1);
   if (words[1]?.startsWith('$')) return undefined;
 
-  const args = isHabitRead ? renamed(words, PROGRAM) : words;
+  const args = isHabitRead ? replaceOtherNames(words, PROGRAM) : words;
 
   // \`cmk key\`, of the group.
   if (args.length === 1 && PROGRAM.commands.some((one) => one.name() === args[0])) return undefined;
@@ -96,7 +96,7 @@ it.each([
   ['--subscription status rollout status files-key', '--subscription status rotation show files-key'],
   ['get pods', 'get pods'],
 ])('`cmk %s` is read as `cmk %s`', (given, here) => {
-  expect(renamed(given.split(' '), PROGRAM)).toEqual(here.split(' '));
+  expect(replaceOtherNames(given.split(' '), PROGRAM)).toEqual(here.split(' '));
 });
 
 it('no text tells an operator to run `npx cmk`, which may be a stranger’s package', () => {

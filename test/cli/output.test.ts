@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Output, redirected } from '../../src/cli/terminal/output.ts';
+import { Output, redirectSink } from '../../src/cli/terminal/output.ts';
 
 type Show = (output: Output) => void;
 
@@ -167,7 +167,7 @@ it('the output treats a stream whose class has isTTY as a terminal', () => {
       return true;
     }
   }
-  expect(redirected(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
+  expect(redirectSink(new Terminal(), () => true)).toMatchObject({ isTTY: true, columns: 50 });
 });
 
 it('CSV has quotes where they are needed, and no cell that a spreadsheet would run', () => {

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { flushed, lasting } from '../../src/cli/terminal/broken-pipe.ts';
+import { keepWriting, waitUntilFlushed } from '../../src/cli/terminal/broken-pipe.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
@@ -46,9 +46,9 @@ describe('output that fails to be written', () => {
     ['ENOSPC', 'ENOSPC: write'],
   ])('is reported at the end, except a closed pipe: %s', async (code, failure) => {
     const stream = failing(code);
-    const kept = lasting(stream);
+    const kept = keepWriting(stream);
     stream.write('x');
-    await flushed(stream);
+    await waitUntilFlushed(stream);
     expect(kept.failure()).toBe(failure);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { visible } from '../../src/cli/terminal/visible.ts';
+import { escapeText } from '../../src/cli/terminal/visible.ts';
 
 it.each([
   ['an escape', 0x1b, '\\u001b'],
@@ -11,9 +11,9 @@ it.each([
   ['a code point of the ignorable plane', 0xe0fff, '\\udb43\\udfff'],
   ['a format character of musical notation', 0x1d173, '\\ud834\\udd73'],
 ])('a terminal shows what it would hide: %s', (_, point, shown) => {
-  expect(visible(`a${String.fromCodePoint(point)}b`)).toBe(`a${shown}b`);
+  expect(escapeText(`a${String.fromCodePoint(point)}b`)).toBe(`a${shown}b`);
 });
 
 it('a terminal gets letters, accents and emoji as they are', () => {
-  expect(visible('Größe é ✓ 😀 ❤️ नमस्ते')).toBe('Größe é ✓ 😀 ❤️ नमस्ते');
+  expect(escapeText('Größe é ✓ 😀 ❤️ नमस्ते')).toBe('Größe é ✓ 😀 ❤️ नमस्ते');
 });

@@ -2,13 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Account } from '../../src/accounts/account.ts';
 import { Controller, type ControllerPorts } from '../../src/controller/controller.ts';
-import { rowOf } from '../../src/controller/observe.ts';
-import { useOfAccount } from '../../src/controller/read-use.ts';
+import { toUseRowOf } from '../../src/controller/observe.ts';
+import { toUseOfAccount } from '../../src/controller/read-use.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { keyItem } from '../../src/index/work-items.ts';
+import { createKeyItem } from '../../src/index/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
@@ -17,7 +17,7 @@ import { account, CAUSE, Fleet } from './fleet.ts';
 import { versionOf } from './region.ts';
 
 const EVENT = { by: 'Microsoft.KeyVault.KeyNewVersionCreated', ref: 'event-1', since: '' };
-const PHANTOM = managedKey(VAULT, 'no-such-key');
+const PHANTOM = createManagedKey(VAULT, 'no-such-key');
 
 let fleet: Fleet;
 let versions: readonly KeyVersion[];
@@ -117,7 +117,7 @@ describe('A key on which other instances decide again and again', () => {
 
 describe('Passes of an instance', () => {
   const subscriptions = Array.from({ length: 5 }, (_, n) => `22222222-2222-4222-8222-00000000000${n}`);
-  const keys = Array.from({ length: 6 }, (_, n) => managedKey(VAULT, `key-${n}`));
+  const keys = Array.from({ length: 6 }, (_, n) => createManagedKey(VAULT, `key-${n}`));
 
   /** Each key has a stale account in each subscription, and no pass ends. */
   async function hanging(): Promise<{ readonly ports: ControllerPorts; readonly running: () => number }> {
@@ -131,7 +131,7 @@ describe('Passes of an instance', () => {
     fleet.add(...uses);
 
     const base = portsOf();
-    const rows = uses.flatMap((one) => rowOf(useOfAccount(one, new Date(fleet.clock))) ?? []);
+    const rows = uses.flatMap((one) => toUseRowOf(toUseOfAccount(one, new Date(fleet.clock))) ?? []);
 
     await base.rows.put(rows);
     for (const id of subscriptions) await base.fleet.listed(id, new Date(fleet.clock));
@@ -179,7 +179,7 @@ describe('Passes of an instance', () => {
 
 describe('The name of a key that does not exist', () => {
   it('in a message leaves no row, no item and no error', async () => {
-    fleet.items.put(keyItem(PHANTOM.id, CAUSE, new Date(fleet.clock)));
+    fleet.items.put(createKeyItem(PHANTOM.id, CAUSE, new Date(fleet.clock)));
     await new Controller(portsOf()).handleKeyMessage(PHANTOM.id, CAUSE, log);
     expect(fleet.rollouts.all).toEqual([]);
     expect(fleet.items.all).toEqual([]);

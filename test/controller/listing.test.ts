@@ -9,7 +9,7 @@ import { RolloutGate } from '../../src/controller/rollout-gate.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex } from '../../src/index/fleet-index.ts';
 import { toUseRow, type UseRow } from '../../src/index/use-row.ts';
-import { keyItem, NO_SUBSCRIPTION } from '../../src/index/work-items.ts';
+import { createKeyItem, NO_SUBSCRIPTION } from '../../src/index/work-items.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
 import { account, CAUSE, Fleet, FOREIGN, idOf, notFound, OTHER, saveState, scopeOf, WRITTEN } from './fleet.ts';
@@ -450,8 +450,8 @@ describe('reconcileKey', () => {
     const cause = { by: 'event', ref: '', since: now.toISOString() };
     const later = new Date(fleet.clock + 3_600_000);
 
-    fleet.items.put({ ...keyItem(KEY.id, cause, now), subscription: SUBSCRIPTION, due: later, reason: 'Paused' });
-    fleet.items.put(keyItem(KEY.id, cause, now));
+    fleet.items.put({ ...createKeyItem(KEY.id, cause, now), subscription: SUBSCRIPTION, due: later, reason: 'Paused' });
+    fleet.items.put(createKeyItem(KEY.id, cause, now));
 
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [keyVersion(1), keyVersion(2)] } };
     const pause = { id: 'pause', reason: 'a test', by: { objectId: 'operator' }, since: now.toISOString() };
@@ -522,7 +522,7 @@ it('A use that the drift check must not move is skipped without a read, with the
   const drift = { by: 'drift', ref: '', since: '' };
   const ports = { ...fleet.ports(), isExempt: () => true };
 
-  fleet.items.put({ ...keyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
+  fleet.items.put({ ...createKeyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
 
   const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
 
@@ -546,7 +546,7 @@ it('A move is recorded once when an item has its use read again before the recor
       ...accounts,
       updateEncryption: async () => {
         fleet.add(after);
-        const item = keyItem(KEY.id, CAUSE, new Date(fleet.clock + 1));
+        const item = createKeyItem(KEY.id, CAUSE, new Date(fleet.clock + 1));
         fleet.items.put({ ...item, subscription: SUBSCRIPTION, fresh: true });
         return after;
       },

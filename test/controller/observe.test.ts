@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { observe, type ReadUse } from '../../src/controller/observe.ts';
 import type { Announcement } from '../../src/controller/pass-state.ts';
-import { moveId, toUseChange, toUseRow, type UseRow } from '../../src/index/use-row.ts';
+import { createMoveId, toUseChange, toUseRow, type UseRow } from '../../src/index/use-row.ts';
 
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
 const OTHER = 'https://kv-files.vault.azure.net/keys/other-key';
@@ -153,12 +153,12 @@ describe('a row of the index', () => {
 });
 
 it('the id of a move is that of what Azure shows: account, scope, version, time stamp', () => {
-  const id = moveId({ account: ACCOUNT }, `${KEY}/${V2}`, at(9).toISOString());
-  expect(moveId({ account: ACCOUNT.toUpperCase() }, `${KEY}/${V2}`, at(9).toISOString())).toBe(id);
+  const id = createMoveId({ account: ACCOUNT }, `${KEY}/${V2}`, at(9).toISOString());
+  expect(createMoveId({ account: ACCOUNT.toUpperCase() }, `${KEY}/${V2}`, at(9).toISOString())).toBe(id);
   const others = [
-    moveId({ account: ACCOUNT, scope: 's' }, `${KEY}/${V2}`, at(9).toISOString()),
-    moveId({ account: ACCOUNT }, `${KEY}/${V3}`, at(9).toISOString()),
-    moveId({ account: ACCOUNT }, `${KEY}/${V2}`, at(8).toISOString()),
+    createMoveId({ account: ACCOUNT, scope: 's' }, `${KEY}/${V2}`, at(9).toISOString()),
+    createMoveId({ account: ACCOUNT }, `${KEY}/${V3}`, at(9).toISOString()),
+    createMoveId({ account: ACCOUNT }, `${KEY}/${V2}`, at(8).toISOString()),
   ];
   expect(new Set([id, ...others]).size).toBe(4);
 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey, type KeyUse } from '../../src/accounts/key-use.ts';
 import { levelOf, planKeyUse, withKeyVersion } from '../../src/controller/plan.ts';
-import { compareAge, findVersion, newestUsableVersion, newestVersion } from '../../src/keys/key-versions.ts';
+import { compareAge, findNewestUsableVersion, findNewestVersion, findVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
 
@@ -186,7 +186,7 @@ describe('invariants of planKeyUse', () => {
         if (plan.reason === 'UpToDate') expect(keyUse.current ?? keyUse.pinned).toBe(plan.target?.version);
         if (!plan.write) return;
 
-        expect(plan.target).toBe(newestUsableVersion(list, NOW));
+        expect(plan.target).toBe(findNewestUsableVersion(list, NOW));
 
         for (const named of [keyUse.pinned, keyUse.current]) {
           const held = findVersion(list, named ?? '');
@@ -199,7 +199,7 @@ describe('invariants of planKeyUse', () => {
         }
 
         // What Storage would take for an automatic one is the newest of all.
-        if (pinned === undefined) expect(plan.target).toBe(newestVersion(list));
+        if (pinned === undefined) expect(plan.target).toBe(findNewestVersion(list));
 
         expect(plan.pin).toBe(pinned === undefined ? '' : plan.target.version);
       }),
@@ -267,25 +267,25 @@ describe('accountKeyUse', () => {
     ['empty', '', undefined],
     ['a version', versionName(3).toUpperCase(), versionName(3)],
   ])('reads a key version that is %s', (_, keyVersionField, pinned) => {
-    const read = accountKeyUse({
+    const read = findAccountKeyUse({
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { ...properties, keyVersion: keyVersionField },
     });
     expect(read).toEqual({ vaultUri: VAULT.uri, keyName: 'Files-Key', pinned, current: versionName(7) });
-    expect(usesKey(read, KEY)).toBe(true);
+    expect(isUseOfKey(read, KEY)).toBe(true);
   });
 
   it('is undefined for Microsoft-managed keys', () => {
-    expect(accountKeyUse({ keySource: 'Microsoft.Storage' })).toBeUndefined();
+    expect(findAccountKeyUse({ keySource: 'Microsoft.Storage' })).toBeUndefined();
   });
 });
 
 it('scopeKeyUse is pinned with a version in the key URI, and automatic without', () => {
-  expect(scopeKeyUse({ keyUri: keyVersion(3).id, currentKeyId: undefined })).toMatchObject({
+  expect(findScopeKeyUse({ keyUri: keyVersion(3).id, currentKeyId: undefined })).toMatchObject({
     pinned: versionName(3),
     current: versionName(3),
   });
-  expect(scopeKeyUse({ keyUri: KEY.id, currentKeyId: keyVersion(5).id })).toMatchObject({
+  expect(findScopeKeyUse({ keyUri: KEY.id, currentKeyId: keyVersion(5).id })).toMatchObject({
     pinned: undefined,
     current: versionName(5),
   });

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { failedOn, isRefreshed } from '../../src/controller/reconcile-use.ts';
+import { getFailedOn, isRefreshed } from '../../src/controller/reconcile-use.ts';
 import { NOW, useRow } from '../status/use-rows.ts';
 import { keyVersion } from '../support/keys.ts';
 
 it('A failed use is retried after 15 seconds, then with doubled waits up to five minutes, and hourly after eight attempts', () => {
   const seconds = Array.from({ length: 10 }, (_, n) => {
-    const failed = failedOn(useRow(1, { state: 'failed', attempts: n + 1, notBefore: NOW.toISOString() }));
+    const failed = getFailedOn(useRow(1, { state: 'failed', attempts: n + 1, notBefore: NOW.toISOString() }));
     return (NOW.getTime() - (failed?.getTime() ?? 0)) / 1_000;
   });
   expect(seconds).toEqual([15, 30, 60, 120, 240, 300, 300, 300, 3_600, 3_600]);

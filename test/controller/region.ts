@@ -6,7 +6,7 @@ import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { RolloutGate } from '../../src/controller/rollout-gate.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
-import { keyItem, type NewWorkItem, type WorkKind } from '../../src/index/work-items.ts';
+import { createKeyItem, type NewWorkItem, type WorkKind } from '../../src/index/work-items.ts';
 import { MemoryOrders } from '../orders/memory-orders.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -86,7 +86,7 @@ export class Region extends Fleet {
 
   reconcile(by: string, key = KEY.id): void {
     const cause = { by, ref: '', since: this.#now().toISOString() };
-    this.items.put(keyItem(key, cause, this.#now()));
+    this.items.put(createKeyItem(key, cause, this.#now()));
     this.ports().sendKey(key, cause);
   }
 

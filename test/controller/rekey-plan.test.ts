@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import type { AccountEncryption } from '../../src/accounts/account.ts';
 import { findRekeyBlocker, planRekey, withKeyVersion } from '../../src/controller/plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
 
-const OTHER = managedKey(VAULT, 'new-key');
+const OTHER = createManagedKey(VAULT, 'new-key');
 const now = day(200);
 const keys = (from: KeyVersion[], to: KeyVersion[]) =>
   [

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { findBlocker } from '../../src/controller/check-rekey.ts';
-import { evaluateRekey, excludedUses, type RekeyFacts } from '../../src/controller/rekey-problems.ts';
-import { type ManagedKey, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
+import { describeExcludedUses, evaluateRekey, type RekeyFacts } from '../../src/controller/rekey-problems.ts';
+import { createManagedKey, type ManagedKey, ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS, type Rekey, withRekey } from '../../src/orders/standing-orders.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
 
-const OTHER = managedKey(VAULT, 'new-key');
+const OTHER = createManagedKey(VAULT, 'new-key');
 const now = day(200);
 const OPEN: VaultNetwork = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: false };
 const FINE: RekeyFacts = {
@@ -95,8 +95,8 @@ describe('The check of a re-key', () => {
     const id = (n: number) => `1111111${n}-1111-1111-1111-111111111111`;
     const of = (n: number) =>
       `/subscriptions/${id(n)}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st`;
-    expect(excludedUses([])).toEqual([]);
-    expect(excludedUses([1, 2, 3, 4, 4].map(of))).toEqual([
+    expect(describeExcludedUses([])).toEqual([]);
+    expect(describeExcludedUses([1, 2, 3, 4, 4].map(of))).toEqual([
       expect.stringMatching(new RegExp(`^5 uses .* ${id(1)}, ${id(2)}, ${id(3)} and 1 more\\.$`)),
     ]);
   });
@@ -118,7 +118,7 @@ describe('The check of a re-key', () => {
   it('names the commands of a Managed HSM, and explains in words where its resource group is unknown', () => {
     const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
     const fixes = (resourceGroup: string) => {
-      const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
+      const to = createManagedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
       return evaluateRekey({ ...FINE, to, vault: { read } }).problems.map(({ fix }) => fix);
     };
 

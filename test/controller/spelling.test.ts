@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { KEY, VAULT } from '../support/keys.ts';
 import { account, Fleet, OTHER, scopeOf } from './fleet.ts';
 import { HOUR, MINUTE, nameOf, Region, versionOf } from './region.ts';
@@ -55,7 +55,7 @@ it('A rotation moves and records an account whatever its spelling of the key, al
 
 it('A re-key onto a key that the operator spells otherwise records each move, and is done', async () => {
   const region = await Region.indexed(3, (one) => one.add(account(nameOf(3), { keyName: 'other-key' })));
-  const to = managedKey(VAULT, 'Other-Key').id;
+  const to = createManagedKey(VAULT, 'Other-Key').id;
 
   region.rekey(to);
   await region.until(() => region.orders.orders.rekeys[0]?.state === 'done', 3 * HOUR);

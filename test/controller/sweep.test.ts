@@ -4,7 +4,7 @@ import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
 import { NO_ROLLOUT } from '../../src/index/rollout-row.ts';
-import { keyItem, type NewWorkItem } from '../../src/index/work-items.ts';
+import { createKeyItem, type NewWorkItem } from '../../src/index/work-items.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { FLEET_WORK } from '../../src/work/messages.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
@@ -113,7 +113,7 @@ describe('The sweep', () => {
   });
 
   it('sends a message for each key with overdue work', async () => {
-    fleet.items.put({ ...keyItem(KEY.id, CAUSE, new Date(fleet.clock - 60_000)) });
+    fleet.items.put({ ...createKeyItem(KEY.id, CAUSE, new Date(fleet.clock - 60_000)) });
     await sweepWork(ports);
     expect([sent, sentKeys]).toEqual([[], [KEY.id]]);
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { causeKey, causesOf, shorten } from '../../src/drift/report/causes.ts';
+import { getCauseKey, groupCauses, shorten } from '../../src/drift/report/causes.ts';
 import type { Finding } from '../../src/drift/report/report.ts';
 import { account } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
@@ -16,7 +16,7 @@ const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 
 describe('the causes of findings', () => {
   it('group what one repair would fix, with the number of resources and the first of them', () => {
-    const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }));
+    const [cause, ...others] = groupCauses(many(2_000, { command: 'mend it' }));
     expect(others).toEqual([]);
 
     expect(cause).toMatchObject({
@@ -36,7 +36,7 @@ describe('the causes of findings', () => {
     const findings = [id, `${id}/encryptionScopes/one`, `${id}2`].map((resource) =>
       finding({ id: resource, resource }),
     );
-    expect(causesOf(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
+    expect(groupCauses(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
   });
 
   it('are sorted by severity, then by number of findings; exempt ones come last', () => {
@@ -47,7 +47,7 @@ describe('the causes of findings', () => {
       finding({ id: 'f4', cause: of('three'), severity: 'advice' }),
       finding({ id: 'f5', cause: of('one'), exemption }),
     ];
-    expect(causesOf(findings).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
+    expect(groupCauses(findings).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
   });
 
   it('have the worst severity of their findings, and the earliest time', () => {
@@ -57,7 +57,7 @@ describe('the causes of findings', () => {
       finding({ id: 'f3', canFix: false }),
     ];
 
-    expect(causesOf(findings)).toMatchObject([
+    expect(groupCauses(findings)).toMatchObject([
       {
         severity: 'error',
         since: '2026-05-01T00:00:00.000Z',
@@ -72,7 +72,7 @@ describe('the causes of findings', () => {
       finding({ id: 'f1', reason: 'KeyDisabled', is: 'Its version is disabled.', cause }),
       finding({ id: 'f2', reason: 'RevocationOpen', is: 'It was revoked.', cause }),
     ];
-    expect(causesOf(findings)).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
+    expect(groupCauses(findings)).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
   });
 
   it('include every finding exactly once', () => {
@@ -82,13 +82,13 @@ describe('the causes of findings', () => {
         const findings = drawn.map(({ cause, resource, exempt }, n) =>
           finding({ id: `f${n}`, cause: of(cause), resource: `r${resource}`, ...(exempt ? { exemption } : {}) }),
         );
-        const causes = causesOf(findings);
+        const causes = groupCauses(findings);
 
         expect(causes.reduce((sum, one) => sum + one.findings, 0)).toBe(findings.length);
         expect(new Set(causes.map(({ id }) => id)).size).toBe(causes.length);
 
         for (const { id, affected } of causes) {
-          const own = findings.filter((one) => causeKey(one) === id);
+          const own = findings.filter((one) => getCauseKey(one) === id);
           expect(affected).toBe(new Set(own.map(({ resource }) => resource)).size);
         }
       }),

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { scopeResource } from '../../src/azure/resource-id.ts';
+import { formatScopeId } from '../../src/azure/resource-id.ts';
 import type { FleetWork } from '../../src/controller/worker-ports.ts';
 import { type FixServices, fix } from '../../src/drift/apply/fixes.ts';
 import type { Finding } from '../../src/drift/report/report.ts';
 import type { NewWorkItem } from '../../src/index/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { type ManagedKey, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey, ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { keptLog } from '../support/app-services.ts';
@@ -27,7 +27,7 @@ const retirable = (n: number, key = KEY.id): Finding =>
     action: { kind: 'retire', key, version: `v${n}` },
   });
 /** A key whose versions a retirement keeps, because none has a usable successor. */
-const HELD = managedKey(KEY.vault, 'held-key');
+const HELD = createManagedKey(KEY.vault, 'held-key');
 const heldVersions = (count: number): KeyVersion[] =>
   Array.from({ length: count }, (_, n) =>
     version(n + 1, { version: `v${n}`, notBefore: new Date(NOW.getTime() + DAYS) }),
@@ -119,7 +119,7 @@ describe('an automatic fix', () => {
   });
 
   it('of a scope has every use of its key read, as no list shows where the index is wrong', async () => {
-    const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: scopeResource(account().id, 'scope1') };
+    const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: formatScopeId(account().id, 'scope1') };
     const [item, ...rest] = moved;
     for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]]) {
       expect((await fixed(findings, { indexed: ['scope1'] })).done).toEqual([`${item} fresh`, ...rest]);
@@ -130,7 +130,7 @@ describe('an automatic fix', () => {
     const scopes = ['scope1', 'scope2', 'scope3'].map((name) => ({
       ...OF_ACCOUNT,
       id: name,
-      resource: scopeResource(account().id, name),
+      resource: formatScopeId(account().id, name),
     }));
     const [, ...rest] = moved;
     expect((await fixed(scopes)).done).toEqual([...rest, `${account().subscriptionId} scopes ${account().id}`].sort());

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { DeadlineError } from '../../src/azure/deadline.ts';
-import { keyDenials } from '../../src/drift/gather/gather-vaults.ts';
+import { createKeyDenials } from '../../src/drift/gather/gather-vaults.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 import type { KeyPolicies } from '../../src/vaults/key-policy-client.ts';
 
@@ -14,7 +14,7 @@ it.each([
     throw error;
   };
   const policies = { assignments } as unknown as KeyPolicies;
-  const denialsOf = keyDenials(policies, new Date(), undefined);
+  const denialsOf = createKeyDenials(policies, new Date(), undefined);
   for (let n = 0; n < 20; n += 1) {
     const { unread } = await denialsOf({ id: `/vaults/kv-${n}`, name: `kv-${n}`, kind: 'vault' } as ManagedVault);
     expect(unread).toMatchObject([{ resource: `/vaults/kv-${n}`, beside: true }]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { findOpenRevocations, type KeyEvent, keyEventOf } from '../../src/drift/gather/known-revocations.ts';
+import { findOpenRevocations, type KeyEvent, parseKeyRecord } from '../../src/drift/gather/known-revocations.ts';
 import type { KnownRevocation } from '../../src/drift/report/report.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import {
@@ -18,14 +18,14 @@ const FIRST: RevocationName = { id: 'rev-1', revokedOn: on(5) };
 const SECOND: RevocationName = { id: 'rev-2', revokedOn: on(3) };
 
 function event(did: KeyEvent['did'], of: RevocationName): KeyEvent {
-  const found = keyEventOf(entry(did, did === 'revoke' ? 'Revoked' : 'Restored', of));
+  const found = parseKeyRecord(entry(did, did === 'revoke' ? 'Revoked' : 'Restored', of));
   if (!found) throw new Error('The record is no event.');
   return found;
 }
 
 /** What a revocation leaves in the trail of which Key Vault answered some calls, or none. */
 function incomplete(of: RevocationName, details: object): KeyEvent[] {
-  const found = keyEventOf(entry('revoke', 'RevocationIncomplete', of, details));
+  const found = parseKeyRecord(entry('revoke', 'RevocationIncomplete', of, details));
   return found ? [found] : [];
 }
 

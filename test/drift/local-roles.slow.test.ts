@@ -7,7 +7,7 @@ import { FLEET_QUERY, handleFleet } from '../../src/api/fleet.ts';
 import { verifyAccount } from '../../src/cli/procedures/account/account-verify.ts';
 import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { queryOf } from '../../src/http/query.ts';
+import { parseCallQuery } from '../../src/http/query.ts';
 import { FleetSnapshots } from '../../src/status/fleet.ts';
 import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
@@ -38,7 +38,11 @@ const check = (): Promise<WholeReport> => runDriftCheck({ id: crypto.randomUUID(
 async function healthOf({ name }: StorageAccount = account()): Promise<string | undefined> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   await reconcileAll(services(), wire.log);
-  const { body } = await handleFleet(queryOf(new URLSearchParams('vault=hsm-local'), FLEET_QUERY), call, services());
+  const { body } = await handleFleet(
+    parseCallQuery(new URLSearchParams('vault=hsm-local'), FLEET_QUERY),
+    call,
+    services(),
+  );
   const page = JSON.parse(String(body)) as FleetListAnswer;
   return page.value.find((one) => one.name === name)?.health.state;
 }

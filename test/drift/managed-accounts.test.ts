@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { AccountMemory, formerUses, MANAGED_MEMORY } from '../../src/drift/report/managed-accounts.ts';
+import { AccountMemory, listFormerUses, MANAGED_MEMORY } from '../../src/drift/report/managed-accounts.ts';
 import { formatOptOut, isOptedOut } from '../../src/settings/requirement.ts';
 import { DAYS, KEY, NOW } from './checks/subjects.ts';
 
 const before = { key: KEY.id, lastSeen: new Date(NOW.getTime() - DAYS) };
 const last = (days: number) => new Date(NOW.getTime() - days * DAYS).toISOString();
 const stored = { all: [{ key: KEY.id, lastSeen: last(1), accounts: ['st1', 'st2'] }] };
-const namesOf = (memory: AccountMemory, isWhole: boolean) => [...formerUses(memory.next(isWhole, NOW)).keys()].sort();
+const namesOf = (memory: AccountMemory, isWhole: boolean) =>
+  [...listFormerUses(memory.next(isWhole, NOW)).keys()].sort();
 
 describe('the memory of managed accounts', () => {
   it('has the key that each used, whatever the case of their names', () => {

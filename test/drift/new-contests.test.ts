@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
-import { newContests, withBroken } from '../../src/drift/changes/check-changes.ts';
+import { findNewContests, withBroken } from '../../src/drift/changes/check-changes.ts';
 import { account, NOW } from './checks/subjects.ts';
 
 const ACCOUNT = account().id;
@@ -23,7 +23,7 @@ function checked(minutes: number, stamp: string, operation = 'write', scope = ''
 
   return noted as ChangeRow;
 }
-const contests = (...recent: ChangeRow[]) => newContests(on(), recent, NOW, () => 'id');
+const contests = (...recent: ChangeRow[]) => findNewContests(on(), recent, NOW, () => 'id');
 
 describe('an account that the app is about to repair', () => {
   it('is contested by the author of the last change after two repairs within the hour', () => {

@@ -4,7 +4,7 @@ import { FLEET_QUERY, handleFleet } from '../../src/api/fleet.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { queryOf } from '../../src/http/query.ts';
+import { parseCallQuery } from '../../src/http/query.ts';
 import { FleetSnapshots } from '../../src/status/fleet.ts';
 import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -27,7 +27,7 @@ const check = (): Promise<WholeReport> =>
 async function fleetPage(query: string): Promise<FleetListAnswer> {
   const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
   return JSON.parse(
-    String((await handleFleet(queryOf(new URLSearchParams(query), FLEET_QUERY), call, services())).body),
+    String((await handleFleet(parseCallQuery(new URLSearchParams(query), FLEET_QUERY), call, services())).body),
   );
 }
 const withoutRole = ({ causes }: Pick<DriftReport, 'causes'>) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeOwnStorage } from '../../src/drift/gather/own-storage.ts';
+import { evaluateOwnStorage } from '../../src/drift/gather/own-storage.ts';
 import type { OtherDependent } from '../../src/key-users/dependent.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -14,15 +14,15 @@ function outOfSight(name: string, type = 'microsoft.storage/storageaccounts'): O
 describe("the app's own storage", () => {
   it('is read, with the keys on it, if a subscription shows it', () => {
     const lockedOutBy = [{ account: '/x/stcmkapp', key: KEY.id }];
-    expect(judgeOwnStorage(['stcmkapp'], [NONE, { ownSeen: ['stcmkapp'], lockedOutBy }], [])).toEqual({
+    expect(evaluateOwnStorage(['stcmkapp'], [NONE, { ownSeen: ['stcmkapp'], lockedOutBy }], [])).toEqual({
       lockedOutBy,
       unread: [],
     });
-    expect(judgeOwnStorage([], [NONE], [])).toEqual({ lockedOutBy: [], unread: [] });
+    expect(evaluateOwnStorage([], [NONE], [])).toEqual({ lockedOutBy: [], unread: [] });
   });
 
   it('is reported as unread, as advice, if no subscription shows it', () => {
-    const { lockedOutBy, unread } = judgeOwnStorage(
+    const { lockedOutBy, unread } = evaluateOwnStorage(
       ['stcmkapp', 'stcmkwork'],
       [{ ...NONE, ownSeen: ['stcmkwork'] }],
       [],
@@ -34,7 +34,7 @@ describe("the app's own storage", () => {
 
   it('is reported as locked out by a managed key if only Resource Graph shows it on that key', () => {
     const others = [outOfSight('StCmkApp'), outOfSight('stfiles01'), outOfSight('stcmkapp', 'microsoft.sql/servers')];
-    expect(judgeOwnStorage(['stcmkapp'], [NONE], [{ key: KEY, others }, { key: KEY }])).toEqual({
+    expect(evaluateOwnStorage(['stcmkapp'], [NONE], [{ key: KEY, others }, { key: KEY }])).toEqual({
       lockedOutBy: [{ account: '/subscriptions/s-app/StCmkApp', key: KEY.id }],
       unread: [],
     });

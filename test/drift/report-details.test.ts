@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { DriftDetails } from '../../src/drift/report/report.ts';
-import { joinDetails, packDetails, unpackDetails } from '../../src/drift/store/report-details.ts';
+import { compressDetails, joinDetails, readPackedDetails } from '../../src/drift/store/report-details.ts';
 import { finding } from './reports.ts';
 
 const since = '2026-07-01T00:00:00.000Z';
@@ -15,19 +15,19 @@ const details: DriftDetails = {
   }),
   unseen: [{ id: 'u', since, lastSeen: since }],
 };
-const unpacked = (packed: string) => joinDetails(unpackDetails(packed));
+const unpacked = (packed: string) => joinDetails(readPackedDetails(packed));
 const packed = (text: string) => gzipSync(text).toString('base64');
 
 describe('the details of a drift report in the store', () => {
   it('unpack unchanged, also if they are empty', async () => {
-    expect(await unpacked(await packDetails(details))).toEqual(details);
+    expect(await unpacked(await compressDetails(details))).toEqual(details);
     const none = { findings: [], fixes: [], unseen: [] };
-    expect(await unpacked(await packDetails(none))).toEqual(none);
+    expect(await unpacked(await compressDetails(none))).toEqual(none);
   });
 
   it('have at most 100 entries per line', async () => {
     const sizes: number[] = [];
-    for await (const { findings = [], fixes = [], unseen = [] } of unpackDetails(await packDetails(details))) {
+    for await (const { findings = [], fixes = [], unseen = [] } of readPackedDetails(await compressDetails(details))) {
       sizes.push(findings.length + fixes.length + unseen.length);
     }
     expect(sizes).toEqual([100, 100, 50, 100, 1, 1]);
@@ -36,7 +36,7 @@ describe('the details of a drift report in the store', () => {
   it('are not packed if a list is missing', async () => {
     // Without the pipeline, the error would end the process.
     const lacking = { findings: [], fixes: [] } as unknown as DriftDetails;
-    await expect(packDetails(lacking)).rejects.toThrow(TypeError);
+    await expect(compressDetails(lacking)).rejects.toThrow(TypeError);
   });
 
   it.each([

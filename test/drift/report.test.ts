@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { openApiDocument } from '../../src/api/openapi.ts';
+import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
-import { countFindings, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
-import { SCOPE_LISTS, scopesDue } from '../../src/drift/gather/gather-subscription.ts';
+import { countFindings, findUnseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
+import { SCOPE_LISTS, selectScopesDue } from '../../src/drift/gather/gather-subscription.ts';
 import { shorten } from '../../src/drift/report/causes.ts';
-import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report/report.ts';
+import {
+  createDriftReportSchema,
+  DRIFT_REPORT,
+  type Finding,
+  type WholeReport,
+} from '../../src/drift/report/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/app-state-client.ts';
 import { FIXABLE } from '../../src/settings/exemption.ts';
 import { account, NOW } from './checks/subjects.ts';
@@ -14,14 +19,16 @@ import { finding, report } from './reports.ts';
 describe('the JSON Schema of the report', () => {
   it('is the published one, docs/reference/drift-report.schema.json', () => {
     const published = readFileSync(new URL('../../docs/reference/drift-report.schema.json', import.meta.url), 'utf8');
-    expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(driftReportSchema())));
+    expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(createDriftReportSchema())));
   });
 
   it('is part of the API document, and every report satisfies it', () => {
-    const { components } = openApiDocument(ROUTES) as {
+    const { components } = createOpenApiDocument(ROUTES) as {
       components: { schemas: Record<string, { required?: string[] }> };
     };
-    expect(components.schemas.DriftReport?.required).toEqual((driftReportSchema() as { required: string[] }).required);
+    expect(components.schemas.DriftReport?.required).toEqual(
+      (createDriftReportSchema() as { required: string[] }).required,
+    );
     const short = shorten(report());
     expect(DRIFT_REPORT.parse(JSON.parse(JSON.stringify(short)))).toEqual(short);
   });
@@ -71,7 +78,7 @@ describe('the findings of a report', () => {
     const day = 24 * 3_600_000;
     const at = (days: number) => new Date(NOW.getTime() + days * day);
     const first = report({ findings: [finding(), finding({ id: 'f2', since: at(-3).toISOString() })] });
-    const unseen = unseenFindings([finding()], first, false, at(1));
+    const unseen = findUnseenFindings([finding()], first, false, at(1));
     const second = report({ findings: [finding()], unseen, complete: false });
 
     it('keep unseen ones with the time since when they have been open', () => {
@@ -86,15 +93,15 @@ describe('the findings of a report', () => {
     });
 
     it('drop unseen ones once everything was read, or after a week', () => {
-      expect(unseenFindings([finding()], second, true, at(2))).toEqual([]);
+      expect(findUnseenFindings([finding()], second, true, at(2))).toEqual([]);
       expect(countFindings([finding()], [], second)).toMatchObject({ gone: 1 });
-      expect(unseenFindings([finding()], second, false, at(6.9))).toEqual(unseen);
-      expect(unseenFindings([finding()], second, false, at(7.1))).toEqual([]);
+      expect(findUnseenFindings([finding()], second, false, at(6.9))).toEqual(unseen);
+      expect(findUnseenFindings([finding()], second, false, at(7.1))).toEqual([]);
     });
 
     it('drop Unreadable for what was read by now', () => {
       const unread = report({ findings: [finding({ id: 'u1', reason: 'Unreadable' })] });
-      expect(unseenFindings([], unread, false, at(1))).toEqual([]);
+      expect(findUnseenFindings([], unread, false, at(1))).toEqual([]);
     });
   });
 
@@ -122,18 +129,18 @@ describe('whose encryption scopes are due in a check', () => {
     });
 
   it('all accounts of a small subscription, every time', () => {
-    const turn = scopesDue(checked(SCOPE_LISTS, 7));
+    const turn = selectScopesDue(checked(SCOPE_LISTS, 7));
     expect(fleet(SCOPE_LISTS).every(turn)).toBe(true);
   });
 
   it('as many accounts of a large subscription as a check may list, in the first check', () => {
-    expect(fleet(500).filter(scopesDue(undefined))).toHaveLength(SCOPE_LISTS);
+    expect(fleet(500).filter(selectScopesDue(undefined))).toHaveLength(SCOPE_LISTS);
   });
 
   it('each account of a large subscription once in a cycle of checks', () => {
     const turns = Array.from({ length: 10 }, (_, round) =>
       fleet(400)
-        .filter(scopesDue(checked(400, round)))
+        .filter(selectScopesDue(checked(400, round)))
         .map(({ id }) => id),
     );
     expect(new Set(turns.flat()).size).toBe(400);
@@ -144,7 +151,7 @@ describe('whose encryption scopes are due in a check', () => {
     const [first, ...rest] = fleet(400);
     if (!first) throw new Error('unreachable');
     const stale = finding({ reason: 'ScopeStaleKeyVersion', resource: `${first.id}/encryptionScopes/scope1` });
-    for (let round = 0; round < 10; round += 1) expect(scopesDue(checked(400, round, [stale]))(first)).toBe(true);
+    for (let round = 0; round < 10; round += 1) expect(selectScopesDue(checked(400, round, [stale]))(first)).toBe(true);
     expect(rest.length).toBe(399);
   });
 });

@@ -1,5 +1,5 @@
 import { countFindings } from '../../src/drift/checks/evaluate.ts';
-import { causesOf } from '../../src/drift/report/causes.ts';
+import { groupCauses } from '../../src/drift/report/causes.ts';
 import type { Finding, WholeReport } from '../../src/drift/report/report.ts';
 import { account, KEY, NOW } from './checks/subjects.ts';
 
@@ -33,7 +33,7 @@ export function report(change: Partial<WholeReport> = {}): WholeReport {
     counts: countFindings(findings, [], undefined),
     coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], round: 0 },
     openRevocations: [],
-    causes: causesOf(findings),
+    causes: groupCauses(findings),
     findings,
     unseen: [],
     fixes: [],

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Subject } from '../../src/drift/changes/focus.ts';
 import { checkFocus } from '../../src/drift/changes/gather-focus.ts';
-import { rulesOf } from '../../src/drift/gather/rules.ts';
+import { createRules } from '../../src/drift/gather/rules.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -27,7 +27,7 @@ it('a change at a vault has its roles read again, however recently they were rea
     ['account', { kind: 'account', id: account?.id ?? '', changed: false }],
   ]);
   const focus = { subjects, resourcesOf: new Map() };
-  const check = () => checkFocus(focus, rulesOf(services.settings, services.now()), services);
+  const check = () => checkFocus(focus, createRules(services.settings, services.now()), services);
 
   expect(await rolesReadBy(check)).toBeGreaterThan(0);
 });

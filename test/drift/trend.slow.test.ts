@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createAuditFiles } from '../../src/audit/audit-client.ts';
 import { keepTrend, type TrendPorts, TrendReader } from '../../src/drift/report/trend.ts';
 import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
@@ -31,7 +31,11 @@ function world(start: string) {
   const driftStorage = createDriftStorage(settings as Parameters<typeof createDriftStorage>[0], () => {
     throw new Error('A connection string needs no credential.');
   });
-  const ports = { driftStorage, auditWatch: { files: auditFiles(container) }, now: () => now } satisfies TrendPorts;
+  const ports = {
+    driftStorage,
+    auditWatch: { files: createAuditFiles(container) },
+    now: () => now,
+  } satisfies TrendPorts;
 
   return {
     ports,

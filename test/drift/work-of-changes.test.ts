@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { scopeResource } from '../../src/azure/resource-id.ts';
+import { formatScopeId } from '../../src/azure/resource-id.ts';
 import type { ChangeRow } from '../../src/drift/changes/change-rows.ts';
-import { workOfChanges } from '../../src/drift/changes/check-changes.ts';
+import { planWorkOfChanges } from '../../src/drift/changes/check-changes.ts';
 import { account, NOW } from './checks/subjects.ts';
 
 const { id, subscriptionId: subscription } = account();
@@ -12,10 +12,12 @@ function change(resource: string, more: Partial<ChangeRow> = {}) {
 }
 
 it('an event about an encryption scope has the scopes of its account listed, and one about an account has it read', () => {
-  expect(workOfChanges([change(scopeResource(id, 'scope1'))])).toEqual([{ subscription, kind: 'scopes', about: id }]);
-  expect(workOfChanges([change(id)])).toEqual([{ subscription, kind: 'account', about: id }]);
+  expect(planWorkOfChanges([change(formatScopeId(id, 'scope1'))])).toEqual([
+    { subscription, kind: 'scopes', about: id },
+  ]);
+  expect(planWorkOfChanges([change(id)])).toEqual([{ subscription, kind: 'account', about: id }]);
 });
 
 it('the second check of a change, and a change of a vault, create no work item for an account', () => {
-  expect(workOfChanges([change(id, { attempts: 1 }), change(id, { concern: 'vault' })])).toEqual([]);
+  expect(planWorkOfChanges([change(id, { attempts: 1 }), change(id, { concern: 'vault' })])).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { AUDIT_CONTAINER, auditFiles } from '../../src/audit/audit-client.ts';
+import { AUDIT_CONTAINER, createAuditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { searchTrail } from '../../src/audit/search-trail.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
@@ -130,7 +130,7 @@ beforeAll(async () => {
 });
 
 const trail = () =>
-  auditFiles(BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER));
+  createAuditFiles(BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER));
 
 /** Every entry of the trail once, as a reader shows it: records are written at least once, with an id of what happened. */
 async function readEntries(): Promise<AuditEntry[]> {

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { contextLog, type LogRecord } from '../../src/errors/log.ts';
+import { createContextLog, type LogRecord } from '../../src/errors/log.ts';
 
 function lineOf(record: LogRecord): string {
   const lines: string[] = [];
   const write = (line: string): void => {
     lines.push(line);
   };
-  contextLog({ info: write, warn: write, error: write })(record);
+  createContextLog({ info: write, warn: write, error: write })(record);
   return lines.join('\n');
 }
 

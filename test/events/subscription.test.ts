@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import {
+  compareSubscriptions,
+  createSubscriptionName,
   EVENT_FUNCTIONS,
-  judgeSubscriptions,
-  subscriptionName,
-  wantedSubscriptions,
-  wantedWatches,
+  listRequiredSubscriptions,
+  listRequiredWatches,
 } from '../../src/events/subscription.ts';
 import { eventSubscriptions, FUNCTION_APP, rules, STORAGE } from '../drift/checks/subjects.ts';
 
-const wanted = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE });
+const wanted = listRequiredSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE });
 const found = (() => {
   const part = eventSubscriptions();
   return 'value' in part ? part.value.subscriptions : [];
@@ -16,7 +16,7 @@ const found = (() => {
 const [first, ...rest] = found;
 if (!first) throw new Error('The three of the fixture are there.');
 
-const verdicts = (states: typeof found) => judgeSubscriptions(wanted, states).map(({ is }) => is);
+const verdicts = (states: typeof found) => compareSubscriptions(wanted, states).map(({ is }) => is);
 
 describe('the event subscriptions that a vault needs', () => {
   it("are one for each function, each with one event type, CloudEvents and dead letters to the app's own storage", () => {
@@ -31,19 +31,19 @@ describe('the event subscriptions that a vault needs', () => {
   });
 
   it("have no dead letters where the app's own storage is unknown", () => {
-    const [one] = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: undefined });
+    const [one] = listRequiredSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: undefined });
     expect(one?.deadLetter).toBeUndefined();
-    expect(judgeSubscriptions(one ? [one] : [], [{ ...first, deadLetter: undefined }])).toMatchObject([
+    expect(compareSubscriptions(one ? [one] : [], [{ ...first, deadLetter: undefined }])).toMatchObject([
       { is: 'right' },
     ]);
   });
 });
 
 describe('the event subscriptions that a subscription needs', () => {
-  const watches = (clientId: string | undefined) => wantedWatches({ functionAppId: FUNCTION_APP }, clientId);
-  const made = watches('a-client').map((one) => ({ ...first, ...one, name: subscriptionName(one) }));
+  const watches = (clientId: string | undefined) => listRequiredWatches({ functionAppId: FUNCTION_APP }, clientId);
+  const made = watches('a-client').map((one) => ({ ...first, ...one, name: createSubscriptionName(one) }));
   const judged = (clientId: string | undefined, states: typeof made) =>
-    judgeSubscriptions(watches(clientId), states).map((one) => [one.is, 'found' in one ? one.found.name : undefined]);
+    compareSubscriptions(watches(clientId), states).map((one) => [one.is, 'found' in one ? one.found.name : undefined]);
 
   it('are right for an operator who does not know whose writes they exclude', () => {
     expect(judged(undefined, made).map(([is]) => is)).toEqual(['right', 'right']);
@@ -90,12 +90,12 @@ describe('the event subscriptions of a vault', () => {
 
   it("are misaimed, and not the app's to change, if one with its name delivers elsewhere", () => {
     const elsewhere = { ...first, functionId: '/somewhere/functions/keyNewVersionCreated' };
-    expect(judgeSubscriptions(wanted, [elsewhere, ...rest])[0]).toMatchObject({ is: 'misaimed', ours: false });
+    expect(compareSubscriptions(wanted, [elsewhere, ...rest])[0]).toMatchObject({ is: 'misaimed', ours: false });
   });
 
   it('are judged by the best one', () => {
     const worse = { ...first, name: 'worse', schema: 'EventGridSchema', maxDeliveryAttempts: 1 };
-    const verdict = judgeSubscriptions(wanted, [worse, { ...first, maxDeliveryAttempts: 1 }, ...rest])[0];
+    const verdict = compareSubscriptions(wanted, [worse, { ...first, maxDeliveryAttempts: 1 }, ...rest])[0];
     expect(verdict).toMatchObject({ is: 'misaimed', ours: true, found: { name: first.name } });
   });
 });
@@ -107,8 +107,8 @@ describe('the name of a new event subscription', () => {
     ['func.cmk_1', 'cmk-func-cmk-1-keyNewVersionCreated'],
   ])('has the name of the app, in a form that Event Grid accepts: %s', (app, name) => {
     const id = FUNCTION_APP.replace('func-cmk', app);
-    const [one] = wantedSubscriptions({ functionAppId: id, storageAccountId: undefined });
-    expect(one && subscriptionName(one)).toBe(name);
+    const [one] = listRequiredSubscriptions({ functionAppId: id, storageAccountId: undefined });
+    expect(one && createSubscriptionName(one)).toBe(name);
     expect(name).toMatch(/^[0-9A-Za-z-]{3,64}$/);
   });
 });

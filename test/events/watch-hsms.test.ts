@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
-import { ManagedVaults, managedVault } from '../../src/keys/managed-vaults.ts';
+import { ManagedVaults, parseManagedVault } from '../../src/keys/managed-vaults.ts';
 import { keyVersion, PUBLIC, VAULT_ID } from '../support/keys.ts';
 
 const hsm = (name: string) => {
-  const vault = managedVault(VAULT_ID.replace('vaults/kv-files', `managedHSMs/${name}`), PUBLIC);
+  const vault = parseManagedVault(VAULT_ID.replace('vaults/kv-files', `managedHSMs/${name}`), PUBLIC);
   if (!vault) throw new Error('The sample id does not parse.');
   return vault;
 };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { csvLine } from '../../src/formats/csv.ts';
+import { formatCsvLine } from '../../src/formats/csv.ts';
 
 it.each([
   ['=1+1', "'=1+1"],
@@ -20,7 +20,7 @@ it.each([
   ['=1,2', '"\'=1,2"'],
   ['', ''],
 ])('a spreadsheet treats %j as text', (cell, written) => {
-  expect(csvLine([cell])).toBe(written);
+  expect(formatCsvLine([cell])).toBe(written);
 });
 
 /** Cells of a line as a program reads them that separates by `;`, and takes a quote for one at the start of a cell alone. */
@@ -41,7 +41,7 @@ describe('in a program that separates cells by semicolons', () => {
         ['name', `x${before}${sign}1`],
         ['name', `${before}${sign}1`, 'x,y'],
       ]) {
-        for (const cell of readBySemicolon(csvLine(cells))) {
+        for (const cell of readBySemicolon(formatCsvLine(cells))) {
           expect(/^[\s\p{Z}\p{C}"]*[=+\-@＝]/u.test(cell), `${JSON.stringify(cells)}: ${cell}`).toBe(false);
         }
       }

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { addDuration, evenDays, inShort, inWords, momentAgo, parseMoment, shift } from '../../src/formats/duration.ts';
+import {
+  addDuration,
+  formatShortSpan,
+  formatSpan,
+  parseEvenDays,
+  parseMoment,
+  parseMomentAgo,
+  shiftTime,
+} from '../../src/formats/duration.ts';
 
 const T = new Date('2024-01-31T12:00:00Z');
 
@@ -22,7 +30,7 @@ describe('a duration or date', () => {
     ['P1Y11M', '2022-02-28T12:00:00.000Z'],
     ['P30D', '2024-01-01T12:00:00.000Z'],
   ])('%s earlier is %s', (duration, before) => {
-    expect(shift(T, duration, -1)?.toISOString()).toBe(before);
+    expect(shiftTime(T, duration, -1)?.toISOString()).toBe(before);
   });
 
   it.each([
@@ -31,7 +39,7 @@ describe('a duration or date', () => {
     ['PT36H', 1.5],
     ['2Y', undefined],
   ])('%s is %s days on average', (duration, days) => {
-    expect(evenDays(duration)).toBe(days);
+    expect(parseEvenDays(duration)).toBe(days);
   });
 
   it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is not a duration', (text) => {
@@ -66,7 +74,7 @@ describe('a duration or date', () => {
     ['2024-01-24', '2024-01-24T00:00:00.000Z'],
     ['P7D', '2024-01-24T12:00:00.000Z'],
   ])('a past date and time needs a zone: "%s"', (text, moment) => {
-    expect(momentAgo(text, T)?.toISOString()).toBe(moment);
+    expect(parseMomentAgo(text, T)?.toISOString()).toBe(moment);
   });
 
   it.each([
@@ -76,7 +84,7 @@ describe('a duration or date', () => {
     [7_200, '2 hours', '2h'],
     [864_000, '10 days', '10d'],
   ])('%i s are printed as %s', (seconds, words, short) => {
-    expect(inWords(seconds)).toBe(words);
-    expect(inShort(seconds)).toBe(short);
+    expect(formatSpan(seconds)).toBe(words);
+    expect(formatShortSpan(seconds)).toBe(short);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { percentile } from '../../src/formats/percentile.ts';
+import { computePercentile } from '../../src/formats/percentile.ts';
 
 describe('a percentile', () => {
   it('is the smallest value that at least so many percent of the values do not exceed', () => {
@@ -9,7 +9,7 @@ describe('a percentile', () => {
         fc.array(fc.nat(10_000), { minLength: 1, maxLength: 400 }),
         fc.integer({ min: 1, max: 100 }),
         (values, percent) => {
-          const found = percentile(values, percent) ?? Number.NaN;
+          const found = computePercentile(values, percent) ?? Number.NaN;
           const within = values.filter((value) => value <= found).length;
           const below = values.filter((value) => value < found).length;
 
@@ -21,6 +21,6 @@ describe('a percentile', () => {
   });
 
   it('is unknown without values', () => {
-    expect(percentile([], 50)).toBeUndefined();
+    expect(computePercentile([], 50)).toBeUndefined();
   });
 });

@@ -3,20 +3,24 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { timeSpanMs } from '../../local/host/host-json.ts';
 import { CALL_LIMIT_MS } from '../../src/api/answer-call.ts';
-import { eventHandler, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
+import { runWithTimeLimit, TIME_LIMITS, wrapEventHandler } from '../../src/functions/time-limits.ts';
 import { DONE } from '../../src/work/outcome.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const never = (): Promise<never> => new Promise(() => {});
 
 it('a queue message whose work hangs returns to the queue, with its attempt counted', async () => {
-  expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
+  expect(await runWithTimeLimit(20, never)).toMatchObject({
+    outcome: 'retry',
+    reason: 'ServiceUnavailable',
+    counts: true,
+  });
 });
 
 it('an event whose handler hangs fails, in time for Event Grid to deliver it again', async () => {
   vi.useFakeTimers();
   try {
-    const failed = expect(eventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
+    const failed = expect(wrapEventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
     await vi.advanceTimersByTimeAsync(TIME_LIMITS.event);
     await failed;
   } finally {
@@ -27,8 +31,8 @@ it('an event whose handler hangs fails, in time for Event Grid to deliver it aga
 it('work that ends returns its result or error, and leaves no timer behind', async () => {
   vi.useFakeTimers();
   try {
-    expect(await outcomeBy(60_000, async () => DONE)).toBe(DONE);
-    const broken = outcomeBy(60_000, () => Promise.reject(new Error('broken')));
+    expect(await runWithTimeLimit(60_000, async () => DONE)).toBe(DONE);
+    const broken = runWithTimeLimit(60_000, () => Promise.reject(new Error('broken')));
     await expect(broken).rejects.toThrow('broken');
     expect(vi.getTimerCount()).toBe(0);
   } finally {
@@ -44,8 +48,8 @@ describe('every function of the app', () => {
 
   it.each(registering)('%s has a time limit', (_, text) => {
     const bounds: Record<string, RegExp> = {
-      storageQueue: /outcomeBy\(/,
-      eventGrid: /handler: eventHandler\(/,
+      storageQueue: /runWithTimeLimit\(/,
+      eventGrid: /handler: wrapEventHandler\(/,
       http: /answerCalls\(/,
       timer: /abortAfter\(/,
     };

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type AccessAsked, type AccessRules, asNarrowed, type RouteKey, requireAccess } from '../../src/http/access.ts';
+import {
+  type AccessAsked,
+  type AccessRules,
+  narrowError,
+  type RouteKey,
+  requireAccess,
+} from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { ROLES, type Role } from '../../src/http/roles.ts';
 import type { Caller } from '../../src/http/token-claims.ts';
@@ -121,8 +127,11 @@ describe('the access check', () => {
     const unknown = new HttpProblem('KeyNotManaged');
     const other = new HttpProblem('VaultUnreadable');
     const rules = { ...OPEN, ...narrowed() };
-    expect(asNarrowed(unknown, PERSON, 'CmkKey.Revoke', rules)).toMatchObject({ status: 403, reason: 'KeyOutOfReach' });
-    expect(asNarrowed(other, PERSON, 'CmkKey.Revoke', rules)).toBe(other);
-    expect(asNarrowed(unknown, PERSON, 'CmkKey.Revoke', OPEN)).toBe(unknown);
+    expect(narrowError(unknown, PERSON, 'CmkKey.Revoke', rules)).toMatchObject({
+      status: 403,
+      reason: 'KeyOutOfReach',
+    });
+    expect(narrowError(other, PERSON, 'CmkKey.Revoke', rules)).toBe(other);
+    expect(narrowError(unknown, PERSON, 'CmkKey.Revoke', OPEN)).toBe(unknown);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CLOUDS } from '../../src/azure/cloud.ts';
-import { authConfigProblems, issuers, signingKeysUrl } from '../../src/http/auth-config.ts';
+import { getSigningKeysUrl, listAuthConfigProblems, listIssuers } from '../../src/http/auth-config.ts';
 
 const TENANT = '11111111-2222-3333-4444-555555555555';
 const CLIENT_ID = 'aaaaaaaa-0000-0000-0000-000000000001';
@@ -29,9 +29,9 @@ describe('the settings of authentication', () => {
     const cloud = CLOUDS.find((candidate) => candidate.name === name);
     if (!cloud) return expect.unreachable();
     const config = { cloud, tenantId: TENANT, audiences: [CLIENT_ID] };
-    expect(authConfigProblems(config)).toEqual([]);
-    expect(signingKeysUrl(config, TENANT).href).toBe(`${keysHost}/${TENANT}/discovery/v2.0/keys`);
-    expect(issuers(config, TENANT)).toEqual({
+    expect(listAuthConfigProblems(config)).toEqual([]);
+    expect(getSigningKeysUrl(config, TENANT).href).toBe(`${keysHost}/${TENANT}/discovery/v2.0/keys`);
+    expect(listIssuers(config, TENANT)).toEqual({
       '1.0': [`${v1Host}/${TENANT}/`],
       '2.0': v2Hosts.map((host) => `${host}/${TENANT}/v2.0`),
     });
@@ -42,7 +42,7 @@ describe('the settings of authentication', () => {
     (audience) => {
       const cloud = CLOUDS[0];
       if (!cloud) return expect.unreachable();
-      expect(authConfigProblems({ cloud, tenantId: TENANT, audiences: [audience] })).toEqual([]);
+      expect(listAuthConfigProblems({ cloud, tenantId: TENANT, audiences: [audience] })).toEqual([]);
     },
   );
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { CmkError, SettingsError } from '../../src/errors/errors.ts';
-import { HttpProblem, type ProblemDetails, problemResponse } from '../../src/http/problem.ts';
+import { HttpProblem, type ProblemDetails, toProblemResponse } from '../../src/http/problem.ts';
 
 const ID = '7b0c8c1e-0000-4000-8000-000000000001';
 
 function answer(error: unknown) {
   const unexpected: unknown[] = [];
-  const response = problemResponse(error, {
+  const response = toProblemResponse(error, {
     correlationId: ID,
     onUnexpected: (cause) => unexpected.push(cause),
   });

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { conditional, jsonResponse } from '../../src/http/answers.ts';
-import { FLAG, queryOf, wholeNumber } from '../../src/http/query.ts';
+import { answerConditionally, createJsonResponse } from '../../src/http/answers.ts';
+import { createWholeNumber, FLAG, parseCallQuery } from '../../src/http/query.ts';
 
 const text = z.string().max(1_000).optional();
 const QUERY = {
   key: { description: '', schema: text, many: true },
   after: { description: '', schema: text },
-  top: { description: '', schema: wholeNumber(z.int().max(10)) },
+  top: { description: '', schema: createWholeNumber(z.int().max(10)) },
   dryRun: { description: '', schema: FLAG },
 } as const;
-const read = (query: string) => queryOf(new URLSearchParams(query), QUERY);
+const read = (query: string) => parseCallQuery(new URLSearchParams(query), QUERY);
 
 describe('the query of a call', () => {
   it('has the parameters of the call', () => {
@@ -46,8 +46,13 @@ describe('the query of a call', () => {
 
 describe('an answer with an ETag', () => {
   const answer = (body: unknown, sent?: string, content = body) =>
-    conditional(new Headers(sent === undefined ? {} : { 'if-none-match': sent }), jsonResponse(200, body), content);
-  const etagOf = ({ headers }: ReturnType<typeof conditional>) => (headers as Record<string, string>).etag ?? '';
+    answerConditionally(
+      new Headers(sent === undefined ? {} : { 'if-none-match': sent }),
+      createJsonResponse(200, body),
+      content,
+    );
+  const etagOf = ({ headers }: ReturnType<typeof answerConditionally>) =>
+    (headers as Record<string, string>).etag ?? '';
 
   it('is sent in full if the caller has another one, and as 304 if the caller has the same', () => {
     const first = answer({ a: 1 });

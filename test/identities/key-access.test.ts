@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { accessEnds, type IdentityState, keyAccess, type VaultAccess } from '../../src/identities/key-access.ts';
+import {
+  checkIdentityAccess,
+  findAccessEnd,
+  type IdentityState,
+  type VaultAccess,
+} from '../../src/identities/key-access.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
 import type { KeyPolicy } from '../../src/vaults/vault-client.ts';
 
@@ -55,8 +60,8 @@ describe('keyAccess', () => {
     ['an access policy', policies('get', 'wrapkey', 'UnwrapKey')],
     ['an access policy with all permissions', policies('all')],
   ])('is ready by %s', (_, access) => {
-    expect(keyAccess(account, KEY, access)).toMatchObject({ account: account.id, ready: true, missing: [] });
-    expect(keyAccess(systemAssigned, KEY, access).ready).toBe(true);
+    expect(checkIdentityAccess(account, KEY, access)).toMatchObject({ account: account.id, ready: true, missing: [] });
+    expect(checkIdentityAccess(systemAssigned, KEY, access).ready).toBe(true);
   });
 
   it.each<[string, VaultAccess, RegExp]>([
@@ -74,7 +79,7 @@ describe('keyAccess', () => {
     ["another's access policy that lacks it too", policed([ofOther('get', 'wrapKey')]), /unwrapKey/],
     ['the access policy of another who is no group', policed([ofOther('all')], [P2]), /unwrapKey/],
   ])('is not ready with %s, and names what is missing', (_, access, missing) => {
-    const found = keyAccess(account, KEY, access);
+    const found = checkIdentityAccess(account, KEY, access);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', principalId: P1 });
     expect(found.missing.join('\n')).toMatch(missing);
   });
@@ -84,7 +89,7 @@ describe('keyAccess', () => {
     ['an identity that is not attached', { ...account, userAssignedIdentities: [] }, /not attached/],
     ['an identity whose principal the account does not show', { ...account, principalIds: {} }, /no principal/],
   ])('reports its identity as missing: %s', (_, changed, missing) => {
-    const found = keyAccess(changed, KEY, rbac(grant()));
+    const found = checkIdentityAccess(changed, KEY, rbac(grant()));
     expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing', principalId: undefined });
     expect(found.missing.join()).toMatch(missing);
   });
@@ -99,21 +104,24 @@ describe('keyAccess', () => {
     ['was made again under its name', {}, another, /created again under the same name/],
   ])('reports that the identity %s, whatever its roles are', (_, change, state, missing) => {
     for (const access of [rbac(grant()), rbac(), { model: 'unknown', why: 'x' } as const]) {
-      const found = keyAccess({ ...account, ...change }, KEY, access, state);
+      const found = checkIdentityAccess({ ...account, ...change }, KEY, access, state);
       expect(found).toMatchObject({ ready: false, reason: 'IdentityDeleted', principalId: undefined });
       expect(found.missing.join()).toMatch(missing);
     }
   });
 
   it('is ready with an identity that exists, and unknown with one that cannot be read', () => {
-    expect(keyAccess(account, KEY, rbac(grant()), there)).toMatchObject({ ready: true, missing: [] });
-    expect(keyAccess(account, KEY, rbac(grant()), unread)).toMatchObject({
+    expect(checkIdentityAccess(account, KEY, rbac(grant()), there)).toMatchObject({ ready: true, missing: [] });
+    expect(checkIdentityAccess(account, KEY, rbac(grant()), unread)).toMatchObject({
       ready: 'unknown',
       reason: undefined,
       missing: ['It cannot be read.'],
     });
     // A role that is certainly missing is not hidden by it.
-    expect(keyAccess(account, KEY, rbac(), unread)).toMatchObject({ ready: false, reason: 'IdentityWithoutRole' });
+    expect(checkIdentityAccess(account, KEY, rbac(), unread)).toMatchObject({
+      ready: false,
+      reason: 'IdentityWithoutRole',
+    });
   });
 
   it.each<[string, typeof account.encryption & { encryptionIdentity: object }, VaultAccess]>([
@@ -133,7 +141,7 @@ describe('keyAccess', () => {
       policed([{ objectId: P1, keyPermissions: ['Get'] }, ofOther('wrapKey'), ofOther('unwrapkey')]),
     ],
   ])('is unknown when %s', (_, encryption, access) => {
-    const found = keyAccess({ ...account, encryption }, KEY, access);
+    const found = checkIdentityAccess({ ...account, encryption }, KEY, access);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined });
     expect(found.missing).toHaveLength(1);
   });
@@ -156,6 +164,6 @@ describe('accessEnds', () => {
     ['a role for good', [grant({})], undefined],
     ['half of it by a role for good', [a, grant({ id: '/c', dataActions: STORAGE_ROLE.slice(0, 1) })], at(10)],
   ])('is the end of %s', (_, grants, until) => {
-    expect(accessEnds(P1, key, grants, ends)).toEqual(until);
+    expect(findAccessEnd(P1, key, grants, ends)).toEqual(until);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { keyAccess } from '../../src/identities/key-access.ts';
+import { checkIdentityAccess } from '../../src/identities/key-access.ts';
 import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
-import { localAccessReader } from '../../src/identities/local-access-reader.ts';
+import { createLocalAccessReader } from '../../src/identities/local-access-reader.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
 import type { ManagedVault } from '../../src/keys/managed-vaults.ts';
 
@@ -46,8 +46,9 @@ function reading(
     },
   };
 
-  const reader = localAccessReader(HSM, services, undefined);
-  const look = async (name: string) => keyAccess(account, { vaultId: HSM.id, name }, await reader.ofKey(name)).ready;
+  const reader = createLocalAccessReader(HSM, services, undefined);
+  const look = async (name: string) =>
+    checkIdentityAccess(account, { vaultId: HSM.id, name }, await reader.ofKey(name)).ready;
 
   return { asked, about, reader, look };
 }
@@ -66,7 +67,7 @@ describe('the type of a principal with a local role', () => {
   it('stays unknown without an answer, which is reported', async () => {
     const { reader, look } = reading(lists, FORBIDDEN);
     expect(await look('a')).toBe('unknown');
-    const { missing } = keyAccess(account, { vaultId: HSM.id, name: 'b' }, await reader.ofKey('b'));
+    const { missing } = checkIdentityAccess(account, { vaultId: HSM.id, name: 'b' }, await reader.ofKey('b'));
     expect(missing).toEqual([expect.stringContaining('403 Refused: Not authorized')]);
   });
 });

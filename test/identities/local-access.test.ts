@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keyAccess, type LocalAccess } from '../../src/identities/key-access.ts';
+import { checkIdentityAccess, type LocalAccess } from '../../src/identities/key-access.ts';
 import { LOCAL_ROLES_READ } from '../../src/identities/local-access-reader.ts';
 import type { RoleGrant } from '../../src/identities/role-grant.ts';
 
@@ -39,7 +39,7 @@ describe('the local roles of a Managed HSM', () => {
     ['two roles that make one', access([grant({ dataActions: STORAGE.slice(0, 1) }), grant({ dataActions: STORAGE })])],
     ['what could be read, where not all could', access([grant()], UNREAD)],
   ])('let an identity use the key by %s', (_, local) => {
-    expect(keyAccess(account, KEY, local)).toMatchObject({ ready: true, missing: [] });
+    expect(checkIdentityAccess(account, KEY, local)).toMatchObject({ ready: true, missing: [] });
   });
 
   it.each<[string, LocalAccess, number]>([
@@ -57,7 +57,7 @@ describe('the local roles of a Managed HSM', () => {
     ['others have one on another key', access([of(OTHER, { scope: '/keys/other' })]), 3],
     ['others have one that does not suffice', access([of(OTHER, { dataActions: actions('read', 'write') })]), 3],
   ])('deny it the key where %s', (_, local, lacking) => {
-    const found = keyAccess(account, KEY, local);
+    const found = checkIdentityAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', by: 'local', principalId: ME });
     expect(found.missing).toHaveLength(lacking);
     expect(found.missing[0]).toMatch(
@@ -81,7 +81,7 @@ describe('the local roles of a Managed HSM', () => {
     ],
     ['many may be groups', access(['a', 'b', 'c', 'd', 'e'].map((one) => of(one))), /\(a, b, c and 2 more\)/],
   ])('leave it unknown where %s', (_, local, why) => {
-    const found = keyAccess(account, KEY, local);
+    const found = checkIdentityAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined, principalId: ME });
     expect(found.missing).toEqual([expect.stringMatching(why)]);
   });

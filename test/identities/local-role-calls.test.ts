@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { pacedSender } from '../../src/identities/local-role-client.ts';
+import { createPacedSender } from '../../src/identities/local-role-client.ts';
 
 it('calls for local roles are sent a quarter of a second apart, for each Managed HSM separately', async () => {
   const sent: { host: string; atMs: number }[] = [];
-  const send = pacedSender(async ({ url }) => {
+  const send = createPacedSender(async ({ url }) => {
     sent.push({ host: new URL(url).host, atMs: performance.now() - begunMs });
     return undefined;
   });

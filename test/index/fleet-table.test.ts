@@ -2,7 +2,7 @@ import { TableClient } from '@azure/data-tables';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createMovedUses } from '../../src/controller/moved-uses.ts';
 import { createFleetIndex, type FleetAccount } from '../../src/index/fleet-index.ts';
-import { accountRow, keyPartition, subscriptionPartition } from '../../src/index/fleet-keys.ts';
+import { formatAccountRow, formatKeyPartition, formatSubscriptionPartition } from '../../src/index/fleet-keys.ts';
 import { createControlTable, createFleetTable, FLEET_TABLE } from '../../src/index/fleet-table-client.ts';
 import { createUseRows, type UseRow } from '../../src/index/use-row.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -55,7 +55,10 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 describe('The table', () => {
   it('reads only its own properties of a use: a writer of the table may add a megabyte to each row', async () => {
     await uses().put([use('st1')]);
-    const { partitionKey, rowKey } = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
+    const { partitionKey, rowKey } = {
+      partitionKey: formatKeyPartition(KEY),
+      rowKey: formatAccountRow(account('st1')),
+    };
     await table().updateEntity({ partitionKey, rowKey, more: 'x'.repeat(30_000) }, 'Merge');
     const [row] = await all(rows().rows(partitionKey, undefined, ['key']));
     expect(row).toMatchObject({ partitionKey, rowKey, key: KEY });
@@ -119,7 +122,7 @@ describe('The table', () => {
     await index().write([{ account: account('st1'), isGone: true, formerScopeKeys: few }]);
 
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual(others);
-    expect(await all(rows().rows(subscriptionPartition(SUBSCRIPTION)))).toHaveLength(2);
+    expect(await all(rows().rows(formatSubscriptionPartition(SUBSCRIPTION)))).toHaveLength(2);
   });
 
   it('clears fields that are absent when a use is written again', async () => {
@@ -185,7 +188,7 @@ describe('A damaged row', () => {
 
   it.each(Object.entries(hostile))('is reported and left out: %s', async (_, wrong) => {
     await uses().put([use('st1'), use('st2')]);
-    const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
+    const keys = { partitionKey: formatKeyPartition(KEY), rowKey: formatAccountRow(account('st1')) };
     await table().updateEntity({ ...keys, ...wrong }, 'Merge');
     const corrupt: string[] = [];
     expect(await all(uses().of(KEY, undefined, (row) => corrupt.push(row)))).toEqual([use('st2')]);
@@ -195,7 +198,7 @@ describe('A damaged row', () => {
   it('with a part of the keys counts as an account whose scopes were never listed', async () => {
     const scopeKeys = Array.from({ length: 400 }, (_, n) => `${KEY}-${n}`);
     await index().write([known('st1', { scopesReadOn: NOW, scopeKeys })]);
-    const stored = await all(rows().rows(subscriptionPartition(SUBSCRIPTION)));
+    const stored = await all(rows().rows(formatSubscriptionPartition(SUBSCRIPTION)));
     const { partitionKey = '', rowKey = '' } = stored.at(-1) ?? {};
     await table().deleteEntity(partitionKey, rowKey);
     expect((await index().account(account('st1')))?.scopesReadOn).toBeUndefined();
@@ -204,7 +207,7 @@ describe('A damaged row', () => {
 
   it('with invalid scopes counts as never listed', async () => {
     await index().write([known('st1', { scopesReadOn: NOW })]);
-    const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };
+    const keys = { partitionKey: formatSubscriptionPartition(SUBSCRIPTION), rowKey: formatAccountRow(account('st1')) };
     await table().updateEntity({ ...keys, scopeKeys: '[[' }, 'Merge');
     expect(await index().account(account('st1'))).toEqual(known('st1'));
   });

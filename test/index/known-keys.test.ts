@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createKnownKeys } from '../../src/index/fleet-index.ts';
-import { keyPartition } from '../../src/index/fleet-keys.ts';
+import { formatKeyPartition } from '../../src/index/fleet-keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 
 const URI = 'https://kv-files.vault.azure.net';
@@ -10,7 +10,7 @@ function tableOf(uses: Readonly<Record<string, number>>) {
 
   for (const [key, count] of Object.entries(uses)) {
     for (let n = 0; n < count; n += 1) {
-      table.apply({ partitionKey: keyPartition(key), rowKey: String(n).padStart(6, '0'), properties: { key } });
+      table.apply({ partitionKey: formatKeyPartition(key), rowKey: String(n).padStart(6, '0'), properties: { key } });
     }
   }
 
@@ -44,7 +44,7 @@ it('ofVault skips keys of other vaults and rows that it cannot parse', async () 
   });
 
   table.apply({
-    partitionKey: keyPartition(`${URI}/keys/odd`),
+    partitionKey: formatKeyPartition(`${URI}/keys/odd`),
     rowKey: '1',
     properties: { key: 'https://evil.example' },
   });

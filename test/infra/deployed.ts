@@ -2,7 +2,7 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import { createEventGrid } from '../../src/events/event-grid-client.ts';
-import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
+import { compareSubscriptions, listRequiredSubscriptions } from '../../src/events/subscription.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { deploy } from './arm/deploy.ts';
 import type { JsonObject } from './arm/json.ts';
@@ -76,6 +76,6 @@ export async function subscriptionsSeen(settings: Record<string, string>, vault:
 
   return {
     read,
-    verdicts: judgeSubscriptions(wantedSubscriptions({ functionAppId, storageAccountId }), read.subscriptions),
+    verdicts: compareSubscriptions(listRequiredSubscriptions({ functionAppId, storageAccountId }), read.subscriptions),
   };
 }

@@ -6,7 +6,11 @@ import {
   readMainOutputs,
 } from '../../scripts/infra/event-parameters.ts';
 import { keyVaultsIn, topicQuery, topicsByVault } from '../../scripts/infra/find-topics.ts';
-import { subscriptionName, wantedSubscriptions, wantedWatches } from '../../src/events/subscription.ts';
+import {
+  createSubscriptionName,
+  listRequiredSubscriptions,
+  listRequiredWatches,
+} from '../../src/events/subscription.ts';
 import type { Resource } from './arm/deploy.ts';
 import { completed, type DryAzure, nameOf } from './arm/dry-azure.ts';
 import { asObject, at, type JsonObject } from './arm/json.ts';
@@ -92,19 +96,19 @@ describe('event subscriptions', () => {
   });
 
   it('have the names that the app gives those that it puts back', () => {
-    const ours = wantedSubscriptions({ functionAppId: main.functionAppId, storageAccountId: undefined });
-    expect([...new Set(azure.names(SUBSCRIPTIONS))]).toEqual(ours.map(subscriptionName));
-    for (const name of ours.map(subscriptionName)) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
+    const ours = listRequiredSubscriptions({ functionAppId: main.functionAppId, storageAccountId: undefined });
+    expect([...new Set(azure.names(SUBSCRIPTIONS))]).toEqual(ours.map(createSubscriptionName));
+    for (const name of ours.map(createSubscriptionName)) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
   it('have the app told of changes as those that it would make itself', () => {
-    const wanted = wantedWatches(main, main.appClientId);
+    const wanted = listRequiredWatches(main, main.appClientId);
     const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
 
-    expect(new Set(deployed.map(({ id }) => nameOf(id)))).toEqual(new Set(wanted.map(subscriptionName)));
+    expect(new Set(deployed.map(({ id }) => nameOf(id)))).toEqual(new Set(wanted.map(createSubscriptionName)));
 
     for (const { id, body } of deployed) {
-      const one = wanted.find((of) => nameOf(id) === subscriptionName(of));
+      const one = wanted.find((of) => nameOf(id) === createSubscriptionName(of));
       expect(body.properties).toMatchObject({
         destination: { properties: { resourceId: one?.functionId } },
         filter: { includedEventTypes: one?.eventTypes, advancedFilters: one?.filters },

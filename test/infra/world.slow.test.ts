@@ -17,7 +17,7 @@ import { bundle } from '../../scripts/bundle.ts';
 import { topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readBlastRadius } from '../../src/key-users/blast-radius.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices } from '../../src/services.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
@@ -193,7 +193,7 @@ describe('the templates, deployed to the local Azure', () => {
     const vault = services.settings.vaults.byId(asString(demo.vaultId, 'vault'));
     if (!vault) throw new Error('the settings do not name the vault');
 
-    const radius = await readBlastRadius(managedKey(vault, 'files-key'), services);
+    const radius = await readBlastRadius(createManagedKey(vault, 'files-key'), services);
     expect(radius.accounts.flatMap(({ shares }) => shares.map(({ name }) => name))).toEqual(['demo', 'demo']);
     expect(radius).toMatchObject({ complete: true, unread: [] });
   });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { abortAfter } from '../../src/azure/deadline.ts';
 import { readBlastRadius } from '../../src/key-users/blast-radius.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 
@@ -28,7 +28,7 @@ it('of thousands of accounts is there when time is up, holds up nobody, and show
   for (const path of ['fileServices', 'encryptionScopes']) local.azure.faults.add([{ match: { path }, hang: true }]);
 
   const began = performance.now();
-  const read = (signal: AbortSignal) => readBlastRadius(managedKey(managed, keyName), services, signal);
+  const read = (signal: AbortSignal) => readBlastRadius(createManagedKey(managed, keyName), services, signal);
   const radius = await abortAfter(read, LIMIT_MS);
 
   expect(performance.now() - began - LIMIT_MS).toBeLessThan(MOST_HELD_UP_MS);

@@ -6,7 +6,7 @@ import { abortAfter } from '../../src/azure/deadline.ts';
 import { CONCURRENCY } from '../../src/azure/limits.ts';
 import { readBlastRadius } from '../../src/key-users/blast-radius.ts';
 import type { BlastRadius } from '../../src/key-users/dependent.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import type { Environment } from '../../src/settings/settings.ts';
 import { sampleServices } from '../support/app-services.ts';
@@ -19,7 +19,7 @@ beforeEach(() => local.azure.faults.clear());
 function keyOf(services: Services, vaultName: string, name: string): ManagedKey {
   const vault = services.settings.vaults.byName(vaultName);
   if (!vault) throw new Error(`${vaultName} is not managed.`);
-  return managedKey(vault, name);
+  return createManagedKey(vault, name);
 }
 
 function read(vault: string, key: string, settings: Environment = {}): Promise<BlastRadius> {

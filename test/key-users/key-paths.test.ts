@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { usesOfKey, usesOfVault, vaultUseQuery, whenRevoked } from '../../src/key-users/resource-graph-query.ts';
+import {
+  createVaultUseQuery,
+  describeWhenRevoked,
+  findUseOfKey,
+  listUsesOfVault,
+} from '../../src/key-users/resource-graph-query.ts';
 import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);
@@ -9,8 +14,8 @@ const pair = (change: Record<string, unknown> = {}) => ({ keyVaultUri: vault, ke
 
 function row(type: string, properties: unknown) {
   const found = { id: '/x', name: 'x', type: type.toLowerCase(), location: 'y', subscriptionId: 'z', properties };
-  const uses = usesOfKey(found, KEY);
-  expect(usesOfVault(found, KEY.vault).get(KEY.name)).toEqual(uses);
+  const uses = findUseOfKey(found, KEY);
+  expect(listUsesOfVault(found, KEY.vault).get(KEY.name)).toEqual(uses);
   return uses;
 }
 
@@ -21,7 +26,7 @@ describe('what becomes of a resource whose key is revoked', () => {
     ['microsoft.compute/diskencryptionsets', /Virtual machines with such a disk shut down/],
     ['microsoft.kusto/clusters', /does not document/],
   ])('is told of %s', (type, sentence) => {
-    expect(whenRevoked(type)).toMatch(sentence);
+    expect(describeWhenRevoked(type)).toMatch(sentence);
   });
 
   it('is not told of one that names the key for an unknown purpose', () => {
@@ -125,7 +130,7 @@ describe('a resource that names a key', () => {
 
 describe('the query', () => {
   it('asks for any type, and projects the id, without which there is no next page', () => {
-    const query = vaultUseQuery(KEY.vault);
+    const query = createVaultUseQuery(KEY.vault);
     expect(query).not.toContain('where type');
     expect(query).toContain(
       'where tostring(properties) contains "kv-files.vault.azure.net" or tostring(properties) contains "/vaults/kv-files"',

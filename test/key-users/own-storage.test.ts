@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownStorage } from '../../src/settings/own-storage.ts';
+import { listOwnStorage } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
@@ -10,13 +10,13 @@ describe("the name of the app's own storage", () => {
       queueUri: 'https://stcmkapp.q',
       tableUri: '',
     };
-    expect(ownStorage({ cloud: PUBLIC, storage })).toEqual(['stcmkapp']);
+    expect(listOwnStorage({ cloud: PUBLIC, storage })).toEqual(['stcmkapp']);
   });
 
   it('is that of each account, each once', () => {
     const account = (accountName: string) => ({ accountName, blobUri: '', queueUri: '', tableUri: '' });
     const storage = { ...account('stcontrol'), work: account('stwork'), audit: account('stcontrol') };
-    expect(ownStorage({ cloud: PUBLIC, storage })).toEqual(['stcontrol', 'stwork']);
+    expect(listOwnStorage({ cloud: PUBLIC, storage })).toEqual(['stcontrol', 'stwork']);
   });
 
   it.each([
@@ -45,7 +45,7 @@ describe("the name of the app's own storage", () => {
     ['a host that tells nothing', 'BlobEndpoint=https://blobs.example.com/;SharedAccessSignature=sv=1', undefined],
     ['an endpoint that is none', 'BlobEndpoint=blobs', undefined],
   ])('of a connection string for %s', (_, connectionString, name) => {
-    expect(ownStorage({ cloud: PUBLIC, storage: { connectionString } })).toEqual(
+    expect(listOwnStorage({ cloud: PUBLIC, storage: { connectionString } })).toEqual(
       name === undefined || name === 'local' ? name : [name],
     );
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
-import { newestVersion } from '../../src/keys/key-versions.ts';
+import { findNewestVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -63,7 +63,7 @@ describe('listVersions', () => {
     const versions = await services.keys.listVersions(managed(key, services));
 
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);
-    expect(newestVersion(versions)?.version).toBe(last.version);
+    expect(findNewestVersion(versions)?.version).toBe(last.version);
   });
 
   it('throws what tells a missing right from throttling', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { newestUsableVersion, newestVersion, nextActivation, usability } from '../../src/keys/key-versions.ts';
+import {
+  findNewestUsableVersion,
+  findNewestVersion,
+  findNextActivation,
+  getUsability,
+} from '../../src/keys/key-versions.ts';
 import { day, keyVersion } from '../support/keys.ts';
 
 const NOW = day(100);
@@ -14,7 +19,7 @@ describe('usability', () => {
     ['active from this moment', { notBefore: NOW }, 'Usable'],
     ['active in a moment', { notBefore: new Date(NOW.getTime() + 1) }, 'NotYetActive'],
   ] as const)('a version that is %s', (_, change, expected) => {
-    expect(usability(keyVersion(1, change), NOW)).toBe(expected);
+    expect(getUsability(keyVersion(1, change), NOW)).toBe(expected);
   });
 });
 
@@ -30,17 +35,19 @@ describe('newestUsableVersion', () => {
       1,
     ],
   ])('is %s', (_, versions, expected) => {
-    expect(newestUsableVersion(versions, NOW)).toBe(versions.find((v) => v.version === keyVersion(expected).version));
+    expect(findNewestUsableVersion(versions, NOW)).toBe(
+      versions.find((v) => v.version === keyVersion(expected).version),
+    );
   });
 
   it('is none when nothing can be used', () => {
-    expect(newestUsableVersion([keyVersion(1, { enabled: false })], NOW)).toBeUndefined();
-    expect(newestUsableVersion([], NOW)).toBeUndefined();
+    expect(findNewestUsableVersion([keyVersion(1, { enabled: false })], NOW)).toBeUndefined();
+    expect(findNewestUsableVersion([], NOW)).toBeUndefined();
   });
 });
 
 it('newestVersion counts unusable ones too', () => {
-  expect(newestVersion([keyVersion(2, { enabled: false }), keyVersion(1)])?.version).toBe(keyVersion(2).version);
+  expect(findNewestVersion([keyVersion(2, { enabled: false }), keyVersion(1)])?.version).toBe(keyVersion(2).version);
 });
 
 describe('nextActivation', () => {
@@ -59,6 +66,6 @@ describe('nextActivation', () => {
     ['never for a disabled one', [keyVersion(1), keyVersion(2, { notBefore: day(120), enabled: false })], undefined],
     ['never when all are active', [keyVersion(1), keyVersion(2)], undefined],
   ])('is %s', (_, versions, expected) => {
-    expect(nextActivation(versions, NOW)).toEqual(expected);
+    expect(findNextActivation(versions, NOW)).toEqual(expected);
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { asSpelled, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, ManagedVaults, withSpelling } from '../../src/keys/managed-vaults.ts';
 import { KEY } from '../support/keys.ts';
 
 describe('a key as Key Vault spells it', () => {
-  const shouted = managedKey(KEY.vault, KEY.name.toUpperCase());
+  const shouted = createManagedKey(KEY.vault, KEY.name.toUpperCase());
 
   it('has the name of its versions', () => {
-    expect(asSpelled(shouted, [{ keyName: KEY.name }])).toEqual(KEY);
+    expect(withSpelling(shouted, [{ keyName: KEY.name }])).toEqual(KEY);
   });
 
   it('has the id of every other spelling', () => {
@@ -17,7 +17,7 @@ describe('a key as Key Vault spells it', () => {
     ['no version is known', []],
     ['a version is of another key', [{ keyName: 'other' }]],
   ])('is left as it is when %s', (_, versions) => {
-    expect(asSpelled(shouted, versions)).toBe(shouted);
+    expect(withSpelling(shouted, versions)).toBe(shouted);
   });
 });
 

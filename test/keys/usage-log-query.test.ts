@@ -1,19 +1,19 @@
 import { expect, it } from 'vitest';
 import { readUsageQuery } from '../../local/azure/log-analytics/usage-query.ts';
 import { CLOUDS } from '../../src/azure/cloud.ts';
-import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
-import { usageQuery } from '../../src/keys/usage-log-client.ts';
+import { createManagedKey, parseManagedVault } from '../../src/keys/managed-vaults.ts';
+import { createUsageQuery } from '../../src/keys/usage-log-client.ts';
 
 const [cloud] = CLOUDS;
 if (!cloud) throw new Error('There is no cloud.');
-const vault = managedVault(
+const vault = parseManagedVault(
   '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Files',
   cloud,
 );
 if (!vault) throw new Error('The vault is not one.');
 
 it('asks about one key of one vault, and both forms of the log', () => {
-  const query = usageQuery(managedKey(vault, 'Files-Key'));
+  const query = createUsageQuery(createManagedKey(vault, 'Files-Key'));
   expect(readUsageQuery(query)).toMatchObject({ vault: 'vaults/kv-files', key: 'files-key', silentHours: 3 });
   expect(query.match(/AzureDiagnostics|AZKVAuditLogs/g)).toHaveLength(2);
   const brackets = [...query.replace(/"[^"]*"/g, '')];
@@ -23,6 +23,6 @@ it('asks about one key of one vault, and both forms of the log', () => {
 it.each(['a"; AzureActivity', 'a\\', 'a b', '', "a'", 'a\n| take 1', '/keys/', 'ä'])(
   'lets no name into the query that Key Vault would not take: %j',
   (name) => {
-    expect(() => usageQuery(managedKey(vault, name))).toThrow(TypeError);
+    expect(() => createUsageQuery(createManagedKey(vault, name))).toThrow(TypeError);
   },
 );

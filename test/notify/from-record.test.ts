@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromRecord, nameOfKey } from '../../src/notify/from-record.ts';
+import { createFromRecord, formatNameOfKey } from '../../src/notify/from-record.ts';
 import { record, TIME } from './samples.ts';
 
 describe('a record of the audit trail', () => {
@@ -11,7 +11,7 @@ describe('a record of the audit trail', () => {
       versions: [{ secret: 1 }],
     };
 
-    expect(fromRecord(record('key.revoke', 'Revoked', details))).toMatchObject({
+    expect(createFromRecord(record('key.revoke', 'Revoked', details))).toMatchObject({
       kind: 'revoked',
       severity: 'error',
       time: TIME,
@@ -22,12 +22,12 @@ describe('a record of the audit trail', () => {
   });
 
   it('is one notification, however often it is read, or recorded under the same id of its own', () => {
-    const one = fromRecord(record('key.revoke', 'Revoked'))?.id;
+    const one = createFromRecord(record('key.revoke', 'Revoked'))?.id;
     expect(one).toMatch(/^[0-9a-f]{32}$/);
-    expect(fromRecord({ ...record('key.revoke', 'Revoked', { foundIn: 'key-work' }), id: 'r2' })?.id).toBe(one);
-    expect(fromRecord(record('key.revoke', 'Revoked', {}, 'e2'))?.id).not.toBe(one);
+    expect(createFromRecord({ ...record('key.revoke', 'Revoked', { foundIn: 'key-work' }), id: 'r2' })?.id).toBe(one);
+    expect(createFromRecord(record('key.revoke', 'Revoked', {}, 'e2'))?.id).not.toBe(one);
     // Once incomplete and then complete are two pieces of news.
-    expect(fromRecord(record('key.revoke', 'RevocationIncomplete'))?.id).not.toBe(one);
+    expect(createFromRecord(record('key.revoke', 'RevocationIncomplete'))?.id).not.toBe(one);
   });
 
   it.each([
@@ -35,13 +35,13 @@ describe('a record of the audit trail', () => {
     ['each move of an account', 'account.move', 'Moved'],
     ['what this version does not know', 'key.new', 'New'],
   ])('is not told: %s', (_what, action, reason) => {
-    expect(fromRecord(record(action, reason))).toBeUndefined();
+    expect(createFromRecord(record(action, reason))).toBeUndefined();
   });
 
   it('names the account, or its scope, of a revocation below the key, and the key', () => {
     const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/stfiles01';
     const of = { ...record('account.revoke', 'AccountRevoked', { key: 'https://kv-files.vault.azure.net/keys/k' }) };
-    const told = (resource: string) => fromRecord({ ...of, entry: { ...of.entry, resource } });
+    const told = (resource: string) => createFromRecord({ ...of, entry: { ...of.entry, resource } });
     expect(told(id)).toMatchObject({
       kind: 'revoked',
       title: 'stfiles01 was revoked',
@@ -52,14 +52,14 @@ describe('a record of the audit trail', () => {
 
   it('is told without a reason and a ticket that a message of the work zone claimed', () => {
     const details = { why: 'Call https://evil.example', ticket: 'INC-1', foundIn: 'key-work' };
-    const told = fromRecord(record('key.revoke', 'Revoked', details));
+    const told = createFromRecord(record('key.revoke', 'Revoked', details));
     expect(told).toMatchObject({ kind: 'revoked', title: 'kv-files/files-key was revoked' });
     expect(JSON.stringify(told)).not.toMatch(/evil|INC-1/);
   });
 
   it('may be of a form that nobody foresaw', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x' };
-    expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
-    expect(nameOfKey('kv-files/files-key')).toBe('kv-files/files-key');
+    expect(createFromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
+    expect(formatNameOfKey('kv-files/files-key')).toBe('kv-files/files-key');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { digestOf, fromReport } from '../../src/notify/from-report.ts';
+import { createDigest, createFromReport } from '../../src/notify/from-report.ts';
 import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
 
@@ -15,39 +15,39 @@ const of = (...findings: ReturnType<typeof finding>[]) => report({ findings });
 
 describe('new causes', () => {
   it('are told once until they are gone, and anew when they come back', () => {
-    const first = fromReport(of(cause('a'), cause('b')), []);
+    const first = createFromReport(of(cause('a'), cause('b')), []);
     expect(first.notifications).toMatchObject([
       { kind: 'newCauses', title: '2 new causes of drift', severity: 'error' },
     ]);
 
-    const second = fromReport(of(cause('a'), cause('b')), first.known);
+    const second = createFromReport(of(cause('a'), cause('b')), first.known);
     expect(second.notifications).toEqual([]);
 
-    const third = fromReport(of(cause('b')), second.known);
+    const third = createFromReport(of(cause('b')), second.known);
     expect(third.notifications).toEqual([]);
 
     const back = { since: '2026-12-01T00:00:00.000Z' };
-    const fourth = fromReport(of(cause('a', back), cause('b')), third.known);
+    const fourth = createFromReport(of(cause('a', back), cause('b')), third.known);
 
     expect(fourth.notifications).toMatchObject([{ title: '1 new cause of drift' }]);
     expect(fourth.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
   });
 
   it('that could not be looked for are not gone', () => {
-    const { known } = fromReport(of(cause('a')), []);
-    const unread = fromReport({ ...of(), complete: false }, known);
-    expect(fromReport(of(cause('a')), unread.known).notifications).toEqual([]);
+    const { known } = createFromReport(of(cause('a')), []);
+    const unread = createFromReport({ ...of(), complete: false }, known);
+    expect(createFromReport(of(cause('a')), unread.known).notifications).toEqual([]);
   });
 
   it('of another report that says the same are the same notification', () => {
-    const [one] = fromReport(of(cause('a'), cause('b')), []).notifications;
-    const [other] = fromReport({ ...of(cause('b'), cause('a')), id: 'r2' }, []).notifications;
+    const [one] = createFromReport(of(cause('a'), cause('b')), []).notifications;
+    const [other] = createFromReport({ ...of(cause('b'), cause('a')), id: 'r2' }, []).notifications;
     expect(other?.id).toBe(one?.id);
   });
 
   it('are one notification with a sample, be they hundreds', () => {
     const many = Array.from({ length: 300 }, (_, n) => cause(`c${n}`));
-    const { notifications, known } = fromReport(of(...many), []);
+    const { notifications, known } = createFromReport(of(...many), []);
     expect(notifications).toHaveLength(1);
     expect(notifications[0]?.text.split('\n').at(-1)).toBe('- and 290 more');
     expect(notifications[0]?.data).toMatchObject({ count: 300, causes: expect.any(Array) });
@@ -57,12 +57,12 @@ describe('new causes', () => {
 
   it('say what mends each, filled in, and name a sample', () => {
     const command = 'az role assignment create --assignee-object-id p --scope /vaults/kv';
-    const one = fromReport(of(cause('a', { command })), []).notifications[0];
+    const one = createFromReport(of(cause('a', { command })), []).notifications[0];
     expect(one?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', 'It is pinned to v1.', command]);
     expect(one?.data.causes).toEqual([expect.objectContaining({ command, sample: account().name })]);
-    const two = fromReport(of(cause('a', { command }), cause('b')), []).notifications[0];
+    const two = createFromReport(of(cause('a', { command }), cause('b')), []).notifications[0];
     expect(two?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', command, '- StaleKeyVersion: about-b']);
-    const long = fromReport(of(cause('a', { command: `az ${'x'.repeat(800)}` })), []).notifications[0];
+    const long = createFromReport(of(cause('a', { command: `az ${'x'.repeat(800)}` })), []).notifications[0];
     expect(long?.data.causes).toEqual([expect.not.objectContaining({ command: expect.anything() })]);
   });
 
@@ -77,7 +77,7 @@ describe('new causes', () => {
 
     const of5 = ['a', 'b', 'c', 'd', 'e'].map((one) => cause(one, { command, is: 'x'.repeat(2_700) }));
     for (const causes of [of5.slice(0, 1), of5]) {
-      const { text = '', data } = fromReport(of(...causes), []).notifications[0] ?? {};
+      const { text = '', data } = createFromReport(of(...causes), []).notifications[0] ?? {};
       const commands = text.split('\n').filter((line) => line.startsWith('cmk '));
 
       expect(new Set(commands)).toEqual(new Set([command]));
@@ -88,22 +88,27 @@ describe('new causes', () => {
 
   it('are told again once they become errors, and not as they get better', () => {
     const expiring = (severity: 'warning' | 'error') => of(cause('a', { reason: 'NearExpiry', severity }));
-    const first = fromReport(expiring('warning'), []);
-    const second = fromReport(expiring('error'), first.known);
+    const first = createFromReport(expiring('warning'), []);
+    const second = createFromReport(expiring('error'), first.known);
     expect(second.notifications).toMatchObject([{ kind: 'nearExpiry', severity: 'error' }]);
     expect(second.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
-    const third = fromReport(expiring('warning'), second.known);
+    const third = createFromReport(expiring('warning'), second.known);
     expect(third.notifications).toEqual([]);
-    expect(fromReport(expiring('error'), third.known).notifications).toEqual([]);
+    expect(createFromReport(expiring('error'), third.known).notifications).toEqual([]);
   });
 
   it('are not those that are advice, or exempt', () => {
     const exemption = { reason: 'CHG-1', until: '2099-01-01' };
-    expect(fromReport(of(cause('a', { severity: 'advice' }), cause('b', { exemption })), []).notifications).toEqual([]);
+    expect(
+      createFromReport(of(cause('a', { severity: 'advice' }), cause('b', { exemption })), []).notifications,
+    ).toEqual([]);
   });
 
   it('are apart from keys that near their end', () => {
-    const { notifications } = fromReport(of(cause('a'), cause('b', { reason: 'NearExpiry', severity: 'warning' })), []);
+    const { notifications } = createFromReport(
+      of(cause('a'), cause('b', { reason: 'NearExpiry', severity: 'warning' })),
+      [],
+    );
     expect(notifications).toMatchObject([
       { kind: 'nearExpiry', severity: 'warning', title: '1 key is expired or about to expire' },
       { kind: 'newCauses', severity: 'error' },
@@ -118,7 +123,7 @@ describe('a digest', () => {
 
   it('has what is new, what is gone, and what is open for the longest time', () => {
     const two = of(cause('a', { since: at(3) }), cause('b', { since: at(1) }));
-    const first = digestOf({ day, now, report: two, before: undefined });
+    const first = createDigest({ day, now, report: two, before: undefined });
 
     expect(first.notification.title).toBe('Digest: 2 open, 0 new, 0 gone');
     expect(first.notification.text).toBe(
@@ -126,7 +131,7 @@ describe('a digest', () => {
     );
 
     const next = { day: '2026-11-26', now, report: of(cause('a'), cause('c')), before: first.causes };
-    const { notification } = digestOf(next);
+    const { notification } = createDigest(next);
 
     expect(notification.title).toBe('Digest: 2 open, 1 new, 1 gone');
     expect(notification.text).toMatch(/^New:\n- StaleKeyVersion: about-c\nGone:\n- StaleKeyVersion: about-b\n/);
@@ -134,13 +139,18 @@ describe('a digest', () => {
   });
 
   it('of a day is one, whatever it says', () => {
-    const one = digestOf({ day, now, report: of(), before: undefined }).notification;
+    const one = createDigest({ day, now, report: of(), before: undefined }).notification;
     expect(one).toMatchObject({ severity: 'info', text: 'No causes are open.' });
-    expect(digestOf({ day, now, report: of(cause('a')), before: {} }).notification.id).toBe(one.id);
+    expect(createDigest({ day, now, report: of(cause('a')), before: {} }).notification.id).toBe(one.id);
   });
 
   it('does not take for gone what an incomplete report lacks', () => {
-    const { notification, causes } = digestOf({ day, now, report: { ...of(), complete: false }, before: { a: 'x' } });
+    const { notification, causes } = createDigest({
+      day,
+      now,
+      report: { ...of(), complete: false },
+      before: { a: 'x' },
+    });
     expect(notification).toMatchObject({
       title: 'Digest: 0 open, 0 new, 0 gone',
       text: expect.stringContaining('there may be more causes'),
@@ -149,14 +159,14 @@ describe('a digest', () => {
   });
 
   it('says that no check has ended', () => {
-    const { notification, causes } = digestOf({ day, now, report: undefined, before: { a: 'x' } });
+    const { notification, causes } = createDigest({ day, now, report: undefined, before: { a: 'x' } });
     expect(notification).toMatchObject({ severity: 'error', title: expect.stringContaining('no drift check') });
     expect(causes).toEqual({ a: 'x' });
-    expect(digestOf({ day, now, report: undefined, before: undefined }).causes).toEqual({});
+    expect(createDigest({ day, now, report: undefined, before: undefined }).causes).toEqual({});
   });
 
   it('warns where nothing is an error', () => {
     const warning = of(cause('a', { severity: 'warning' }));
-    expect(digestOf({ day, now, report: warning, before: undefined }).notification.severity).toBe('warning');
+    expect(createDigest({ day, now, report: warning, before: undefined }).notification.severity).toBe('warning');
   });
 });

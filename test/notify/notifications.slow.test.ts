@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RECEIVER_HOST } from '../../local/azure/receiver.ts';
-import { outcomeBy } from '../../src/functions/time-limits.ts';
+import { runWithTimeLimit } from '../../src/functions/time-limits.ts';
 import { collectNotifications } from '../../src/notify/collect.ts';
 import { deliver } from '../../src/notify/deliver.ts';
-import { nameOfKey } from '../../src/notify/from-record.ts';
+import { formatNameOfKey } from '../../src/notify/from-record.ts';
 import type { Services } from '../../src/services.ts';
 import { NOTIFY_WORK, type NotifyWork } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
@@ -45,7 +45,7 @@ const revoked = async (services: Services) => {
 
   expect(await services.audit(entry, 5_000)).toHaveProperty('written');
 
-  return nameOfKey(resource);
+  return formatNameOfKey(resource);
 };
 
 /** Takes every message that is in sight, as the host does, once; how long each was put back for. */
@@ -57,7 +57,7 @@ async function work(services = instance()): Promise<number[]> {
     await processWork({
       queueName: NOTIFY_WORK,
       received: { entry: JSON.parse(messageText), dequeueCount: 1 },
-      run: (one) => outcomeBy(30_000, () => deliver(one, services, wire.log)),
+      run: (one) => runWithTimeLimit(30_000, () => deliver(one, services, wire.log)),
       queue: services.queue,
       log: wire.log,
     });

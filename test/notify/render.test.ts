@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { CloudEvent } from 'cloudevents';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { NOTIFICATION, shortened } from '../../src/notify/notification.ts';
+import { NOTIFICATION, shortenText } from '../../src/notify/notification.ts';
 import { render } from '../../src/notify/render.ts';
 import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
 import { SAMPLES } from './samples.ts';
@@ -132,7 +132,7 @@ describe('text that would be markup', () => {
 it.each(['\u0000', '\u00AD', '\u061C', '\u180E', '\u200F', '\u202E', '\u2066', '\uFEFF', '\uFFF9'])(
   '%j is seen by nobody, and is left out',
   (character) => {
-    expect(shortened(`a${character}b`, 10)).toBe('a b');
+    expect(shortenText(`a${character}b`, 10)).toBe('a b');
   },
 );
 

@@ -1,5 +1,5 @@
-import { fromRecord } from '../../src/notify/from-record.ts';
-import { digestOf, fromReport } from '../../src/notify/from-report.ts';
+import { createFromRecord } from '../../src/notify/from-record.ts';
+import { createDigest, createFromReport } from '../../src/notify/from-report.ts';
 import { makeNotification, type Notification } from '../../src/notify/notification.ts';
 import { finding, report } from '../drift/reports.ts';
 
@@ -25,7 +25,7 @@ export function record(action: string, reason: string, details: Record<string, u
 }
 
 function told(action: string, reason: string, details?: Record<string, unknown>): Notification {
-  const notification = fromRecord(record(action, reason, details));
+  const notification = createFromRecord(record(action, reason, details));
   if (!notification) throw new Error(`${action} ${reason} is not told.`);
   return notification;
 }
@@ -47,7 +47,7 @@ const expiry = finding({
   severity: 'warning',
   cause: { id: 'cx', reason: 'NearExpiry', about: [KEY] },
 });
-const fresh = fromReport(report({ findings: [...many, expiry] }), []).notifications;
+const fresh = createFromReport(report({ findings: [...many, expiry] }), []).notifications;
 
 /** One of each kind, and some at their limits. */
 export const SAMPLES: Readonly<Record<string, Notification>> = {
@@ -58,7 +58,7 @@ export const SAMPLES: Readonly<Record<string, Notification>> = {
   rotationFinished: told('key.rotation', 'RotationFinished', counts),
   rotationStuck: told('key.rotation', 'WaveFailed', counts),
   ...Object.fromEntries(fresh.map((one) => [one.kind, one])),
-  digest: digestOf({
+  digest: createDigest({
     day: '2026-11-25',
     now: new Date(TIME),
     report: report({ findings: many }),

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { recordOverdueChanges } from '../../src/orders/change-orders.ts';
 import { type ControlPorts, orderPause, orderResume } from '../../src/orders/order-pause.ts';
-import { isOrderedOn, withRekey } from '../../src/orders/standing-orders.ts';
+import { isResumed, withRekey } from '../../src/orders/standing-orders.ts';
 import { day, KEY, keyVersion } from '../support/keys.ts';
 import { MemoryOrders } from './memory-orders.ts';
 
@@ -111,8 +111,8 @@ describe('An order to resume', () => {
     held.set(KEY.id, id);
     const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
     expect(opened).toEqual([id]);
-    expect(isOrderedOn(store.orders, id)).toBe(true);
-    expect(isOrderedOn(store.orders, keyVersion(100).id)).toBe(false);
+    expect(isResumed(store.orders, id)).toBe(true);
+    expect(isResumed(store.orders, keyVersion(100).id)).toBe(false);
     expect(audited).toMatchObject([{ action: 'fleet.resume', details: { opened: [id] } }]);
   });
 
@@ -122,8 +122,8 @@ describe('An order to resume', () => {
     store.orders = withRekey(store.orders, { ...rekey, startedOn: day(1).toISOString() }, day(1));
     held.set('r', `${OTHER}/2`);
     await orderResume({ ...order, key: KEY.id }, ports, () => {});
-    expect(isOrderedOn(store.orders, `${OTHER}/2`, 'r')).toBe(true);
-    expect(isOrderedOn(store.orders, `${OTHER}/2`)).toBe(false);
+    expect(isResumed(store.orders, `${OTHER}/2`, 'r')).toBe(true);
+    expect(isResumed(store.orders, `${OTHER}/2`)).toBe(false);
   });
 
   it('warns that it opens no gate when the rollout cannot be read, and that the queue is down', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
-  conflictsOf,
+  findConflicts,
   findPause,
   findRekey,
-  isOrderedOn,
+  isResumed,
+  listOpenPauses,
   NO_ORDERS,
-  openPauses,
   type PauseOrder,
   type Rekey,
   STANDING_ORDERS,
@@ -55,8 +55,8 @@ describe('A pause', () => {
 
   it('ends by itself', () => {
     const orders = withPauses(pause({ until: day(3).toISOString() }));
-    expect(openPauses(orders, day(2))).toHaveLength(1);
-    expect(openPauses(orders, day(3))).toEqual([]);
+    expect(listOpenPauses(orders, day(2))).toHaveLength(1);
+    expect(listOpenPauses(orders, day(3))).toEqual([]);
   });
 
   it('replaces the pause of the same key, or of all keys', () => {
@@ -75,8 +75,8 @@ describe('A resume', () => {
 
   it('of a key lets the rollout onto one version go on, for 90 days', () => {
     const orders = withResume(NO_ORDERS, KEY.id, [goOn], day(2));
-    expect(isOrderedOn(orders, `${KEY.id}/1`)).toBe(true);
-    expect(isOrderedOn(orders, `${KEY.id}/2`)).toBe(false);
+    expect(isResumed(orders, `${KEY.id}/1`)).toBe(true);
+    expect(isResumed(orders, `${KEY.id}/2`)).toBe(false);
     expect(withPause(orders, pause(), day(93)).goOns).toEqual([]);
   });
 });
@@ -91,11 +91,11 @@ describe('A re-key', () => {
   it.each(['paused', 'stopped'] as const)('that is %s moves nothing, and keeps its keys', (state) => {
     const orders = withRekey(NO_ORDERS, rekey({ state }), day(1));
     expect(findRekey(orders, KEY.id)).toBeUndefined();
-    expect(conflictsOf(orders, { from: THIRD, to: KEY.id })).toHaveLength(1);
+    expect(findConflicts(orders, { from: THIRD, to: KEY.id })).toHaveLength(1);
   });
 
   it.each(['done', 'ended'] as const)('that is %s conflicts with no other', (state) => {
-    expect(conflictsOf(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
+    expect(findConflicts(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pageConfig } from '../../src/api/page/page-config.ts';
+import { createPageConfig } from '../../src/api/page/page-config.ts';
 import { type PageFile, serveDocument, serveFile } from '../../src/api/page/serve-page.ts';
 import { readSettings } from '../../src/settings/settings.ts';
 import { SETTINGS } from '../../src/settings/settings-table.ts';
@@ -19,7 +19,7 @@ const header = (answer: { headers?: unknown }, name: string) => (answer.headers 
 
 describe('what a browser is told', () => {
   it('is where to sign in, as whom, and for what', () => {
-    expect(pageConfig(readSettings(VALID))).toEqual({
+    expect(createPageConfig(readSettings(VALID))).toEqual({
       tenantId: VALID.CMK_TENANT_ID,
       clientId: SETTINGS.CMK_API_AUDIENCE.example,
       authority: `https://login.microsoftonline.com/${VALID.CMK_TENANT_ID}`,
@@ -33,7 +33,7 @@ describe('what a browser is told', () => {
       AZURE_CLOUD: 'AzureUSGovernment',
       CMK_PAGE_SIGN_IN: 'https://x.example',
     });
-    expect(pageConfig(elsewhere)).toMatchObject({
+    expect(createPageConfig(elsewhere)).toMatchObject({
       authority: `https://login.microsoftonline.us/${VALID.CMK_TENANT_ID}`,
       signIn: 'https://x.example',
     });
@@ -44,12 +44,12 @@ describe('what a browser is told', () => {
     ['a tenant that is many', { CMK_TENANT_ID: 'common' }],
     ['no client id', { CMK_API_AUDIENCE: 'api://another-app' }],
   ])('is nothing with %s', (_, changes) => {
-    expect(pageConfig(readSettings({ ...VALID, ...changes }))).toBeUndefined();
+    expect(createPageConfig(readSettings({ ...VALID, ...changes }))).toBeUndefined();
   });
 });
 
 describe('a document', () => {
-  const config = pageConfig(readSettings(VALID));
+  const config = createPageConfig(readSettings(VALID));
 
   it('has it in an attribute, where it stays text', () => {
     const nasty = config && { ...config, scope: '"><script>alert(1)</script>$&' };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { canaryProbe } from '../../src/probe/probe-targets.ts';
+import { createCanaryProbe } from '../../src/probe/probe-targets.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -31,7 +31,7 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
   wire.azure.faults.add([fault as never]);
 
   const begunMs = performance.now();
-  const proof = await canaryProbe(wire.services())([account.id], '', wire.log);
+  const proof = await createCanaryProbe(wire.services())([account.id], '', wire.log);
 
   expect(performance.now() - begunMs).toBeLessThan(60_000);
 

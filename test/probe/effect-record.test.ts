@@ -8,7 +8,7 @@ import {
   type KeyChange,
   type KeyEffect,
 } from '../../src/probe/effect.ts';
-import { nextProbe, pendingAccounts, recordRound } from '../../src/probe/effect-record.ts';
+import { listPendingAccounts, recordRound, scheduleNextProbe } from '../../src/probe/effect-record.ts';
 import type { ProbeResult } from '../../src/probe/probe.ts';
 import { KEY } from '../support/keys.ts';
 
@@ -214,11 +214,11 @@ describe('the next probe', () => {
     ['again for the other accounts', effect('open barred'), 10, 10, again(60)],
     ['none when the effect is seen late', effect('blocked'), 30, 45, done],
   ])('is %s', (_, seen, attempt, minutes, next) => {
-    expect(nextProbe(seen, attempt, new Date(at(minutes * 60)))).toEqual(next);
+    expect(scheduleNextProbe(seen, attempt, new Date(at(minutes * 60)))).toEqual(next);
   });
 
   it('waits for the accounts that can show it and do not', () => {
-    const pending = pendingAccounts(effect('blocked open unknown noShare throttled'));
+    const pending = listPendingAccounts(effect('blocked open unknown noShare throttled'));
     expect(pending.map(({ account }) => account)).toEqual(['/a/st1', '/a/st2', '/a/st4']);
   });
 });

@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { KeyEffect } from '../../src/probe/effect.ts';
 import { createEffectStore } from '../../src/probe/effect-store-client.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -23,18 +23,18 @@ const container = () =>
 
 describe('the effect store', () => {
   it('has nothing of a key that was never probed, not even a container', async () => {
-    expect(await store().read(managedKey(VAULT, 'fresh'))).toBeUndefined();
+    expect(await store().read(createManagedKey(VAULT, 'fresh'))).toBeUndefined();
   });
 
   it('keeps what is written, under one name whatever the letters of the key', async () => {
-    const written = await store().update(managedKey(VAULT, 'Files-Key'), () => effectOf('/a/one'));
+    const written = await store().update(createManagedKey(VAULT, 'Files-Key'), () => effectOf('/a/one'));
     expect(written).toEqual(effectOf('/a/one'));
-    expect(await store().read(managedKey(VAULT, 'files-key'))).toEqual(written);
+    expect(await store().read(createManagedKey(VAULT, 'files-key'))).toEqual(written);
     expect(await container().getBlobClient('effect/kv-files/files-key.json').exists()).toBe(true);
   });
 
   it('makes anew what is not a record of ours', async () => {
-    const key = managedKey(VAULT, 'garbled');
+    const key = createManagedKey(VAULT, 'garbled');
     await store().update(key, () => effectOf('/a/none'));
     const blob = container().getBlockBlobClient('effect/kv-files/garbled.json');
     for (const garbled of ['{"accounts"', '']) {

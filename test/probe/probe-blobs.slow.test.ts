@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/probe/effect.ts';
 import { readEffect } from '../../src/probe/effect-of-key.ts';
-import { canaryProbe } from '../../src/probe/probe-targets.ts';
+import { createCanaryProbe } from '../../src/probe/probe-targets.ts';
 import { probeKey } from '../../src/probe/probe-work.ts';
 import { TestKey } from '../support/fleet.ts';
 import { markVersion, probeMessage } from '../support/probe-message.ts';
@@ -186,7 +186,7 @@ describe('the blob services of accounts', () => {
   it('count when canaries are asked whether they serve', async () => {
     const { account, services, change } = site({ minutes: 1 });
     account.fileShares.clear();
-    const ask = canaryProbe(services);
+    const ask = createCanaryProbe(services);
     expect(await ask([account.id], '', wire.log)).toBe('proven');
     change('blocked');
     expect(await ask([account.id], '', wire.log)).toEqual({ unwell: expect.stringContaining(account.name) });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { FileShare } from '../../src/key-users/stored-data-client.ts';
-import { chooseShare, targetsOfAccount } from '../../src/probe/probe-targets.ts';
+import { chooseShare, listTargetsOfAccount } from '../../src/probe/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
@@ -41,7 +41,7 @@ describe('what is asked of an account', () => {
       },
     };
 
-    const targets = targetsOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
+    const targets = listTargetsOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
 
     return { targets: await targets, listed };
   }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults.ts';
 import type { ExpectedEffect, KeyEffect } from '../../src/probe/effect.ts';
 import { probeKey } from '../../src/probe/probe-work.ts';
 import type { Services } from '../../src/services.ts';
@@ -50,7 +50,7 @@ function open(settings: Record<string, string> = {}) {
 
   const { log, records } = keptLog();
 
-  return { services, key: managedKey(vault, 'archive-key'), sent, poisoned, log, records };
+  return { services, key: createManagedKey(vault, 'archive-key'), sent, poisoned, log, records };
 }
 
 type Opened = ReturnType<typeof open>;

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { requireList } from '../../src/probe/data-services-client.ts';
-import { seenIn } from '../../src/probe/probe.ts';
+import { classifyFailedList } from '../../src/probe/probe.ts';
 import type { DataService } from '../../src/probe/service-words.ts';
 
 const answer = (statusCode: number, code: string, service: DataService = 'file') =>
-  seenIn(describeFailure({ name: 'RestError', statusCode, code, message: 'as Azure says' }), service);
+  classifyFailedList(describeFailure({ name: 'RestError', statusCode, code, message: 'as Azure says' }), service);
 
 describe('the rejection of a list', () => {
   it.each(['KeyVaultEncryptionKeyNotFound', 'KeyVaultVaultNotFound', 'KeyVaultAccessTokenCannotBeAcquired'])(

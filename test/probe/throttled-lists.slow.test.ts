@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { probeKey } from '../../src/probe/probe-work.ts';
 import type { ProbeWork, Work } from '../../src/work/messages.ts';
 import { markVersion, probeMessage } from '../support/probe-message.ts';
@@ -24,7 +24,7 @@ it('the effect is seen on each of 160 dependents in a region that throttles list
   const [managed] = services.settings.vaults.all;
   if (!managed) throw new Error('The vault is not managed.');
 
-  const key = managedKey(managed, keyName);
+  const key = createManagedKey(managed, keyName);
 
   for (const version of vault.keys.get(keyName)?.versions ?? []) markVersion(version, 'blocked', clock.now());
 

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { VersionUsers } from '../../src/key-users/version-users.ts';
-import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { reasonsToKeep } from '../../src/retirement/retirement.ts';
+import { compareAge, findNewestUsableVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
+import { listReasonsToKeep } from '../../src/retirement/retirement.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
@@ -58,11 +58,11 @@ it('a version that may be retired has been superseded for long enough, and nobod
   fc.assert(
     fc.property(versions, users, (all, who) => {
       for (const candidate of all) {
-        if (reasonsToKeep(candidate, all, who, NOW).length > 0) continue;
+        if (listReasonsToKeep(candidate, all, who, NOW).length > 0) continue;
 
         gone += 1;
 
-        const successor = newestUsableVersion(all, NOW);
+        const successor = findNewestUsableVersion(all, NOW);
         if (!successor) throw new Error('No version is usable.');
 
         expect(compareAge(successor, candidate)).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoggedUse, UsageLog } from '../../src/keys/usage-log-client.ts';
-import { type Evidence, reasonsOfLog } from '../../src/retirement/evidence.ts';
+import { type Evidence, listReasonsOfLog } from '../../src/retirement/evidence.ts';
 import { day, keyVersion } from '../support/keys.ts';
 
 const NOW = day(20);
@@ -30,7 +30,7 @@ describe('what the log proves', () => {
     ['the log was silent before', log({ silences: [{ from: day(5), to: day(10) }] })],
     ['the log begins when the successor took over', log({ trackedSince: day(11) })],
   ])('shows that the version is unused: %s', (_, evidence) => {
-    expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([]);
   });
 
   it.each<[string, Evidence, RegExp]>([
@@ -49,54 +49,56 @@ describe('what the log proves', () => {
     ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
     ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],
   ])('not that the version is unused: %s', (_, evidence, reason) => {
-    expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
   });
 
   it('counts every use since the version after it had taken over, however many have come since', () => {
     // A weekly client used the first version long after the second existed.
     const later = keyVersion(17);
     const weekly = log({ uses: [use({ lastOn: day(16) })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
     const retired = { ...NEW, enabled: false };
-    expect(reasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
+    expect(listReasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([
+      expect.stringMatching(/used it to unwrap/),
+    ]);
     // What it has to reach back to is the takeover of the version that is in force.
-    expect(reasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
   });
 
   it('not that the version is unused while a client has used no newer version since, however long ago', () => {
     const silent = log({ lastOfClients: [use({ lastOn: day(9), objectId: 'oid-vm' })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW], silent, NOW)).toEqual([
+    expect(listReasonsOfLog(OLD, [OLD, NEW], silent, NOW)).toEqual([
       expect.stringMatching(/used it to unwrap on 2026-01-09T.*, by oid-vm\. .* no other version since/),
     ]);
     const movedOn = log({ lastOfClients: [use({ version: NEW.version, lastOn: day(19) })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW], movedOn, NOW)).toEqual([]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], movedOn, NOW)).toEqual([]);
     const asking = use({ lastOn: day(12) });
-    expect(reasonsOfLog(OLD, [OLD, NEW], log({ uses: [asking], lastOfClients: [asking] }), NOW)).toHaveLength(1);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], log({ uses: [asking], lastOfClients: [asking] }), NOW)).toHaveLength(1);
   });
 
   it('nothing while it shows no request of those who are in sight on the key: it leaves requests out', () => {
-    const blind = reasonsOfLog(OLD, [OLD, NEW], log(), NOW, { used: true });
+    const blind = listReasonsOfLog(OLD, [OLD, NEW], log(), NOW, { used: true });
     expect(blind).toEqual([expect.stringMatching(/shows no request for the key.*although it is used/)]);
     const before = log({ uses: [use({ version: NEW.version, lastOn: day(10) })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW], before, NOW, { used: true })).toEqual(blind);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], before, NOW, { used: true })).toEqual(blind);
     const seeing = log({ uses: [use({ version: NEW.version, lastOn: day(19) })] });
-    expect(reasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
+    expect(listReasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
   });
 
   it('nothing before a day without a use, counted from when its successor was enabled at the latest', () => {
     const enabled = { ...NEW, updatedOn: hoursAgo(47) };
-    expect(reasonsOfLog(OLD, [OLD, enabled], log(), NOW)).toEqual([expect.stringMatching(/unused for 24 hours/)]);
+    expect(listReasonsOfLog(OLD, [OLD, enabled], log(), NOW)).toEqual([expect.stringMatching(/unused for 24 hours/)]);
     // Tags may have changed alone, so a use before that counts too.
     const used = log({ uses: [use({ lastOn: hoursAgo(60) })] });
     const touched = { ...NEW, updatedOn: hoursAgo(48) };
-    expect(reasonsOfLog(OLD, [OLD, touched], used, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
+    expect(listReasonsOfLog(OLD, [OLD, touched], used, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
   });
 
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {
     const young = keyVersion(18, { createdOn: hoursAgo(47) });
-    const reasons = reasonsOfLog(OLD, [OLD, young], log(), NOW);
+    const reasons = listReasonsOfLog(OLD, [OLD, young], log(), NOW);
     expect(reasons).toEqual([expect.stringMatching(/unused for 24 hours/)]);
-    expect(reasonsOfLog(OLD, [OLD, keyVersion(18, { createdOn: hoursAgo(48) })], log(), NOW)).toEqual([]);
-    expect(reasonsOfLog(OLD, [OLD], log(), NOW)).toEqual(['No newer version is usable.']);
+    expect(listReasonsOfLog(OLD, [OLD, keyVersion(18, { createdOn: hoursAgo(48) })], log(), NOW)).toEqual([]);
+    expect(listReasonsOfLog(OLD, [OLD], log(), NOW)).toEqual(['No newer version is usable.']);
   });
 });

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { WORKSPACE_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { describeFailure, describe as say } from '../../src/azure/failure.ts';
+import { describeFailure, describeAnswerOf as say } from '../../src/azure/failure.ts';
 import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import {
   finishRetirements,
   type RetireOptions,
-  retirementEntry,
   retireUnused,
+  toRetirementEntry,
 } from '../../src/retirement/retire-versions.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';
@@ -49,7 +49,7 @@ async function retire(key: TestKey, { proof = 'person', env, change = () => ({})
       const said = 'reasons' in one ? one.reasons : [];
       outcome.push({ outcome: one.outcome, detail: [...said, 'nextStep' in one ? one.nextStep : ''].join(' ') });
 
-      const entry = retirementEntry(managed(key), one);
+      const entry = toRetirementEntry(managed(key), one);
       if (entry) audited.push(entry);
     }
   } catch (error) {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { VersionUsers } from '../../src/key-users/version-users.ts';
-import { halfRetired } from '../../src/retirement/retire-versions.ts';
+import { listHalfRetired } from '../../src/retirement/retire-versions.ts';
 import {
-  keptTags,
-  reasonsOfKey,
-  reasonsOfPerson,
-  reasonsToKeep,
-  retirable,
-  retiredRecord,
-  retiredTags,
-  settledTags,
+  createKeptTags,
+  createRetiredTags,
+  createSettledTags,
+  findRetiredRecord,
+  listReasonsOfKey,
+  listReasonsOfOperator,
+  listReasonsToKeep,
+  listRetirable,
   withoutRetiredTag,
 } from '../../src/retirement/retirement.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -39,17 +39,17 @@ const revoked = keyVersion(1, {
 });
 
 describe('whether an old version may go', () => {
-  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers]>([
+  it.each<[string, Parameters<typeof listReasonsToKeep>[1], VersionUsers]>([
     ['no account uses the key', [OLD, NEW], UNUSED],
     ['every account shows the new version', [OLD, NEW], used(ACCOUNT, 10)],
     ['an account shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
     ['the successor is just old enough', [OLD, keyVersion(19)], UNUSED],
     ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], UNUSED],
   ])('it may when %s', (_, versions, users) => {
-    expect(reasonsToKeep(OLD, versions, users, NOW)).toEqual([]);
+    expect(listReasonsToKeep(OLD, versions, users, NOW)).toEqual([]);
   });
 
-  it.each<[string, Parameters<typeof reasonsToKeep>[1], VersionUsers, RegExp]>([
+  it.each<[string, Parameters<typeof listReasonsToKeep>[1], VersionUsers, RegExp]>([
     ['there is no other', [OLD], UNUSED, /^No newer version is usable\.$/],
     ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], UNUSED, /^No newer version is usable/],
     ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], UNUSED, /^No newer version/],
@@ -97,15 +97,15 @@ describe('whether an old version may go', () => {
       /^It is used by a0, a1, a2 and 2 more\.$/,
     ],
   ])('it may not when %s', (_, versions, users, reason) => {
-    expect(reasonsToKeep(OLD, versions, users, NOW).join(' ')).toMatch(reason);
+    expect(listReasonsToKeep(OLD, versions, users, NOW).join(' ')).toMatch(reason);
   });
 
   it('is never asked of the newest usable version, nor of one that is younger', () => {
     const later = keyVersion(19, { notBefore: day(30) });
     for (const version of [NEW, later]) {
-      expect(reasonsOfKey(version, [OLD, NEW, later], NOW)).toEqual(['No newer version is usable.']);
+      expect(listReasonsOfKey(version, [OLD, NEW, later], NOW)).toEqual(['No newer version is usable.']);
     }
-    expect(retirable([OLD, keyVersion(2, { enabled: false }), NEW, later], NOW)).toEqual([OLD]);
+    expect(listRetirable([OLD, keyVersion(2, { enabled: false }), NEW, later], NOW)).toEqual([OLD]);
   });
 });
 
@@ -114,58 +114,61 @@ describe('the tag of a retired version', () => {
 
   it('says when and for which version it went, beside the other tags', () => {
     const kept = keyVersion(1, { tags: { team: 'a' } });
-    const retired = retiredTags(kept, NEW, NOW);
+    const retired = createRetiredTags(kept, NEW, NOW);
 
     expect(retired).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version} unsettled` });
 
-    const settled = settledTags(retired ?? {});
+    const settled = createSettledTags(retired ?? {});
     expect(settled).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` });
 
-    const off = (of: Record<string, string> | undefined) => retiredRecord({ ...kept, enabled: false, tags: of ?? {} });
+    const off = (of: Record<string, string> | undefined) =>
+      findRetiredRecord({ ...kept, enabled: false, tags: of ?? {} });
     expect(off(retired)).toEqual({ on: NOW, isConfirmed: false });
     expect(off(settled)).toEqual({ on: NOW, isConfirmed: true });
 
-    const restored = retiredTags(kept, NEW, NOW, 'rev-1');
+    const restored = createRetiredTags(kept, NEW, NOW, 'rev-1');
     expect(off(restored)).toEqual({ on: NOW, isConfirmed: false, restored: 'rev-1' });
-    expect(settledTags(restored ?? {})).toEqual(settled);
+    expect(createSettledTags(restored ?? {})).toEqual(settled);
 
     // As versions before wrote it.
     expect(off({ 'cmk-retired': 'something else' })).toBeUndefined();
-    expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
+    expect(findRetiredRecord({ ...kept, tags: settled })).toBeUndefined();
     expect(withoutRetiredTag(retired ?? {})).toEqual({ team: 'a' });
 
     // An operator has removed the tag in the meantime.
-    expect(settledTags({ team: 'a' })).toEqual({ team: 'a' });
+    expect(createSettledTags({ team: 'a' })).toEqual({ team: 'a' });
   });
 
   it('is left out where there is none to spare, and takes the place of an earlier one', () => {
-    expect(retiredTags(keyVersion(1, { tags: tags(15) }), NEW, NOW)).toBeUndefined();
-    const again = retiredTags(keyVersion(1, { tags: { ...tags(14), 'cmk-retired': 'before' } }), NEW, NOW);
+    expect(createRetiredTags(keyVersion(1, { tags: tags(15) }), NEW, NOW)).toBeUndefined();
+    const again = createRetiredTags(keyVersion(1, { tags: { ...tags(14), 'cmk-retired': 'before' } }), NEW, NOW);
     expect(again?.['cmk-retired']).toContain(NEW.version);
   });
 
   it('gives way to another when a person takes it back, and the app leaves that version alone', () => {
     const retired = keyVersion(1, { tags: { team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` } });
-    const tags = keptTags(retired, 'oid-1', NOW);
+    const tags = createKeptTags(retired, 'oid-1', NOW);
     expect(tags).toEqual({ team: 'a', 'cmk-kept': `${NOW.toISOString()} oid-1` });
-    expect(reasonsOfPerson({ ...retired, tags })).toEqual([expect.stringContaining('oid-1')]);
-    expect(reasonsOfPerson({ ...retired, enabled: false })).toEqual([]);
+    expect(listReasonsOfOperator({ ...retired, tags })).toEqual([expect.stringContaining('oid-1')]);
+    expect(listReasonsOfOperator({ ...retired, enabled: false })).toEqual([]);
   });
 
   it('is half done only while nobody has touched the version since: what a person disables stays disabled', () => {
-    const half = keyVersion(1, { enabled: false, tags: retiredTags(OLD, NEW, NOW) ?? {} });
+    const half = keyVersion(1, { enabled: false, tags: createRetiredTags(OLD, NEW, NOW) ?? {} });
     const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000);
-    const touched = (minutes: number) => halfRetired([{ ...half, updatedOn: later(minutes) }, NEW], later(60));
-    expect(halfRetired([half, NEW], later(14))).toEqual([]);
+    const touched = (minutes: number) => listHalfRetired([{ ...half, updatedOn: later(minutes) }, NEW], later(60));
+    expect(listHalfRetired([half, NEW], later(14))).toEqual([]);
     expect(touched(-5)).toHaveLength(1);
     expect(touched(6)).toHaveLength(1);
     expect(touched(11)).toEqual([]);
-    expect(halfRetired([{ ...half, tags: settledTags(half.tags) }, NEW], later(60))).toEqual([]);
+    expect(listHalfRetired([{ ...half, tags: createSettledTags(half.tags) }, NEW], later(60))).toEqual([]);
   });
 
   it('on a version that is enabled tells that a person took it back, with whatever tool', () => {
-    const enabled = keyVersion(1, { tags: retiredTags(OLD, NEW, NOW) ?? {} });
-    expect(reasonsOfPerson(enabled)).toEqual([expect.stringMatching(/was retired.*enabled again.*does not retire it/)]);
-    expect(reasonsOfPerson(keyVersion(1, { tags: { 'cmk-retired': 'something else' } }))).toEqual([]);
+    const enabled = keyVersion(1, { tags: createRetiredTags(OLD, NEW, NOW) ?? {} });
+    expect(listReasonsOfOperator(enabled)).toEqual([
+      expect.stringMatching(/was retired.*enabled again.*does not retire it/),
+    ]);
+    expect(listReasonsOfOperator(keyVersion(1, { tags: { 'cmk-retired': 'something else' } }))).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { keysNamed } from '../../src/audit/trail-filter.ts';
+import { listNamedKeys } from '../../src/audit/trail-filter.ts';
 import { KEY } from '../support/keys.ts';
 import { call, KeySite } from './key-site.ts';
 import { ALICE, BOB } from './records.ts';
@@ -162,7 +162,7 @@ describe('a writer of the queue key-work', () => {
     expect(JSON.stringify(rest)).not.toContain('forged');
 
     // Nor is it about another key by what the message says, which would hide it from those who may read this one alone.
-    expect(keysNamed(entry as AuditEntry)).toEqual([{ vault: 'kv-files', key: KEY.name }]);
+    expect(listNamedKeys(entry as AuditEntry)).toEqual([{ vault: 'kv-files', key: KEY.name }]);
     expect(details?.foundIn).toBe('key-work');
   });
 

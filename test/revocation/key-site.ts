@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { keptTrail, keyTrail } from '../../src/revocation/key-trail.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
+import { createKeptTrail, createKeyTrail } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { verifyRevocation } from '../../src/revocation/verify-revocation.ts';
@@ -10,7 +10,7 @@ import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
 import { KEY, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
 
-export const OTHER = managedKey(VAULT, 'other-key');
+export const OTHER = createManagedKey(VAULT, 'other-key');
 const START = Date.UTC(2026, 5, 1, 12);
 
 /** Two keys and their audit trail, with the use-cases of the app over them. */
@@ -50,8 +50,8 @@ export class KeySite {
       now: this.now,
       sleep: async () => {},
       audit: this.trail.audit,
-      keyTrail: keyTrail(this.trail.files),
-      keptTrail: keptTrail(this.trail.files),
+      keyTrail: createKeyTrail(this.trail.files),
+      keptTrail: createKeptTrail(this.trail.files),
       queue,
       requestKey: requestByMessage(queue),
     };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
-import { keyTrail } from '../../src/revocation/key-trail.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
+import { createKeyTrail } from '../../src/revocation/key-trail.ts';
 import { KEY, VAULT } from '../support/keys.ts';
 import { MemoryTrail } from '../support/memory-trail.ts';
 import { ALICE, BOB, NOON, stamp } from './records.ts';
@@ -28,7 +28,7 @@ async function eventsOf(...entries: readonly (readonly [days: number, entry: Aud
     days = on;
     await trail.audit(one, 0);
   }
-  return keyTrail(trail.files)(KEY, NOON);
+  return createKeyTrail(trail.files)(KEY, NOON);
 }
 
 describe('what the audit trail says was done to a key', () => {
@@ -66,7 +66,7 @@ describe('what the audit trail says was done to a key', () => {
   });
 
   it.each<[string, AuditEntry]>([
-    ['another key', entry({ resource: managedKey(VAULT, 'files-key2').id })],
+    ['another key', entry({ resource: createManagedKey(VAULT, 'files-key2').id })],
     ['a restore that was refused', entry({ action: 'key.restore', reason: 'SecondPersonNeeded' })],
     ['a restore that was overtaken', entry({ action: 'key.restore', reason: 'RestoreOvertaken' })],
     ['a move', entry({ action: 'account.move', reason: 'Moved' })],

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { CmkError } from '../../src/errors/errors.ts';
-import { usableVersion } from '../../src/revocation/usable-key.ts';
+import { requireUsableVersion } from '../../src/revocation/usable-key.ts';
 import { KEY, NOW, version } from '../drift/checks/subjects.ts';
 
 function refusalOf(disabled = version(10, { enabled: false })): CmkError {
   try {
-    usableVersion(KEY, [disabled], undefined, NOW);
+    requireUsableVersion(KEY, [disabled], undefined, NOW);
   } catch (error) {
     if (error instanceof CmkError) return error;
   }

@@ -3,7 +3,7 @@ import type { Failure } from '../../src/azure/failure.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { AppliedChange } from '../../src/revocation/apply-changes.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { reportVersions, unrecorded } from '../../src/revocation/version-report.ts';
+import { listUnrecorded, reportVersions } from '../../src/revocation/version-report.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 import { stamp } from './records.ts';
 
@@ -67,11 +67,11 @@ describe('unrecorded', () => {
   it('names the versions that were disabled without the record, and no other', () => {
     const bare = keyVersion(2, { enabled: false });
     const changes = [applied(on, off), applied(keyVersion(2), bare), applied(keyVersion(3), undefined, throttled)];
-    expect(unrecorded(changes, NOW)).toEqual([bare.version]);
+    expect(listUnrecorded(changes, NOW)).toEqual([bare.version]);
   });
 
   it('takes a record that a rotation copied onto a version for none', () => {
     const copied = keyVersion(2, { enabled: false, tags: tagged(1) });
-    expect(unrecorded([applied(keyVersion(2), copied)], NOW)).toEqual([copied.version]);
+    expect(listUnrecorded([applied(keyVersion(2), copied)], NOW)).toEqual([copied.version]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { rotationDue } from '../../src/rotation/rotation.ts';
+import { computeRotationDue } from '../../src/rotation/rotation.ts';
 
 const created = new Date('2026-01-15T10:00:00Z');
 const expires = new Date('2028-01-15T10:00:00Z');
@@ -12,12 +12,12 @@ it.each([
   ['whichever is first', { afterCreate: 'P90D', beforeExpiry: 'P30D' }, '2026-04-15T10:00:00.000Z'],
 ])('is due %s', (_, policy, due) => {
   const version = { createdOn: created, expiresOn: expires };
-  expect(rotationDue(version, { rotates: true, ...policy })?.toISOString()).toBe(due);
+  expect(computeRotationDue(version, { rotates: true, ...policy })?.toISOString()).toBe(due);
 });
 
 it('takes a month after the 31st for the last day of the next month, as the command line does', () => {
   const version = { createdOn: new Date('2027-01-31T10:00:00Z'), expiresOn: undefined };
-  const due = rotationDue(version, { rotates: true, afterCreate: 'P1M' });
+  const due = computeRotationDue(version, { rotates: true, afterCreate: 'P1M' });
   expect(due?.toISOString()).toBe('2027-02-28T10:00:00.000Z');
 });
 
@@ -27,5 +27,5 @@ it.each([
   ['says it as no one could read', { rotates: true, afterCreate: 'every spring' }],
   ['says so as to never come', { rotates: true, beforeExpiry: 'P30D' }, undefined],
 ])('is not known when the policy %s', (_, policy, expiresOn = undefined) => {
-  expect(rotationDue({ createdOn: created, expiresOn }, policy)).toBeUndefined();
+  expect(computeRotationDue({ createdOn: created, expiresOn }, policy)).toBeUndefined();
 });

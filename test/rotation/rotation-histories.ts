@@ -5,7 +5,7 @@ import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Lease } from '../../src/work/lease-client.ts';
 import type { RotateWork } from '../../src/work/messages.ts';
-import { nextTry } from '../../src/work/process.ts';
+import { planNextTry } from '../../src/work/process.ts';
 import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
 
@@ -109,7 +109,7 @@ class HistoryWorld {
     rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
       if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
       if (outcome.outcome === 'done') return;
-      const next = nextTry(delivered.attempt, outcome);
+      const next = planNextTry(delivered.attempt, outcome);
       if (!next) throw new Error(`Given up: ${outcome.reason}`);
       const { tries = delivered.tries } = outcome;
       this.after(next.delaySeconds * 1_000, () => this.deliver({ attempt: next.attempt, tries }));

@@ -3,10 +3,10 @@ import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocatio
 import {
   completeRotation,
   decideRotation,
-  hsmNeedsPolicy,
+  describeHsmPolicy,
+  findUnfinishedRotation,
   isRotatedByTag,
   MIN_LIFETIME_DAYS,
-  unfinishedRotation,
 } from '../../src/rotation/rotation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
@@ -122,7 +122,7 @@ describe('unfinishedRotation', () => {
   const soonAfter = new Date(to.createdOn.getTime() + 3_600_000);
 
   it('is a newest version without the expiry that the one before has', () => {
-    expect(unfinishedRotation([from, to], soonAfter)).toEqual({ from, to });
+    expect(findUnfinishedRotation([from, to], soonAfter)).toEqual({ from, to });
   });
 
   it.each([
@@ -138,10 +138,10 @@ describe('unfinishedRotation', () => {
       ],
       soonAfter,
     ],
-  ])('is none when %s', (_, versions, now) => expect(unfinishedRotation(versions, now)).toBeUndefined());
+  ])('is none when %s', (_, versions, now) => expect(findUnfinishedRotation(versions, now)).toBeUndefined());
 });
 
 it('a rotation that was refused may want for a policy in a Managed HSM, and not in a vault', () => {
-  expect(hsmNeedsPolicy({ vault: { kind: 'vault' } })).toBe('');
-  expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
+  expect(describeHsmPolicy({ vault: { kind: 'vault' } })).toBe('');
+  expect(describeHsmPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
 });

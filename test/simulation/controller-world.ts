@@ -8,10 +8,10 @@ import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex, LISTINGS } from '../../src/index/fleet-index.ts';
 import { createUseRows, toUseRow } from '../../src/index/use-row.ts';
-import { keyItem, type WorkKind } from '../../src/index/work-items.ts';
-import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
-import { openPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
+import { createKeyItem, type WorkKind } from '../../src/index/work-items.ts';
+import { compareAge, findNewestUsableVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
+import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults.ts';
+import { listOpenPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Cause } from '../../src/work/messages.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
@@ -494,10 +494,10 @@ export class ControllerWorld implements World {
   }
 
   #wantKey(name: string): void {
-    const key = managedKey(VAULT, name);
+    const key = createManagedKey(VAULT, name);
     const now = new Date(this.#clock);
     const cause = { by: 'event', ref: '', since: now.toISOString() };
-    this.items.put(keyItem(key.id, cause, now));
+    this.items.put(createKeyItem(key.id, cause, now));
     this.#sendKey(key, cause);
   }
 
@@ -976,13 +976,13 @@ export class ControllerWorld implements World {
   }
 
   #isPaused(): boolean {
-    return openPauses(this.orders.orders, new Date(this.#clock)).length > 0;
+    return listOpenPauses(this.orders.orders, new Date(this.#clock)).length > 0;
   }
 
   #target(key: string): string | undefined {
     const now = new Date(this.#clock);
     const versions = this.#versions(key);
-    return openRevocation(versions, now) ? undefined : newestUsableVersion(versions, now)?.version;
+    return openRevocation(versions, now) ? undefined : findNewestUsableVersion(versions, now)?.version;
   }
 
   #noteTarget(key: string): void {
@@ -1009,7 +1009,7 @@ export class ControllerWorld implements World {
 }
 
 function keyId(name: string): string {
-  return managedKey(VAULT, name).id;
+  return createManagedKey(VAULT, name).id;
 }
 
 function noAnswerWithin(ms: number, signal: AbortSignal | undefined): Promise<never> {

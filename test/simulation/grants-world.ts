@@ -4,11 +4,11 @@ import { CLOUDS, type Cloud } from '../../src/azure/cloud.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import { revokeAccount } from '../../src/cli/procedures/account/account-break-glass.ts';
 import type { Azure } from '../../src/cli/procedures/operator-azure.ts';
-import { vaultRoles } from '../../src/drift/gather/vault-roles.ts';
+import { readVaultRoles } from '../../src/drift/gather/vault-roles.ts';
 import { CmkError } from '../../src/errors/errors.ts';
-import { accessReader } from '../../src/identities/check-key-access.ts';
-import { type KeyAccess, keyAccess } from '../../src/identities/key-access.ts';
-import { type ManagedVault, managedVault } from '../../src/keys/managed-vaults.ts';
+import { createAccessReader } from '../../src/identities/check-key-access.ts';
+import { checkIdentityAccess, type KeyAccess } from '../../src/identities/key-access.ts';
+import { type ManagedVault, parseManagedVault } from '../../src/keys/managed-vaults.ts';
 import type { KeyPolicy, VaultProperties } from '../../src/vaults/vault-client.ts';
 import type { World } from './explore.ts';
 import { Scheduler } from './scheduler.ts';
@@ -131,12 +131,12 @@ export class GrantsWorld implements World {
     const account = accountOf();
     const properties = { accessModel: model, policies } as VaultProperties;
     const services = this.#services();
-    const read = accessReader(this.#vault, properties, services);
+    const read = createAccessReader(this.#vault, properties, services);
 
-    const roles = await vaultRoles(
+    const roles = await readVaultRoles(
       this.#vault,
       properties,
-      services as unknown as Parameters<typeof vaultRoles>[2],
+      services as unknown as Parameters<typeof readVaultRoles>[2],
       undefined,
     );
 
@@ -144,7 +144,7 @@ export class GrantsWorld implements World {
       const name = place.id.split('/').at(-1) ?? '';
       const truth = this.#truth(place);
       const access = await read(IDENTITY, name);
-      this.#judge(keyAccess(account, { vaultId: this.#vault.id, name }, access), truth, 'exactly');
+      this.#judge(checkIdentityAccess(account, { vaultId: this.#vault.id, name }, access), truth, 'exactly');
       this.#judge((await roles.accessOf(account, name, undefined)).access, truth, 'soundly');
     }
   }
@@ -340,7 +340,7 @@ function accountOf(): Account {
 }
 
 function managed(vaultId: string): ManagedVault {
-  const found = managedVault(vaultId, CLOUD);
+  const found = parseManagedVault(vaultId, CLOUD);
   if (!found) throw new Error(`${vaultId} is no vault.`);
   return found;
 }

@@ -5,7 +5,7 @@ import { unretireVersion } from '../../src/cli/procedures/key/key-retire.ts';
 import type { Operation } from '../../src/cli/procedures/operator-azure.ts';
 import { KeyUsage } from '../../src/drift/checks/key-usage.ts';
 import type { KeySubject } from '../../src/drift/checks/subjects.ts';
-import { findOpenRevocations, keyEventOf } from '../../src/drift/gather/known-revocations.ts';
+import { findOpenRevocations, parseKeyRecord } from '../../src/drift/gather/known-revocations.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { KeyEffect } from '../../src/probe/effect.ts';
@@ -13,10 +13,10 @@ import type { RetireServices } from '../../src/retirement/evidence.ts';
 import { finishRetirements, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import {
-  eventOf,
   findKeptRevokedId,
   type KeptTrail,
   type KeyTrail,
+  parseRevocationEvent,
   type RevocationEvent,
 } from '../../src/revocation/key-trail.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -459,7 +459,7 @@ export class KeyWorld implements FiniteWorld {
       // Written at once: how the trail fails is for the other worlds to judge.
       audit: async (entry) => {
         this.#entries.push(entry);
-        this.#trail.push(...[eventOf(JSON.parse(JSON.stringify(entry)), KEY) ?? []].flat());
+        this.#trail.push(...[parseRevocationEvent(JSON.parse(JSON.stringify(entry)), KEY) ?? []].flat());
         return { written: { file: 'f', seq: 1, hash: 'h' } };
       },
       keyTrail: async () => this.#trail,
@@ -494,7 +494,7 @@ export class KeyWorld implements FiniteWorld {
     };
 
     const entries = this.#entries.map((entry) => JSON.parse(JSON.stringify(entry)) as AuditEntry);
-    const events = entries.flatMap((entry) => keyEventOf(entry) ?? []);
+    const events = entries.flatMap((entry) => parseKeyRecord(entry) ?? []);
     findOpenRevocations([], events, [subject], new Date(NOON));
 
     return subject.lostRevocation !== undefined;

@@ -1,7 +1,7 @@
-import { createMovedUses, type MovedUses, nameOfUse } from '../../src/controller/moved-uses.ts';
+import { createMovedUses, formatNameOfUse, type MovedUses } from '../../src/controller/moved-uses.ts';
 import { applyAct, type RekeyAct } from '../../src/controller/order-rekey.ts';
 import {
-  conflictsOf,
+  findConflicts,
   isMoving,
   NO_ORDERS,
   type Rekey,
@@ -32,7 +32,7 @@ export class MemoryOrders {
 
   /** Nothing, where a key takes part in another order. */
   start(from: string, to: string, maxFailures: number): void {
-    if (conflictsOf(this.orders, { from, to }).length > 0) return;
+    if (findConflicts(this.orders, { from, to }).length > 0) return;
     this.#started += 1;
     const rekey = { id: `rekey-${this.#started}`, from, to, maxFailures, reason: 'a simulation', by } as const;
     this.#set(withRekey(this.orders, { ...rekey, state: 'active', startedOn: this.#now().toISOString() }, this.#now()));
@@ -79,7 +79,7 @@ export class MemoryOrders {
 
   /** Whether the order covers a use. */
   covers({ only }: Rekey, use: { readonly account: string; readonly scope?: string }): boolean {
-    return only === undefined || this.movedBy(only).has(nameOfUse(use));
+    return only === undefined || this.movedBy(only).has(formatNameOfUse(use));
   }
 
   port(way: Way): OrdersStore {

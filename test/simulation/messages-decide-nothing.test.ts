@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { accountRow, keyPartition } from '../../src/index/fleet-keys.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { formatAccountRow, formatKeyPartition } from '../../src/index/fleet-keys.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { deliver } from '../../src/notify/deliver.ts';
-import { fromRecord } from '../../src/notify/from-record.ts';
+import { createFromRecord } from '../../src/notify/from-record.ts';
 import { readNotify } from '../../src/settings/settings.ts';
 import { type NotifyWork, PARSERS } from '../../src/work/messages.ts';
 import { record, TIME } from '../notify/samples.ts';
@@ -94,7 +94,7 @@ describe('a message of key-work of which any field is changed', () => {
 async function sentBy(message: object): Promise<ReadonlySet<string>> {
   const now = () => new Date('2026-06-01T12:00:00.000Z');
   const [first, second] = ['revoke-1', 'revoke-2'].map((id) =>
-    fromRecord(record('key.revoke', 'Revoked', { why: id }, id)),
+    createFromRecord(record('key.revoke', 'Revoked', { why: id }, id)),
   );
   if (!first || !second) throw new Error('A revocation has a notification.');
 
@@ -130,7 +130,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
 
 it('a message of notify-work of which any field is changed leads to no request but those that the outbox holds, to its targets and with its text', async () => {
   const ids = ['revoke-1', 'revoke-2'].map(
-    (id) => fromRecord(record('key.revoke', 'Revoked', { why: id }, id))?.id ?? '',
+    (id) => createFromRecord(record('key.revoke', 'Revoked', { why: id }, id))?.id ?? '',
   );
   const cause = { by: 'notify', ref: '', since: '' };
   const message = (target: string, id: string) => ({ kind: 'notify', target, notification: id, cause, attempt: 0 });
@@ -185,8 +185,8 @@ describe('what is stored in the work zone', () => {
   it('has a roll back move nothing that the order did not move: a row says that the order moved an account of its owner', async () => {
     const uses = [USE, { ...USE, key: SECOND_KEY }].map((use) => ({ ...use, mode: 'pinned' as const }));
     const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st2`;
-    const [from, to] = [FIRST_KEY, SECOND_KEY].map((name) => managedKey(VAULT, name).id);
-    const row = { into: 'table', partition: keyPartition(to ?? ''), row: accountRow(account) };
+    const [from, to] = [FIRST_KEY, SECOND_KEY].map((name) => createManagedKey(VAULT, name).id);
+    const row = { into: 'table', partition: formatKeyPartition(to ?? ''), row: formatAccountRow(account) };
     const forgery = JSON.stringify({ ...row, values: { state: 'done', movedFrom: `${from}/${versionName(1)}` } });
     const world = new ControllerWorld({
       ...UNDISTURBED,

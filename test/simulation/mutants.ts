@@ -187,8 +187,8 @@ const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a key whose name is spelled in capitals is another key',
     file: 'src/keys/key-identifier.ts',
-    from: 'return spellKeyIdentifier(key, version).toLowerCase();',
-    to: 'return spellKeyIdentifier(key, version);',
+    from: 'return formatSpelledKeyIdentifier(key, version).toLowerCase();',
+    to: 'return formatSpelledKeyIdentifier(key, version);',
   },
   {
     name: 'a use waits in its lane for a list of versions',

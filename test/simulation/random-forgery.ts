@@ -1,7 +1,7 @@
 import { LISTINGS } from '../../src/index/fleet-index.ts';
-import { accountRow, keyPartition, subscriptionPartition } from '../../src/index/fleet-keys.ts';
-import { NO_SUBSCRIPTION, WORK, type WorkKind, workRow } from '../../src/index/work-items.ts';
-import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { formatAccountRow, formatKeyPartition, formatSubscriptionPartition } from '../../src/index/fleet-keys.ts';
+import { formatWorkRow, NO_SUBSCRIPTION, WORK, type WorkKind } from '../../src/index/work-items.ts';
+import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY, UNDISTURBED } from './controller-world.ts';
 import type { World } from './explore.ts';
@@ -14,7 +14,7 @@ type Random = () => number;
 const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
 
 const SUBSCRIPTIONS = [1, 2, 3].map((n) => `11111111-1111-4111-8111-1111111111a${n}`);
-const KEYS = [FIRST_KEY, SECOND_KEY].map((name) => managedKey(VAULT, name).id);
+const KEYS = [FIRST_KEY, SECOND_KEY].map((name) => createManagedKey(VAULT, name).id);
 /** Those that the keys have or will have, and one that no key has. */
 const VERSIONS = [1, 101, 102, 103, 501, 601, 602, 999].map(versionName);
 const TIMES = ['1970-01-01T00:00:00.000Z', '2026-06-01T12:00:30.000Z', '9999-12-31T23:59:59.999Z'];
@@ -63,7 +63,7 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
   const scope = random() < 0.2 ? 'scope' : undefined;
   const roll = random();
   if (roll < 0.45) {
-    const about = { partition: keyPartition(key), row: accountRow(account, scope) };
+    const about = { partition: formatKeyPartition(key), row: formatAccountRow(account, scope) };
     if (random() < 0.1) return { into: 'table', ...about };
 
     const use = {
@@ -87,7 +87,12 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
     const scopeKeys = one(random, ['', JSON.stringify([one(random, KEYS)])]);
     const values = random() < 0.8 ? { values: { ...known, scopesReadOn: one(random, TIMES), scopeKeys } } : {};
 
-    return { into: 'table', partition: subscriptionPartition(subscription), row: accountRow(account), ...values };
+    return {
+      into: 'table',
+      partition: formatSubscriptionPartition(subscription),
+      row: formatAccountRow(account),
+      ...values,
+    };
   }
 
   if (roll < 0.82) {
@@ -120,7 +125,7 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
   const about = { key, account, list: '', scopes: '', verify: '' }[kind];
   const item = { subscription: of, kind, about };
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
-  const row = workRow(item).replace(/^[^|]*/, elsewhere);
+  const row = formatWorkRow(item).replace(/^[^|]*/, elsewhere);
   if (random() < 0.1) return { into: 'table', partition: WORK, row };
 
   const cause = JSON.stringify({ ...CAUSE, by: one(random, ['forged', 'drift', 'sweep']) });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { known } from '../../src/azure/read-or-why.ts';
+import { getKnown } from '../../src/azure/read-or-why.ts';
 import { ACCOUNT_CHECKS } from '../../src/drift/checks/checks.ts';
 import { evaluate } from '../../src/drift/checks/evaluate.ts';
 import type { AccountSubject } from '../../src/drift/checks/subjects.ts';
 import type { Finding } from '../../src/drift/report/report.ts';
-import { findingSince } from '../../src/status/fleet.ts';
+import { findSince } from '../../src/status/fleet.ts';
 import {
   DAYS,
   key,
@@ -28,8 +28,8 @@ const foundOf = (of: AccountSubject) => evaluate(ACCOUNT_CHECKS, of, of.account.
 /** Since when the first of it has been so, with what the newest report has. */
 function sinceOf(of: AccountSubject, reported: readonly Finding[] = [], isRead = true) {
   const [found] = foundOf(of);
-  const versions = [of.key, ...of.scopes.map((scope) => scope.key)].flatMap((one) => known(one?.versions) ?? []);
-  return found && findingSince(found, isRead ? versions : [], reported, NOW);
+  const versions = [of.key, ...of.scopes.map((scope) => scope.key)].flatMap((one) => getKnown(one?.versions) ?? []);
+  return found && findSince(found, isRead ? versions : [], reported, NOW);
 }
 /** The same in the newest report, which has known it for a week. */
 const reportedOf = (of: AccountSubject) => foundOf(of).map((one) => ({ ...one, since: LAST_WEEK }));

@@ -6,7 +6,7 @@ import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
 import type { DriftReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { RouteKey } from '../../src/http/access.ts';
-import { queryOf } from '../../src/http/query.ts';
+import { parseCallQuery } from '../../src/http/query.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
@@ -35,7 +35,7 @@ function callOf({ reaches = () => true, etag }: Asked): FleetCall {
 
 async function fleet(query = '', asked: Asked = {}) {
   const { status, headers, body } = await handleFleet(
-    queryOf(new URLSearchParams(query), FLEET_QUERY),
+    parseCallQuery(new URLSearchParams(query), FLEET_QUERY),
     callOf(asked),
     wire.services(),
   );
@@ -125,7 +125,7 @@ describe('GET /api/fleet', () => {
   it('is answered 304 as long as nothing has changed', async () => {
     const { headers } = await fleet();
     const again = await handleFleet(
-      queryOf(new URLSearchParams(), FLEET_QUERY),
+      parseCallQuery(new URLSearchParams(), FLEET_QUERY),
       callOf({ etag: headers.etag ?? '' }),
       wire.services(),
     );
@@ -180,7 +180,7 @@ describe('GET /api/fleet', () => {
     };
     const services = wire.services();
     const answer = async (change: Partial<Services>) => {
-      const { body } = await handleFleet(queryOf(new URLSearchParams(), FLEET_QUERY), callOf({}), {
+      const { body } = await handleFleet(parseCallQuery(new URLSearchParams(), FLEET_QUERY), callOf({}), {
         ...services,
         ...change,
       });

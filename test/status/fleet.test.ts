@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findingId } from '../../src/drift/checks/evaluate.ts';
+import { createFindingId } from '../../src/drift/checks/evaluate.ts';
 import type { Finding } from '../../src/drift/report/report.ts';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -59,7 +59,7 @@ const revoked = (n: number) =>
     tags: { [REVOCATION_TAG]: `rev-1 ${day(20).toISOString()} 33333333-3333-3333-3333-333333333333 ${versionName(n)}` },
   });
 const unread = (resource: string, what: string) =>
-  finding({ id: findingId('Unreadable', resource, what), reason: 'Unreadable', resource });
+  finding({ id: createFindingId('Unreadable', resource, what), reason: 'Unreadable', resource });
 
 it('An account is Serving without findings', async () => {
   expect(await health()).toEqual({ state: 'Serving' });

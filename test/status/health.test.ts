@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { causeLabel } from '../../src/keys/resource-label.ts';
+import { formatCauseLabel } from '../../src/keys/resource-label.ts';
 import { summarizeFleet } from '../../src/status/fleet-summary.ts';
-import { type HealthEvidence, type HealthFinding, healthOf } from '../../src/status/health.ts';
+import { determineHealth, type HealthEvidence, type HealthFinding } from '../../src/status/health.ts';
 import { KEY } from '../support/keys.ts';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
@@ -24,7 +24,7 @@ const probe = (state: 'blocked' | 'open' | 'unknown', hours = 1) => ({
   since: SINCE,
   checkedOn: ago(hours).toISOString(),
 });
-const of = (change: Partial<HealthEvidence> = {}) => healthOf(evidence(change), NOW);
+const of = (change: Partial<HealthEvidence> = {}) => determineHealth(evidence(change), NOW);
 
 describe('The health of an account', () => {
   it.each<[string, string, Partial<HealthFinding>?]>([
@@ -174,7 +174,7 @@ describe('The summary of a fleet', () => {
   });
 
   it('labels each resource by its short name', () => {
-    const label = (...about: string[]) => causeLabel({ about });
+    const label = (...about: string[]) => formatCauseLabel({ about });
     expect(label(KEY.id)).toBe(`${KEY.vault.name}/${KEY.name}`);
     expect(label(`${KEY.id}/${'a'.repeat(32)}`)).toBe(`${KEY.vault.name}/${KEY.name}/aaaaaaaa`);
     expect(label(KEY.vault.uri)).toBe(KEY.vault.name);

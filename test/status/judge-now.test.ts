@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeNow } from '../../src/status/now.ts';
+import { summarizeNow } from '../../src/status/now.ts';
 import type { NowParts } from '../../src/status/now-schemas.ts';
 
 const AT = '2026-11-27T00:00:00.000Z';
@@ -42,7 +42,7 @@ const WELL: NowParts = {
 const problem = (status: number) => ({
   problem: { type: '', title: '', status, detail: '', reason: 'ServiceUnavailable', nextStep: '' },
 });
-const judged = (changes: Partial<NowParts>) => judgeNow({ ...WELL, ...changes });
+const judged = (changes: Partial<NowParts>) => summarizeNow({ ...WELL, ...changes });
 const fleet = (changes: Partial<typeof FLEET>) => ({ fleet: { readOn: AT, value: { ...FLEET, ...changes } } });
 const keys = (changes: object) => ({ keys: { readOn: AT, value: { ...KEYS, ...changes } } });
 const drift = (report: object | undefined) => ({

@@ -2,7 +2,7 @@ import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import type { Account } from '../../src/accounts/account.ts';
 import { parseStorageAccountId } from '../../src/azure/resource-id.ts';
-import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { findProbeTargets } from '../../src/probe/probe-targets.ts';
 import type { Services } from '../../src/services.ts';
 import { fillIndex } from '../support/indexed.ts';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   services = wire.services({ CMK_VAULTS: vault.id, CMK_SUBSCRIPTIONS: '' });
   const [managed] = services.settings.vaults.all;
   if (!managed) throw new Error('The vault is not managed.');
-  key = managedKey(managed, keyName);
+  key = createManagedKey(managed, keyName);
   const listed: readonly Account[] = await Array.fromAsync(services.accounts.list(subscription));
   await fillIndex(subscription, listed, services, INDEXED_ON);
 });

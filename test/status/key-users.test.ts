@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { versionsOf } from '../../src/status/key.ts';
+import { listVersionViews } from '../../src/status/key.ts';
 import { type KeyUsersPorts, readKeyUsers } from '../../src/status/key-users.ts';
 import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../support/keys.ts';
 import { AUTOMATIC, accountId, NOW, OLD, useRow, viewPorts } from './use-rows.ts';
@@ -66,7 +66,7 @@ describe('readKeyUsers', () => {
     expect(rotation).toEqual({ key: KEY.id, state: 'blocked', reason: 'RevocationOpen' });
     expect(cost).toBeUndefined();
 
-    expect(versionsOf(revoked, users, NOW)[0]).toMatchObject({
+    expect(listVersionViews(revoked, users, NOW)[0]).toMatchObject({
       activeFrom: day(100).toISOString(),
       enabled: false,
       revokedOn: day(150).toISOString(),

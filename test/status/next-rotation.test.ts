@@ -3,7 +3,7 @@ import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
-import { cryptoPeriodEnd, nextRotation } from '../../src/status/key.ts';
+import { computeCryptoPeriodEnd, predictNextRotation } from '../../src/status/key.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NOW = day(200);
@@ -48,16 +48,16 @@ describe('nextRotation', () => {
       by('none', undefined, 'RevocationOpen'),
     ],
   ])('%s', (_, change, policy, isUsed, expected) => {
-    expect(nextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);
+    expect(predictNextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);
   });
 
   it('is undefined for a key without versions', () => {
-    expect(nextRotation([], NONE, true, NOW)).toBeUndefined();
+    expect(predictNextRotation([], NONE, true, NOW)).toBeUndefined();
   });
 
   it('is on the day when decideRotation rotates', () => {
     const version = keyVersion(100, EXPIRES);
-    const { on } = nextRotation([version], NONE, true, NOW) ?? {};
+    const { on } = predictNextRotation([version], NONE, true, NOW) ?? {};
     const due = new Date(on ?? '');
     const before = new Date(due.getTime() - 24 * 3_600_000);
     expect(decideRotation([version], NONE, before)).toMatchObject({ rotate: false, reason: 'NotNearExpiry' });
@@ -72,10 +72,10 @@ describe('The crypto-period of a key', () => {
     ['two years, where the policy has no lifetime', {}, day(830)],
     ['two years, where the policy could not be read', undefined, day(830)],
   ])('ends after %s', (_, policy, end) => {
-    expect(cryptoPeriodEnd([keyVersion(1), keyVersion(100)], policy, NOW)).toEqual(end);
+    expect(computeCryptoPeriodEnd([keyVersion(1), keyVersion(100)], policy, NOW)).toEqual(end);
   });
 
   it('has no end where there is no version', () => {
-    expect(cryptoPeriodEnd([], undefined, NOW)).toBeUndefined();
+    expect(computeCryptoPeriodEnd([], undefined, NOW)).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { DriftReport } from '../../src/drift/report/report.ts';
 import { FleetSnapshots } from '../../src/status/fleet.ts';
 import type { KeyLister } from '../../src/status/key-list.ts';
-import { seeParts } from '../../src/status/now.ts';
+import { readVisibleParts } from '../../src/status/now.ts';
 import { createNowBoard, type NowPorts, type TakeReadings } from '../../src/status/read-now.ts';
 
 const STARTED = Date.parse('2026-11-25T06:00:00.000Z');
@@ -17,7 +17,7 @@ async function seenAfter(ms: number, ageMs = 0) {
   const drift = async () => ({ value: report as unknown as DriftReport, readOn: now, ageMs });
   const take: TakeReadings = { fleet: reading, keys: reading, pauses: reading, rotations: reading, drift };
   const everything = { reaches: () => true, reachesVault: () => true, maySee: () => true, requireFleet: () => {} };
-  const seen = await seeParts(take, { ...everything, now, correlationId: 'c', onUnexpected: () => {} });
+  const seen = await readVisibleParts(take, { ...everything, now, correlationId: 'c', onUnexpected: () => {} });
   return { old: seen.drift.value?.report?.old, step: seen.steps.at(-1) };
 }
 

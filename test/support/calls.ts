@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openApiDocument } from '../../src/api/openapi.ts';
+import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
 
 /** A row of the table of calls in docs/reference/api.md. */
@@ -29,7 +29,7 @@ export interface Operation {
   readonly hasBody: boolean;
 }
 
-const { paths } = openApiDocument(ROUTES) as {
+const { paths } = createOpenApiDocument(ROUTES) as {
   readonly paths: Record<
     string,
     Record<string, { operationId: string; security: { entra: string[] }[]; requestBody?: object }>

@@ -2,7 +2,7 @@ import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import type { Account } from '../../src/accounts/account.ts';
-import { accountKeyUse } from '../../src/accounts/key-use.ts';
+import { findAccountKeyUse } from '../../src/accounts/key-use.ts';
 import { type AccountChange, createFleetIndex, type FleetIndex } from '../../src/index/fleet-index.ts';
 import { createFleetTable } from '../../src/index/fleet-table-client.ts';
 import { createUseRows, type UseRow, type UseRows } from '../../src/index/use-row.ts';
@@ -52,7 +52,7 @@ export async function fillIndex(
   const now = on.toISOString();
 
   for (const { id, location, tags, encryption } of accounts) {
-    const use = accountKeyUse(encryption);
+    const use = findAccountKeyUse(encryption);
     const key = use ? formatKeyIdentifier(use) : '';
 
     changes.push({ account: id, location, tags, scopeKeys: [], scopesReadOn: now, writtenOn: now, key });

@@ -1,15 +1,15 @@
 import { CLOUDS, type Cloud } from '../../src/azure/cloud.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { ManagedVaults, managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
+import { createManagedKey, ManagedVaults, parseManagedVault } from '../../src/keys/managed-vaults.ts';
 
 export const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
 export const PUBLIC = CLOUDS[0] as Cloud;
 export const VAULT_ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
-const vault = managedVault(VAULT_ID, PUBLIC);
+const vault = parseManagedVault(VAULT_ID, PUBLIC);
 if (!vault) throw new Error('The sample vault id does not parse.');
 export const VAULT = vault;
 export const VAULTS = new ManagedVaults([VAULT]);
-export const KEY = managedKey(VAULT, 'files-key');
+export const KEY = createManagedKey(VAULT, 'files-key');
 
 /** Who revoked, where it does not matter. */
 export const REVOKER = { id: 'rev-1', revokedBy: '33333333-3333-3333-3333-333333333333' };

@@ -1,7 +1,7 @@
 import type { AuditFiles } from '../../src/audit/audit-client.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { type AuditEntry, CHAIN_START, formatRecord } from '../../src/audit/record.ts';
-import { dayOf } from '../../src/formats/duration.ts';
+import { formatDay } from '../../src/formats/duration.ts';
 
 /** The audit trail as its readers find it: a hash chain in files by day, kept in memory. */
 export class MemoryTrail {
@@ -45,7 +45,7 @@ export class MemoryTrail {
     const time = this.#now();
     const { line, end } = formatRecord(this.#end, { entry }, { id: `r${this.#end.seq}`, time });
     this.#end = end;
-    const name = `${dayOf(time)}.jsonl`;
+    const name = `${formatDay(time)}.jsonl`;
     this.#files.set(name, (this.#files.get(name) ?? '') + line);
   }
 }

@@ -29,7 +29,7 @@ import type {
 import { type Entry, Journal, type Report } from '../../src/audit/journal.ts';
 import { findCloud } from '../../src/azure/cloud.ts';
 import { type Azure, createAzure, type Operation } from '../../src/cli/procedures/operator-azure.ts';
-import { keyByName } from '../../src/cli/procedures/resolve.ts';
+import { resolveKeyByName } from '../../src/cli/procedures/resolve.ts';
 import { CmkError } from '../../src/errors/errors.ts';
 import { useLocalAzure } from './local-azure.ts';
 
@@ -210,6 +210,6 @@ export function texts(report: { readonly entries: readonly Entry[] }, kind: Entr
   return report.entries.filter((entry) => entry.kind === kind).map(({ text }) => text);
 }
 
-export function keyOf(site: Pick<Site, 'vault' | 'key'>): ReturnType<typeof keyByName> {
-  return keyByName(site.key, site.vault.id, cloud);
+export function keyOf(site: Pick<Site, 'vault' | 'key'>): ReturnType<typeof resolveKeyByName> {
+  return resolveKeyByName(site.key, site.vault.id, cloud);
 }

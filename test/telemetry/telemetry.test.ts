@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { createTelemetry, lazyTelemetry } from '../../src/functions/create-telemetry.ts';
-import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
+import { createLazyTelemetry, createTelemetry } from '../../src/functions/create-telemetry.ts';
+import { listMeasurements, measureLog } from '../../src/telemetry/measurements.ts';
 import { formatTraceparent, type Measurement, NO_TELEMETRY, parseTraceparent } from '../../src/telemetry/telemetry.ts';
 import { PARSERS } from '../../src/work/messages.ts';
 
@@ -23,7 +23,7 @@ describe('telemetry', () => {
 
   it('is loaded when it is first asked for, and once', async () => {
     let loads = 0;
-    const lazy = lazyTelemetry(
+    const lazy = createLazyTelemetry(
       async () => {
         loads += 1;
         return { ...NO_TELEMETRY, traceparent: () => TRACEPARENT };
@@ -42,7 +42,7 @@ describe('telemetry', () => {
 
   it('that cannot be loaded is said once, and work goes on', async () => {
     const failures: unknown[] = [];
-    const lazy = lazyTelemetry(
+    const lazy = createLazyTelemetry(
       () => Promise.reject(new Error('no file')),
       (error) => {
         failures.push(error);
@@ -59,11 +59,11 @@ describe('telemetry', () => {
   it('that hangs while it is loaded, or while it hands over, is waited for no longer than seconds', async () => {
     const hanging = new Promise<never>(() => {});
     const began = performance.now();
-    const loading = lazyTelemetry(
+    const loading = createLazyTelemetry(
       () => hanging,
       () => {},
     );
-    const loaded = lazyTelemetry(
+    const loaded = createLazyTelemetry(
       async () => ({ ...NO_TELEMETRY, flush: () => hanging }),
       () => {},
     );
@@ -97,12 +97,12 @@ describe('a record of the log', () => {
     [{ reason: 'DriftChecked', findings: 'none' }, []],
     [{ reason: 'UpToDate', key: 'k' }, []],
   ])('%o is measured', (said, measurements) => {
-    expect(measurementsOf(record(said))).toEqual(measurements);
+    expect(listMeasurements(record(said))).toEqual(measurements);
   });
 
   it('is written as it is, before it is measured', () => {
     const written: unknown[] = [];
-    const log = measured(
+    const log = measureLog(
       (said) => {
         written.push(said);
       },

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
-  appliesTo,
-  denialsOf,
+  getScopeOfInitiative,
+  isAppliedTo,
   isExempt,
   KEY_RULES,
+  listDenials,
   POLICY_ASSIGNMENT,
   POLICY_EXEMPTION,
   POLICY_INITIATIVE,
   type PolicyAssignment,
   type PolicyInitiative,
-  scopeOfInitiative,
 } from '../../src/vaults/key-policies.ts';
 
 const SUBSCRIPTION = '/subscriptions/11111111-1111-1111-1111-111111111111';
@@ -37,8 +37,11 @@ const assignment = (policyDefinitionId: string, parameters: object = {}, change:
     name: 'RSA 3072',
     properties: { policyDefinitionId, parameters: valued(parameters), ...change },
   });
-const denied = (of: PolicyAssignment, initiative?: PolicyInitiative, vault: Parameters<typeof denialsOf>[2] = VAULT) =>
-  denialsOf(of, initiative, vault).map(({ rule }) => rule.denied);
+const denied = (
+  of: PolicyAssignment,
+  initiative?: PolicyInitiative,
+  vault: Parameters<typeof listDenials>[2] = VAULT,
+) => listDenials(of, initiative, vault).map(({ rule }) => rule.denied);
 const texts = (rules: readonly { readonly denied: string }[]) => rules.map((rule) => rule.denied);
 
 describe('an assignment applies', () => {
@@ -55,7 +58,7 @@ describe('an assignment applies', () => {
     [false, 'not for certain, with selectors', { resourceSelectors: [{}] }],
     [false, 'not for certain, with overrides', { overrides: [{}] }],
   ])('%s: %s', (applies, _, change) => {
-    expect(appliesTo(assignment(definition(SIZE), {}, change), VAULT)).toBe(applies);
+    expect(isAppliedTo(assignment(definition(SIZE), {}, change), VAULT)).toBe(applies);
   });
 });
 
@@ -156,7 +159,7 @@ describe('an initiative', () => {
     [`@elsewhere.example${BUILT_IN}/policySetDefinitions/ours`, undefined],
     [`${BUILT_IN}/policySetDefinitions/ours?x=/`, undefined],
   ])('is named by %s', (name, scope) => {
-    expect(scopeOfInitiative(name)).toBe(scope);
+    expect(getScopeOfInitiative(name)).toBe(scope);
   });
 });
 

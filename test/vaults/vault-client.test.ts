@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId } from '../../src/azure/resource-id.ts';
-import { managed } from '../../src/cli/procedures/resolve.ts';
+import { toManagedVault } from '../../src/cli/procedures/resolve.ts';
 import { useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -19,6 +19,6 @@ describe('a vault whose properties do not mention soft delete', () => {
     const found = parsed && (await vaults.find(parsed));
 
     expect(found).toMatchObject({ name, softDelete: true, purgeProtection: true, accessModel: 'rbac' });
-    expect(found && (await vaults.get(managed(found, cloud)))).toMatchObject({ id, softDelete: true });
+    expect(found && (await vaults.get(toManagedVault(found, cloud)))).toMatchObject({ id, softDelete: true });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { REASONS } from '../../src/errors/reasons.ts';
-import { outcomeOfFailure } from '../../src/work/outcome.ts';
+import { toOutcome } from '../../src/work/outcome.ts';
 
 const error = (fields: Record<string, unknown>) => Object.assign(new Error(String(fields.message ?? 'no')), fields);
 const refusal = (statusCode: number, code: string, headers: Record<string, string> = {}) =>
@@ -23,7 +23,7 @@ describe('outcomeOfFailure', () => {
     ['a cut connection', error({ code: 'ECONNRESET' }), 'ServiceUnavailable', true, undefined],
     ['a mistake of ours', new TypeError('x is not a function'), 'Unexpected', true, undefined],
   ])('tries again after %s', (_, failure, reason, counts, delaySeconds) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason, counts, delaySeconds });
+    expect(toOutcome(failure)).toMatchObject({ outcome: 'retry', reason, counts, delaySeconds });
   });
 
   it('of a move that lacks a right on the identity names the right, where, and the parameter that gives it', () => {
@@ -38,7 +38,7 @@ describe('outcomeOfFailure', () => {
       });
 
     for (const perform of ['action', 'action(s)']) {
-      const outcome = outcomeOfFailure(refused(perform));
+      const outcome = toOutcome(refused(perform));
       expect(outcome).toMatchObject({ outcome: 'retry', reason: 'IdentityAssignmentDenied', counts: true });
       expect(outcome).toMatchObject({ detail: expect.stringContaining(`${right} on ${identity}`) });
       expect(outcome).toMatchObject({ detail: expect.stringContaining('CMK_ALLOW_IDENTITY_ASSIGNMENT=true') });
@@ -52,7 +52,7 @@ describe('outcomeOfFailure', () => {
     ['a version that Storage does not see yet', refusal(404, 'HttpResourceNotFound')],
     ['a key that Storage does not take', refusal(400, 'KeyVaultKeyNotSupported')],
   ])('tries again some times after %s', (_, failure) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true });
+    expect(toOutcome(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true });
   });
 
   it.each([
@@ -60,6 +60,6 @@ describe('outcomeOfFailure', () => {
     ['a request that is wrong', refusal(400, 'InvalidRequestPropertyValue'), 'Refused'],
     ['something that does not exist', refusal(404, 'ResourceNotFound'), 'Refused'],
   ])('leaves %s to a person', (_, failure, reason) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'reject', reason });
+    expect(toOutcome(failure)).toMatchObject({ outcome: 'reject', reason });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/errors/log.ts';
 import { KEY_WORK, type KeyWork, PARSERS, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
-import { MAX_DEQUEUE_COUNT, nextTry, processWork } from '../../src/work/process.ts';
+import { MAX_DEQUEUE_COUNT, planNextTry, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 
 const WORK: KeyWork = {
@@ -151,7 +151,9 @@ it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-11
 it('a message waits 15, 30, 60, 120, 240 and then 300 seconds, and is given up after 24 tries', () => {
   const delays: number[] = [];
   const failed = { reason: 'Refused', detail: '', counts: true, delaySeconds: undefined } as const;
-  for (let next = nextTry(0, failed); next; next = nextTry(next.attempt, failed)) delays.push(next.delaySeconds);
+  for (let next = planNextTry(0, failed); next; next = planNextTry(next.attempt, failed)) {
+    delays.push(next.delaySeconds);
+  }
   expect(delays.slice(0, 7)).toEqual([15, 30, 60, 120, 240, 300, 300]);
   expect(delays).toHaveLength(23);
 });

@@ -1,5 +1,5 @@
-import { givenText } from '../../../src/audit/given-text.ts';
-import { csvLine } from '../../../src/formats/csv.ts';
+import { getGivenText } from '../../../src/audit/given-text.ts';
+import { formatCsvLine } from '../../../src/formats/csv.ts';
 import type { AuditRecordView } from '../api/types.ts';
 
 const detail =
@@ -12,11 +12,11 @@ const COLUMNS: Readonly<Record<string, (record: AuditRecordView) => unknown>> = 
   action: ({ entry }) => entry.action,
   resource: ({ entry }) => entry.resource,
   by: ({ entry }) => entry.caller?.name ?? entry.caller?.objectId ?? 'the app',
-  why: ({ entry }) => givenText(entry, 'why'),
+  why: ({ entry }) => getGivenText(entry, 'why'),
   from: detail('from', 'before'),
   to: detail('to', 'after'),
   reason: ({ entry }) => entry.reason,
-  ticket: ({ entry }) => givenText(entry, 'ticket'),
+  ticket: ({ entry }) => getGivenText(entry, 'ticket'),
   number: ({ seq }) => String(seq),
   // `by` is the caller's own description.
   object_id: ({ entry }) => entry.caller?.objectId,
@@ -33,7 +33,7 @@ export function auditCsv(records: readonly AuditRecordView[]): string {
     Object.keys(COLUMNS),
     ...records.map((record) => Object.values(COLUMNS).map((cell) => textOf(cell(record)))),
   ];
-  return lines.map((cells) => `${csvLine(cells)}\r\n`).join('');
+  return lines.map((cells) => `${formatCsvLine(cells)}\r\n`).join('');
 }
 
 function textOf(value: unknown): string {

@@ -1,4 +1,4 @@
-import { givenText } from '../../../src/audit/given-text.ts';
+import { getGivenText } from '../../../src/audit/given-text.ts';
 import type { AuditRecordWhole } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { inWords } from '../names.ts';
@@ -30,8 +30,8 @@ export function AuditRecordView({ id }: { readonly id: string }) {
               entry && ['Outcome', inWords(entry.reason)],
               entry && ['About', <Resource id={entry.resource} />],
               ['By', entry?.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'],
-              textOf(entry && givenText(entry, 'why'), 'Why'),
-              textOf(entry && givenText(entry, 'ticket'), 'Ticket'),
+              textOf(entry && getGivenText(entry, 'why'), 'Why'),
+              textOf(entry && getGivenText(entry, 'ticket'), 'Ticket'),
               textOf(entry?.details?.foundIn, 'Derived later from'),
               entry?.correlationId ? ['Correlation id', entry.correlationId] : undefined,
             ]}

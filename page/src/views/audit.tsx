@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import { givenText } from '../../../src/audit/given-text.ts';
+import { getGivenText } from '../../../src/audit/given-text.ts';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { useApi, usePoll } from '../api/use-poll.ts';
@@ -250,7 +250,7 @@ function causeWords(record: AuditRecord | undefined): string {
 
 function RecordRow({ record }: { readonly record: AuditRecord }) {
   const { entry, time, seq, intact } = record;
-  const why = givenText(entry, 'why') ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
+  const why = getGivenText(entry, 'why') ?? entry.details?.reason ?? (entry.details?.cause && causeWords(record));
 
   return (
     <tr>

@@ -1,4 +1,4 @@
-import { csvLine } from '../../../src/formats/csv.ts';
+import { formatCsvLine } from '../../../src/formats/csv.ts';
 import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
 import { inWords, keyLabel } from '../names.ts';
@@ -57,5 +57,5 @@ export function fleetCsv(rows: readonly FleetRow[]): string {
     [...COLUMN_NAMES, 'subscription', 'id'],
     ...rows.map((row) => [...COLUMN_NAMES.map((name) => FLEET_COLUMNS[name](row)), row.subscription, row.id]),
   ];
-  return lines.map((cells) => `${csvLine(cells)}\r\n`).join('');
+  return lines.map((cells) => `${formatCsvLine(cells)}\r\n`).join('');
 }

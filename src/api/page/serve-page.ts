@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { HttpResponseInit } from '@azure/functions';
-import { type HeaderReader, tagsHad } from '../../http/answers.ts';
+import { type HeaderReader, parseIfNoneMatch } from '../../http/answers.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { type PageConfig, pageConfig } from './page-config.ts';
+import { createPageConfig, type PageConfig } from './page-config.ts';
 
 export interface PageFile {
   readonly type: string;
@@ -52,7 +52,7 @@ export function servePage(
 
   const isDocument = file.type.startsWith('text/html');
 
-  return isDocument ? serveDocument(file, pageConfig(settings), headers) : serveFile(file, headers);
+  return isDocument ? serveDocument(file, createPageConfig(settings), headers) : serveFile(file, headers);
 }
 
 /** Content security policy that allows only the page's files, its API, and the sign-in service. */
@@ -97,7 +97,7 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
     'x-frame-options': 'DENY',
   };
 
-  const had = tagsHad(headers);
+  const had = parseIfNoneMatch(headers);
   if (had.includes(tag) || had.includes('*')) return { status: 304, headers: common };
 
   return { status: 200, headers: { ...common, 'content-type': file.type }, body };

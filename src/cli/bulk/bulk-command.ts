@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import pMap from 'p-map';
 import { type Entry, Journal } from '../../audit/journal.ts';
-import { lastName } from '../../azure/resource-id.ts';
+import { getLastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors/errors.ts';
-import { count } from '../../formats/text.ts';
+import { formatCount } from '../../formats/text.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { Cli } from '../terminal/cli.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { type Ask, askBefore } from '../terminal/confirm.ts';
+import { type Ask, askBeforeChange } from '../terminal/confirm.ts';
 import { type Explanation, explain } from '../terminal/explain.ts';
-import { oneTo, readGivenText, UsageError } from '../terminal/options.ts';
-import { Output, redirected, type TitledColumn } from '../terminal/output.ts';
+import { parseUpTo, readGivenText, UsageError } from '../terminal/options.ts';
+import { Output, redirectSink, type TitledColumn } from '../terminal/output.ts';
 import { type BulkRow, readBulkRows } from './bulk-rows.ts';
 
 const AFTER = `
@@ -67,7 +67,7 @@ interface BulkSummary {
 }
 
 /** Makes a command work for one account, or for many from a file. */
-export function oneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): void {
+export function acceptOneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): void {
   // Commander's options have no types.
   const bulk = typed as unknown as BulkCommand;
   const work = async (operation: Operation, options: BulkOptions, account?: string): Promise<unknown> => {
@@ -82,17 +82,17 @@ export function oneOrMany<A, R>(command: CmkCommand, typed: BulkCommand<A, R>): 
     else showSummary(result as BulkSummary, output, { dryRun, reads: bulk.reads ?? false });
   };
 
-  manyAccounts(command);
+  acceptManyAccounts(command);
 
   if (bulk.reads) command.reads(work, show);
   else command.changes(work, show);
 }
 
-export function manyAccounts<C extends Command>(command: C): C {
+export function acceptManyAccounts<C extends Command>(command: C): C {
   return command
     .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
-    .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
-    .option('--max-failures <number>', 'start no more accounts after this many failures', oneTo(1_000_000), 5)
+    .option('--concurrency <number>', 'accounts at the same time, 1 to 32', parseUpTo(32), 4)
+    .option('--max-failures <number>', 'start no more accounts after this many failures', parseUpTo(1_000_000), 5)
     .option('--yes', 'skip the confirmation before many accounts are changed')
     .addHelpText('after', AFTER);
 }
@@ -129,7 +129,7 @@ async function runMany(
 ): Promise<BulkSummary> {
   const { reads = false } = bulk;
   const { err } = cli.context;
-  const beside = redirected(err, (text) => {
+  const beside = redirectSink(err, (text) => {
     cli.clearProgress();
     err.write(text);
   });
@@ -165,14 +165,14 @@ async function runMany(
 
   const changing = plan.filter(({ outcome }) => outcome === 'done');
   if (changing.length > 0 && !options.yes) {
-    await confirmMany(`${options.name} ${count(changing.length, 'account')}`, cli.context.ask);
+    await confirmMany(`${options.name} ${formatCount(changing.length, 'account')}`, cli.context.ask);
   }
 
   return summaryOf([...(await run(going, left)), ...refused]);
 }
 
 async function confirmMany(what: string, ask: Ask): Promise<void> {
-  const typed = await askBefore(what, ask, () => `This will ${what}. Type yes to continue: `);
+  const typed = await askBeforeChange(what, ask, () => `This will ${what}. Type yes to continue: `);
   if (/^y(?:es)?$/i.test(typed)) return;
   throw new CmkError('ConfirmationWrong', 'The answer is not yes; nothing was changed.', 'Type yes, or add --yes.');
 }
@@ -193,7 +193,7 @@ async function runRows(
   let failures = 0;
   const results = new Map<BulkRow, BulkResult>();
   const progress = ({ account }: BulkRow, text: string): void =>
-    journal.waiting(`${lastName(account)}: ${text}`, { done: results.size, total: rows.length });
+    journal.waiting(`${getLastName(account)}: ${text}`, { done: results.size, total: rows.length });
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= maxFailures) return false;
 
@@ -259,7 +259,7 @@ function summaryOf(accounts: readonly BulkResult[], stopped?: string): BulkSumma
   return { counts, accounts, ...(stopped === undefined ? {} : { stopped }) };
 }
 
-const ACCOUNT: TitledColumn<BulkResult> = ['ACCOUNT', ({ account }) => lastName(account)];
+const ACCOUNT: TitledColumn<BulkResult> = ['ACCOUNT', ({ account }) => getLastName(account)];
 
 /** Describes the changes of an account, done or planned. @param reads whether the command only checks accounts */
 function detailOf({ outcome, changes, error }: BulkResult, reads: boolean): string {
@@ -288,7 +288,7 @@ function showSummary(
     (outcome) => `${counts[outcome]} ${inWords(nameOf(outcome))}`,
   );
 
-  output.text(`${count(accounts.length, 'account')}: ${parts.join(', ') || 'the CSV has no rows'}.`);
+  output.text(`${formatCount(accounts.length, 'account')}: ${parts.join(', ') || 'the CSV has no rows'}.`);
 
   if (stopped !== undefined) output.text(stopped);
 

@@ -1,6 +1,6 @@
-import { lastName } from '../../azure/resource-id.ts';
-import { inShort } from '../../formats/duration.ts';
-import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import { getLastName } from '../../azure/resource-id.ts';
+import { formatShortSpan } from '../../formats/duration.ts';
+import { formatIdentifier } from '../../keys/key-identifier.ts';
 import {
   FLEET_ACCOUNT,
   FLEET_LIST,
@@ -9,9 +9,9 @@ import {
   type FleetRowAnswer,
 } from '../../status/fleet-schemas.ts';
 import { HEALTH_STATES, type HealthState } from '../../status/health-states.ts';
-import { type AppApi, pagesOf } from '../procedures/app-api.ts';
+import { type AppApi, readPages } from '../procedures/app-api.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { choice } from '../terminal/options.ts';
+import { createChoice } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
 
 /** Options of `account list` with the names of the API's parameters. */
@@ -37,7 +37,7 @@ export function addAccountViews(account: CmkCommand): void {
     .option('--vault <vault...>', 'only accounts that use a key of this vault')
     .option('-g, --resource-group <group...>', 'only accounts in this resource group')
     .option('--tag <name=value...>', 'only accounts with this tag; a name alone matches any value')
-    .addOption(choice('--health <state...>', 'only accounts in this state', HEALTH_STATES))
+    .addOption(createChoice('--health <state...>', 'only accounts in this state', HEALTH_STATES))
     .option('--cause <cause...>', 'only accounts with this cause: a reason code, or its text in the table')
     .readsApp(({ app }, filters: Filters) => readFleet(filters, app), showFleet);
 
@@ -46,7 +46,7 @@ export function addAccountViews(account: CmkCommand): void {
     .argument('<account>', 'name or ARM id of the storage account')
     .description('one account in the fleet index: key, identity, scopes and findings')
     .readsApp(async ({ app }, _, name) => {
-      return app.get(`/fleet/${encodeURIComponent(lastName(name))}`, FLEET_ACCOUNT);
+      return app.get(`/fleet/${encodeURIComponent(getLastName(name))}`, FLEET_ACCOUNT);
     }, showAccount);
 }
 
@@ -58,7 +58,7 @@ async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Pro
     for (const value of [filters[name] ?? []].flat()) query.append(name, value);
   }
 
-  const pages = await Array.fromAsync(pagesOf(app, `/fleet?${query}`, FLEET_LIST));
+  const pages = await Array.fromAsync(readPages(app, `/fleet?${query}`, FLEET_LIST));
   const { summary, freshness, warnings: unread } = pages.at(-1) as FleetListAnswer;
   const seen = pages.flatMap(({ value }) => value);
   const rows = seen.map(({ health: { state, ...why }, ...row }) => ({
@@ -74,14 +74,14 @@ async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Pro
 }
 
 /** Names the sources of the accounts' health. */
-export function byIndexAnd(check: { readonly startedOn: string } | undefined): string {
+export function describeHealthSources(check: { readonly startedOn: string } | undefined): string {
   return `By the fleet index${check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet'}.`;
 }
 
 function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output): void {
   if (output.format === 'terminal') {
     output.text(`${summary.text}.`);
-    output.text(byIndexAnd(freshness.check));
+    output.text(describeHealthSources(freshness.check));
   }
 
   output.list<FleetRow>(
@@ -91,7 +91,10 @@ function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output):
       'mode',
       ['VERSION', ({ version }) => version && { full: version, short: version.slice(0, 8) }],
       'health',
-      ['SINCE', ({ since }) => since && { full: since, short: inShort((Date.now() - Date.parse(since)) / 1_000) }],
+      [
+        'SINCE',
+        ({ since }) => since && { full: since, short: formatShortSpan((Date.now() - Date.parse(since)) / 1_000) },
+      ],
       ['CAUSE', causeOf],
       'region',
       ['RESOURCE GROUP', ({ resourceGroup }) => resourceGroup, 'wide'],
@@ -132,7 +135,7 @@ function showAccount(account: FleetAccountAnswer, output: Output): void {
 type ScopeUse = FleetAccountAnswer['scopeUses'][number];
 
 function keyOf({ key }: Pick<FleetRowAnswer, 'key'>): string | undefined {
-  return key && (nameOfIdentifier(key) ?? key);
+  return key && (formatIdentifier(key) ?? key);
 }
 
 function causeOf({ cause }: Pick<FleetRow, 'cause'>): string | undefined {

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
-import { count } from '../../formats/text.ts';
-import { oneOrMany } from '../bulk/bulk-command.ts';
+import { formatCount } from '../../formats/text.ts';
+import { acceptOneOrMany } from '../bulk/bulk-command.ts';
 import type { OnboardOptions } from '../procedures/account/account-onboard.ts';
 import type { Verification } from '../procedures/account/account-verify.ts';
 import type { KeyChoice } from '../procedures/key/key-source.ts';
@@ -60,7 +60,7 @@ function addOnboard(command: CmkCommand): void {
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
     .addHelpText('after', COVERED);
 
-  oneOrMany(command, {
+  acceptOneOrMany(command, {
     required: ['vault', 'key', 'identity'],
     shares: ({ vault, key, identity }: Omit<OnboardOptions, 'account'>) => {
       const [kv, id] = [vault, identity].map((name) => name.toLowerCase());
@@ -78,7 +78,7 @@ function addOnboard(command: CmkCommand): void {
 function addChanges(many: (name: string) => CmkCommand): void {
   const verify = many('verify').description("check every requirement of an account's encryption with its key");
 
-  oneOrMany(verify, {
+  acceptOneOrMany(verify, {
     reads: true,
     run: async (account, options: Where, operation) => {
       const { verifyAccount } = await import('../procedures/account/account-verify.ts');
@@ -92,7 +92,7 @@ function addChanges(many: (name: string) => CmkCommand): void {
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
     .addOption(new Option('--automatic', 'follow new versions automatically from now on').conflicts('pin'));
 
-  oneOrMany(changeKey, {
+  acceptOneOrMany(changeKey, {
     required: ['vault', 'key'],
     run: async (account, { automatic = false, ...options }: EncryptOptions & { automatic?: boolean }, operation) =>
       (await operations()).changeKey({ ...options, account, automatic, key: options }, operation),
@@ -103,11 +103,11 @@ function addChanges(many: (name: string) => CmkCommand): void {
     .description('pin an account to the newest version of its key')
     .option('--version <version>', "this version; never older than the account's current one");
 
-  oneOrMany(pin, {
+  acceptOneOrMany(pin, {
     run: async (account, options: Where & { version?: string }, operation) =>
       (await operations()).pinAccount({ ...options, account }, operation),
   });
-  oneOrMany(many('unpin').changing().description('make an account follow new versions automatically'), {
+  acceptOneOrMany(many('unpin').changing().description('make an account follow new versions automatically'), {
     run: async (account, options: Where, operation) =>
       (await operations()).unpinAccount({ ...options, account }, operation),
   });
@@ -120,7 +120,7 @@ function addEnable(command: CmkCommand): void {
     .description('encrypt an existing account with an existing key')
     .option('--identity <identity>', "user-assigned identity, or system (default: the account's current one)");
 
-  oneOrMany(command, {
+  acceptOneOrMany(command, {
     required: ['vault', 'key'],
     // The first row grants the role, the others find it.
     shares: ({ vault, identity, grant }: EncryptOptions & { replaceIdentity?: boolean }) =>
@@ -168,7 +168,7 @@ function troubleOf({ ok, checks }: Verification): string | undefined {
 
 function showChecks({ ok, checks }: Verification, output: Output): void {
   output.checks(checks);
-  if (ok) output.text(`ok: ${count(checks.length, 'check')} passed`);
+  if (ok) output.text(`ok: ${formatCount(checks.length, 'check')} passed`);
   output.incompleteIf(!ok);
 }
 

@@ -1,15 +1,15 @@
 import { Argument, Option } from 'commander';
 import { CmkError } from '../../errors/errors.ts';
-import { count } from '../../formats/text.ts';
+import { formatCount } from '../../formats/text.ts';
 import { GUID } from '../../http/auth-config.ts';
-import { CRYPTO_OFFICER, ENCRYPTION_USER, roleNameIn } from '../../identities/key-roles.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER, getRoleName } from '../../identities/key-roles.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
-import { findIdentity, findVault, keyIn, type Where } from '../procedures/resolve.ts';
+import { createKeyIn, findIdentity, findVault, type Where } from '../procedures/resolve.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import { confirmName } from '../terminal/confirm.ts';
-import { namedOption, parsed, UsageError } from '../terminal/options.ts';
-import { visible } from '../terminal/visible.ts';
+import { createNamedOption, toOptionParser, UsageError } from '../terminal/options.ts';
+import { escapeText } from '../terminal/visible.ts';
 import { STORAGE } from './audit.ts';
 
 export function addAdminCommands(program: CmkCommand): void {
@@ -42,7 +42,7 @@ function addEnsureIdentity(admin: CmkCommand): void {
     .changes(async (operation, options: Options, name) => {
       const { ensureIdentity, ensureIdentityRole } = await import('../procedures/identity/identity-ensure.ts');
       const vault = await findVault(options.vault, operation.azure);
-      if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
+      if (options.key !== undefined) createKeyIn(vault, options.key, operation.azure.cloud);
       const ensured = await ensureIdentity({ ...options, name }, operation);
       await ensureIdentityRole(ensured, vault, options.key, operation);
       return ensured;
@@ -68,9 +68,9 @@ function addGrantRole(admin: CmkCommand): void {
 
       if (assignee === 'me') {
         // Reading a missing key also shows whether the operator may read keys.
-        const any = keyIn(vault, key ?? 'any', operation.azure.cloud);
+        const any = createKeyIn(vault, key ?? 'any', operation.azure.cloud);
         await ensureOfficer(vault, any, waitSeconds, operation);
-        return { role: roleNameIn(CRYPTO_OFFICER, vault), scope: vault.id };
+        return { role: getRoleName(CRYPTO_OFFICER, vault), scope: vault.id };
       }
 
       const found = GUID.test(assignee)
@@ -81,7 +81,7 @@ function addGrantRole(admin: CmkCommand): void {
 
       await ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation);
 
-      return { role: roleNameIn(ENCRYPTION_USER, vault), principalId, scope: vault.id };
+      return { role: getRoleName(ENCRYPTION_USER, vault), principalId, scope: vault.id };
     });
 }
 
@@ -93,7 +93,7 @@ interface Destination {
 function addEvents(admin: CmkCommand): void {
   const { cli } = admin;
   const idOf = (flags: string, what: string, name: keyof Destination, setting: string): Option =>
-    namedOption(flags, what, name).default(cli.environment[setting], setting);
+    createNamedOption(flags, what, name).default(cli.environment[setting], setting);
   const storage = "ARM id of the app's own storage, for dead letters";
   const toApp = (name: string): CmkCommand =>
     admin
@@ -118,7 +118,7 @@ function addEvents(admin: CmkCommand): void {
 
   toApp('watch-changes')
     .description('make Event Grid send the changes of accounts, roles, vaults and identities to the app')
-    .argument('<subscription>', 'id of the subscription', parsed(subscriptionId))
+    .argument('<subscription>', 'id of the subscription', toOptionParser(subscriptionId))
     .option('--client-id <id>', "client id of the app's identity, whose writes are ignored")
     .changes(async (operation, options: Destination & { clientId?: string }, subscription) => {
       const { ensureWatch, eventGrid } = await load();
@@ -137,7 +137,7 @@ const QUEUES = ['key-work', 'fleet-work', 'notify-work'] satisfies readonly Work
 function addReplay(command: CmkCommand): void {
   const { cli } = command;
   const requeue = async (_operation: Operation, _options: unknown, queue: string) =>
-    (await import('../terminal/app-storage.ts')).requeuePoison(cli, queue as WorkQueueName);
+    (await import('../terminal/app-storage.ts')).requeuePoisonMessages(cli, queue as WorkQueueName);
   command
     .description("requeue the messages of one of the app's poison queues")
     .addArgument(new Argument('<queue>', 'the original queue').choices(QUEUES))
@@ -145,7 +145,7 @@ function addReplay(command: CmkCommand): void {
     .reads(requeue, ({ replayed, left, hidden = 0 }, output) => {
       const [queue] = command.args;
       const from = `${queue}-poison`;
-      if (replayed > 0) output.text(`${count(replayed, 'message')} of ${from} requeued to ${queue}.`);
+      if (replayed > 0) output.text(`${formatCount(replayed, 'message')} of ${from} requeued to ${queue}.`);
       else if (left.length + hidden === 0) output.text(`${from} is empty.`);
 
       const shown = left.map((text) => JSON.stringify(text.slice(0, 200)));
@@ -154,7 +154,7 @@ function addReplay(command: CmkCommand): void {
 
       if (hidden === 0) return;
 
-      const which = `${count(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
+      const which = `${formatCount(hidden, 'more message')} of ${from} ${hidden === 1 ? 'is' : 'are'} hidden`;
       const why = 'the drift check or another replay has just read the queue';
 
       output.problems([`${which}: ${why}. Run it again in two minutes.`]);
@@ -181,7 +181,7 @@ function addTestNotification(command: CmkCommand): void {
     .argument('<target>', 'name of the target')
     .addHelpText('after', NOTIFY)
     .reads(send, ({ target, status, answer }, output) => {
-      const said = answer === '' ? '' : ` Its answer: ${visible(answer)}`;
+      const said = answer === '' ? '' : ` Its answer: ${escapeText(answer)}`;
       output.text(`${target} accepted it (HTTP ${status}).${said}`);
     });
 }
@@ -202,7 +202,7 @@ function addLock(command: CmkCommand): void {
       throw new UsageError('No storage account is named.', "Name the app's storage account with --account.");
     }
 
-    const { lockAudit } = await import('../procedures/app/audit-lock.ts');
+    const { lockAuditTrail } = await import('../procedures/app/audit-lock.ts');
 
     const confirm = async (name: string, days: number): Promise<void> => {
       const mind = `For ${days} days no principal can delete a record of the audit trail in ${name}, or ${name} itself.`;
@@ -214,7 +214,7 @@ function addLock(command: CmkCommand): void {
       throw new CmkError('ConfirmationWrong', message, `Type ${days}, or add --irrevocable.`);
     };
 
-    return lockAudit({ ...where, account, confirm }, operation);
+    return lockAuditTrail({ ...where, account, confirm }, operation);
   };
 
   command

@@ -1,16 +1,16 @@
-import { givenText } from '../../audit/given-text.ts';
+import { getGivenText } from '../../audit/given-text.ts';
 import type { RecordedEntry } from '../../audit/record.ts';
 import type { TrailFilter } from '../../audit/trail-filter.ts';
 import type { TrailReport } from '../../audit/verify-trail.ts';
-import { lastName } from '../../azure/resource-id.ts';
-import { isDay, momentAgo } from '../../formats/duration.ts';
-import { count } from '../../formats/text.ts';
-import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import { getLastName } from '../../azure/resource-id.ts';
+import { isDay, parseMomentAgo } from '../../formats/duration.ts';
+import { formatCount } from '../../formats/text.ts';
+import { formatIdentifier } from '../../keys/key-identifier.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { oneTo, parsed, UsageError } from '../terminal/options.ts';
+import { parseUpTo, toOptionParser, UsageError } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
-import { visible } from '../terminal/visible.ts';
+import { escapeText } from '../terminal/visible.ts';
 
 export const STORAGE = `
 Settings of the app name its storage: AzureWebJobsStorage__accountName with your
@@ -51,11 +51,15 @@ function addVerify(command: CmkCommand): void {
   command
     .description('check that no record was changed, removed, moved or inserted')
     .option('--container <name>', 'container with a copy of the trail')
-    .option('--from <day>', 'start with this day (UTC), if older files were deleted on purpose', parsed(readDay))
+    .option(
+      '--from <day>',
+      'start with this day (UTC), if older files were deleted on purpose',
+      toOptionParser(readDay),
+    )
     .option(
       '--receipt <seq:hash...>',
       'a record that must exist, as printed by an earlier check or the log',
-      (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
+      (text: string, before: Receipt[] = []) => [...before, toOptionParser(readReceipt)(text)],
     )
     .option('--log <file>', 'an export of the log, whose receipts must match the trail')
     .reads(verify, showReport);
@@ -74,7 +78,7 @@ function addList(command: CmkCommand): void {
     .option('--action <action>', 'this action: key.revoke, or all actions of one kind: key')
     .option('--since <when>', 'start: a date (2026-11-24) or a duration before now (P7D)')
     .option('--until <when>', 'end, likewise; a date includes the whole day')
-    .option('--limit <number>', 'show at most this many, the newest', oneTo(1_000_000), 1_000)
+    .option('--limit <number>', 'show at most this many, the newest', parseUpTo(1_000_000), 1_000)
     .reads(async (_operation, { key, vault, account, by, action, since, until, limit }: Options) => {
       const span = { since: momentOf('--since', since, 'first'), until: momentOf('--until', until, 'after') };
       return (await storage()).listRecords(command.cli, { key, vault, account, by, action, ...span }, limit);
@@ -84,16 +88,16 @@ function addList(command: CmkCommand): void {
 function showReport({ findings, records, files, last, unlogged = 0 }: TrailReport, output: Output): void {
   for (const { file, line, reason, message } of findings) {
     // File names may come from an attacker: escape their line breaks.
-    output.text(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
+    output.text(escapeText(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
 
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   output.text(
-    `${findings.length === 0 ? 'ok: ' : ''}${count(records, 'record')} in ${count(files, 'file')}, ${found}.`,
+    `${findings.length === 0 ? 'ok: ' : ''}${formatCount(records, 'record')} in ${formatCount(files, 'file')}, ${found}.`,
   );
 
   if (unlogged > 0) {
-    const what = `${count(unlogged, 'record')} newer than the last record in the log`;
+    const what = `${formatCount(unlogged, 'record')} newer than the last record in the log`;
     output.text(`${what}: export the log again to check them.`);
   }
 
@@ -118,13 +122,13 @@ function showRecords(records: readonly RecordedEntry[], output: Output): void {
       ['TIME', ({ time }) => ({ full: time, short: `${time.slice(0, 16)}Z` })],
       ['ACTION', ({ entry }) => entry.action],
       // `kv-files/files-key`, `stfiles01`
-      ['RESOURCE', ({ entry: { resource: full } }) => ({ full, short: nameOfIdentifier(full) ?? lastName(full) })],
+      ['RESOURCE', ({ entry: { resource: full } }) => ({ full, short: formatIdentifier(full) ?? getLastName(full) })],
       ['BY', ({ entry: { caller } }) => caller?.name ?? caller?.objectId ?? 'the app'],
-      ['WHY', ({ entry }) => givenText(entry, 'why')],
+      ['WHY', ({ entry }) => getGivenText(entry, 'why')],
       ['FROM', detail('from', 'before'), 'wide'],
       ['TO', detail('to', 'after'), 'wide'],
       ['REASON', ({ entry }) => entry.reason, 'wide'],
-      ['TICKET', ({ entry }) => givenText(entry, 'ticket'), 'wide'],
+      ['TICKET', ({ entry }) => getGivenText(entry, 'ticket'), 'wide'],
       ['NUMBER', ({ seq }) => seq, 'wide'],
       // A caller's name can change and need not be unique; the object id identifies the caller.
       ['OBJECT ID', ({ entry }) => entry.caller?.objectId, 'wide'],
@@ -153,7 +157,7 @@ function readDay(text: string): string {
 
 /** Parses a date, or a duration before now. As an end, a date includes its whole day. */
 function momentOf(option: string, text: string | undefined, edge: 'first' | 'after'): Date | undefined {
-  const date = text === undefined ? undefined : momentAgo(text, new Date(), edge);
+  const date = text === undefined ? undefined : parseMomentAgo(text, new Date(), edge);
   if (date || text === undefined) return date;
   const message = `${option} "${text}" is neither a date nor a duration.`;
   throw new UsageError(message, 'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.');

@@ -4,9 +4,9 @@ import type { Where } from '../procedures/resolve.ts';
 import type { Cli } from '../terminal/cli.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import { type Ask, confirmName } from '../terminal/confirm.ts';
-import { text, UsageError } from '../terminal/options.ts';
+import { parseTextOf, UsageError } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
-import { visibleLines } from '../terminal/visible.ts';
+import { escapeLines } from '../terminal/visible.ts';
 
 interface BreakGlassOptions extends Where {
   reason?: string;
@@ -41,7 +41,11 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
     }, showComplete);
 
   breakGlass('restore')
-    .requiredOption('--revocation <id>', 'id of the revocation, as `cmk revocation list` prints it', text('revocation'))
+    .requiredOption(
+      '--revocation <id>',
+      'id of the revocation, as `cmk revocation list` prints it',
+      parseTextOf('revocation'),
+    )
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .changes(async (operation, options: BreakGlassOptions, name) => {
       const { restoreAsOperator } = await import('../procedures/key/key-break-glass.ts');
@@ -78,11 +82,11 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
   breakGlass('restore')
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
-      const { auditContainer, auditFiles } = await import('../../audit/audit-client.ts');
+      const { openAuditContainer, createAuditFiles } = await import('../../audit/audit-client.ts');
       const { restoreAccount } = await import('../procedures/account/account-break-glass.ts');
       const { readStorageSettings } = await import('../../settings/settings.ts');
       const reason = await confirmedReason('restore', account, options, cli);
-      const trail = auditFiles(auditContainer(readStorageSettings(cli.environment), () => cli.credential()));
+      const trail = createAuditFiles(openAuditContainer(readStorageSettings(cli.environment), () => cli.credential()));
       const { audit } = await cli.appRecord();
       return restoreAccount({ ticket: undefined, ...options, account, reason, audit, trail }, operation);
     });
@@ -142,7 +146,7 @@ async function confirmedReason(
 ): Promise<string> {
   if (options.dryRun) return '';
 
-  const reason = await reasonOf(options, ask);
+  const reason = await askForReason(options, ask);
 
   await confirmName(what, name, options.yes ?? false, ask, mind);
 
@@ -150,10 +154,10 @@ async function confirmedReason(
 }
 
 /** Returns the reason. Asks for a missing one: a failed command would lose time. */
-export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
+export async function askForReason({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
   const answer = ask && (await ask('Reason (for the audit trail): '));
-  if (answer) return text('reason')(answer);
+  if (answer) return parseTextOf('reason')(answer);
   throw new UsageError('Missing: --reason <text>.', 'Add the reason: --reason <text>');
 }
 
@@ -162,10 +166,12 @@ const PREVIEW_MS = 10_000;
 
 /** Reads the blast radius for the confirmation. A failed read does not stop the revocation. */
 async function radiusOf(key: ManagedKey, cli: Cli): Promise<string> {
-  const { blastRadiusOf, describeRadius } = await import('../procedures/key/blast-radius-of.ts');
+  const { readBlastRadiusAsOperator, describeRadius } = await import('../procedures/key/blast-radius-of.ts');
   const { Journal } = await import('../../audit/journal.ts');
   const journal = new Journal();
-  const radius = await blastRadiusOf(key, await cli.azure(), cli.environment, PREVIEW_MS).catch(() => undefined);
+  const radius = await readBlastRadiusAsOperator(key, await cli.azure(), cli.environment, PREVIEW_MS).catch(
+    () => undefined,
+  );
   describeRadius(radius, journal);
-  return visibleLines(journal.entries.map((entry) => entry.text).join('\n'));
+  return escapeLines(journal.entries.map((entry) => entry.text).join('\n'));
 }

@@ -27,7 +27,7 @@ export function addDiagnosis(program: CmkCommand): void {
     .ofVaults()
     .reads(
       async (operation, { vault }: { vault: string[] }) =>
-        (await import('../procedures/app/doctor.ts')).examine(vault, program.cli.environment, operation),
+        (await import('../procedures/app/doctor.ts')).examineInstallation(vault, program.cli.environment, operation),
       (checks, output) => output.checks(checks),
     );
 }

@@ -1,14 +1,14 @@
 import { parseStorageAccountId } from '../../azure/resource-id.ts';
 import type { DriftReport } from '../../drift/report/report.ts';
-import { count } from '../../formats/text.ts';
-import { causeLabel, shortResource } from '../../keys/resource-label.ts';
+import { formatCount } from '../../formats/text.ts';
+import { formatCauseLabel, shortenResource } from '../../keys/resource-label.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { HEALTH_STATES, type HealthState } from '../../status/health-states.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import { findAccount } from '../procedures/resolve.ts';
 import type { GlobalOptions } from '../terminal/cli.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { choice } from '../terminal/options.ts';
+import { createChoice } from '../terminal/options.ts';
 import type { Column, Output } from '../terminal/output.ts';
 
 interface DriftOptions extends Pick<GlobalOptions, 'subscription'> {
@@ -42,7 +42,7 @@ export function addDriftCommand(program: CmkCommand): void {
     .ofVaults()
     .option('--key <key...>', 'only findings about this key: <key>, <vault>/<key> or an identifier')
     .option('-g, --resource-group <group...>', 'only findings about resources in this resource group')
-    .addOption(choice('--health <state...>', 'only findings that put accounts into this state', HEALTH_STATES))
+    .addOption(createChoice('--health <state...>', 'only findings that put accounts into this state', HEALTH_STATES))
     .option('--cause <cause...>', 'only findings with this reason code or cause')
     .option('--expand', 'list each finding instead of each cause');
 
@@ -59,8 +59,8 @@ function addRelease(command: CmkCommand): void {
     .reads(
       async ({ azure }, { reason, ticket }: { reason: string; ticket?: string }, name) => {
         const { z } = await import('zod');
-        const { appOfEnvironment } = await import('../terminal/app-of-environment.ts');
-        const app = appOfEnvironment(command.cli);
+        const { createAppOfEnvironment } = await import('../terminal/app-of-environment.ts');
+        const app = createAppOfEnvironment(command.cli);
         const account = parseStorageAccountId(name)?.id ?? (await findAccount(name, azure)).id;
         const released = z.object({ account: z.string(), audit: z.string() });
         return app.post('/drift/release', { account, reason, ticket }, released);
@@ -76,10 +76,14 @@ function showReport(report: DriftReport, output: Output, { expand }: DriftOption
   if (expand) showFindings(report, output);
   else showCauses(report, output);
   const { counts, coverage, complete } = report;
-  const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
+  const found = [
+    formatCount(counts.error, 'error'),
+    formatCount(counts.warning, 'warning'),
+    `${counts.advice} to consider`,
+  ];
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
   const { vaults, keys, accounts } = coverage;
-  const checked = `${count(vaults, 'vault')}, ${count(keys, 'key')} and ${count(accounts, 'account')}`;
+  const checked = `${formatCount(vaults, 'vault')}, ${formatCount(keys, 'key')} and ${formatCount(accounts, 'account')}`;
   output.text(`Checked ${checked}${complete ? '' : ', but NOT all could be read'}.`);
   output.incompleteIf(counts.error + counts.warning > 0 || !complete);
 }
@@ -90,8 +94,8 @@ type Fix = { readonly about: string; readonly fix: string; readonly command: str
 function showCauses({ causes }: DriftReport, output: Output): void {
   const fixOf = (cause: DriftReport['causes'][number]): Fix => {
     const commands = cause.commands.length + cause.moreCommands;
-    const more = commands > 1 ? ` This is the first of ${count(commands, 'command')}: --expand shows all.` : '';
-    return { about: causeLabel(cause), fix: `${cause.fix}${more}`, command: cause.commands[0] };
+    const more = commands > 1 ? ` This is the first of ${formatCount(commands, 'command')}: --expand shows all.` : '';
+    return { about: formatCauseLabel(cause), fix: `${cause.fix}${more}`, command: cause.commands[0] };
   };
 
   const counted = causes.filter(({ exempt }) => !exempt);
@@ -109,7 +113,7 @@ function showCauses({ causes }: DriftReport, output: Output): void {
 function showFindings({ findings }: DriftReport, output: Output): void {
   const counted = findings.filter(({ exemption }) => !exemption);
   const fixOf = ({ resource, fix, command }: DriftReport['findings'][number]): Fix => ({
-    about: shortResource(resource),
+    about: shortenResource(resource),
     fix,
     command,
   });

@@ -1,10 +1,10 @@
 import { CmkError } from '../../errors/errors.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
+import { formatRestoreCommand } from '../../revocation/restore-command.ts';
 import { KEY_LIST, type KeySummary } from '../../status/key-schemas.ts';
-import { type AppApi, pagesOf } from '../procedures/app-api.ts';
-import { keyByName } from '../procedures/resolve.ts';
+import { type AppApi, readPages } from '../procedures/app-api.ts';
+import { resolveKeyByName } from '../procedures/resolve.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { choice } from '../terminal/options.ts';
+import { createChoice } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
 
 const STATES = ['usable', 'revoked', 'disabled', 'notYetActive', 'expired', 'missing', 'unknown'] as const;
@@ -25,7 +25,7 @@ async function readKeys(vaults: readonly string[], app: AppApi): Promise<Listed>
 
   for (const vault of vaults.length === 0 ? [undefined] : vaults) {
     const first = vault === undefined ? '/keys' : `/keys?vault=${encodeURIComponent(vault)}`;
-    for await (const { value, vaults: listed, nextLink } of pagesOf(app, first, KEY_LIST)) {
+    for await (const { value, vaults: listed, nextLink } of readPages(app, first, KEY_LIST)) {
       keys.push(...value);
       if (nextLink !== undefined) continue;
       unread.push(...listed.flatMap((one) => (one.unread ? `${one.vault}: ${one.unread.detail}` : [])));
@@ -43,7 +43,7 @@ export function addKeyList(key: CmkCommand): void {
     .command('list')
     .description('every key of the vaults: state, newest version, expiry, next rotation and number of users')
     .ofVaults(...KEYS_OF)
-    .addOption(choice('--state <state...>', 'only keys in this state', STATES))
+    .addOption(createChoice('--state <state...>', 'only keys in this state', STATES))
     .readsApp(async ({ app }, { vault, state }: { vault: string[]; state?: string[] }) => {
       const { keys, unread } = await readKeys(vault, app);
       return { keys: keys.filter((one) => state === undefined || state.includes(one.state)), unread };
@@ -99,8 +99,8 @@ export function addRevocationCommands(program: CmkCommand): void {
     .ofVaults(...KEYS_OF)
     .readsApp(async ({ app }, { vault }: Options, which) => {
       const found = findRevocation(which, await readRevocations(vault, app));
-      const key = keyByName(found.key, undefined, program.cli.cloud());
-      return { ...found, restore: restoreCommand(key, found.revocation) };
+      const key = resolveKeyByName(found.key, undefined, program.cli.cloud());
+      return { ...found, restore: formatRestoreCommand(key, found.revocation) };
     }, showRevocation);
 }
 

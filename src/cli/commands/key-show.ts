@@ -1,9 +1,9 @@
-import { count } from '../../formats/text.ts';
+import { formatCount } from '../../formats/text.ts';
 import type { AppApi } from '../procedures/app-api.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Column, Output } from '../terminal/output.ts';
 import type { UsedKeyStatus } from './key-status.ts';
-import { sinceOf } from './rotation.ts';
+import { formatPause } from './rotation.ts';
 
 const BY_APP = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
@@ -18,10 +18,10 @@ export function addKeyShow(command: CmkCommand): void {
     .description('its versions with their users, an open revocation and a pause')
     .addHelpText('after', BY_APP)
     .reads(async ({ azure }, _, name) => {
-      const { appIfKnown } = await import('../terminal/app-of-environment.ts');
-      const { keyStatusOf } = await import('./key-status.ts');
-      app ??= appIfKnown(cli);
-      return keyStatusOf(await cli.key(name), cli.environment, { azure, app: await app });
+      const { findApp } = await import('../terminal/app-of-environment.ts');
+      const { readKeyStatusAnywhere } = await import('./key-status.ts');
+      app ??= findApp(cli);
+      return readKeyStatusAnywhere(await cli.key(name), cli.environment, { azure, app: await app });
     }, showStatus);
 }
 
@@ -35,7 +35,7 @@ function showStatus(status: UsedKeyStatus, output: Output): void {
   if (revocation) {
     output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}, revocation ${revocation.id}`);
   }
-  if (paused) output.text(`Paused ${sinceOf(paused)}`);
+  if (paused) output.text(`Paused ${formatPause(paused)}`);
 
   output.notes(warnings);
 
@@ -83,6 +83,6 @@ function reachOf({ trackedSince, trackedUntil, gaps = [], unread }: Usage): stri
   if (unread !== undefined) return `The last user of the key is unknown: ${unread}`;
   if (!trackedSince) return 'The log has no entries of the vault: the users of the key are unknown.';
   const [gap] = gaps;
-  const without = gap ? `, without ${count(gaps.length, 'time')}, the last from ${gap.from} to ${gap.to}` : '';
+  const without = gap ? `, without ${formatCount(gaps.length, 'time')}, the last from ${gap.from} to ${gap.to}` : '';
   return `According to the log of the vault, from ${trackedSince} to ${trackedUntil}${without}.`;
 }

@@ -1,6 +1,6 @@
 import { CmkError } from '../../errors/errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { keyNotFound } from '../../revocation/usable-key.ts';
+import { createKeyNotFound } from '../../revocation/usable-key.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readKeyStatus, readKeyUsage, readLiveFacts } from '../../status/key.ts';
 import { KEY_STATUS, type KeyStatus } from '../../status/key-schemas.ts';
@@ -23,7 +23,7 @@ export interface UsedKeyStatus extends Omit<KeyStatus, 'versions'> {
  *
  * @param app undefined: no setting names the app or its storage
  */
-export async function keyStatusOf(
+export async function readKeyStatusAnywhere(
   key: ManagedKey,
   environment: Environment,
   { azure, app }: { readonly azure: Azure; readonly app: AppApi | undefined },
@@ -42,7 +42,7 @@ export async function keyStatusOf(
 
 async function statusByVault(key: ManagedKey, environment: Environment, azure: Azure): Promise<KeyStatus> {
   const versions = await azure.keys.listVersions(key);
-  if (versions.length === 0) throw keyNotFound(key);
+  if (versions.length === 0) throw createKeyNotFound(key);
 
   const workspace = environment.CMK_USAGE_WORKSPACE;
   const settings = readOnlySettings(azure, environment);

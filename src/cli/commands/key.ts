@@ -4,7 +4,14 @@ import type { WantedKey } from '../procedures/key/key-ensure.ts';
 import type { KeyRetireOptions } from '../procedures/key/key-retire.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import { confirmName } from '../terminal/confirm.ts';
-import { duration, number, parsed, readGiven, readGivenText, seconds } from '../terminal/options.ts';
+import {
+  checkDuration,
+  parseNumber,
+  parseSeconds,
+  readGiven,
+  readGivenText,
+  toOptionParser,
+} from '../terminal/options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
 import { addKeyList } from './key-lists.ts';
 import { addKeyShow } from './key-show.ts';
@@ -50,11 +57,21 @@ function addEnsure(command: CmkCommand): void {
     .expiring()
     .description('create an RSA key that Storage can use, or check an existing key')
     .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
-    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number))
+    .addOption(
+      new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(parseNumber),
+    )
     .option('--no-rotation-policy', 'create a new key without a rotation policy')
-    .option('--version-lifetime <duration>', 'rotation policy: lifetime of new versions (P2Y)', parsed(duration))
-    .option('--rotate-after <duration>', 'rotation policy: age at which a version is rotated (P18M)', parsed(duration))
-    .addOption(beforeExpiry.argParser(parsed(duration)).conflicts('rotateAfter'))
+    .option(
+      '--version-lifetime <duration>',
+      'rotation policy: lifetime of new versions (P2Y)',
+      toOptionParser(checkDuration),
+    )
+    .option(
+      '--rotate-after <duration>',
+      'rotation policy: age at which a version is rotated (P18M)',
+      toOptionParser(checkDuration),
+    )
+    .addOption(beforeExpiry.argParser(toOptionParser(checkDuration)).conflicts('rotateAfter'))
     .changes(async (operation, { kty, size, expires: expiresOn, rotationPolicy, ...wanted }: Options, name) => {
       const { ensureKey } = await import('../procedures/key/key-ensure.ts');
       const { versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
@@ -97,8 +114,8 @@ function addRotate(command: CmkCommand): void {
   command
     .changing()
     .description('create a new version; the app moves the accounts if it manages the vault')
-    .addOption(age.argParser(parsed(seconds)).default(3_600, 'PT1H'))
-    .addOption(wait.argParser(parsed(seconds)).preset('PT30M'))
+    .addOption(age.argParser(toOptionParser(parseSeconds)).default(3_600, 'PT1H'))
+    .addOption(wait.argParser(toOptionParser(parseSeconds)).preset('PT30M'))
     .changes(
       async (operation, { ifOlderThan, wait: waitSeconds }: { ifOlderThan: number; wait?: number }, name) => {
         const { rotateKey } = await import('../../rotation/rotate-key.ts');

@@ -1,10 +1,10 @@
-import { nameOfIdentifier } from '../../keys/key-identifier.ts';
-import { causeLabel } from '../../keys/resource-label.ts';
+import { formatIdentifier } from '../../keys/key-identifier.ts';
+import { formatCauseLabel } from '../../keys/resource-label.ts';
 import type { NowAnswer, NowParts } from '../../status/now-schemas.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Output } from '../terminal/output.ts';
-import { byIndexAnd } from './account-list.ts';
-import { sinceOf } from './rotation.ts';
+import { describeHealthSources } from './account-list.ts';
+import { formatPause } from './rotation.ts';
 
 /** Interval and limit of repeated reads while the app still reads a slow part, in milliseconds. */
 const AGAIN_MS = 1_000;
@@ -37,7 +37,7 @@ function showNow(now: WholeNow, output: Output): void {
   } else {
     output.text(now.line);
     if (now.fleet.value) output.text(`${now.fleet.value.text}.`);
-    if (now.fleet.value) output.text(byIndexAnd(now.drift.value?.report));
+    if (now.fleet.value) output.text(describeHealthSources(now.drift.value?.report));
   }
 
   // As `jsonl` the document itself is the only line.
@@ -76,14 +76,14 @@ function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
       row('rotations', nameOf(key), state, `${moved} moved, ${waiting} waiting, ${failed} failed`),
     ),
     ...(pauses.value ?? []).map(({ key, ...pause }) =>
-      row('pauses', key === undefined ? 'all keys' : nameOf(key), 'paused', sinceOf(pause)),
+      row('pauses', key === undefined ? 'all keys' : nameOf(key), 'paused', formatPause(pause)),
     ),
     ...causes.map(({ severity, reason, about, is }) =>
-      row('drift', causeLabel({ about }) || undefined, severity, `${reason}: ${is}`),
+      row('drift', formatCauseLabel({ about }) || undefined, severity, `${reason}: ${is}`),
     ),
   ];
 }
 
 function nameOf(key: string): string {
-  return nameOfIdentifier(key) ?? key;
+  return formatIdentifier(key) ?? key;
 }

@@ -1,6 +1,6 @@
-import { lastName } from '../../azure/resource-id.ts';
-import { count } from '../../formats/text.ts';
-import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import { getLastName } from '../../azure/resource-id.ts';
+import { formatCount } from '../../formats/text.ts';
+import { formatIdentifier } from '../../keys/key-identifier.ts';
 import type { RekeyStatus } from '../../status/rekey.ts';
 import type { AppApi } from '../procedures/app-api.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
@@ -8,9 +8,9 @@ import { findVault } from '../procedures/resolve.ts';
 import type { Cli } from '../terminal/cli.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import { EXIT } from '../terminal/exit-codes.ts';
-import { oneTo } from '../terminal/options.ts';
+import { parseUpTo } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
-import { reasonOf } from './break-glass.ts';
+import { askForReason } from './break-glass.ts';
 
 interface OrderOptions {
   readonly reason?: string;
@@ -58,9 +58,9 @@ function pathOf(id: string): string {
 
 /** Opens the app's storage for an order, and asks for a missing reason; a dry run needs none. */
 async function prepareOrder(options: OrderOptions, cli: Cli) {
-  const reason = options.dryRun ? 'Only checked' : await reasonOf(options, cli.context.ask);
-  const { appByStorage } = await import('../terminal/app-of-environment.ts');
-  return { reason, app: await appByStorage(cli) };
+  const reason = options.dryRun ? 'Only checked' : await askForReason(options, cli.context.ask);
+  const { createAppByStorage } = await import('../terminal/app-of-environment.ts');
+  return { reason, app: await createAppByStorage(cli) };
 }
 
 function addStart(rekey: CmkCommand): void {
@@ -85,7 +85,7 @@ function addStart(rekey: CmkCommand): void {
 
     if (check.problems.length > 0) return { check, order: undefined };
 
-    const text = `${count(check.accounts, 'account')} to move from ${from} to ${to}`;
+    const text = `${formatCount(check.accounts, 'account')} to move from ${from} to ${to}`;
     const change = { text, action: 'key.rekey', resource: from, from, to } as const;
 
     if (journal.dryRun) {
@@ -107,7 +107,7 @@ function addStart(rekey: CmkCommand): void {
     .description('check, and start to move all accounts and scopes from one key to another')
     .argument('<from>', 'the source key: <vault>/<key>')
     .argument('<to>', 'the target key: <vault>/<key>')
-    .option('--max-failures <number>', 'stop after this many failed accounts', oneTo(1_000), 3)
+    .option('--max-failures <number>', 'stop after this many failed accounts', parseUpTo(1_000), 3)
     .option('--grant', 'grant identities their missing role on the target key')
     .inStorage()
     .changes(start, ({ check, order }, output) => {
@@ -176,8 +176,8 @@ function showAll(all: readonly RekeyStatus[], output: Output): void {
   output.list<RekeyStatus>(
     [
       ['ID', ({ order }) => order.id],
-      ['FROM', ({ order }) => nameOfIdentifier(order.from) ?? order.from],
-      ['TO', ({ order }) => nameOfIdentifier(order.to) ?? order.to],
+      ['FROM', ({ order }) => formatIdentifier(order.from) ?? order.from],
+      ['TO', ({ order }) => formatIdentifier(order.to) ?? order.to],
       ['STATE', ({ order: { state, paused } }) => (paused ? `${state}, paused` : state)],
       ['MOVED', ({ progress }) => progress.moved],
       ['WAITING', ({ progress }) => progress.waiting],
@@ -204,7 +204,7 @@ function show({ order, progress }: RekeyStatus, output: Output): void {
   if (incomplete) output.notes(['The fleet index cannot be read: more accounts may be waiting.']);
 
   output.list<RekeyStatus['progress']['failures'][number]>(
-    [['ACCOUNT', ({ account }) => lastName(account)], 'scope', 'reason', 'detail'],
+    [['ACCOUNT', ({ account }) => getLastName(account)], 'scope', 'reason', 'detail'],
     progress.failures,
   );
   output.notes(progress.toDo);

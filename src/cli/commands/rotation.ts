@@ -1,10 +1,10 @@
-import { accountsNotListed } from '../../accounts/in-sight.ts';
-import { lastName } from '../../azure/resource-id.ts';
+import { describeUnlistedAccounts } from '../../accounts/in-sight.ts';
+import { getLastName } from '../../azure/resource-id.ts';
 import { parseMoment } from '../../formats/duration.ts';
-import { nameOfIdentifier } from '../../keys/key-identifier.ts';
+import { formatIdentifier } from '../../keys/key-identifier.ts';
 import type { Ordered } from '../../orders/order-pause.ts';
 import { ROTATION, ROTATION_LIST, type Rotation, type RotationSummary } from '../../status/rotation-schemas.ts';
-import { pagesOf } from '../procedures/app-api.ts';
+import { readPages } from '../procedures/app-api.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Output } from '../terminal/output.ts';
@@ -22,7 +22,7 @@ export function addRotationCommands(program: CmkCommand): void {
     .description('rotations in progress or finished within a week, and pauses')
     .readsApp(
       async ({ app }) => {
-        const pages = await Array.fromAsync(pagesOf(app, '/rotations', ROTATION_LIST));
+        const pages = await Array.fromAsync(readPages(app, '/rotations', ROTATION_LIST));
         pauses = pages.at(-1)?.pauses ?? [];
         return pages.flatMap(({ value }) => value);
       },
@@ -59,7 +59,7 @@ export function addRotationCommands(program: CmkCommand): void {
 function showAll(rows: readonly RotationSummary[], output: Output): void {
   output.list<RotationSummary>(
     [
-      ['KEY', ({ key }) => nameOfIdentifier(key) ?? key],
+      ['KEY', ({ key }) => formatIdentifier(key) ?? key],
       ...(['state', 'moved', 'waiting', 'failed', 'left', 'expectedEnd'] as const),
     ],
     rows,
@@ -71,12 +71,14 @@ function showOne([rotation]: readonly [Rotation], output: Output): void {
   showAll([rotation], output);
 
   const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
-  if (pause) output.text(`Paused ${sinceOf(pause)}`);
+  if (pause) output.text(`Paused ${formatPause(pause)}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
 
   if (unlisted) {
-    output.notes([`Finished according to the fleet index: ${accountsNotListed(unlisted)}, and may use the key too.`]);
+    output.notes([
+      `Finished according to the fleet index: ${describeUnlistedAccounts(unlisted)}, and may use the key too.`,
+    ]);
   }
 
   if (!output.isRows) {
@@ -85,12 +87,12 @@ function showOne([rotation]: readonly [Rotation], output: Output): void {
   }
 
   for (const { account, scope, reason, detail: why } of failedUses) {
-    const name = `${lastName(account)}${scope ? `/${scope}` : ''}`;
+    const name = `${getLastName(account)}${scope ? `/${scope}` : ''}`;
     output.notes([`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`]);
   }
 
   if (oldestWaiting) {
-    output.text(`Waiting longest: ${lastName(oldestWaiting.account)} (${oldestWaiting.reason}).`);
+    output.text(`Waiting longest: ${getLastName(oldestWaiting.account)} (${oldestWaiting.reason}).`);
   }
 }
 
@@ -103,11 +105,11 @@ function addOrder(command: CmkCommand, act: 'pause' | 'resume'): CmkCommand {
 
   const order = async ({ azure }: Operation, { reason, ticket, until }: Options, name?: string) => {
     const { CONTROL_RESPONSE } = await import('../../api/pause.ts');
-    const { appByStorage } = await import('../terminal/app-of-environment.ts');
+    const { createAppByStorage } = await import('../terminal/app-of-environment.ts');
     const found = name === undefined ? undefined : await cli.key(name);
     key = found && `${found.vault.name}/${found.name}`;
     const end = until === undefined ? undefined : parseMoment(until, azure.now()).toISOString();
-    const app = await appByStorage(cli);
+    const app = await createAppByStorage(cli);
     return app.send('POST', `/${act}`, { reason, ticket, key, until: end }, CONTROL_RESPONSE);
   };
 
@@ -128,7 +130,7 @@ function showOrdered({ pauses, ended, opened, audit, warnings }: Ordered, output
   for (const target of opened) {
     output.entry({ kind: 'done', text: `All accounts may move to ${target} now, although a canary or wave failed.` });
   }
-  const isPaused = pauses.some(({ key }) => key === undefined || nameOfIdentifier(key) === resumed?.toLowerCase());
+  const isPaused = pauses.some(({ key }) => key === undefined || formatIdentifier(key) === resumed?.toLowerCase());
   if (resumed && !isPaused && warnings.length === 0) output.text(`The app retries failed accounts of ${resumed} now.`);
   if (pauses.length === 0) output.text('Nothing is paused.');
   showPauses(pauses, output);
@@ -136,12 +138,12 @@ function showOrdered({ pauses, ended, opened, audit, warnings }: Ordered, output
 }
 
 function showPauses(pauses: Ordered['pauses'], output: Output): void {
-  for (const { key = 'all keys', ...pause } of pauses) output.text(`Paused: ${key} ${sinceOf(pause)}`);
+  for (const { key = 'all keys', ...pause } of pauses) output.text(`Paused: ${key} ${formatPause(pause)}`);
 }
 
 type Pause = Pick<Ordered['pauses'][number], 'since' | 'until' | 'reason'>;
 
 /** Formats a pause as `since … until …: a change freeze`. */
-export function sinceOf({ since, until, reason }: Pause): string {
+export function formatPause({ since, until, reason }: Pause): string {
   return `since ${since}${until ? ` until ${until}` : ''}: ${reason}`;
 }

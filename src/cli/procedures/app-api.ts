@@ -33,7 +33,7 @@ const REFUSAL = z.looseObject({
  * @param audience of its tokens, as in the app's setting: `api://<client id>`, the client id, or both
  * @throws {@link CmkError} `ArgumentInvalid` for an address that must not receive a token
  */
-export function appApi(address: string, audience: string, credential: TokenCredential): App {
+export function createAppApi(address: string, audience: string, credential: TokenCredential): App {
   requireSafeAddress(address);
   return {
     get: (path, shape) => call(path, undefined, shape),
@@ -71,7 +71,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
 }
 
 /** Reads every page of a list. @throws {@link CmkError} with the app's message */
-export async function* pagesOf<T extends { readonly nextLink?: string | undefined }>(
+export async function* readPages<T extends { readonly nextLink?: string | undefined }>(
   app: AppApi,
   first: string,
   shape: z.ZodType<T>,

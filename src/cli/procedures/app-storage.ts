@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { auditContainer, auditFiles } from '../../audit/audit-client.ts';
-import { AUDIT_WAIT_MS, type AuditOutcome, auditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
+import { createAuditFiles, openAuditContainer } from '../../audit/audit-client.ts';
+import { AUDIT_WAIT_MS, type AuditOutcome, createAuditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
 import type { Change } from '../../audit/journal.ts';
 import type { AuditEntry } from '../../audit/record.ts';
 import type { TokenCredential } from '../../azure/credential.ts';
-import { messageOf } from '../../errors/errors.ts';
+import { getMessage } from '../../errors/errors.ts';
 import type { Log } from '../../errors/log.ts';
 import type { RevocationCall } from '../../revocation/follow-ups.ts';
-import { auditWarning } from '../../revocation/record-revocation.ts';
+import { listAuditWarnings } from '../../revocation/record-revocation.ts';
 import { type Environment, readStorageSettings } from '../../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../../work/work-queue-client.ts';
 import type { Operation, Operator } from './operator-azure.ts';
@@ -28,7 +28,7 @@ const UNKNOWN = 'no setting names the storage of the app: set AzureWebJobsStorag
 /**
  * Opens the app's own storage by the environment's settings. Without them every result reports that they are missing.
  */
-export function appRecord(environment: Environment, credential: () => TokenCredential): AppRecord {
+export function openAppRecord(environment: Environment, credential: () => TokenCredential): AppRecord {
   let settings: ReturnType<typeof readStorageSettings>;
   try {
     settings = readStorageSettings(environment);
@@ -37,8 +37,8 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
   }
 
   return {
-    audit: auditTrail(
-      auditFiles(auditContainer(settings, credential)),
+    audit: createAuditTrail(
+      createAuditFiles(openAuditContainer(settings, credential)),
       { now: () => new Date(), newId: () => randomUUID() },
       NO_LOG,
     ),
@@ -58,7 +58,7 @@ function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['c
 }
 
 /** Caller and a new correlation id, for records of a command. */
-export function callBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
+export function createCallBy(operator: Operator): Pick<RevocationCall, 'caller' | 'correlationId'> {
   return { caller: callerOf(operator), correlationId: randomUUID() };
 }
 
@@ -73,8 +73,8 @@ export async function recordDone(
   { azure, journal }: Operation,
   waitMs = AUDIT_WAIT_MS,
 ): Promise<string> {
-  const audited = await inTrail(audit({ ...callBy(await azure.operator()), ...entry }, waitMs));
-  for (const warning of auditWarning({ audit: audited })) journal.note(warning);
+  const audited = await inTrail(audit({ ...createCallBy(await azure.operator()), ...entry }, waitMs));
+  for (const warning of listAuditWarnings({ audit: audited })) journal.note(warning);
   return audited;
 }
 
@@ -86,10 +86,10 @@ interface Occasion {
   readonly ticket?: string | undefined;
 }
 
-export type ChangeRecorder = ReturnType<typeof changeRecorder>;
+export type ChangeRecorder = ReturnType<typeof createChangeRecorder>;
 
 /** Writes each change of a command to the app's audit trail, while the command continues. */
-export function changeRecorder(occasion: Occasion, operator: () => Promise<Operator>, audit: RecordAudit) {
+export function createChangeRecorder(occasion: Occasion, operator: () => Promise<Operator>, audit: RecordAudit) {
   const correlationId = randomUUID();
   const written: Promise<string | undefined>[] = [];
   const write = async ({ text, action, resource, from, to }: Change): Promise<string | undefined> => {
@@ -99,7 +99,7 @@ export function changeRecorder(occasion: Occasion, operator: () => Promise<Opera
       const outcome = await inTrail(audit({ ...about, caller: callerOf(await operator()) }, AUDIT_WAIT_MS));
       return outcome === 'written' ? undefined : `${text}: ${outcome}`;
     } catch (error) {
-      return `${text}: ${messageOf(error)}`;
+      return `${text}: ${getMessage(error)}`;
     }
   };
 

@@ -6,7 +6,7 @@ import { CmkError } from '../../errors/errors.ts';
 import type { Reason } from '../../errors/reasons.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { parseKeyIdentifier, parseVault } from '../../keys/key-identifier.ts';
-import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../../keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey, type ManagedVault, parseManagedVault } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from './names.ts';
 import type { Azure } from './operator-azure.ts';
@@ -116,13 +116,13 @@ function notSeen(reason: Reason, what: string, { subscription, resourceGroup }: 
   throw new CmkError(reason, message, nextStep);
 }
 
-export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
+export function createKeyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
   checkName('key', keyName);
-  return managedKey(managed(vault, cloud), keyName);
+  return createManagedKey(toManagedVault(vault, cloud), keyName);
 }
 
-export function managed(vault: Vault, cloud: Cloud): ManagedVault {
-  const known = managedVault(vault.id, cloud);
+export function toManagedVault(vault: Vault, cloud: Cloud): ManagedVault {
+  const known = parseManagedVault(vault.id, cloud);
   if (!known) throw new TypeError(`${vault.id} is not the id of a vault.`);
   return known;
 }
@@ -133,9 +133,9 @@ export function managed(vault: Vault, cloud: Cloud): ManagedVault {
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
-export function keyByName(key: string, vault: string | undefined, cloud: Cloud): ManagedKey {
+export function resolveKeyByName(key: string, vault: string | undefined, cloud: Cloud): ManagedKey {
   const identifier = parseKeyIdentifier(key);
-  if (identifier) return managedKey(unseen(identifier), identifier.keyName);
+  if (identifier) return createManagedKey(unseen(identifier), identifier.keyName);
 
   checkName('key', key);
 
@@ -147,13 +147,13 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
     );
   }
 
-  const byId = managedVault(vault, cloud);
-  if (byId) return managedKey(byId, key);
+  const byId = parseManagedVault(vault, cloud);
+  if (byId) return createManagedKey(byId, key);
 
   const name = vault.replace(HSM_NAMED, '');
   const suffix = name === vault ? cloud.keyVaultSuffix : cloud.managedHsmSuffix;
   const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(name)}.${suffix}`);
-  if (byUri) return managedKey(unseen(byUri), key);
+  if (byUri) return createManagedKey(unseen(byUri), key);
 
   checkName('vault', vault);
   throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Pass the name, ARM id or URI of a vault.');
@@ -184,11 +184,11 @@ function idOf(text: string, type: string, { subscription, resourceGroup }: Where
   }
 
   if (!subscription || !resourceGroup || text.includes(':')) return undefined;
-  return resourceId(subscription, resourceGroup, type, text);
+  return createResourceId(subscription, resourceGroup, type, text);
 }
 
 /** @throws {@link CmkError} `ArgumentInvalid` */
-export function resourceId(subscription: string, resourceGroup: string, type: string, name: string): ResourceId {
+export function createResourceId(subscription: string, resourceGroup: string, type: string, name: string): ResourceId {
   checkName('resourceGroup', resourceGroup);
   const id = `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/${type}/${name}`;
   const parsed = parseResourceId(id);
@@ -205,7 +205,7 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
  *
  * @throws {@link CmkError} `ArgumentInvalid` if the group or region is missing, or the subscription is ambiguous
  */
-export async function placeToCreate(
+export async function resolvePlace(
   kind: 'vault' | 'identity' | 'account',
   type: string,
   name: string,
@@ -215,7 +215,7 @@ export async function placeToCreate(
   checkName(kind, name);
 
   if (resourceGroup && location) {
-    return { id: resourceId(await subscriptionFor(azure, where), resourceGroup, type, name), location };
+    return { id: createResourceId(await subscriptionFor(azure, where), resourceGroup, type, name), location };
   }
 
   const [lacks, option] = resourceGroup

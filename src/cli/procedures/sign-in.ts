@@ -6,7 +6,7 @@ const ENTRA_ERROR = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timesta
  * Reads an error of a credential of @azure/identity; undefined for every other error. `none`: not signed in. `refused`:
  * Entra ID rejected the sign-in. `unreachable`: Entra ID did not answer.
  */
-export function signInTrouble(error: unknown) {
+export function findSignInTrouble(error: unknown) {
   if (!(error instanceof Error) || !NAMES.test(error.name)) return undefined;
 
   const text = error.message;

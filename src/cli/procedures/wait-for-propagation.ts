@@ -1,4 +1,4 @@
-import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors/errors.ts';
 import type { Operation } from './operator-azure.ts';
 
@@ -22,7 +22,7 @@ interface Patience {
  *
  * @throws {@link CmkError} `NotPropagated` after the deadline; every permanent failure unchanged
  */
-export async function patiently<T>(
+export async function retryPatiently<T>(
   { azure: { now, sleep }, journal }: Operation,
   { waitingFor, seconds, mayPass, nextStep }: Patience,
   attempt: () => Promise<T>,
@@ -39,7 +39,7 @@ export async function patiently<T>(
       const waited = (now().getTime() - startedMs) / 1000;
       const pause = failure.retryAfterSeconds ?? PAUSES[Math.min(tries, PAUSES.length - 1)] ?? 15;
       if (waited + pause > seconds) {
-        const message = `Waited ${Math.round(waited)} s for ${what}. Azure's last answer: ${describe(failure)}`;
+        const message = `Waited ${Math.round(waited)} s for ${what}. Azure's last answer: ${describeAnswerOf(failure)}`;
         throw new CmkError('NotPropagated', message, nextStep, { cause: error });
       }
 

@@ -7,11 +7,11 @@ import { CmkError } from '../../errors/errors.ts';
 import type { Log } from '../../errors/log.ts';
 import { readJsonBody } from '../../http/json-body.ts';
 import { HttpProblem } from '../../http/problem.ts';
-import { queryOf } from '../../http/query.ts';
+import { parseCallQuery } from '../../http/query.ts';
 import { ROLES } from '../../http/roles.ts';
 import type { Caller } from '../../http/token-claims.ts';
 import { createServices } from '../../services.ts';
-import { knowsAppStorage } from '../../settings/own-storage.ts';
+import { hasAppStorage } from '../../settings/own-storage.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { type AppApi, checkAnswer } from '../procedures/app-api.ts';
 import type { Operator } from '../procedures/operator-azure.ts';
@@ -45,11 +45,11 @@ const SILENT = () => {};
  * @throws {@link CmkError} `ArgumentInvalid` if the environment does not name the app's storage; {@link SettingsError}
  *   if a setting is wrong
  */
-export function appInProcess(
+export function createAppInProcess(
   environment: Environment,
   { credential, operator, log }: { credential: TokenCredential; operator: () => Promise<Operator>; log: Log },
 ): AppInProcess {
-  if (!knowsAppStorage(environment)) {
+  if (!hasAppStorage(environment)) {
     throw new CmkError(
       'ArgumentInvalid',
       'No setting names the address of the app or its storage.',
@@ -71,7 +71,7 @@ export function appInProcess(
     const [schema] = Object.values(route.body ?? {});
     const { body } = await route.handle({
       request: { headers: new Headers(), params, url },
-      query: queryOf(searchParams, route.query ?? {}),
+      query: parseCallQuery(searchParams, route.query ?? {}),
       body: () => (schema ? readJsonBody(request, schema) : Promise.reject(new Error('The route has no body.'))),
       caller,
       services,

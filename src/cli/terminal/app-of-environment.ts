@@ -1,16 +1,16 @@
 import { CmkError } from '../../errors/errors.ts';
 import type { Log } from '../../errors/log.ts';
-import { knowsAppStorage } from '../../settings/own-storage.ts';
-import { type App, type AppApi, appApi } from '../procedures/app-api.ts';
+import { hasAppStorage } from '../../settings/own-storage.ts';
+import { type App, type AppApi, createAppApi } from '../procedures/app-api.ts';
 import type { AppInProcess } from './app-in-process.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './options.ts';
-import { visibleLines } from './visible.ts';
+import { escapeLines } from './visible.ts';
 
 /** Client of the app in `CMK_API`. @throws {@link UsageError} without its address or audience */
-export function appOfEnvironment(cli: Cli): App {
+export function createAppOfEnvironment(cli: Cli): App {
   const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
-  if (address && audience) return appApi(address, audience, cli.credential());
+  if (address && audience) return createAppApi(address, audience, cli.credential());
   throw new UsageError(
     'No setting names the address of the app.',
     'Set CMK_API to the address of its API (https://<app>.azurewebsites.net/api) and CMK_API_AUDIENCE to api://<client id>.',
@@ -18,26 +18,26 @@ export function appOfEnvironment(cli: Cli): App {
 }
 
 /** Serves the same calls from the app's storage. @throws {@link UsageError} if no setting names it */
-export async function appByStorage(cli: Cli): Promise<AppInProcess> {
-  const { appInProcess } = await import('./app-in-process.ts');
+export async function createAppByStorage(cli: Cli): Promise<AppInProcess> {
+  const { createAppInProcess } = await import('./app-in-process.ts');
   const environment = { ...cli.environment, AZURE_CLOUD: cli.cloud().name };
   const log: Log = ({ level, message }) => {
-    if (level === 'warning') cli.context.err.write(`warning: ${visibleLines(message)}\n`);
+    if (level === 'warning') cli.context.err.write(`warning: ${escapeLines(message)}\n`);
   };
   const operator = async () => (await cli.azure()).operator();
-  return appInProcess(environment, { credential: cli.credential(), operator, log });
+  return createAppInProcess(environment, { credential: cli.credential(), operator, log });
 }
 
 /**
  * Returns the app; if it is not configured, or does not answer, its storage; undefined if the environment names
  * neither.
  */
-export async function appIfKnown(cli: Cli): Promise<AppApi | undefined> {
+export async function findApp(cli: Cli): Promise<AppApi | undefined> {
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
-  const namesStorage = Boolean(CMK_VAULTS) && knowsAppStorage(cli.environment);
-  if (!CMK_API || !CMK_API_AUDIENCE) return namesStorage ? appByStorage(cli) : undefined;
+  const namesStorage = Boolean(CMK_VAULTS) && hasAppStorage(cli.environment);
+  if (!CMK_API || !CMK_API_AUDIENCE) return namesStorage ? createAppByStorage(cli) : undefined;
 
-  const app = appOfEnvironment(cli);
+  const app = createAppOfEnvironment(cli);
   if (!namesStorage) return app;
 
   let byStorage: AppApi | undefined;
@@ -48,7 +48,7 @@ export async function appIfKnown(cli: Cli): Promise<AppApi | undefined> {
         return await (byStorage ?? app).get(path, shape);
       } catch (error) {
         if (byStorage || !(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
-        byStorage = await appByStorage(cli);
+        byStorage = await createAppByStorage(cli);
         return byStorage.get(path, shape);
       }
     },

@@ -1,26 +1,26 @@
-import { type AuditFiles, auditContainer, auditFiles } from '../../audit/audit-client.ts';
+import { type AuditFiles, createAuditFiles, openAuditContainer } from '../../audit/audit-client.ts';
 import { findRecord } from '../../audit/find-record.ts';
 import { readLogEvidence } from '../../audit/log-evidence.ts';
-import { type RecordedEntry, recordedEntry } from '../../audit/record.ts';
+import { type RecordedEntry, toRecordedEntry } from '../../audit/record.ts';
 import { searchTrail } from '../../audit/search-trail.ts';
 import type { TrailFilter } from '../../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../../audit/verify-trail.ts';
-import { workQueues } from '../../azure/app-storage.ts';
-import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
+import { openWorkQueues } from '../../azure/app-storage.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors/errors.ts';
 import type { Reason } from '../../errors/reasons.ts';
 import { readStorageSettings } from '../../settings/settings.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
 import { replay } from '../../work/work-queue-client.ts';
-import { signInTrouble } from '../procedures/sign-in.ts';
+import { findSignInTrouble } from '../procedures/sign-in.ts';
 import type { Cli } from './cli.ts';
 import { readGivenText, UsageError } from './options.ts';
 
 // Reads and writes of commands in the app's own storage, which the environment names.
 
 /** Requeues the messages of a poison queue. */
-export async function requeuePoison(cli: Cli, queue: WorkQueueName) {
-  const work = workQueues(readStorageSettings(cli.environment), () => cli.credential());
+export async function requeuePoisonMessages(cli: Cli, queue: WorkQueueName) {
+  const work = openWorkQueues(readStorageSettings(cli.environment), () => cli.credential());
   const place = { what: `queue ${queue}-poison`, url: work.url, role: 'Storage Queue Data Contributor' };
   return inAppStorage(place, () => replay(work, queue));
 }
@@ -37,8 +37,8 @@ async function readTrail<T>(
   isNothing: (result: T) => boolean,
   container?: string,
 ): Promise<T> {
-  const client = auditContainer(readStorageSettings(cli.environment), () => cli.credential(), container);
-  const files = auditFiles(client);
+  const client = openAuditContainer(readStorageSettings(cli.environment), () => cli.credential(), container);
+  const files = createAuditFiles(client);
   const { containerName, url } = client;
   const place = { what: `container ${containerName}`, url: new URL('.', url).href, role: 'Storage Blob Data Reader' };
 
@@ -94,7 +94,7 @@ export async function showRecord(cli: Cli, which: string): Promise<RecordedEntry
     (files) => findRecord(files, which),
     (one) => one === undefined,
   );
-  const record = found && recordedEntry(found.record);
+  const record = found && toRecordedEntry(found.record);
   if (record) return record;
   const nextStep = '`cmk audit list --wide` shows the numbers.';
   throw new CmkError('NotFound', `The audit trail has no record ${which}.`, nextStep);
@@ -113,7 +113,7 @@ async function inAppStorage<T>(place: Place, run: () => Promise<T>): Promise<T> 
   try {
     return await run();
   } catch (error) {
-    const explanation = signInTrouble(error) ? undefined : explainFailure(place, describeFailure(error));
+    const explanation = findSignInTrouble(error) ? undefined : explainFailure(place, describeFailure(error));
     throw explanation ? new CmkError(...explanation, { cause: error }) : error;
   }
 }
@@ -126,7 +126,7 @@ function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, 
     case 'unavailable':
       return [
         'ServiceUnavailable',
-        `The app's storage does not answer at ${url}: ${describe(failure)}`,
+        `The app's storage does not answer at ${url}: ${describeAnswerOf(failure)}`,
         `Check ${settings} and the network, and run it again: completed steps stay done.`,
       ];
     case 'notFound':
@@ -138,7 +138,7 @@ function explainFailure({ what, url, role }: Place, failure: Failure): [Reason, 
     case 'forbidden':
       return [
         'MissingPermission',
-        `The ${what} in ${url} rejected the access: ${describe(failure)}`,
+        `The ${what} in ${url} rejected the access: ${describeAnswerOf(failure)}`,
         `With a connection string, check its key; otherwise ask for ${role} on the app's storage account, and check that its firewall allows this network.`,
       ];
     default:

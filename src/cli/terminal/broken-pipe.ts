@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
  *
  * @returns `failure`: the first write error; undefined if there was none, or the reader closed the pipe
  */
-export function lasting(stream: Writable): { readonly failure: () => string | undefined } {
+export function keepWriting(stream: Writable): { readonly failure: () => string | undefined } {
   let failure: string | undefined;
   stream.on('error', (error: NodeJS.ErrnoException) => {
     // Later writes fail only because of the first error.
@@ -16,7 +16,7 @@ export function lasting(stream: Writable): { readonly failure: () => string | un
 }
 
 /** Waits until the stream has written everything, or has called its error listeners. */
-export function flushed(stream: Writable): Promise<void> {
+export function waitUntilFlushed(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     stream.write('', () => setImmediate(resolve));
   });

@@ -3,16 +3,24 @@ import { Journal } from '../../audit/journal.ts';
 import { CLOUDS, type Cloud, findCloud } from '../../azure/cloud.ts';
 import type { TokenCredential } from '../../azure/credential.ts';
 import { type CallLimits, LIMITS } from '../../azure/limits.ts';
-import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
-import { knowsAppStorage } from '../../settings/own-storage.ts';
+import { createManagedKey, type ManagedKey } from '../../keys/managed-vaults.ts';
+import { hasAppStorage } from '../../settings/own-storage.ts';
 import type { AppRecord, ChangeRecorder } from '../procedures/app-storage.ts';
 import type { Azure, Operation } from '../procedures/operator-azure.ts';
-import { keyByName } from '../procedures/resolve.ts';
+import { resolveKeyByName } from '../procedures/resolve.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Explanation, explain } from './explain.ts';
 import { UsageError } from './options.ts';
-import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, redirected, type Sink, silentOutput } from './output.ts';
+import {
+  createSilentOutput,
+  DOCUMENT_VERSION,
+  type Format,
+  type OUTPUTS,
+  Output,
+  redirectSink,
+  type Sink,
+} from './output.ts';
 import { printQuery } from './query.ts';
 
 export interface CliContext {
@@ -91,11 +99,11 @@ export class Cli {
     const { vault: given } = this.#options<{ readonly vault?: string }>();
     const cloud = this.cloud();
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
-    if (given !== undefined || !vault || !key) return keyByName(text, given, cloud);
+    if (given !== undefined || !vault || !key) return resolveKeyByName(text, given, cloud);
     // A Managed HSM may have the same name as a vault.
-    const { appVaults } = await import('../procedures/vault/vault-ensure.ts');
-    const known = appVaults(this.environment, cloud)?.byName(vault.toLowerCase());
-    return known ? managedKey(known, key) : keyByName(key, vault, cloud);
+    const { findAppVaults } = await import('../procedures/vault/vault-ensure.ts');
+    const known = findAppVaults(this.environment, cloud)?.byName(vault.toLowerCase());
+    return known ? createManagedKey(known, key) : resolveKeyByName(key, vault, cloud);
   }
 
   /** The operator's sign-in, loaded with the first token: help and completion need none. */
@@ -105,8 +113,8 @@ export class Cli {
     let signIn: Promise<TokenCredential> | undefined;
     return {
       getToken: async (...request) => {
-        signIn ??= import('../../azure/credential.ts').then(({ operatorCredential }) =>
-          operatorCredential(authorityHost),
+        signIn ??= import('../../azure/credential.ts').then(({ createOperatorCredential }) =>
+          createOperatorCredential(authorityHost),
         );
         return (await signIn).getToken(...request);
       },
@@ -115,8 +123,8 @@ export class Cli {
 
   /** The audit trail and queue of the app for break-glass, if the environment names its storage. */
   async appRecord(): Promise<AppRecord> {
-    const { appRecord } = await import('../procedures/app-storage.ts');
-    return appRecord(this.environment, () => this.credential());
+    const { openAppRecord } = await import('../procedures/app-storage.ts');
+    return openAppRecord(this.environment, () => this.credential());
   }
 
   async azure(): Promise<Azure> {
@@ -166,7 +174,7 @@ export class Cli {
         const collect = (more: string) => {
           text += more;
         };
-        const result = await this.#once(work, show, { out: redirected(out, collect) });
+        const result = await this.#once(work, show, { out: redirectSink(out, collect) });
         const lines = text.split('\n').slice(0, -1);
 
         // Redraws from the top, and erases the rest of the previous screen.
@@ -217,7 +225,7 @@ export class Cli {
     const { query } = options;
 
     // A query prints only its own result.
-    const shown = query === undefined ? output : silentOutput();
+    const shown = query === undefined ? output : createSilentOutput();
 
     show(result, shown, options);
     this.exitCode = shown.exitCode;
@@ -252,11 +260,11 @@ export class Cli {
   /** Undefined if no setting names the app's storage. */
   async #recorder(): Promise<ChangeRecorder | undefined> {
     const { dryRun, reason, ticket } = this.#options();
-    if (dryRun || !knowsAppStorage(this.environment)) return undefined;
-    const { changeRecorder } = await import('../procedures/app-storage.ts');
+    if (dryRun || !hasAppStorage(this.environment)) return undefined;
+    const { createChangeRecorder } = await import('../procedures/app-storage.ts');
     const { audit } = await this.appRecord();
     const { operator } = await this.azure();
-    return changeRecorder({ command: nameOf(this.#command), why: reason, ticket }, operator, audit);
+    return createChangeRecorder({ command: nameOf(this.#command), why: reason, ticket }, operator, audit);
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AppApi } from '../procedures/app-api.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { Cli, CommandWork, Show } from './cli.ts';
-import { expiry, namedOption, parsed, pause, seconds, text } from './options.ts';
+import { createNamedOption, parseExpiry, parsePause, parseSeconds, parseTextOf, toOptionParser } from './options.ts';
 
 const BY_APP_OR_STORAGE = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
@@ -30,16 +30,16 @@ export class CmkCommand extends Command {
   /** Options of a command that changes resources: a dry run, and an optional reason. */
   changing(): this {
     return this.option('--dry-run', 'show what would be changed, and change nothing')
-      .option('--reason <text>', 'reason, for the audit trail', text('reason'))
-      .option('--ticket <id>', 'incident or change number', text('ticket'));
+      .option('--reason <text>', 'reason, for the audit trail', parseTextOf('reason'))
+      .option('--ticket <id>', 'incident or change number', parseTextOf('ticket'));
   }
 
   /** Options of an order of the app, which needs a reason. */
   ordering(): this {
-    return this.requiredOption('--reason <text>', 'reason, for the audit trail', text('reason')).option(
+    return this.requiredOption('--reason <text>', 'reason, for the audit trail', parseTextOf('reason')).option(
       '--ticket <number>',
       'change or incident number',
-      text('ticket'),
+      parseTextOf('ticket'),
     );
   }
 
@@ -54,14 +54,14 @@ export class CmkCommand extends Command {
 
   watching(): this {
     return this.addOption(
-      new Option('-w, --watch [duration]', 'repeat until Ctrl-C').argParser(parsed(pause)).preset('PT5S'),
+      new Option('-w, --watch [duration]', 'repeat until Ctrl-C').argParser(toOptionParser(parsePause)).preset('PT5S'),
     );
   }
 
   waiting(): this {
     const what = 'longest wait for roles to take effect, as PT10M or in seconds';
-    const option = namedOption('--wait <duration>', what, 'waitSeconds');
-    return this.addOption(option.argParser(parsed(seconds)).default(600, 'PT10M'));
+    const option = createNamedOption('--wait <duration>', what, 'waitSeconds');
+    return this.addOption(option.argParser(toOptionParser(parseSeconds)).default(600, 'PT10M'));
   }
 
   inVault(what: string, mandatory = false): this {
@@ -75,7 +75,7 @@ export class CmkCommand extends Command {
     const vault = new Option('--vault <vault>', `name, ARM id or URI of ${what}`);
 
     // A Managed HSM may have the same name as a vault.
-    const hsm = namedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault');
+    const hsm = createNamedOption('--hsm <name>', 'name of a Managed HSM, instead of --vault', 'vault');
 
     return this.addOption(vault.makeOptionMandatory(mandatory).argParser(once(''))).addOption(
       hsm.argParser(once('managedHSMs/')),
@@ -97,7 +97,7 @@ export class CmkCommand extends Command {
     return this.option(
       '--expires <when>',
       'expiry, as a date (2028-06-30), a duration from now (P2Y), or never',
-      expiry,
+      parseExpiry,
     );
   }
 
@@ -123,8 +123,8 @@ export class CmkCommand extends Command {
   ): void {
     let app: AppApi | undefined;
     const work: CommandWork<O, R> = async (operation, options, ...args) => {
-      const { appByStorage, appIfKnown } = await import('./app-of-environment.ts');
-      app ??= (await appIfKnown(this.cli)) ?? (await appByStorage(this.cli));
+      const { createAppByStorage, findApp } = await import('./app-of-environment.ts');
+      app ??= (await findApp(this.cli)) ?? (await createAppByStorage(this.cli));
       return read({ ...operation, app }, options, ...args);
     };
 

@@ -6,12 +6,12 @@ import { Interruption } from './interruption.ts';
 /** Asks the operator on the terminal; undefined: no terminal is available. */
 export type Ask = ((question: string) => Promise<string>) | undefined;
 
-export function terminalAsk(): Ask {
-  return process.stdin.isTTY && process.stderr.isTTY ? askOn(process.stdin, process.stderr) : undefined;
+export function createTerminalAsk(): Ask {
+  return process.stdin.isTTY && process.stderr.isTTY ? createAsk(process.stdin, process.stderr) : undefined;
 }
 
 /** Asks on these terminal streams. The listeners end the question on Ctrl-C and Ctrl-D. */
-export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
+export function createAsk(input: Readable, output: Writable): NonNullable<Ask> {
   return async (question) => {
     const terminal = createInterface({ input, output, terminal: true });
     try {
@@ -48,7 +48,7 @@ export async function confirmName(
     const warning = await mind();
     return `${warning === '' ? '' : `${warning}\n`}This will ${what} ${name}; --dry-run shows the effect. Type ${name} to continue: `;
   };
-  const typed = await askBefore(`${what} ${name}`, ask, question);
+  const typed = await askBeforeChange(`${what} ${name}`, ask, question);
   if (typed.toLowerCase() === name.toLowerCase()) return;
 
   throw new CmkError(
@@ -59,7 +59,11 @@ export async function confirmName(
 }
 
 /** Asks before a change. @throws {@link CmkError} `ConfirmationWrong` without a terminal */
-export async function askBefore(what: string, ask: Ask, question: () => Promise<string> | string): Promise<string> {
+export async function askBeforeChange(
+  what: string,
+  ask: Ask,
+  question: () => Promise<string> | string,
+): Promise<string> {
   if (ask) return (await ask(await question())).trim();
   throw new CmkError(
     'ConfirmationWrong',

@@ -16,6 +16,6 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Returns the exit code of a reason; a reason without one in the table of refusals is a refusal. */
-export function exitCodeOf(reason: Reason): ExitCode {
+export function getExitCode(reason: Reason): ExitCode {
   return EXIT[refusalOf(reason)?.exit ?? 'refused'];
 }

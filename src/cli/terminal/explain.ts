@@ -1,8 +1,8 @@
-import { describe, describeFailure, type Failure, linkedRight } from '../../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../../azure/failure.ts';
 import { CmkError } from '../../errors/errors.ts';
 import type { Reason } from '../../errors/reasons.ts';
 import { CRYPTO_OFFICER } from '../../identities/key-roles.ts';
-import { signInTrouble } from '../procedures/sign-in.ts';
+import { findSignInTrouble } from '../procedures/sign-in.ts';
 
 export interface Explanation {
   readonly reason: Reason;
@@ -19,7 +19,7 @@ export function explain(error: unknown): Explanation {
   const failure = describeFailure(error);
   if (failure.block) return failure.block;
   const own = BY_CODE[failure.code] ?? missingRight(failure);
-  const [reason, nextStep, message = own ? failure.message : describe(failure)] = own ?? byKind(failure, error);
+  const [reason, nextStep, message = own ? failure.message : describeAnswerOf(failure)] = own ?? byKind(failure, error);
   return { reason, message, nextStep };
 }
 
@@ -70,7 +70,7 @@ function missingRight(failure: Failure): Explained | undefined {
 
   if (code !== 'LinkedAuthorizationFailed') return undefined;
 
-  const { actions, scopes } = linkedRight(failure) ?? {};
+  const { actions, scopes } = parseLinkedRight(failure) ?? {};
 
   return [
     'MissingPermission',
@@ -82,7 +82,7 @@ function missingRight(failure: Failure): Explained | undefined {
 }
 
 function byKind(failure: Failure, error: unknown): Explained {
-  const trouble = signInTrouble(error);
+  const trouble = findSignInTrouble(error);
   if (trouble) {
     const reason = trouble.kind === 'unreachable' ? 'ServiceUnavailable' : 'SignInNeeded';
     return [reason, `${trouble.nextStep} \`cmk doctor\` shows what works.`, trouble.message];
@@ -119,14 +119,14 @@ function unavailable(failure: Failure, error: unknown): Explained {
     return [
       'VaultNotFound',
       'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); a vault with a private endpoint is reachable only from its network.',
-      `The vault ${vault} does not answer: ${describe(failure)}`,
+      `The vault ${vault} does not answer: ${describeAnswerOf(failure)}`,
     ];
   }
 
   return [
     'ServiceUnavailable',
     'Check names and network, and run it again: completed steps stay done. `cmk doctor` shows what works.',
-    `${hostOf(error) ?? 'Azure'} could not be reached: ${describe(failure)}`,
+    `${hostOf(error) ?? 'Azure'} could not be reached: ${describeAnswerOf(failure)}`,
   ];
 }
 

@@ -16,7 +16,7 @@ export class Interruption extends Error {
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Returns a signal that aborts with an {@link Interruption} when a signal asks this process to end. */
-export function interruptions(): AbortSignal {
+export function listenForInterruptions(): AbortSignal {
   const controller = new AbortController();
   // npm and a terminal may both send the signal: the second one has no effect.
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
@@ -26,7 +26,7 @@ export function interruptions(): AbortSignal {
 }
 
 /** Waits for `work` until the signal aborts; then its outcome is ignored. */
-export async function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function waitUnlessInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (await untilAborted(work, signal)) return work;
   throw signal?.reason;
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text as streamText } from 'node:stream/consumers';
 import { InvalidArgumentError, Option } from 'commander';
-import { CmkError, messageOf } from '../../errors/errors.ts';
+import { CmkError, getMessage } from '../../errors/errors.ts';
 import { addDuration, parseMoment } from '../../formats/duration.ts';
 import { isReadable, NOT_READABLE, TEXT_LENGTHS } from '../../http/readable.ts';
 
@@ -13,7 +13,7 @@ export class UsageError extends CmkError {
 }
 
 /** Converts a parser's CmkError to commander's error, which names the option. */
-export function parsed<T>(parse: (text: string) => T): (text: string) => T {
+export function toOptionParser<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {
       return parse(text);
@@ -24,21 +24,21 @@ export function parsed<T>(parse: (text: string) => T): (text: string) => T {
   };
 }
 
-export function number(text: string): number {
+export function parseNumber(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   throw new InvalidArgumentError('The value must be a whole number.');
 }
 
-export function oneTo(most: number): (text: string) => number {
+export function parseUpTo(most: number): (text: string) => number {
   return (text) => {
-    const value = number(text);
+    const value = parseNumber(text);
     if (value < 1 || value > most) throw new InvalidArgumentError(`The value must be 1 to ${most}.`);
     return value;
   };
 }
 
 /** Parses the text of an option. Accepts the lengths and characters that the audit trail accepts. */
-export function text(name: keyof typeof TEXT_LENGTHS): (given: string) => string {
+export function parseTextOf(name: keyof typeof TEXT_LENGTHS): (given: string) => string {
   return (given) => {
     const said = given.trim();
     const problem = findTextProblem(said, TEXT_LENGTHS[name]);
@@ -54,30 +54,30 @@ function findTextProblem(said: string, [least, most]: readonly [least: number, m
   return isReadable(said) ? undefined : NOT_READABLE;
 }
 
-export function seconds(text: string): number {
+export function parseSeconds(text: string): number {
   return /^\d+$/.test(text) ? Number(text) : addDuration(new Date(0), text).getTime() / 1000;
 }
 
 /** Parses the pause between two reads, in seconds. @throws {@link UsageError} */
-export function pause(text: string): number {
-  const every = seconds(text);
+export function parsePause(text: string): number {
+  const every = parseSeconds(text);
   // Without a pause the reads would exhaust Azure's rate limits, which all callers share.
   if (every >= 1) return every;
   throw new UsageError('The duration must be at least one second.', 'Examples: PT15S, 60.');
 }
 
 /** Checks an ISO 8601 duration, and returns it in upper case. */
-export function duration(text: string): string {
+export function checkDuration(text: string): string {
   addDuration(new Date(0), text);
   return text.trim().toUpperCase();
 }
 
-export function expiry(when: string): Date | 'never' {
+export function parseExpiry(when: string): Date | 'never' {
   return when.toLowerCase() === 'never' ? 'never' : parseMoment(when, new Date());
 }
 
 /** An option with fixed values, in any case. */
-export function choice(flags: string, description: string, values: readonly string[]): Option {
+export function createChoice(flags: string, description: string, values: readonly string[]): Option {
   const option = new Option(flags, description).choices(values);
   const { parseArg } = option;
   return option.argParser((given, before) => {
@@ -87,7 +87,7 @@ export function choice(flags: string, description: string, values: readonly stri
 }
 
 /** An option whose attribute has another name than the option. */
-export function namedOption(flags: string, description: string, name: string): Option {
+export function createNamedOption(flags: string, description: string, name: string): Option {
   return Object.assign(new Option(flags, description), { attributeName: () => name });
 }
 
@@ -96,7 +96,7 @@ export async function readGiven(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    const message = `${path} cannot be read: ${messageOf(cause)}.`;
+    const message = `${path} cannot be read: ${getMessage(cause)}.`;
     throw new UsageError(message, 'Check the path and its permissions.', { cause });
   }
 }

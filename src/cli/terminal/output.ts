@@ -1,11 +1,11 @@
 import { styleText } from 'node:util';
 import type { Entry, Report, WorkProgress } from '../../audit/journal.ts';
-import { csvLine } from '../../formats/csv.ts';
-import { inShort } from '../../formats/duration.ts';
+import { formatCsvLine } from '../../formats/csv.ts';
+import { formatShortSpan } from '../../formats/duration.ts';
 import type { ChecklistLine } from '../procedures/account/account-verify.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
-import { visible, visibleLines } from './visible.ts';
+import { escapeLines, escapeText } from './visible.ts';
 
 export interface Sink {
   readonly write: (text: string) => unknown;
@@ -14,7 +14,7 @@ export interface Sink {
 }
 
 /** Returns a destination of the same kind. A stream cannot be spread: its `isTTY` is a property of its class. */
-export function redirected({ isTTY, columns }: Sink, write: Sink['write']): Sink {
+export function redirectSink({ isTTY, columns }: Sink, write: Sink['write']): Sink {
   return { write, isTTY, columns };
 }
 
@@ -87,7 +87,7 @@ export class Output {
     this.format = format;
     this.#wide = wide;
     this.#quiet = quiet;
-    this.#width = columnsOf(out, environment);
+    this.#width = getColumns(out, environment);
     this.#out = out;
     this.#err = err;
     this.#erases = environment.TERM !== 'dumb';
@@ -100,7 +100,7 @@ export class Output {
   }
 
   entry(entry: Entry): void {
-    const text = visible(entry.text);
+    const text = escapeText(entry.text);
     if (entry.kind === 'waiting') this.#wait(text, entry.progress);
     else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
     else this.#fields([entry.kind, text], `${this.#sign(entry.kind)} ${text}`);
@@ -135,10 +135,10 @@ export class Output {
     if (this.isRows) this.list<ChecklistLine>(['state', 'check', 'detail', 'fix'], checks);
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix = '' } of checks) {
-      const step = state === 'ok' ? '' : visible(fix);
+      const step = state === 'ok' ? '' : escapeText(fix);
       const arrow = step && `\n  ${' '.repeat(width)} ${this.#paint('dim', `→ ${step}`)}`;
-      const shown = `${this.#sign(state)} ${check.padEnd(width)} ${visible(detail)}${arrow}`;
-      this.#fields([state, check, visible(detail), ...(step ? [step] : [])], shown);
+      const shown = `${this.#sign(state)} ${check.padEnd(width)} ${escapeText(detail)}${arrow}`;
+      this.#fields([state, check, escapeText(detail), ...(step ? [step] : [])], shown);
     }
   }
 
@@ -156,15 +156,15 @@ export class Output {
       .filter(([, , wide]) => wide === undefined || this.#wide);
 
     const header = shown.map(([title]) => title);
-    const rows = things.map((thing) => shown.map(([, cellOf]) => visible(this.#text(cellOf(thing)))));
+    const rows = things.map((thing) => shown.map(([, cellOf]) => escapeText(this.#text(cellOf(thing)))));
 
     switch (this.format) {
       case 'jsonl':
         for (const thing of things) this.line(thing);
         return;
       case 'csv':
-        this.#line(csvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
-        for (const row of rows) this.#line(csvLine(row));
+        this.#line(formatCsvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
+        for (const row of rows) this.#line(formatCsvLine(row));
         return;
       case 'lines':
         for (const row of rows) this.#line(row.join('\t'));
@@ -186,21 +186,21 @@ export class Output {
     const known = facts.filter(([, value]) => value !== undefined);
     const width = Math.max(0, ...known.map(([name]) => name.length));
     for (const [name, value = ''] of known) {
-      this.#fields([name, visible(value)], `${this.#paint('bold', name.padEnd(width))}  ${visible(value)}`);
+      this.#fields([name, escapeText(value)], `${this.#paint('bold', name.padEnd(width))}  ${escapeText(value)}`);
     }
   }
 
   text(text: string): void {
-    if (this.isRows) this.#say(visibleLines(text));
-    else if (this.format !== 'json') this.#line(visibleLines(text));
+    if (this.isRows) this.#say(escapeLines(text));
+    else if (this.format !== 'json') this.#line(escapeLines(text));
   }
 
   line(document: unknown): void {
-    this.#line(visibleLines(JSON.stringify(document)));
+    this.#line(escapeLines(JSON.stringify(document)));
   }
 
   json(document: unknown): void {
-    this.#line(visibleLines(JSON.stringify(document, undefined, 2)));
+    this.#line(escapeLines(JSON.stringify(document, undefined, 2)));
   }
 
   /** @param before earlier entries for the document */
@@ -212,8 +212,8 @@ export class Output {
     } else if (this.format === 'json') {
       this.json(document);
     } else {
-      this.#err.write(`${this.#paint('red', 'error:', this.#err)} ${reason}: ${visibleLines(message)}\n`);
-      this.#err.write(`${this.#paint('cyan', 'hint:', this.#err)} ${visibleLines(nextStep)}\n`);
+      this.#err.write(`${this.#paint('red', 'error:', this.#err)} ${reason}: ${escapeLines(message)}\n`);
+      this.#err.write(`${this.#paint('cyan', 'hint:', this.#err)} ${escapeLines(nextStep)}\n`);
     }
   }
 
@@ -269,7 +269,7 @@ export class Output {
     // A lower rate would be shown as zero, and the estimated time would grow.
     if (!(perSecond >= 0.05)) return `${done}/${total}`;
 
-    const left = done < total ? `, ${inShort((total - done) / perSecond)} left` : '';
+    const left = done < total ? `, ${formatShortSpan((total - done) / perSecond)} left` : '';
 
     return `${done}/${total}, ${perSecond.toFixed(perSecond < 10 ? 1 : 0)}/s${left}`;
   }
@@ -306,7 +306,7 @@ export class Output {
 }
 
 /** Output that discards everything but the exit code. */
-export function silentOutput(): Output {
+export function createSilentOutput(): Output {
   const nothing = { write: () => true };
   return new Output('json', nothing, nothing, {});
 }
@@ -317,7 +317,7 @@ function titleOf(field: string): string {
 }
 
 /** Returns the terminal's width: the exported `COLUMNS`, else the width that the terminal reports. */
-export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
+export function getColumns({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }
 

@@ -18,7 +18,7 @@ export function printQuery(document: unknown, expression: string, output: Output
     output.json(value);
   } else {
     const things: readonly unknown[] = Array.isArray(value) ? value : [value];
-    output.list(fieldColumns(things), things);
+    output.list(listFieldColumns(things), things);
   }
 }
 
@@ -36,7 +36,7 @@ function orFail<T>(reason: 'ArgumentInvalid' | 'QueryFailed', expression: string
 }
 
 /** Returns a column for each field of the items; for lists, a column for each index. */
-export function fieldColumns(things: readonly unknown[]): TitledColumn<unknown>[] {
+export function listFieldColumns(things: readonly unknown[]): TitledColumn<unknown>[] {
   const isThing = (thing: unknown): thing is Record<string, unknown> => typeof thing === 'object' && thing !== null;
   const fields = [...new Set(things.filter(isThing).flatMap((thing) => Object.keys(thing)))];
   if (fields.length === 0) return [['VALUE', cell]];

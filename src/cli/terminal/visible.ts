@@ -4,12 +4,12 @@ import { INVISIBLE } from '../../http/readable.ts';
  * Escapes text from Azure or from files for a terminal: control characters become `\u001b` and the like. Other people
  * can choose tags and names.
  */
-export function visible(text: string): string {
+export function escapeText(text: string): string {
   return text.replace(INVISIBLE, escaped);
 }
 
-/** Like `visible`, for multi-line texts and for JSON, in which the escapes have the same meaning. */
-export function visibleLines(text: string): string {
+/** Like `escapeText`, for multi-line texts and for JSON, in which the escapes have the same meaning. */
+export function escapeLines(text: string): string {
   return text.replace(INVISIBLE, (character) => (character === '\n' ? character : escaped(character)));
 }
 

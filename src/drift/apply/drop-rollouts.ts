@@ -1,4 +1,4 @@
-import { known, type Part } from '../../azure/read-or-why.ts';
+import { getKnown, type Part } from '../../azure/read-or-why.ts';
 import type { RolloutStore } from '../../index/rollout-row.ts';
 import { hasUses, type UseRows } from '../../index/use-row.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
@@ -24,7 +24,7 @@ export async function dropRollouts(vaults: readonly ListedVault[], { rollouts, u
   const keysOf = new Map<string, ReadonlySet<string>>();
 
   for (const { subject, keys } of vaults) {
-    const names = known(keys);
+    const names = getKnown(keys);
     if (names) keysOf.set(subject.vault.uri, new Set(names.map((name) => name.toLowerCase())));
   }
 

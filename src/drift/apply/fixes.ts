@@ -1,14 +1,19 @@
 import pMap from 'p-map';
 import type { RecordAudit } from '../../audit/audit-trail.ts';
-import { describe, describeFailure, type Failure, linkedRight } from '../../azure/failure.ts';
+import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { readOnce } from '../../azure/read-or-why.ts';
 import { parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
 import type { Log } from '../../errors/log.ts';
 import { REASONS, type Reason } from '../../errors/reasons.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
-import { judgeSubscriptions, placementOf, wantedSubscriptions, wantedWatches } from '../../events/subscription.ts';
-import { accountRow } from '../../index/fleet-keys.ts';
+import {
+  compareSubscriptions,
+  listRequiredSubscriptions,
+  listRequiredWatches,
+  planPlacement,
+} from '../../events/subscription.ts';
+import { formatAccountRow } from '../../index/fleet-keys.ts';
 import type { UseRows } from '../../index/use-row.ts';
 import { findPause } from '../../orders/standing-orders.ts';
 import type { OrdersStore } from '../../orders/standing-orders-client.ts';
@@ -121,7 +126,7 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
       const { scope } = splitScope(resource);
       if (scope === undefined) return [{ subscription, kind: 'key', about: key }];
 
-      const isKnown = (await knownScopes.get({ subscription, key })).has(accountRow(account, scope));
+      const isKnown = (await knownScopes.get({ subscription, key })).has(formatAccountRow(account, scope));
 
       // The index may contain an outdated version of the scope, and the list of accounts does not show scopes.
       if (isKnown) return [{ subscription, kind: 'key', about: key, fresh: true }];
@@ -135,7 +140,7 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
 
     return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether to move it.' };
   } catch (error) {
-    return { outcome: 'failed', detail: describe(describeFailure(error)) };
+    return { outcome: 'failed', detail: describeAnswerOf(describeFailure(error)) };
   }
 }
 
@@ -152,7 +157,7 @@ async function readKnownScopes(
 ): Promise<ReadonlySet<string>> {
   const known = new Set<string>();
   for await (const { account, scope } of useRows.of(key, subscription)) {
-    if (scope !== undefined) known.add(accountRow(account, scope));
+    if (scope !== undefined) known.add(formatAccountRow(account, scope));
   }
   return known;
 }
@@ -209,7 +214,7 @@ async function attempt(
         return { outcome: 'enqueued', detail: 'The rotation worker decides whether to rotate it.' };
     }
   } catch (error) {
-    return { outcome: 'failed', detail: describe(describeFailure(error)) };
+    return { outcome: 'failed', detail: describeAnswerOf(describeFailure(error)) };
   }
 }
 
@@ -255,18 +260,18 @@ async function putSubscriptions(
 
   const wanted =
     action.kind === 'events'
-      ? wantedSubscriptions({ functionAppId, storageAccountId }).filter(
+      ? listRequiredSubscriptions({ functionAppId, storageAccountId }).filter(
           (one) => one.functionName === action.functionName,
         )
-      : wantedWatches({ functionAppId }, settings.clientId);
+      : listRequiredWatches({ functionAppId }, settings.clientId);
 
   const { topic, subscriptions } = await eventGrid.read(source);
   const written: string[] = [];
 
-  for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
+  for (const verdict of compareSubscriptions(wanted, subscriptions)) {
     if (verdict.is === 'right') continue;
 
-    const { isNew, ...place } = placementOf(verdict, topic);
+    const { isNew, ...place } = planPlacement(verdict, topic);
     try {
       await eventGrid.put(source, place, verdict.wanted);
     } catch (error) {
@@ -282,9 +287,11 @@ async function putSubscriptions(
 /** Describes a rejected event subscription: the missing permission, and the parameter of infra/ that grants it. */
 function subscriptionRefusal(failure: Failure): string {
   const { status, code } = failure;
-  const right = linkedRight(failure);
+  const right = parseLinkedRight(failure);
   const repair = 'Deploy with CMK_ALLOW_EVENT_REPAIR=true (parameter allowEventRepair), which grants the permission.';
-  if (!right) return code === 'AuthorizationFailed' ? `${describe(failure)} ${repair}` : describe(failure);
+  if (!right) {
+    return code === 'AuthorizationFailed' ? `${describeAnswerOf(failure)} ${repair}` : describeAnswerOf(failure);
+  }
   const { actions, scopes } = right;
   const lacking = `${status} ${code}: the app lacks ${actions} on ${scopes}, which the event subscription names.`;
   if (!/\/providers\/Microsoft\.Storage\//i.test(scopes)) return `${lacking} ${repair}`;

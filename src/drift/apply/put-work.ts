@@ -3,7 +3,7 @@ import { CONCURRENCY } from '../../azure/limits.ts';
 import { storageClock } from '../../azure/storage-clock.ts';
 import { sendFor } from '../../controller/fleet-work.ts';
 import type { FleetServices } from '../../controller/worker-ports.ts';
-import { isAboutAccount, type NewWorkItem, type WorkItems, workRow } from '../../index/work-items.ts';
+import { formatWorkRow, isAboutAccount, type NewWorkItem, type WorkItems } from '../../index/work-items.ts';
 import type { Cause } from '../../work/messages.ts';
 
 export interface PutWorkPorts {
@@ -26,7 +26,9 @@ export async function putWork(
   { workItems, fleetQueue }: PutWorkPorts,
 ): Promise<void> {
   const at = storageClock.now();
-  const items = [...new Map(wanted.map((item) => [workRow(item), { ...item, due: at, since: at, cause }])).values()];
+  const items = [
+    ...new Map(wanted.map((item) => [formatWorkRow(item), { ...item, due: at, since: at, cause }])).values(),
+  ];
   const accounts = items.filter(isAboutAccount);
 
   // A running pass would finish the old item although it read the account before this change.

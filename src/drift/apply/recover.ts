@@ -1,5 +1,5 @@
 import type { RecordAudit } from '../../audit/audit-trail.ts';
-import { errorText } from '../../azure/failure.ts';
+import { describeError } from '../../azure/failure.ts';
 import type { Log } from '../../errors/log.ts';
 import { REASONS, type Reason } from '../../errors/reasons.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
@@ -7,7 +7,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { recordOverdueChanges } from '../../orders/change-orders.ts';
 import type { OrdersStore } from '../../orders/standing-orders-client.ts';
 import type { RetireServices } from '../../retirement/evidence.ts';
-import { finishRetirements, halfRetired, recordRetirement } from '../../retirement/retire-versions.ts';
+import { finishRetirements, listHalfRetired, recordRetirement } from '../../retirement/retire-versions.ts';
 import { needsRepair } from '../../revocation/keep-revoked.ts';
 import type { Cause } from '../../work/messages.ts';
 import type { RequestKey } from '../../work/work-queue-client.ts';
@@ -40,7 +40,7 @@ export async function recoverOverdue(
     try {
       await step();
     } catch (error) {
-      log({ level: 'error', reason, message: `${what}: ${errorText(error)}`, key: key?.id, correlationId });
+      log({ level: 'error', reason, message: `${what}: ${describeError(error)}`, key: key?.id, correlationId });
     }
   };
 
@@ -55,7 +55,7 @@ export async function recoverOverdue(
   await attempt(() => recoverOrderRecords(services, correlationId, log), 'DriftFixFailed', what);
 
   for (const { key, versions } of keys) {
-    if (halfRetired(versions, now()).length === 0) continue;
+    if (listHalfRetired(versions, now()).length === 0) continue;
     const finish = async () => {
       for await (const one of finishRetirements(key, READ_MS, services)) {
         await recordRetirement(key, one, correlationId, services, log);

@@ -1,5 +1,5 @@
 import type { ActivityLog } from '../../accounts/activity-log-client.ts';
-import { comparableId, parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
+import { parseStorageAccountId, splitScope, toComparableId } from '../../azure/resource-id.ts';
 import type { Log } from '../../errors/log.ts';
 import { REASONS } from '../../errors/reasons.ts';
 import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
@@ -12,16 +12,16 @@ import { type FixServices, fix, isFixed } from '../apply/fixes.ts';
 import { putWork, type WantedWork } from '../apply/put-work.ts';
 import type { Rules } from '../checks/subjects.ts';
 import type { GatherServices } from '../gather/parts.ts';
-import { rulesOf } from '../gather/rules.ts';
+import { createRules } from '../gather/rules.ts';
 import type { DriftReport, Finding } from '../report/report.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 
 import { logCauses } from '../store/publish-report.ts';
 import { type ChangeRow, type ChangeRows, requestChanges } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
-import { type Focus, type FocusPorts, focusOf, isAbout, resourceOf } from './focus.ts';
+import { type Focus, type FocusPorts, findContainingResource, findFocus, isAbout } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
-import { type Merged, mergeResult, secondsTo } from './merge.ts';
+import { countSecondsTo, type Merged, mergeResult } from './merge.ts';
 import { RELEASE } from './release-change.ts';
 
 /** The instance that checks changes holds this lease, so only one writer merges into the report. */
@@ -86,7 +86,7 @@ async function checkRows(taken: readonly ChangeRow[], services: ChangeServices, 
   const merged = await mergeIntoReport(check, services);
 
   // Runs without a report too, because the index must contain the accounts. The first full check creates the report.
-  await putWork(workOfChanges(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
+  await putWork(planWorkOfChanges(rows), { by: 'drift', ref: id, since: services.now().toISOString() }, services);
 
   if (!merged) return services.changes.finish(rows);
 
@@ -116,8 +116,8 @@ interface Check {
 async function evaluateRows(taken: readonly ChangeRow[], services: ChangeServices): Promise<Check> {
   const { settings, now } = services;
   const orders = await services.orderStore.read();
-  const rules = rulesOf(settings, now(), orders.contests);
-  const focus = await focusOf(taken, services);
+  const rules = createRules(settings, now(), orders.contests);
+  const focus = await findFocus(taken, services);
   const result = await checkFocus(focus, rules, services);
   const broken = result.found.filter((finding) => isFixed(finding, settings.drift.autofix));
   return { id: services.newId(), rows: withBroken(taken, broken, result.stamps), focus, rules, result, broken };
@@ -127,7 +127,7 @@ async function evaluateRows(taken: readonly ChangeRow[], services: ChangeService
 async function declareContests({ rows, broken }: Check, services: ChangeServices): Promise<boolean> {
   if (broken.length === 0) return false;
   const recent = [...rows, ...(await services.changes.recent())];
-  const contests = newContests(broken, recent, services.now(), services.newId);
+  const contests = findNewContests(broken, recent, services.now(), services.newId);
   if (contests.length === 0) return false;
   await services.changes.put(rows);
   await services.orderStore.change((current) => contests.reduce(withContest, current));
@@ -175,7 +175,7 @@ async function repair(
  * Work items for changed accounts. A pass reads each account, or lists its encryption scopes if one of them changed,
  * updates the index, and moves the use if allowed.
  */
-export function workOfChanges(rows: readonly Pick<ChangeRow, 'concern' | 'at' | 'attempts' | 'changedBy'>[]) {
+export function planWorkOfChanges(rows: readonly Pick<ChangeRow, 'concern' | 'at' | 'attempts' | 'changedBy'>[]) {
   return rows.flatMap(({ concern, at, attempts, changedBy }): WantedWork[] => {
     const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;
     if (!account) return [];
@@ -189,7 +189,7 @@ function logMerged({ changes, added, report }: Merged, log: Log): void {
   for (const change of changes) {
     const { operation, resource, objectId, name, client, correlationId, found, gone } = change;
     const by = { operation, resource, objectId, name, client, correlationId };
-    const about = { ...by, found: found.length, gone: gone.length, seconds: secondsTo(change), report: report.id };
+    const about = { ...by, found: found.length, gone: gone.length, seconds: countSecondsTo(change), report: report.id };
     log({
       level: 'info',
       reason: 'DriftFoundByEvent',
@@ -215,8 +215,8 @@ export function withBroken(
   return rows.map((row) => {
     if (row.concern !== 'account') return row;
     const broken = repairable.flatMap(({ resource }) => {
-      const use = comparableId(resource);
-      const stamp = resourceOf(use) === resourceOf(row.at) ? stamps.get(use) : undefined;
+      const use = toComparableId(resource);
+      const stamp = findContainingResource(use) === findContainingResource(row.at) ? stamps.get(use) : undefined;
       return stamp ? [{ use, stamp }] : [];
     });
     const noted = [...(row.broken ?? []), ...broken].map((one) => [`${one.use} ${one.stamp}`, one] as const);
@@ -230,17 +230,17 @@ export function withBroken(
  *
  * @param recent rows of the last hour
  */
-export function newContests(
+export function findNewContests(
   repairable: readonly Pick<Finding, 'resource'>[],
   recent: readonly ChangeRow[],
   now: Date,
   newId: () => string,
 ): Contest[] {
-  const uses = Map.groupBy(new Set(repairable.map(({ resource }) => comparableId(resource))), resourceOf);
+  const uses = Map.groupBy(new Set(repairable.map(({ resource }) => toComparableId(resource))), findContainingResource);
 
   return [...uses].flatMap(([account, broken]): Contest[] => {
     const rows = recent
-      .filter(({ concern, at }) => concern === 'account' && resourceOf(at) === account)
+      .filter(({ concern, at }) => concern === 'account' && findContainingResource(at) === account)
       .sort((a, b) => Date.parse(a.notedOn) - Date.parse(b.notedOn));
     const released = rows.findLast(({ changedBy }) => changedBy.operation === RELEASE)?.notedOn;
     const since = Math.max(now.getTime() - HOUR_MS, released === undefined ? 0 : Date.parse(released));

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { ActivityLog, LoggedWrite } from '../../accounts/activity-log-client.ts';
-import { errorText } from '../../azure/failure.ts';
+import { describeError } from '../../azure/failure.ts';
 import type { Log } from '../../errors/log.ts';
 import type { ChangedBy } from '../../events/resource-event.ts';
 import type { ReportStore } from '../store/drift-storage-client.ts';
@@ -43,7 +43,7 @@ export async function confirmChanges(
       }));
     }
   } catch (error) {
-    const message = `The app could not read the activity log, so the author of a change is not confirmed. ${errorText(error)}`;
+    const message = `The app could not read the activity log, so the author of a change is not confirmed. ${describeError(error)}`;
     log({ level: 'info', reason: 'DriftFoundByEvent', message });
   }
 }

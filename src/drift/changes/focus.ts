@@ -1,11 +1,11 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { readOnce } from '../../azure/read-or-why.ts';
-import { comparableId, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
+import { parseResourceId, type ResourceId, toComparableId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../index/fleet-index.ts';
 import type { UseRow, UseRows } from '../../index/use-row.ts';
-import { sameKeyName } from '../../keys/key-identifier.ts';
+import { isSameKeyName } from '../../keys/key-identifier.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS, VAULT_CHECKS } from '../checks/checks.ts';
@@ -35,7 +35,7 @@ const REASONS_OF: Readonly<Record<Subject['kind'], ReadonlySet<string>>> = {
 
 /** The subjects of some changes. */
 export interface Focus {
-  /** By {@link resourceOf}. */
+  /** By {@link findContainingResource}. */
   readonly subjects: ReadonlyMap<string, Subject>;
   /** Resources of each change, by the id of its event. */
   readonly resourcesOf: ReadonlyMap<string, ReadonlySet<string>>;
@@ -48,25 +48,25 @@ export interface FocusPorts {
 }
 
 /** The account, vault, identity or key that contains an id: `…/storageAccounts/a` for an encryption scope. */
-export function resourceOf(id: string): string {
+export function findContainingResource(id: string): string {
   const most = id.startsWith('https:') ? 5 : 9;
-  return comparableId(id).split('/').slice(0, most).join('/');
+  return toComparableId(id).split('/').slice(0, most).join('/');
 }
 
-export function ofKind<K extends Subject['kind']>({ subjects }: Focus, kind: K) {
+export function listOfKind<K extends Subject['kind']>({ subjects }: Focus, kind: K) {
   return [...subjects.values()].filter((one): one is Extract<Subject, { kind: K }> => one.kind === kind);
 }
 
 /** Whether a check of the focus would report this finding again, if the finding still applies. */
 export function isAbout({ subjects }: Focus, { reason, resource }: Pick<Finding, 'reason' | 'resource'>): boolean {
-  const subject = subjects.get(resourceOf(resource));
+  const subject = subjects.get(findContainingResource(resource));
   return subject !== undefined && REASONS_OF[subject.kind].has(reason);
 }
 
 /**
  * Finds the subjects of changes. The index contains the accounts of a vault or an identity. Throws the SDK's errors.
  */
-export async function focusOf(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
+export async function findFocus(changes: readonly ResourceChange[], ports: FocusPorts): Promise<Focus> {
   const subjects = new Map<string, Subject>();
   const resourcesOf = new Map<string, ReadonlySet<string>>();
   const rows = readOnce(
@@ -96,13 +96,13 @@ async function subjectsOf(
   const isAt = (resource: string | undefined) => resource !== undefined && isConcerned(resource, at);
   const found = new Map<string, Subject>();
   const keyUser = concern === 'keyUser' && otherDependents !== 'none' ? parseResourceId(at) : undefined;
-  if (keyUser) found.set(resourceOf(at), { kind: 'keyUser', id: keyUser });
-  if (concern === 'key') found.set(resourceOf(at), { kind: 'key', id: at });
-  if (concern === 'account') found.set(resourceOf(at), { kind: 'account', id: at, changed: true });
+  if (keyUser) found.set(findContainingResource(at), { kind: 'keyUser', id: keyUser });
+  if (concern === 'key') found.set(findContainingResource(at), { kind: 'key', id: at });
+  if (concern === 'account') found.set(findContainingResource(at), { kind: 'account', id: at, changed: true });
 
   const own = /^(vault|group|perimeter)$/.test(concern) ? all.filter((vault) => isAt(vault.id)) : [];
   for (const vault of own) {
-    found.set(resourceOf(vault.id), { kind: 'vault', vault, used: (await rowsOf(vault)).length > 0 });
+    found.set(findContainingResource(vault.id), { kind: 'vault', vault, used: (await rowsOf(vault)).length > 0 });
   }
 
   // No check of an account depends on the perimeter.
@@ -111,8 +111,8 @@ async function subjectsOf(
   const around = concern === 'key' ? all.filter(({ uri }) => at.startsWith(`${uri}/`)) : all;
   for (const vault of concern === 'vault' ? own : around) {
     for (const { key, account, identity } of await rowsOf(vault)) {
-      if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !sameKeyName(key, at)) continue;
-      found.set(resourceOf(account), { kind: 'account', id: account, changed: false });
+      if (!own.includes(vault) && !isAt(identity) && !isAt(account) && !isSameKeyName(key, at)) continue;
+      found.set(findContainingResource(account), { kind: 'account', id: account, changed: false });
     }
   }
 

@@ -1,20 +1,20 @@
 import pMap from 'p-map';
 import type { Account } from '../../accounts/account.ts';
-import { unlessMissing } from '../../azure/failure.ts';
+import { readUnlessMissing } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { listUnread, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import { parseStorageAccountId, type ResourceId } from '../../azure/resource-id.ts';
 import type { GraphResource } from '../../key-users/resource-graph-client.ts';
-import { usesOfVault } from '../../key-users/resource-graph-query.ts';
+import { listUsesOfVault } from '../../key-users/resource-graph-query.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { KEY_CHECKS, VAULT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { partsOfKeys } from '../gather/gather-keys.ts';
-import { contextOf, gatherSubscription } from '../gather/gather-subscription.ts';
+import { listPartsOfKeys } from '../gather/gather-keys.ts';
+import { createContext, gatherSubscription } from '../gather/gather-subscription.ts';
 import type { GatherServices } from '../gather/parts.ts';
 import type { Finding } from '../report/report.ts';
-import { type Focus, isAbout, ofKind, resourceOf } from './focus.ts';
+import { type Focus, findContainingResource, isAbout, listOfKind } from './focus.ts';
 
 /** Maximum number of accounts to read separately. Above it, the app lists the subscription. */
 const MOST_READS = 20;
@@ -34,15 +34,15 @@ export interface FocusResult {
  */
 export async function checkFocus(focus: Focus, rules: Rules, services: GatherServices): Promise<FocusResult> {
   // A change at a vault may be one of a role.
-  if (ofKind(focus, 'vault').length > 0) services.authorization.forgetRoles();
+  if (listOfKind(focus, 'vault').length > 0) services.authorization.forgetRoles();
 
-  const accounts = ofKind(focus, 'account');
-  const changed = new Set(accounts.flatMap((one) => (one.changed ? resourceOf(one.id) : [])));
-  const context = await contextOf({
+  const accounts = listOfKind(focus, 'account');
+  const changed = new Set(accounts.flatMap((one) => (one.changed ? findContainingResource(one.id) : [])));
+  const context = await createContext({
     rules,
     services,
     memory: await services.driftStorage.managedAccounts(),
-    areScopesDue: ({ id }) => changed.has(resourceOf(id)),
+    areScopesDue: ({ id }) => changed.has(findContainingResource(id)),
   });
 
   const { vaults, keys } = context;
@@ -55,7 +55,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
   );
 
   const keyUsers = await pMap(
-    ofKind(focus, 'keyUser'),
+    listOfKind(focus, 'keyUser'),
     ({ id }) => {
       const what = { resource: id.id, what: 'a resource of another service', action: `${id.type}/read` };
       return readPart(what, () => services.keyUsers.get(id));
@@ -65,21 +65,21 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
 
   const usesOf = (resource: GraphResource) =>
     services.settings.vaults.all.flatMap((vault) =>
-      [...usesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })),
+      [...listUsesOfVault(resource, vault)].map(([name, user]) => ({ uri: vault.uri, name, user })),
     );
   const named = keyUsers.flatMap((part) => ('value' in part && part.value ? usesOf(part.value) : []));
   const used = await pMap(named, async ({ uri, name, user }) => {
     const key = await keys.get(uri, name);
     return key ? [{ ...key, others: [user] }] : [];
   });
-  const revoked = await pMap(ofKind(focus, 'key'), async ({ id }) => {
+  const revoked = await pMap(listOfKind(focus, 'key'), async ({ id }) => {
     const { vaultUri = '', keyName = '' } = parseKeyIdentifier(id) ?? {};
     return (await keys.get(vaultUri, keyName)) ?? [];
   });
   const readKeys = [...revoked, ...used].flat();
 
   const ofVaults = await pMap(
-    ofKind(focus, 'vault'),
+    listOfKind(focus, 'vault'),
     async ({ vault, used }) => {
       const subject = (await vaults.get(vault.uri))?.subject;
       return subject ? evaluate(VAULT_CHECKS, { ...subject, used }, vault.id, rules) : [];
@@ -95,7 +95,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
 
   const unread = [
     ...[...(await vaults.all()), ...results].flatMap((one) => one.unread),
-    ...unreadOf([...partsOfKeys(readKeys), ...keyUsers]),
+    ...listUnread([...listPartsOfKeys(readKeys), ...keyUsers]),
   ];
 
   return {
@@ -112,13 +112,13 @@ async function* readAccounts(
   { accounts }: GatherServices,
 ): AsyncGenerator<Account> {
   if (wanted.length <= MOST_READS) {
-    const read = await pMap(wanted, (id) => unlessMissing(() => accounts.get(id)), { concurrency: CONCURRENCY });
+    const read = await pMap(wanted, (id) => readUnlessMissing(() => accounts.get(id)), { concurrency: CONCURRENCY });
     yield* read.filter((account) => account !== undefined);
     return;
   }
 
-  const names = new Set(wanted.map(({ id }) => resourceOf(id)));
+  const names = new Set(wanted.map(({ id }) => findContainingResource(id)));
   for await (const account of accounts.list(subscription)) {
-    if (names.has(resourceOf(account.id))) yield account;
+    if (names.has(findContainingResource(account.id))) yield account;
   }
 }

@@ -1,11 +1,11 @@
 import type { ResourceChange } from '../../events/resource-event.ts';
-import { percentile } from '../../formats/percentile.ts';
+import { computePercentile } from '../../formats/percentile.ts';
 import { isFixed } from '../apply/fixes.ts';
 import { compareFindings, countFindings, withHistory } from '../checks/evaluate.ts';
 import type { Rules } from '../checks/subjects.ts';
-import { causesOf } from '../report/causes.ts';
+import { groupCauses } from '../report/causes.ts';
 import type { DriftChange, Finding, WholeReport } from '../report/report.ts';
-import { type Focus, isAbout, resourceOf } from './focus.ts';
+import { type Focus, findContainingResource, isAbout } from './focus.ts';
 import type { FocusResult } from './gather-focus.ts';
 
 /** Maximum number of changes in a report. */
@@ -64,7 +64,7 @@ export function mergeResult(report: WholeReport, { focus, result, changes: all, 
   const counts = countFindings(findings, unseen, report);
   const sinceCheck = { new: report.counts.new + counts.new, gone: report.counts.gone + counts.gone };
   const listed = withSeconds(withChanges(report.changes, effective));
-  const merged = { findings, unseen, causes: causesOf(findings), counts: { ...counts, ...sinceCheck } };
+  const merged = { findings, unseen, causes: groupCauses(findings), counts: { ...counts, ...sinceCheck } };
 
   return { report: { ...report, ...merged, ...listed }, changes: effective, added };
 }
@@ -78,8 +78,8 @@ function changeOf(
   changes: readonly ResourceChange[],
   { resourcesOf }: Focus,
 ): ResourceChange | undefined {
-  const about = resourceOf(resource);
-  const isOwn = ({ at }: ResourceChange): number => Number(resourceOf(at) === about);
+  const about = findContainingResource(resource);
+  const isOwn = ({ at }: ResourceChange): number => Number(findContainingResource(at) === about);
   const width = ({ id }: ResourceChange): number => resourcesOf.get(id)?.size ?? 0;
   const on = ({ changedBy }: ResourceChange): number => Date.parse(changedBy.on);
 
@@ -109,9 +109,9 @@ function withChanges(listed: readonly DriftChange[], effective: readonly DriftCh
 
 /** Adds to changes the time that the app needs to find their effects (median and 95th percentile, in seconds). */
 export function withSeconds(changes: readonly DriftChange[]): Pick<WholeReport, 'changes' | 'changeSeconds'> {
-  const seconds = changes.map(secondsTo);
-  const p50 = percentile(seconds, 50) ?? 0;
-  const p95 = percentile(seconds, 95) ?? 0;
+  const seconds = changes.map(countSecondsTo);
+  const p50 = computePercentile(seconds, 50) ?? 0;
+  const p95 = computePercentile(seconds, 95) ?? 0;
   return {
     changes: [...changes],
     ...(changes.length > 0 ? { changeSeconds: { p50, p95, changes: changes.length } } : {}),
@@ -119,6 +119,6 @@ export function withSeconds(changes: readonly DriftChange[]): Pick<WholeReport, 
 }
 
 /** Seconds from a change to its findings. */
-export function secondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>): number {
+export function countSecondsTo({ on, foundOn }: Pick<DriftChange, 'on' | 'foundOn'>): number {
   return Math.max(0, Date.parse(foundOn) - Date.parse(on)) / 1_000;
 }

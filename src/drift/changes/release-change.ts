@@ -3,7 +3,7 @@ import type { Log } from '../../errors/log.ts';
 import type { WorkItems } from '../../index/work-items.ts';
 import { changeOrders, type OrderPorts } from '../../orders/change-orders.ts';
 import type { ControlOrder } from '../../orders/order-pause.ts';
-import { contestOf, type UnrecordedOrder, withoutContest } from '../../orders/standing-orders.ts';
+import { findContest, type UnrecordedOrder, withoutContest } from '../../orders/standing-orders.ts';
 import { type PutWorkPorts, putWork } from '../apply/put-work.ts';
 import { type ChangeRows, requestChanges } from './change-rows.ts';
 
@@ -37,7 +37,7 @@ export async function releaseChange(
   const release: UnrecordedOrder = { id: `${RELEASE}/${ports.newId()}`, ...about, details: { why: reason, ticket } };
   const { records, audit } = await changeOrders(
     (current) =>
-      contestOf(current.contests, account, now)
+      findContest(current.contests, account, now)
         ? { orders: withoutContest(current, account), records: [release] }
         : undefined,
     ports,

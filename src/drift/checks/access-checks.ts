@@ -1,36 +1,37 @@
 import { DAY_MS } from '../../formats/spans.ts';
 import { grantAccess } from '../../identities/grant-access.ts';
 import type { Found, FoundCause } from './check.ts';
-import { encryptAccount } from './commands.ts';
-import { type AccountSubject, type KeySubject, managedUses, type Rules } from './subjects.ts';
+import { formatEncryptAccount } from './commands.ts';
+import { type AccountSubject, type KeySubject, listManagedUses, type Rules } from './subjects.ts';
 
-export function identityMissing(subject: AccountSubject): Found | undefined {
+export function findIdentityMissing(subject: AccountSubject): Found | undefined {
   const { account, key } = subject;
   const is = withoutIdentity(subject, 'IdentityMissing');
   if (is === undefined) return undefined;
   const identity = chosenIdentity(subject);
   // An account has one user-assigned identity, and only an operator may decide to detach another one.
   const isFree = account.userAssignedIdentities.length === 0;
-  const command = key && identity !== undefined && isFree ? encryptAccount(account, key.key, identity) : undefined;
+  const command =
+    key && identity !== undefined && isFree ? formatEncryptAccount(account, key.key, identity) : undefined;
   return { is, command, cause: ofIdentity(subject, key) };
 }
 
-export function identityDeleted(subject: AccountSubject): Found | undefined {
+export function findIdentityDeleted(subject: AccountSubject): Found | undefined {
   const is = withoutIdentity(subject, 'IdentityDeleted');
   return is === undefined ? undefined : { is, cause: ofIdentity(subject, undefined) };
 }
 
 /** One finding for the account and all of its scopes, because they share the identity. */
 function withoutIdentity(subject: AccountSubject, reason: string): string | undefined {
-  const found = managedUses(subject).find(({ access }) => access?.reason === reason);
+  const found = listManagedUses(subject).find(({ access }) => access?.reason === reason);
   return found?.access?.missing.join(' ');
 }
 
 /** Days before the end of a role at which the finding begins, and at which it becomes an error. */
 const ENDS_DAYS = { warning: 30, error: 3 };
 
-export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return managedUses(subject).flatMap(({ resource, access, key }): Found[] => {
+export function findRoleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  return listManagedUses(subject).flatMap(({ resource, access, key }): Found[] => {
     const until = access?.until;
     const days = until ? (until.getTime() - now.getTime()) / DAY_MS : Number.POSITIVE_INFINITY;
     if (!until || days > ENDS_DAYS.warning) return [];
@@ -40,8 +41,8 @@ export function roleExpires(subject: AccountSubject, { now }: Rules): readonly F
   });
 }
 
-export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
-  return managedUses(subject).flatMap(({ resource, access: of, key }): Found[] => {
+export function findIdentityWithoutRole(subject: AccountSubject): readonly Found[] {
+  return listManagedUses(subject).flatMap(({ resource, access: of, key }): Found[] => {
     if (of?.reason !== 'IdentityWithoutRole') return [];
     const command = grantAccess(of.principalId, key.key.vault, of.by);
     return [{ resource, is: of.missing.join(' '), command, cause: ofIdentity(subject, key) }];
@@ -49,10 +50,10 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
 }
 
 /** A subscription that moves to another tenant moves its vaults too, but they keep the old tenant. */
-export function tenantMismatch(subject: AccountSubject): readonly Found[] {
+export function findTenantMismatch(subject: AccountSubject): readonly Found[] {
   const { account, tenantId } = subject;
   if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
-  const keys = managedUses(subject).map(({ key }) => key);
+  const keys = listManagedUses(subject).map(({ key }) => key);
   const strange = keys.filter((key) => key.tenantId && key.tenantId.toLowerCase() !== tenantId.toLowerCase());
   return [...new Map(strange.map((key) => [key.key.vault, key.tenantId]))].map(([vault, trusts]) => ({
     part: vault.id,

@@ -1,23 +1,29 @@
-import { type Account, type OwnKeyService, ownKeyServices } from '../../accounts/account.ts';
+import { type Account, listOwnKeyServices, type OwnKeyService } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
-import { known } from '../../azure/read-or-why.ts';
-import { scopeResource } from '../../azure/resource-id.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { formatScopeId } from '../../azure/resource-id.ts';
 import { planKeyUse, versionInUse } from '../../controller/plan.ts';
 import { REASONS } from '../../errors/reasons.ts';
 import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
-import { count } from '../../formats/text.ts';
-import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
-import { findVersion, type KeyVersion, newestVersion, usability, usableSince } from '../../keys/key-versions.ts';
-import { restoreCommand } from '../../revocation/restore-command.ts';
+import { formatCount } from '../../formats/text.ts';
+import { formatKeyIdentifier, isSameKeyName, parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import {
+  findNewestVersion,
+  findVersion,
+  getUsability,
+  getUsableSince,
+  type KeyVersion,
+} from '../../keys/key-versions.ts';
+import { formatRestoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import { tagOf } from '../../settings/requirement.ts';
+import { findTag } from '../../settings/requirement.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Check, Found } from './check.ts';
-import { moveAccount, recoverKey } from './commands.ts';
-import { afterExpiry } from './key-checks.ts';
-import { hasToUseKey, KEY_TAG, pinnedBack } from './left-checks.ts';
-import { stoppedByExpiry } from './other-checks.ts';
-import { type AccountSubject, type KeySubject, type ManagedUse, managedUses, type Rules } from './subjects.ts';
+import { formatMoveAccount, formatRecoverKey } from './commands.ts';
+import { planAfterExpiry } from './key-checks.ts';
+import { findPinnedBack, hasToUseKey, KEY_TAG } from './left-checks.ts';
+import { describeStoppedByExpiry } from './other-checks.ts';
+import { type AccountSubject, type KeySubject, listManagedUses, type ManagedUse, type Rules } from './subjects.ts';
 
 /** Storage checks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
 const STORAGE_CHECKS_MS = DAY_MS;
@@ -28,11 +34,15 @@ const STORAGE_CHECKS_MS = DAY_MS;
  */
 const MOVE_MS = HOUR_MS;
 
-export function staleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
+export function findStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account, use, key, blocked } = subject;
   if (!use || !key) return [];
   return staleUse(account, use, key, now).map((stale): Found => {
-    const found: Found = { ...stale, command: moveAccount(account), cause: pinnedBack(subject, now) ?? stale.cause };
+    const found: Found = {
+      ...stale,
+      command: formatMoveAccount(account),
+      cause: findPinnedBack(subject, now) ?? stale.cause,
+    };
     if (!blocked) return found;
     // Only an administrator can remove what blocked the last move. It is therefore the cause, without a deadline.
     const { action: _, command: __, ...rest } = found;
@@ -42,14 +52,14 @@ export function staleKeyVersion(subject: AccountSubject, { now }: Rules): readon
   });
 }
 
-export function laggingAutomaticVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
+export function findLaggingAutomaticVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account, use, key, asked } = subject;
   return use && key ? laggingUse(account, { use, key, asked }, now) : [];
 }
 
-export function scopeStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
+export function findScopeStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account } = subject;
-  return managedUses({ ...subject, use: undefined }).flatMap(({ resource, use, key, asked }) => {
+  return listManagedUses({ ...subject, use: undefined }).flatMap(({ resource, use, key, asked }) => {
     const found = [...laggingUse(account, { use, key, asked }, now), ...staleUse(account, use, key, now)];
     return found.map((one) => ({ ...one, resource }));
   });
@@ -70,12 +80,12 @@ function laggingUse(
 ): Found[] {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return [];
-  if (now.getTime() - usableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
+  if (now.getTime() - getUsableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
 
   const is = `It uses ${use.current}, more than 24 hours after a newer version became usable.`;
   const shouldBe = `It uses the newest usable version ${plan.target.version}.`;
   const found: Found = { severity: 'warning', is, shouldBe, ...moving(account, key) };
-  if (asked === undefined || !sameKeyName(asked, plan.target.id)) return [found];
+  if (asked === undefined || !isSameKeyName(asked, plan.target.id)) return [found];
 
   const { action: _, ...rest } = found;
   const done = `${is} The app asked Storage to check for the newer version, and Storage did not change to it.`;
@@ -87,7 +97,7 @@ const ASKED =
   'Storage checks again within a day. If the finding remains, check the identity and its role with `cmk account verify`.';
 
 function planOf(use: KeyUse, { versions }: KeySubject, now: Date) {
-  const read = known(versions);
+  const read = getKnown(versions);
   return read && planKeyUse(use, read, now);
 }
 
@@ -109,19 +119,19 @@ const UNBLOCK = {
 
 /** A version that has just become usable is not an error yet, because the accounts are still being moved. */
 function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
-  const ms = now.getTime() - usableSince(target).getTime();
+  const ms = now.getTime() - getUsableSince(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
   return {
-    is: `${what}; the newer version became usable ${count(minutes, 'minute')} ago. The app may take an hour.`,
+    is: `${what}; the newer version became usable ${formatCount(minutes, 'minute')} ago. The app may take an hour.`,
     severity: 'advice',
   };
 }
 
-export function notCustomerManaged({ account, own, use }: AccountSubject, rules: Rules): Found | undefined {
+export function findNotCustomerManaged({ account, own, use }: AccountSubject, rules: Rules): Found | undefined {
   if (use || !hasToUseKey(account, rules)) return undefined;
 
-  const tag = tagOf(account.tags, KEY_TAG);
+  const tag = findTag(account.tags, KEY_TAG);
   const ofOwn = own ? " The app's own storage needs a key of a vault that the app does not manage." : '';
   const required = `It uses a customer-managed key, as CMK_REQUIRE requires.${ofOwn}`;
 
@@ -133,16 +143,16 @@ export function notCustomerManaged({ account, own, use }: AccountSubject, rules:
   };
 }
 
-export function unexpectedKey({ account, use }: AccountSubject): Found | undefined {
-  const tag = tagOf(account.tags, KEY_TAG)?.trim();
+export function findUnexpectedKey({ account, use }: AccountSubject): Found | undefined {
+  const tag = findTag(account.tags, KEY_TAG)?.trim();
   if (!use || tag === undefined) return undefined;
 
   const used = parseKeyIdentifier(formatKeyIdentifier(use));
   const wanted = parseKeyIdentifier(tag);
   const [vault = '', key = ''] = tag.split('/');
   const fits = wanted
-    ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
-    : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
+    ? wanted.vaultUri === use.vaultUri && isSameKeyName(wanted.keyName, use.keyName)
+    : vault.toLowerCase() === used?.vaultName && isSameKeyName(key, use.keyName);
   const is = formatKeyIdentifier(use);
 
   return fits
@@ -150,7 +160,7 @@ export function unexpectedKey({ account, use }: AccountSubject): Found | undefin
     : { is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } };
 }
 
-export function unmanagedVault({ scopes, ...subject }: AccountSubject): readonly Found[] {
+export function findUnmanagedVault({ scopes, ...subject }: AccountSubject): readonly Found[] {
   // The app's own storage should use a key that the app cannot revoke.
   if (subject.own) return [];
   return [subject, ...scopes].flatMap(({ resource, use, key }) => {
@@ -159,11 +169,11 @@ export function unmanagedVault({ scopes, ...subject }: AccountSubject): readonly
   });
 }
 
-export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return managedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
-    const versions = known(key.versions) ?? [];
+export function findKeyDisabled(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  return listManagedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
+    const versions = getKnown(key.versions) ?? [];
     const held = heldVersion(use, versions);
-    if (!held || usability(held, now) !== 'Disabled') return [];
+    if (!held || getUsability(held, now) !== 'Disabled') return [];
 
     const is = `The version in use, ${held.version}, is disabled`;
     const revocation = openRevocation(versions, now);
@@ -178,32 +188,32 @@ export function keyDisabled(subject: AccountSubject, { now }: Rules): readonly F
         resource,
         severity: 'warning',
         is: `${is}, by the revocation of ${revocation.revokedOn.toISOString()}: its data cannot be read.`,
-        command: restoreCommand(key.key, revocation),
+        command: formatRestoreCommand(key.key, revocation),
         cause: { reason: 'RevocationOpen', about: [key.key.id] },
       },
     ];
   });
 }
 
-export function keyExpired(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return managedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
-    const versions = known(key.versions) ?? [];
+export function findKeyExpired(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  return listManagedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
+    const versions = getKnown(key.versions) ?? [];
     const held = heldVersion(use, versions);
-    if (!held || usability(held, now) !== 'Expired') return [];
+    if (!held || getUsability(held, now) !== 'Expired') return [];
 
-    const stopped = stoppedByExpiry(key, held, held === newestVersion(versions));
+    const stopped = describeStoppedByExpiry(key, held, held === findNewestVersion(versions));
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     const pinned = use.pinned !== undefined && resource === subject.account.id ? subject.account : undefined;
     const shouldBe = 'The version in use has not expired.';
-    const command = afterExpiry(key, held, pinned, now);
+    const command = planAfterExpiry(key, held, pinned, now);
     const found: Found = { resource, is, shouldBe, command, cause: { about: [key.key.id] } };
 
     return [stopped ? { ...found, severity: 'error', is: `${is} That stops ${stopped}.` } : found];
   });
 }
 
-export function keyDeleted(subject: AccountSubject): readonly Found[] {
-  return managedUses(subject).flatMap(missingKey);
+export function findKeyDeleted(subject: AccountSubject): readonly Found[] {
+  return listManagedUses(subject).flatMap(missingKey);
 }
 
 function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): readonly Found[] {
@@ -216,7 +226,7 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
       return lost ? [{ ...found, is }] : [];
     }
     case 'deleted':
-      return [{ ...found, is: `Its key ${use.keyName} is soft-deleted.`, command: recoverKey(key) }];
+      return [{ ...found, is: `Its key ${use.keyName} is soft-deleted.`, command: formatRecoverKey(key) }];
     case 'vaultGone': {
       const { vault } = key;
       const is = `The vault ${vault.name} with its key ${use.keyName} no longer exists. It may be soft-deleted.`;
@@ -236,14 +246,14 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
  */
 function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
   const version = versionInUse(use);
-  return version === undefined ? newestVersion(versions) : findVersion(versions, version);
+  return version === undefined ? findNewestVersion(versions) : findVersion(versions, version);
 }
 
 /** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
 export function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
   return (subject, rules) => {
     const { account, use } = subject;
-    if (!use || !ownKeyServices(account).includes(service)) return undefined;
+    if (!use || !listOwnKeyServices(account).includes(service)) return undefined;
     return {
       severity: hasToUseKey(account, rules) ? 'error' : 'advice',
       is: `Its ${service}s are encrypted with a Microsoft-managed key, so a revocation of the account's key leaves them readable.`,
@@ -255,11 +265,11 @@ export function onServiceKey(service: OwnKeyService): Check<AccountSubject>['fin
 }
 
 /** A disabled scope counts as removed: Azure denies reads of its data, and cannot delete scopes. */
-export function scopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
+export function findScopeNotCustomerManaged(subject: AccountSubject, rules: Rules): readonly Found[] {
   const { account, platformScopes = [] } = subject;
   const scopes = hasToUseKey(account, rules) ? platformScopes.filter(({ enabled }) => enabled) : [];
   return scopes.map(({ name }) => ({
-    resource: scopeResource(account.id, name),
+    resource: formatScopeId(account.id, name),
     is: `The encryption scope ${name} uses a Microsoft-managed key, so no revocation blocks its data.`,
     cause: { about: [account.id] },
   }));

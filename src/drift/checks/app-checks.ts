@@ -1,11 +1,11 @@
-import { known, type UnreadPart } from '../../azure/read-or-why.ts';
-import { judgeSubscriptions, subscriptionName } from '../../events/subscription.ts';
+import { getKnown, type UnreadPart } from '../../azure/read-or-why.ts';
+import { compareSubscriptions, createSubscriptionName } from '../../events/subscription.ts';
 import type { Found } from './check.ts';
 import { watchChanges } from './commands.ts';
 import type { AppSubject, Rules } from './subjects.ts';
 
 /** One finding per file, with its first error, because a rewritten file is wrong in every line. */
-export function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
+export function findAuditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   return [...Map.groupBy(trail, ({ file }) => file)].map(([file, [first, ...more]]) => {
     const line = first?.line === undefined ? '' : `, line ${first.line}`;
     const rest = more.length > 0 ? ` And ${more.length} more.` : '';
@@ -13,15 +13,15 @@ export function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
   });
 }
 
-export function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rules): readonly Found[] {
+export function findChangesNotWatched({ watches = [] }: AppSubject, { wantedWatches }: Rules): readonly Found[] {
   return watches.flatMap(({ subscription, events }): readonly Found[] => {
-    const wrong = judgeSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
+    const wrong = compareSubscriptions(wantedWatches, events.subscriptions).filter(({ is }) => is !== 'right');
     const [first] = wrong;
     if (!first) return [];
 
     const is = wrong.map((verdict) => {
       if (verdict.is === 'misaimed') return `${verdict.found.name}: ${verdict.differences.join(' ')}`;
-      return `No event subscription ${subscriptionName(verdict.wanted)} delivers changes in it to ${verdict.wanted.functionId}.`;
+      return `No event subscription ${createSubscriptionName(verdict.wanted)} delivers changes in it to ${verdict.wanted.functionId}.`;
     });
 
     return [
@@ -40,7 +40,7 @@ export function changesNotWatched({ watches = [] }: AppSubject, { wantedWatches 
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
 /** One finding per action and resource, regardless of the number of parts that need it. */
-export function missingPermission({ unread }: AppSubject): readonly Found[] {
+export function findMissingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
 
@@ -63,7 +63,7 @@ function placeOf(resource: string): string {
 /** Transient failures. They become an error if the next check fails too (`withHistory`). */
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
-export function unreadFindings({ unread }: AppSubject): readonly Found[] {
+export function findUnreadFindings({ unread }: AppSubject): readonly Found[] {
   return unread.map(({ resource, what, detail, kind, beside }) => ({
     resource,
     part: what,
@@ -80,7 +80,7 @@ function severityOf({ kind, beside }: Pick<UnreadPart, 'kind' | 'beside'>): Pick
   return PASSING.has(kind) ? { severity: 'warning' } : {};
 }
 
-export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
+export function findSelfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   return lockedOutBy.map(({ account, key }) => ({
     resource: account,
     part: key,
@@ -88,8 +88,8 @@ export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   }));
 }
 
-export function poisonMessages({ poison }: AppSubject): readonly Found[] {
-  return (known(poison) ?? [])
+export function findPoisonMessages({ poison }: AppSubject): readonly Found[] {
+  return (getKnown(poison) ?? [])
     .filter(({ messages }) => messages > 0)
     .map(({ queue, messages }) => ({
       resource: queue,
@@ -97,7 +97,7 @@ export function poisonMessages({ poison }: AppSubject): readonly Found[] {
     }));
 }
 
-export function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
+export function findSettingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,

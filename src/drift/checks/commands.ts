@@ -1,11 +1,11 @@
 import type { Account } from '../../accounts/account.ts';
-import { known } from '../../azure/read-or-why.ts';
-import { lastName } from '../../azure/resource-id.ts';
-import { inSequence, type ShellCommand, shellCommand } from '../../azure/shell-command.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { getLastName } from '../../azure/resource-id.ts';
+import { createShellCommand, joinCommands, type ShellCommand } from '../../azure/shell-command.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
-import { azVaultOption } from '../../keys/vault-options.ts';
+import { getAzVaultOption } from '../../keys/vault-options.ts';
 import type { KeySubject } from './subjects.ts';
 
 /** Default lifetime that `cmk` sets for a new key. */
@@ -20,51 +20,55 @@ export const USUAL_LIFETIME_DAYS = 730;
  *
  * @param isYoung whether the newest version is so young that the command needs `--if-older-than PT0S`
  */
-export function rotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): ShellCommand {
-  const command = shellCommand('cmk key rotate', [
+export function formatRotate({ key, policy }: Pick<KeySubject, 'key' | 'policy'>, isYoung = false): ShellCommand {
+  const command = createShellCommand('cmk key rotate', [
     ['', key.id],
     ...(isYoung ? ([['--if-older-than', 'PT0S']] as const) : []),
   ]);
-  const rotation = known(policy);
+  const rotation = getKnown(policy);
   const lacksPolicy = rotation && !rotation.rotates && !rotation.expiresIn && !rotation.notifyBeforeExpiry;
   if (key.vault.kind === 'vault' || !lacksPolicy) return command;
-  return inSequence(setLifetime(key, USUAL_LIFETIME_DAYS), command);
+  return joinCommands(formatSetLifetime(key, USUAL_LIFETIME_DAYS), command);
 }
 
-export function recoverKey({ name, vault }: ManagedKey): ShellCommand {
-  return shellCommand('az keyvault key recover', [
-    [azVaultOption(vault), vault.name],
+export function formatRecoverKey({ name, vault }: ManagedKey): ShellCommand {
+  return createShellCommand('az keyvault key recover', [
+    [getAzVaultOption(vault), vault.name],
     ['--name', name],
   ]);
 }
 
-export function lockVault({ id, name }: ManagedVault): ShellCommand {
-  return shellCommand('az lock create --lock-type CanNotDelete', [
+export function formatLockVault({ id, name }: ManagedVault): ShellCommand {
+  return createShellCommand('az lock create --lock-type CanNotDelete', [
     ['--name', `cmk-${name}`],
     ['--resource', id],
   ]);
 }
 
 /** Adds permitted operations to a version, and keeps the existing operations. */
-export function allowOperations({ id }: KeyVersion, operations: readonly string[]): ShellCommand {
-  return shellCommand('az keyvault key set-attributes', [
+export function formatAllowOperations({ id }: KeyVersion, operations: readonly string[]): ShellCommand {
+  return createShellCommand('az keyvault key set-attributes', [
     ['--id', id],
     ...operations.map((operation, index) => [index === 0 ? '--ops' : '', operation] as const),
   ]);
 }
 
 /** Sets the lifetime of rotated versions, and keeps the rotation schedule. */
-export function setLifetime({ id }: ManagedKey, days: number): ShellCommand {
-  return shellCommand('cmk key ensure', [
+export function formatSetLifetime({ id }: ManagedKey, days: number): ShellCommand {
+  return createShellCommand('cmk key ensure', [
     ['', id],
     ['--version-lifetime', `P${days}D`],
   ]);
 }
 
 /** For the owner of the policy. Names of exemptions have at most 64 characters. */
-export function exemptVault({ id }: ManagedVault, assignmentId: string, reference: string | undefined): ShellCommand {
-  const assignment = lastName(assignmentId);
-  return shellCommand('az policy exemption create --exemption-category Waiver', [
+export function formatExemptVault(
+  { id }: ManagedVault,
+  assignmentId: string,
+  reference: string | undefined,
+): ShellCommand {
+  const assignment = getLastName(assignmentId);
+  return createShellCommand('az policy exemption create --exemption-category Waiver', [
     ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
     ['--policy-assignment', assignmentId],
     ...(reference ? ([['--policy-definition-reference-ids', reference]] as const) : []),
@@ -74,7 +78,7 @@ export function exemptVault({ id }: ManagedVault, assignmentId: string, referenc
 
 /** Names the app and its storage, because the operator's shell lacks the app's settings. */
 export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: WantedSubscription): ShellCommand {
-  return shellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
+  return createShellCommand('cmk admin ensure-events', [['--vault', id], ...destinationOf({ functionId, deadLetter })]);
 }
 
 /**
@@ -83,7 +87,7 @@ export function deliverEvents({ id }: ManagedVault, { functionId, deadLetter }: 
  */
 export function watchChanges(subscription: string, wanted: WantedSubscription): ShellCommand {
   const [own] = wanted.filters.find(({ operatorType }) => operatorType === 'StringNotIn')?.values ?? [];
-  return shellCommand('cmk admin watch-changes', [
+  return createShellCommand('cmk admin watch-changes', [
     ['', subscription],
     ...destinationOf(wanted),
     ...(own === undefined ? [] : ([['--client-id', own]] as const)),
@@ -98,26 +102,26 @@ function destinationOf({ functionId, deadLetter }: Pick<WantedSubscription, 'fun
 }
 
 /** Moves a pinned account to the newest version of its key. */
-export function moveAccount({ id }: Account): ShellCommand {
-  return shellCommand('cmk account pin', [['', id]]);
+export function formatMoveAccount({ id }: Account): ShellCommand {
+  return createShellCommand('cmk account pin', [['', id]]);
 }
 
 /** Releases a contested account, so that the app repairs it again. */
-export function releaseContested({ id }: Account): ShellCommand {
-  return shellCommand('cmk drift release', [
+export function formatReleaseContested({ id }: Account): ShellCommand {
+  return createShellCommand('cmk drift release', [
     ['', id],
     ['--reason', 'The other party has stopped'],
   ]);
 }
 
 /** Configures an account to use a key with its current identity, in its previous mode. */
-export function encryptAccount(
+export function formatEncryptAccount(
   { id }: Account,
   { name, vault }: ManagedKey,
   identity: string | undefined,
   pinned = false,
 ): ShellCommand {
-  return shellCommand('cmk account enable', [
+  return createShellCommand('cmk account enable', [
     ['', id],
     ['--vault', vault.id],
     ['--key', name],

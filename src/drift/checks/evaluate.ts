@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { NO_COMMAND, type ShellCommand, WHY_NO_COMMAND } from '../../azure/shell-command.ts';
 import { DAY_MS } from '../../formats/spans.ts';
 import { compareText } from '../../formats/text.ts';
-import { exemptionOf } from '../../settings/exemption.ts';
+import { findExemption } from '../../settings/exemption.ts';
 import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report/report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
@@ -23,17 +23,17 @@ export function evaluate<S>(
     [check.find(subject, rules) ?? []].flat().map((found) => {
       const of = found.resource ?? resource;
       const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
-      const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
+      const exemption = findExemption({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
 
       return {
-        id: findingId(check.reason, of, found.part),
+        id: createFindingId(check.reason, of, found.part),
         reason: check.reason,
         severity: found.severity ?? check.severity,
         resource: of,
         is: found.is,
         shouldBe: found.shouldBe ?? check.ensures,
         ...repairing(found.fix ?? check.fix, found.command),
-        cause: { id: causeIdOf(cause.reason, cause.about), ...cause },
+        cause: { id: createCauseId(cause.reason, cause.about), ...cause },
         canFix: found.action !== undefined,
         ...(found.action ? { action: { ...found.action } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
@@ -48,12 +48,12 @@ function repairing(fix: string, command: ShellCommand | undefined): Pick<Finding
 }
 
 /** The id of a cause, from the resources that one repair changes. */
-export function causeIdOf(reason: string, about: readonly string[]): string {
-  return findingId(reason, about.join('\n'));
+export function createCauseId(reason: string, about: readonly string[]): string {
+  return createFindingId(reason, about.join('\n'));
 }
 
 /** Stable across checks. */
-export function findingId(reason: string, resource: string, part = ''): string {
+export function createFindingId(reason: string, resource: string, part = ''): string {
   return createHash('sha256').update(`${reason}\n${resource.toLowerCase()}\n${part}`).digest('hex').slice(0, 16);
 }
 
@@ -97,7 +97,7 @@ export function compareFindings(a: Finding, b: Finding): number {
  * Findings of earlier checks that this check neither found nor disproved, because some reads failed. Without them,
  * findings that a throttled subscription hides would count as resolved, and as new in the next check.
  */
-export function unseenFindings(
+export function findUnseenFindings(
   findings: readonly Finding[],
   previous: ReportBefore | undefined,
   complete: boolean,

@@ -1,10 +1,10 @@
 import type { Account } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
-import { known } from '../../azure/read-or-why.ts';
-import { findVersion, type KeyVersion, usability } from '../../keys/key-versions.ts';
-import { isOptedOut, requirementOf, tagOf } from '../../settings/requirement.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { findVersion, getUsability, type KeyVersion } from '../../keys/key-versions.ts';
+import { findRequirement, findTag, isOptedOut } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
-import { encryptAccount, moveAccount, releaseContested } from './commands.ts';
+import { formatEncryptAccount, formatMoveAccount, formatReleaseContested } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /** Account tag with the key that the account should use: `vault/key` or a key identifier. */
@@ -12,23 +12,23 @@ export const KEY_TAG = 'cmk-key';
 
 /** Whether an account must use a customer-managed key, because of its tag or CMK_REQUIRE. */
 export function hasToUseKey(account: Account, { drift }: Rules): boolean {
-  return tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require) !== undefined;
+  return findTag(account.tags, KEY_TAG) !== undefined || findRequirement(account, drift.require) !== undefined;
 }
 
 /** The app never moves an account back, so an operator or a template did. */
-export function versionReverted(subject: AccountSubject, { now }: Rules): Found | undefined {
+export function findVersionReverted(subject: AccountSubject, { now }: Rules): Found | undefined {
   const { account, use, before } = subject;
   if (!isBackOnOlder(subject, now)) return undefined;
   return {
     is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before}.`,
     shouldBe: 'It stays on the newer version. To replace a version, rotate the key.',
-    command: moveAccount(account),
-    cause: pinnedBack(subject, now),
+    command: formatMoveAccount(account),
+    cause: findPinnedBack(subject, now),
   };
 }
 
 /** The cause of findings after a pin to an older version by an operator or a tool; undefined if none. */
-export function pinnedBack(subject: AccountSubject, now: Date): FoundCause | undefined {
+export function findPinnedBack(subject: AccountSubject, now: Date): FoundCause | undefined {
   const { account, contest } = subject;
   if (contest) return { reason: 'ContestedChange', about: [account.id] };
   return isBackOnOlder(subject, now) ? { reason: 'VersionReverted', about: [account.id] } : undefined;
@@ -39,11 +39,11 @@ function isBackOnOlder({ use, key, before }: AccountSubject, now: Date): boolean
   if (before === undefined || !isReverted(use, key, before)) return false;
 
   const newer = findVersion(readableVersions(key), before);
-  return newer !== undefined && usability(newer, now) === 'Usable';
+  return newer !== undefined && getUsability(newer, now) === 'Usable';
 }
 
 /** The app repaired the account twice within an hour, and it was changed again. */
-export function contestedChange({ account, use, contest }: AccountSubject): Found | undefined {
+export function findContestedChange({ account, use, contest }: AccountSubject): Found | undefined {
   if (!contest) return undefined;
 
   const { by, since, until } = contest;
@@ -56,7 +56,7 @@ export function contestedChange({ account, use, contest }: AccountSubject): Foun
   return {
     is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
     shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
-    command: releaseContested(account),
+    command: formatReleaseContested(account),
   };
 }
 
@@ -71,10 +71,10 @@ export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined,
 }
 
 function readableVersions(key: KeySubject | undefined): readonly KeyVersion[] {
-  return known(key?.versions) ?? [];
+  return getKnown(key?.versions) ?? [];
 }
 
-export function noLongerCustomerManaged({ account, use, left }: AccountSubject, rules: Rules): Found | undefined {
+export function findNoLongerCustomerManaged({ account, use, left }: AccountSubject, rules: Rules): Found | undefined {
   if (use || !left || isOptedOut(account.tags, left.lastSeen)) return undefined;
 
   // NotCustomerManaged reports an account that must use a key, regardless of the opt-out tag.
@@ -87,7 +87,7 @@ export function noLongerCustomerManaged({ account, use, left }: AccountSubject, 
     is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
     shouldBe: 'It uses its previous key, or an operator has recorded that it opted out.',
     // With several identities, it is unknown which one the account used.
-    command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
+    command: another === undefined ? formatEncryptAccount(account, key, identity, left.pinned) : undefined,
     cause: { about: [key.id] },
   };
 }

@@ -1,14 +1,14 @@
-import { known } from '../../azure/read-or-why.ts';
-import { lastName } from '../../azure/resource-id.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { getLastName } from '../../azure/resource-id.ts';
 import { DAY_MS } from '../../formats/spans.ts';
-import { nameFirst } from '../../formats/text.ts';
+import { formatFirst } from '../../formats/text.ts';
 import type { OtherDependent } from '../../key-users/dependent.ts';
 import {
+  findNewestUsableVersion,
   findVersion,
+  getUsableSince,
   isKnownOlder,
   type KeyVersion,
-  newestUsableVersion,
-  usableSince,
 } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Found } from './check.ts';
@@ -35,7 +35,7 @@ const MOST_NAMED = 5;
  *
  * @param isNewest whether it is the newest version, which users without a named version follow
  */
-export function stoppedByExpiry(
+export function describeStoppedByExpiry(
   { others = [] }: KeySubject,
   version: KeyVersion,
   isNewest: boolean,
@@ -48,9 +48,9 @@ export function stoppedByExpiry(
 
   const stopped = others.flatMap((other) => {
     const what = STOPPED[other.type.toLowerCase()];
-    return what !== undefined && other.known && isOn(other) ? [`${what} ${lastName(other.id)}`] : [];
+    return what !== undefined && other.known && isOn(other) ? [`${what} ${getLastName(other.id)}`] : [];
   });
-  return stopped.length > 0 ? nameFirst(stopped, MOST_NAMED) : undefined;
+  return stopped.length > 0 ? formatFirst(stopped, MOST_NAMED) : undefined;
 }
 
 /**
@@ -67,11 +67,11 @@ export function isUsedByMySql({ others = [] }: KeySubject): boolean {
 const FOLLOW_MS = DAY_MS;
 
 /** A resource of another service that names an older version. The app moves only storage accounts. */
-export function otherResourceStale({ key, versions, others }: KeySubject, { now }: Rules): readonly Found[] {
-  const read = known(versions) ?? [];
-  const target = newestUsableVersion(read, now);
+export function findOtherResourceStale({ key, versions, others }: KeySubject, { now }: Rules): readonly Found[] {
+  const read = getKnown(versions) ?? [];
+  const target = findNewestUsableVersion(read, now);
   if (!target || !others || openRevocation(read, now)) return [];
-  if (now.getTime() - usableSince(target).getTime() <= FOLLOW_MS) return [];
+  if (now.getTime() - getUsableSince(target).getTime() <= FOLLOW_MS) return [];
 
   return others.flatMap((other) => {
     const behind = other.uses.find(({ path, version }) => !PREVIOUS_KEYS.test(path) && isOlder(version, target, read));

@@ -1,10 +1,10 @@
-import { known } from '../../azure/read-or-why.ts';
-import { evenDays } from '../../formats/duration.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { parseEvenDays } from '../../formats/duration.ts';
 import type { RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyDenial, KeyRule } from '../../vaults/key-policies.ts';
 import type { Found } from './check.ts';
-import { exemptVault, setLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
-import { imported, inForce } from './key-checks.ts';
+import { formatExemptVault, formatSetLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
+import { findVersionInForce, isImported } from './key-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /**
@@ -17,16 +17,16 @@ const LEAST = { lifetime: 28, apart: 7 };
  * to one. A rotation copies type and size. The rotation policy sets the lifetime of the new version; years and months
  * count as 365 and 30 days, because Microsoft does not document how Key Vault counts them.
  */
-export function policyBlocksRotation(subject: KeySubject, { now }: Rules): readonly Found[] {
+export function findPolicyBlocksRotation(subject: KeySubject, { now }: Rules): readonly Found[] {
   const { key, versions, policy, material, denials = [] } = subject;
-  const newest = inForce(versions, now);
+  const newest = findVersionInForce(versions, now);
 
   // Key Vault cannot rotate imported key material.
-  if (!newest || imported(newest)) return [];
+  if (!newest || isImported(newest)) return [];
 
-  const kind = known(material);
-  const rotation = known(policy);
-  const days = rotation?.expiresIn === undefined ? Number.POSITIVE_INFINITY : evenDays(rotation.expiresIn);
+  const kind = getKnown(material);
+  const rotation = getKnown(policy);
+  const days = rotation?.expiresIn === undefined ? Number.POSITIVE_INFINITY : parseEvenDays(rotation.expiresIn);
 
   return denials.flatMap(({ assignment, reference, rule }): Found[] => {
     const found = (next: string, command: Found['command']): Found[] => [
@@ -39,7 +39,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
       },
     ];
 
-    const exempt = exemptVault(key.vault, assignment.id, reference);
+    const exempt = formatExemptVault(key.vault, assignment.id, reference);
 
     if (kind && rule.deniesMaterial?.(kind)) {
       return found(`be ${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}, like this version`, exempt);
@@ -52,7 +52,7 @@ export function policyBlocksRotation(subject: KeySubject, { now }: Rules): reado
       ? `expire after ${Math.round(days)} days (${rotation.expiresIn} in the rotation policy of the key)`
       : 'never expire: the rotation policy of the key sets no lifetime';
 
-    return found(next, lifetime === undefined ? exempt : setLifetime(key, lifetime));
+    return found(next, lifetime === undefined ? exempt : formatSetLifetime(key, lifetime));
   });
 }
 
@@ -67,7 +67,7 @@ function deniesLifetime({ within = 0, beyond = Number.POSITIVE_INFINITY }: KeyRu
  */
 function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicy): number | undefined {
   const { afterCreate, beforeExpiry, notifyBeforeExpiry } = rotation;
-  const acts = [afterCreate, beforeExpiry, notifyBeforeExpiry].map((one) => (one ? (evenDays(one) ?? 0) : 0));
+  const acts = [afterCreate, beforeExpiry, notifyBeforeExpiry].map((one) => (one ? (parseEvenDays(one) ?? 0) : 0));
   const least = Math.max(
     LEAST.lifetime,
     ...acts.map((days) => Math.ceil(days) + LEAST.apart),

@@ -97,7 +97,7 @@ export interface AccountSubject extends UseSubject {
 export type ManagedUse = UseSubject & { readonly use: KeyUse; readonly key: KeySubject };
 
 /** The uses of keys of managed vaults, by the account itself and by its scopes. */
-export function managedUses(subject: AccountSubject): readonly ManagedUse[] {
+export function listManagedUses(subject: AccountSubject): readonly ManagedUse[] {
   return [subject, ...subject.scopes].flatMap(({ use, key, ...rest }) => (use && key ? [{ ...rest, use, key }] : []));
 }
 

@@ -1,12 +1,12 @@
-import { known } from '../../azure/read-or-why.ts';
-import { judgeSubscriptions } from '../../events/subscription.ts';
-import { storageHindrance } from '../../vaults/vault-client.ts';
-import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { compareSubscriptions } from '../../events/subscription.ts';
+import { findStorageHindrance } from '../../vaults/vault-client.ts';
+import { formatLetStorageIn, formatProtectVault, recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
-import { deliverEvents, lockVault } from './commands.ts';
+import { deliverEvents, formatLockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
-export function vaultNotFound({ vault, properties, answers }: VaultSubject): Found | undefined {
+export function findVaultNotFound({ vault, properties, answers }: VaultSubject): Found | undefined {
   if (!('value' in properties) || properties.value) return undefined;
   if (!answers) return { is: 'The vault does not exist. It may be soft-deleted.', command: recoverVault(vault) };
   const is =
@@ -14,16 +14,16 @@ export function vaultNotFound({ vault, properties, answers }: VaultSubject): Fou
   return { severity: 'warning', is };
 }
 
-export function vaultUnreachable({ vault, properties }: VaultSubject): Found | undefined {
-  const network = known(properties)?.network;
-  const hindrance = network && storageHindrance(network);
+export function findVaultUnreachable({ vault, properties }: VaultSubject): Found | undefined {
+  const network = getKnown(properties)?.network;
+  const hindrance = network && findStorageHindrance(network);
   if (!hindrance) return undefined;
   const { is, certain } = hindrance;
   const shouldBe = 'Its accounts are in the same perimeter, or it uses network rules instead.';
-  return certain ? { is, command: letStorageIn(vault) } : { severity: 'warning', is, shouldBe };
+  return certain ? { is, command: formatLetStorageIn(vault) } : { severity: 'warning', is, shouldBe };
 }
 
-export function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
+export function findEventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
   return verdicts(subject, rules).flatMap(({ is, wanted }): readonly Found[] => {
     const { functionName, functionId, eventTypes } = wanted;
     if (is !== 'missing') return [];
@@ -38,7 +38,7 @@ export function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): r
   });
 }
 
-export function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonly Found[] {
+export function findEventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonly Found[] {
   return verdicts(subject, rules).flatMap((verdict): readonly Found[] => {
     if (verdict.is !== 'misaimed') return [];
     const { functionName, functionId, eventTypes } = verdict.wanted;
@@ -56,8 +56,8 @@ export function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): 
   });
 }
 
-export function eventDeliveryFailing({ deadLetters }: VaultSubject): Found | undefined {
-  const read = known(deadLetters) ?? [];
+export function findEventDeliveryFailing({ deadLetters }: VaultSubject): Found | undefined {
+  const read = getKnown(deadLetters) ?? [];
   const newest = [...read].sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())[0];
   if (!newest) return undefined;
   const many = read.length === 1 ? 'An event' : `${read.length} events`;
@@ -68,28 +68,28 @@ export function eventDeliveryFailing({ deadLetters }: VaultSubject): Found | und
 }
 
 function verdicts({ events }: VaultSubject, { wantedSubscriptions }: Rules) {
-  const read = known(events);
-  return read && wantedSubscriptions ? judgeSubscriptions(wantedSubscriptions, read.subscriptions) : [];
+  const read = getKnown(events);
+  return read && wantedSubscriptions ? compareSubscriptions(wantedSubscriptions, read.subscriptions) : [];
 }
 
-export function purgeProtectionOff({ vault, properties }: VaultSubject): Found | undefined {
-  return known(properties)?.purgeProtection === false
-    ? { is: 'It has no purge protection, which Storage requires.', command: protectVault(vault) }
+export function findPurgeProtectionOff({ vault, properties }: VaultSubject): Found | undefined {
+  return getKnown(properties)?.purgeProtection === false
+    ? { is: 'It has no purge protection, which Storage requires.', command: formatProtectVault(vault) }
     : undefined;
 }
 
-export function softDeleteOff({ properties }: VaultSubject): Found | undefined {
-  return known(properties)?.softDelete === false ? { is: 'It has no soft delete.' } : undefined;
+export function findSoftDeleteOff({ properties }: VaultSubject): Found | undefined {
+  return getKnown(properties)?.softDelete === false ? { is: 'It has no soft delete.' } : undefined;
 }
 
-export function auditLogOff({ auditLog }: VaultSubject): Found | undefined {
-  return known(auditLog) === false
+export function findAuditLogOff({ auditLog }: VaultSubject): Found | undefined {
+  return getKnown(auditLog) === false
     ? { is: 'No diagnostic setting exports its audit log, so uses and changes of its keys are not recorded.' }
     : undefined;
 }
 
-export function vaultNotLocked({ vault, locked, used }: VaultSubject): Found | undefined {
-  if (!used || known(locked) !== false) return undefined;
+export function findVaultNotLocked({ vault, locked, used }: VaultSubject): Found | undefined {
+  if (!used || getKnown(locked) !== false) return undefined;
   const is = 'Accounts use its keys, but no lock on it or its resource group prevents its deletion.';
-  return { is, command: lockVault(vault) };
+  return { is, command: formatLockVault(vault) };
 }

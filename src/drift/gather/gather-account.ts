@@ -1,7 +1,7 @@
 import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
-import { known } from '../../azure/read-or-why.ts';
-import { scopeResource } from '../../azure/resource-id.ts';
+import { findAccountKeyUse, findScopeKeyUse, type KeyUse } from '../../accounts/key-use.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
+import { formatScopeId } from '../../azure/resource-id.ts';
 import { versionInUse } from '../../controller/plan.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
@@ -30,14 +30,14 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
     return { resource, use, key, access, lost: await isLost(use, key, reads) };
   };
 
-  const itself = await gatherUse(account.id, accountKeyUse(account.encryption));
+  const itself = await gatherUse(account.id, findAccountKeyUse(account.encryption));
   const read = await reads.scopes(account, itself.key);
   const platformScopes = read.filter((scope) => scope.keyUri === undefined);
 
   const scopes = await Promise.all(
     read
       .filter((scope) => scope.keyUri !== undefined)
-      .map((scope) => gatherUse(scopeResource(account.id, scope.name), scopeKeyUse(scope), itself.key)),
+      .map((scope) => gatherUse(formatScopeId(account.id, scope.name), findScopeKeyUse(scope), itself.key)),
   );
 
   return { account, own: reads.own, ...itself, scopes, platformScopes };
@@ -46,7 +46,7 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
 /** Key Vault lists every version of a key, and never deletes a single version. */
 async function isLost(use: KeyUse | undefined, key: KeySubject | undefined, reads: AccountReads): Promise<boolean> {
   const version = use && versionInUse(use);
-  const versions = known(key?.versions) ?? [];
+  const versions = getKnown(key?.versions) ?? [];
   if (!key || !version || versions.length === 0 || findVersion(versions, version)) return false;
   return !(await reads.hasVersion?.(key, version));
 }

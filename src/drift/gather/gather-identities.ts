@@ -11,7 +11,7 @@ const MAX_LOOKUPS = 200;
  * Reads an identity separately if the list lacks it, because only its own 404 proves its deletion. It also does so if
  * Azure rejects the list: the app may have a role on one resource group.
  */
-export function identityReader({ identities }: GatherServices, signal: AbortSignal | undefined) {
+export function createIdentityReader({ identities }: GatherServices, signal: AbortSignal | undefined) {
   const lookups = new Map<string, number>();
 
   /** Principal ids by lower-case ARM id of the identity. */
@@ -66,7 +66,7 @@ export function identityReader({ identities }: GatherServices, signal: AbortSign
 }
 
 /** Failed reads that hide whether an identity exists. */
-export function unreadOfIdentity(id: string | undefined): readonly What[] {
+export function listUnreadOfIdentity(id: string | undefined): readonly What[] {
   const parsed = id === undefined ? undefined : parseResourceId(id);
   return parsed ? [PARTS.identity(parsed.id), listOf(parsed.subscriptionId)] : [];
 }

@@ -1,6 +1,6 @@
-import { known, type Part, readOnce, readPart } from '../../azure/read-or-why.ts';
-import { findVersion, newestVersion } from '../../keys/key-versions.ts';
-import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { getKnown, type Part, readOnce, readPart } from '../../azure/read-or-why.ts';
+import { findNewestVersion, findVersion } from '../../keys/key-versions.ts';
+import { createManagedKey, type ManagedKey, withSpelling } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { GatheredVaults } from './gather-vaults.ts';
@@ -11,14 +11,14 @@ type KeyServices = Pick<GatherServices, 'keys' | 'keyCatalog'>;
 const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
 
 /** The keys of the managed vaults. Reads each key once, on first use. */
-export function gatheredKeys(vaults: GatheredVaults, services: KeyServices) {
+export function createGatheredKeys(vaults: GatheredVaults, services: KeyServices) {
   const read = async ([vaultUri, name]: readonly [vaultUri: string, name: string]): Promise<KeySubject | undefined> => {
     const vault = await vaults.get(vaultUri);
     if (!vault) return undefined;
     const { subject, keys, gone, denials } = vault;
-    const key = managedKey(subject.vault, name);
+    const key = createManagedKey(subject.vault, name);
     const of = 'unread' in keys ? closedOff(key, keys, gone) : await readKey(key, services);
-    return { ...of, tenantId: known(subject.properties)?.tenantId, denials };
+    return { ...of, tenantId: getKnown(subject.properties)?.tenantId, denials };
   };
 
   const keys = readOnce(read, ([vaultUri, name]) => `${vaultUri}/keys/${name}`);
@@ -54,7 +54,7 @@ function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): KeySubj
 export async function readKey(named: ManagedKey, { keys, keyCatalog }: KeyServices): Promise<KeySubject> {
   const usage = new KeyUsage();
   const versions = await readPart(PARTS.versions(named), () => keys.listVersions(named));
-  const listed = known(versions);
+  const listed = getKnown(versions);
   if (listed?.length === 0) {
     const state = await keyCatalog.isDeleted(named).then(
       (isDeleted) => (isDeleted ? 'deleted' : 'absent'),
@@ -63,8 +63,8 @@ export async function readKey(named: ManagedKey, { keys, keyCatalog }: KeyServic
     return { key: named, state, versions, ...NOTHING, usage };
   }
 
-  const key = listed ? asSpelled(named, listed) : named;
-  const newest = listed && newestVersion(listed);
+  const key = listed ? withSpelling(named, listed) : named;
+  const newest = listed && findNewestVersion(listed);
   const [policy, material] = await Promise.all([
     readPart(PARTS.rotationPolicy(key), () => keys.rotationPolicy(key)),
     readPart(PARTS.material(key), async () => newest && keyCatalog.material(key, newest.version)),
@@ -74,6 +74,6 @@ export async function readKey(named: ManagedKey, { keys, keyCatalog }: KeyServic
 }
 
 /** The parts of keys that a check reads. */
-export function partsOfKeys(keys: readonly KeySubject[]): readonly Part<unknown>[] {
+export function listPartsOfKeys(keys: readonly KeySubject[]): readonly Part<unknown>[] {
   return keys.flatMap(({ versions, policy, material }) => [versions, policy, material]);
 }

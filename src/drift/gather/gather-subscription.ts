@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import type { Account } from '../../accounts/account.ts';
-import { describeFailure, errorText } from '../../azure/failure.ts';
+import { describeError, describeFailure } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { known, readOnce, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
-import { comparableId, scopeResource, splitScope } from '../../azure/resource-id.ts';
-import { useOfAccount, useOfScope } from '../../controller/read-use.ts';
-import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
-import { accountRow } from '../../index/fleet-keys.ts';
-import { type UseRow, versionOfRow } from '../../index/use-row.ts';
+import { getKnown, readOnce, readPart, toUnreadPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { formatScopeId, splitScope, toComparableId } from '../../azure/resource-id.ts';
+import { toUseOfAccount, toUseOfScope } from '../../controller/read-use.ts';
+import { findUserAssignedIdentity, type IdentityState, type KeyAccess } from '../../identities/key-access.ts';
+import { formatAccountRow } from '../../index/fleet-keys.ts';
+import { getVersionOfRow, type UseRow } from '../../index/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import { newestUsableVersion } from '../../keys/key-versions.ts';
-import { contestOf } from '../../orders/standing-orders.ts';
-import { ownStorage } from '../../settings/own-storage.ts';
+import { findNewestUsableVersion } from '../../keys/key-versions.ts';
+import { findContest } from '../../orders/standing-orders.ts';
+import { listOwnStorage } from '../../settings/own-storage.ts';
 import { isOptedOut } from '../../settings/requirement.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
@@ -21,16 +21,16 @@ import {
   type AccountSubject,
   type AppSubject,
   type KeySubject,
-  managedUses,
+  listManagedUses,
   type Rules,
   type UseSubject,
 } from '../checks/subjects.ts';
 import { AccountMemory, type ManagedMemory } from '../report/managed-accounts.ts';
 import type { Finding, ReportBefore } from '../report/report.ts';
 import { gatherAccount, type SeenScope } from './gather-account.ts';
-import { identityReader } from './gather-identities.ts';
-import { gatheredKeys } from './gather-keys.ts';
-import { gatheredVaults } from './gather-vaults.ts';
+import { createIdentityReader } from './gather-identities.ts';
+import { createGatheredKeys } from './gather-keys.ts';
+import { createGatheredVaults } from './gather-vaults.ts';
 import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of accounts of a subscription that are read at a time. */
@@ -43,16 +43,16 @@ const AT_A_TIME = 4;
  */
 export const SCOPE_LISTS = 40;
 
-type SubscriptionContext = Awaited<ReturnType<typeof contextOf>>;
+type SubscriptionContext = Awaited<ReturnType<typeof createContext>>;
 
 /** The context for reading subscriptions. Reads vaults, keys and identities when the first account names them. */
-export async function contextOf({
+export async function createContext({
   signal,
   rules,
   services,
   previous,
   memory,
-  areScopesDue = scopesDue(previous),
+  areScopesDue = selectScopesDue(previous),
 }: {
   readonly signal?: AbortSignal | undefined;
   readonly rules: Rules;
@@ -62,8 +62,8 @@ export async function contextOf({
   /** Whether this check lists an account's encryption scopes. Absent: each check lists a rotating share. */
   readonly areScopesDue?: (account: Account) => boolean;
 }) {
-  const vaults = gatheredVaults(services, rules, signal);
-  const own = ownStorage(services.settings);
+  const vaults = createGatheredVaults(services, rules, signal);
+  const own = listOwnStorage(services.settings);
 
   return {
     services,
@@ -71,8 +71,8 @@ export async function contextOf({
     vaults,
     areScopesDue,
     signal,
-    keys: gatheredKeys(vaults, services),
-    identityOf: identityReader(services, signal),
+    keys: createGatheredKeys(vaults, services),
+    identityOf: createIdentityReader(services, signal),
     /** Names of the app's own storage accounts. */
     ownStorage: own === 'local' || own === undefined ? [] : own,
     /** The tenant of each subscription, by lower-case id. */
@@ -110,7 +110,7 @@ export async function gatherSubscription(
   accounts = context.services.accounts.list(id, context.signal),
 ): Promise<SubscriptionResult> {
   const scan = new SubscriptionScan(id, context);
-  const failed = (error: unknown) => scan.unread(unreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
+  const failed = (error: unknown) => scan.unread(toUnreadPart(PARTS.accounts(`/subscriptions/${id}`), error));
   const listed = async function* () {
     try {
       yield* accounts;
@@ -158,7 +158,7 @@ class SubscriptionScan {
       own,
     });
 
-    const uses = managedUses(gathered);
+    const uses = listManagedUses(gathered);
     if (uses.length > 0) result.dependents += 1;
 
     for (const { resource, use, key } of uses) {
@@ -167,7 +167,7 @@ class SubscriptionScan {
       if (own) result.lockedOutBy.push({ account: account.id, key: key.key.id });
     }
 
-    const contest = contestOf(rules.contests, account.id, rules.now);
+    const contest = findContest(rules.contests, account.id, rules.now);
     const subject: AccountSubject = {
       ...gathered,
       ...(await this.#remember(gathered)),
@@ -180,7 +180,7 @@ class SubscriptionScan {
           concurrency: CONCURRENCY,
         },
       ),
-      tenantId: known(tenants)?.get(account.subscriptionId.toLowerCase()),
+      tenantId: getKnown(tenants)?.get(account.subscriptionId.toLowerCase()),
       blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
 
@@ -234,7 +234,7 @@ class SubscriptionScan {
   /** Whether the account's identity may use the key. Records failed reads. */
   async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
     const { vaults, identityOf } = this.#context;
-    const id = userAssignedIdentity(account);
+    const id = findUserAssignedIdentity(account);
     const identity = id === undefined ? undefined : await identityOf(id);
     if (identity && 'unread' in identity) this.unread(identity.unread);
 
@@ -252,8 +252,8 @@ class SubscriptionScan {
     const { services, areScopesDue, signal } = this.#context;
     if (this.#scopesStopped || !(areScopesDue(account) || own)) return undefined;
 
-    const { about, stamp, startedOn } = useOfAccount(account, new Date(0));
-    this.result.stamps.set(comparableId(account.id), stamp);
+    const { about, stamp, startedOn } = toUseOfAccount(account, new Date(0));
+    this.result.stamps.set(toComparableId(account.id), stamp);
 
     const scopes: SeenScope[] = [];
     try {
@@ -262,8 +262,8 @@ class SubscriptionScan {
 
         if (scope.keyUri === undefined) continue;
 
-        const id = comparableId(scopeResource(account.id, scope.name));
-        this.result.stamps.set(id, useOfScope(scope, about, startedOn).stamp);
+        const id = toComparableId(formatScopeId(account.id, scope.name));
+        this.result.stamps.set(id, toUseOfScope(scope, about, startedOn).stamp);
       }
 
       this.result.scopesLookedAt += 1;
@@ -276,7 +276,7 @@ class SubscriptionScan {
       this.#scopesStopped ||= failure.kind === 'throttled' || failure.kind === 'forbidden';
 
       const what = this.#scopesStopped ? PARTS.allScopes(`/subscriptions/${this.result.id}`) : PARTS.scopes(account.id);
-      this.unread(unreadPart(what, error));
+      this.unread(toUnreadPart(what, error));
 
       return undefined;
     }
@@ -285,7 +285,7 @@ class SubscriptionScan {
   /** Returns the version for which the app asked Storage to check. Reads the index only for an automatic use that lags. */
   async #askedFor(account: Account, { resource, use, key }: UseSubject): Promise<string | undefined> {
     if (!use || use.pinned !== undefined || !key) return undefined;
-    const newest = newestUsableVersion(known(key.versions) ?? [], this.#context.rules.now);
+    const newest = findNewestUsableVersion(getKnown(key.versions) ?? [], this.#context.rules.now);
     if (!newest || newest.version === use.current) return undefined;
 
     const name = splitScope(resource).scope?.toLowerCase();
@@ -296,7 +296,7 @@ class SubscriptionScan {
 
   /** The rows of an account and its scopes with the account's key. */
   async #rowsOf(account: Account, key: KeySubject | undefined): Promise<readonly UseRow[]> {
-    return (key && (await this.#rows.get(key.key.id)).get(accountRow(account.id))) ?? [];
+    return (key && (await this.#rows.get(key.key.id)).get(formatAccountRow(account.id))) ?? [];
   }
 
   async #readRows(key: string): Promise<ReadonlyMap<string, readonly UseRow[]>> {
@@ -308,10 +308,10 @@ class SubscriptionScan {
         if (row.scope !== undefined || row.state === 'failed' || hasRefreshBeenRequested(row)) rows.push(row);
       }
     } catch (error) {
-      result.indexUnread ??= errorText(error);
+      result.indexUnread ??= describeError(error);
     }
 
-    return Map.groupBy(rows, ({ account }) => accountRow(account));
+    return Map.groupBy(rows, ({ account }) => formatAccountRow(account));
   }
 }
 
@@ -330,15 +330,15 @@ function blockOf(row: UseRow | undefined): AccountSubject['blocked'] {
 function scopesOf(row: UseRow): readonly SeenScope[] {
   const key = parseKeyIdentifier(row.key);
   if (!key || row.scope === undefined) return [];
-  return [{ name: row.scope, keyUri: formatKeyIdentifier(key, row.pinned), currentKeyId: versionOfRow(row) }];
+  return [{ name: row.scope, keyUri: formatKeyIdentifier(key, row.pinned), currentKeyId: getVersionOfRow(row) }];
 }
 
 /**
  * Selects the accounts whose encryption scopes this check lists: all accounts of a small subscription, and a rotating
  * share of a large subscription. Accounts with a finding on a scope are always listed.
  */
-export function scopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
-  const round = nextRound(previous);
+export function selectScopesDue(previous: ReportBefore | undefined): (account: Account) => boolean {
+  const round = countNextRound(previous);
 
   const shares = new Map(
     (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
@@ -367,7 +367,7 @@ export function scopesDue(previous: ReportBefore | undefined): (account: Account
   };
 }
 
-export function nextRound(previous: ReportBefore | undefined): number {
+export function countNextRound(previous: ReportBefore | undefined): number {
   return (previous?.coverage.round ?? -1) + 1;
 }
 

@@ -1,23 +1,23 @@
 import pMap from 'p-map';
-import { unlessMissing } from '../../azure/failure.ts';
+import { readUnlessMissing } from '../../azure/failure.ts';
 import {
-  known,
+  getKnown,
+  listUnread,
   type Part,
   readOnce,
   readPart,
+  toUnreadPart,
   type UnreadPart,
-  unreadOf,
-  unreadPart,
 } from '../../azure/read-or-why.ts';
-import { lastName } from '../../azure/resource-id.ts';
-import { judgeSubscriptions } from '../../events/subscription.ts';
+import { getLastName } from '../../azure/resource-id.ts';
+import { compareSubscriptions } from '../../events/subscription.ts';
 import { DAY_MS } from '../../formats/spans.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
-import { appliesTo, denialsOf, isExempt, type KeyDenial, scopeOfInitiative } from '../../vaults/key-policies.ts';
+import { getScopeOfInitiative, isAppliedTo, isExempt, type KeyDenial, listDenials } from '../../vaults/key-policies.ts';
 import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 import type { Rules, VaultSubject } from '../checks/subjects.ts';
 import { type GatherServices, PARTS } from './parts.ts';
-import { type VaultRoles, vaultRoles } from './vault-roles.ts';
+import { readVaultRoles, type VaultRoles } from './vault-roles.ts';
 
 /** A managed vault with everything that the app read. */
 export interface GatheredVault {
@@ -33,10 +33,10 @@ export interface GatheredVault {
 }
 
 /** The managed vaults. Reads each vault once, on first use. */
-export type GatheredVaults = ReturnType<typeof gatheredVaults>;
+export type GatheredVaults = ReturnType<typeof createGatheredVaults>;
 
-export function gatheredVaults(services: GatherServices, rules: Rules, signal: AbortSignal | undefined) {
-  const denials = keyDenials(services.keyPolicies, rules.now, signal);
+export function createGatheredVaults(services: GatherServices, rules: Rules, signal: AbortSignal | undefined) {
+  const denials = createKeyDenials(services.keyPolicies, rules.now, signal);
   const since = new Date(rules.now.getTime() - DAY_MS);
   const deadLetters = readOnce((container: string) =>
     readPart(PARTS.deadLetters(container), () => services.driftStorage.deadLetters(since)),
@@ -55,7 +55,7 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
       const gone = isMissing && !answers;
 
       const [roles, policed, all] = await Promise.all([
-        vaultRoles(vault, known(properties), services, signal),
+        readVaultRoles(vault, getKnown(properties), services, signal),
         isMissing ? { denials: [], unread: [] } : denials(vault),
         undelivered(),
       ]);
@@ -68,7 +68,7 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
         ? { vault, deadLetters: own, properties, events: undefined, answers }
         : { vault, deadLetters: own, ...parts };
       const read = isMissing ? [] : Object.values(parts);
-      const unread = gone ? [] : [...unreadOf([...read, keys]), ...roles.unread, ...policed.unread];
+      const unread = gone ? [] : [...listUnread([...read, keys]), ...roles.unread, ...policed.unread];
 
       return { subject, gone, roles, keys, denials: policed.denials, unread };
     },
@@ -90,7 +90,7 @@ export function gatheredVaults(services: GatherServices, rules: Rules, signal: A
 async function readVault(vault: ManagedVault, rules: Rules, services: GatherServices, signal: AbortSignal | undefined) {
   const { vaults, vaultGuards, keyCatalog } = services;
   const [properties, events, keys, auditLog, locked] = await Promise.all([
-    readPart(PARTS.vault(vault), () => unlessMissing(() => vaults.get(vault, signal))),
+    readPart(PARTS.vault(vault), () => readUnlessMissing(() => vaults.get(vault, signal))),
     // A Managed HSM raises no events.
     vault.kind === 'vault' ? readEvents(vault, rules, services, signal) : undefined,
     readPart(PARTS.keys(vault), () => keyCatalog.names(vault)),
@@ -111,10 +111,10 @@ async function readEvents(
 
   const read = await readPart(PARTS.events(vault.id), () => eventGrid.read(vault, signal));
   if ('unread' in read || read.value.topicUnreadable === undefined) return read;
-  if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
+  if (compareSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
 
   // The vault lacks required event subscriptions. Its unreadable topic may have them.
-  return { unread: unreadPart(PARTS.topic(vault.id), read.value.topicUnreadable) };
+  return { unread: toUnreadPart(PARTS.topic(vault.id), read.value.topicUnreadable) };
 }
 
 /** Maximum number of concurrent reads of initiatives per vault. */
@@ -123,7 +123,7 @@ const CONCURRENCY = 4;
 const MOST_UNANSWERED = 3;
 
 /** Azure Policy denials of keys by vault. Reads each initiative once per check, because most vaults share them. */
-export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
+export function createKeyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
   let unanswered = 0;
   const readPolicy = async <T>(type: string, resource: string, what: string, read: () => Promise<T>) => {
     const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
@@ -137,10 +137,10 @@ export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal
   };
 
   const initiatives = readOnce((id: string) => {
-    const scope = scopeOfInitiative(id) ?? '';
+    const scope = getScopeOfInitiative(id) ?? '';
     // Identified by their scope: the app lacks one permission for all initiatives there.
     return readPolicy('policySetDefinitions', scope || '/', 'the policy initiatives defined in this scope', () =>
-      policies.initiative(scope, lastName(id), signal),
+      policies.initiative(scope, getLastName(id), signal),
     );
   });
 
@@ -149,17 +149,17 @@ export function keyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal
       policies.assignments(vault, signal),
     );
     const found = await pMap(
-      (known(read) ?? []).filter((assignment) => appliesTo(assignment, vault)),
+      (getKnown(read) ?? []).filter((assignment) => isAppliedTo(assignment, vault)),
       async (assignment) => {
         const id = assignment.properties.policyDefinitionId;
-        const initiative = scopeOfInitiative(id) === undefined ? undefined : await initiatives.get(id);
-        return { denials: denialsOf(assignment, known(initiative), vault), initiative };
+        const initiative = getScopeOfInitiative(id) === undefined ? undefined : await initiatives.get(id);
+        return { denials: listDenials(assignment, getKnown(initiative), vault), initiative };
       },
       { concurrency: CONCURRENCY },
     );
 
     const denials = found.flatMap((one) => one.denials);
-    const unread = unreadOf([read, ...found.map(({ initiative }) => initiative)]);
+    const unread = listUnread([read, ...found.map(({ initiative }) => initiative)]);
     if (denials.length === 0) return { denials, unread };
 
     const exemptions = await readPolicy('policyExemptions', vault.id, 'the policy exemptions of the vault', () =>

@@ -4,22 +4,22 @@ import { type TrailReport, verifySince } from '../../audit/verify-trail.ts';
 import { DRIFT_CONTAINER } from '../../azure/app-storage.ts';
 import { withDeadline } from '../../azure/deadline.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { known, type Part, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { getKnown, listUnread, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
 import type { OtherDependent } from '../../key-users/dependent.ts';
 import type { GraphResource, ResourceGraph } from '../../key-users/resource-graph-client.ts';
-import { usesOfVault, vaultUseQuery } from '../../key-users/resource-graph-query.ts';
+import { createVaultUseQuery, listUsesOfVault } from '../../key-users/resource-graph-query.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import { readUsageEvidence } from '../../retirement/evidence.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../report/drift-run.ts';
 import type { ManagedMemory } from '../report/managed-accounts.ts';
 import type { KnownRevocation, ReportBefore } from '../report/report.ts';
-import { partsOfKeys } from './gather-keys.ts';
-import { contextOf, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
+import { listPartsOfKeys } from './gather-keys.ts';
+import { createContext, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
 import type { GatheredVault } from './gather-vaults.ts';
-import { findOpenRevocations, type KeyEvent, keyEventOf } from './known-revocations.ts';
-import { judgeOwnStorage } from './own-storage.ts';
+import { findOpenRevocations, type KeyEvent, parseKeyRecord } from './known-revocations.ts';
+import { evaluateOwnStorage } from './own-storage.ts';
 import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
 
 /**
@@ -60,21 +60,21 @@ export interface Gathered {
 /** Reads the app's own state, the vaults, their keys, and every account. Never throws for a failed read. */
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const own = await gatherApp(services);
-  const previous = known(own.previous);
+  const previous = getKnown(own.previous);
   const { trail, events } = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
     PARTS.subscriptions('/subscriptions'),
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
-  const listed = known(ids) ?? [];
-  const context = await contextOf({ signal, rules, services, previous, memory: known(own.managedAccounts) });
+  const listed = getKnown(ids) ?? [];
+  const context = await createContext({ signal, rules, services, previous, memory: getKnown(own.managedAccounts) });
   const { keys, tenants } = context;
 
   await pMap(services.settings.vaults.all, ({ uri }) => context.vaults.get(uri), { concurrency: VAULTS });
 
   const vaults = await context.vaults.all();
   const named = vaults.flatMap(({ subject, keys: names }) =>
-    (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
+    (getKnown(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
   );
 
   await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
@@ -97,18 +97,18 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   if (rules.drift.usageWorkspace !== undefined) await gatherEvidence(keySubjects, services);
 
   const rollouts = await gatherRollouts(keySubjects, services.rollouts);
-  const ownStorage = judgeOwnStorage(context.ownStorage, subscriptions, keySubjects);
+  const ownStorage = evaluateOwnStorage(context.ownStorage, subscriptions, keySubjects);
 
   const parts = [
     ...[...Object.values(own), trail, rollouts, ids, await context.vaults.undelivered()],
     // The tenants come from the same list, so report its failure once.
     ...('unread' in ids ? [] : [tenants]),
-    ...partsOfKeys(keySubjects),
+    ...listPartsOfKeys(keySubjects),
     ...watches.map(({ events }) => events),
   ];
 
   const found = [...vaults, ...subscriptions, ownStorage];
-  const unread = [...unreadOf(parts), ...found.flatMap((one) => one.unread), ...unreadOthers];
+  const unread = [...listUnread(parts), ...found.flatMap((one) => one.unread), ...unreadOthers];
   const { functionAppId, problems } = rules.drift;
 
   return {
@@ -117,13 +117,13 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     keys: keySubjects,
     openRevocations,
     subscriptions,
-    trail: known(trail),
-    managedAccounts: known(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
+    trail: getKnown(trail),
+    managedAccounts: getKnown(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
     app: {
       name: functionAppId ?? 'cmk-autopilot',
       lockedOutBy: ownStorage.lockedOutBy,
       poison: own.poison,
-      trail: known(trail)?.findings ?? [],
+      trail: getKnown(trail)?.findings ?? [],
       watches: watches.flatMap(({ subscription, events }) =>
         'value' in events ? { subscription, events: events.value } : [],
       ),
@@ -167,7 +167,7 @@ async function gatherTrail(
   if (!watch) return { trail: undefined, events };
 
   const keep = (entry: AuditEntry): void => {
-    const event = keyEventOf(entry);
+    const event = parseKeyRecord(entry);
     if (event) events.push(event);
   };
   const trail = await readPart(PARTS.trail('cmk-audit'), () =>
@@ -180,7 +180,7 @@ async function gatherTrail(
 /** Reads from the vault's log which clients used each version of a key. Skips keys with one version. Never throws. */
 async function gatherEvidence(keys: readonly KeySubject[], services: GatherServices): Promise<void> {
   await pMap(
-    keys.filter(({ versions }) => (known(versions) ?? []).length > 1),
+    keys.filter(({ versions }) => (getKnown(versions) ?? []).length > 1),
     async (subject) => {
       subject.evidence = await readUsageEvidence(subject.key, services, QUERY_MS);
     },
@@ -226,9 +226,9 @@ async function readUsers(
 ): Promise<ReadonlyMap<string, OtherDependent[]>> {
   const found = new Map<string, OtherDependent[]>();
 
-  for await (const row of graph.query(vaultUseQuery(vault), signal)) {
+  for await (const row of graph.query(createVaultUseQuery(vault), signal)) {
     if (!isWanted(row)) continue;
-    for (const [name, user] of usesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
+    for (const [name, user] of listUsesOfVault(row, vault)) found.set(name, [...(found.get(name) ?? []), user]);
   }
 
   return found;

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '../../audit/record.ts';
-import { known } from '../../azure/read-or-why.ts';
+import { getKnown } from '../../azure/read-or-why.ts';
 import { CLOCKS_MS } from '../../formats/spans.ts';
-import { eventOf, type RevocationEvent } from '../../revocation/key-trail.ts';
+import { parseRevocationEvent, type RevocationEvent } from '../../revocation/key-trail.ts';
 import { isNewer, type RevocationName, readRevocation } from '../../revocation/revocation.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { KnownRevocation } from '../report/report.ts';
@@ -15,9 +15,9 @@ export type KeyEvent = Pick<RevocationEvent, 'did' | 'revocation' | 'by'> & { re
  * Parses an audit record; undefined if it is no revocation or restore. A revocation that failed at every version is none:
  * the tags have no record of it that another tool could remove.
  */
-export function keyEventOf(entry: AuditEntry): KeyEvent | undefined {
+export function parseKeyRecord(entry: AuditEntry): KeyEvent | undefined {
   if (!entry.action.startsWith('key.re')) return undefined;
-  const event = eventOf(entry, { id: entry.resource });
+  const event = parseRevocationEvent(entry, { id: entry.resource });
   if (!event || (event.did === 'revoke' && !event.wasRecorded)) return undefined;
   return { ...event, key: entry.resource.toLowerCase() };
 }
@@ -69,7 +69,7 @@ function openInTrail(before: readonly KnownRevocation[], events: readonly KeyEve
 
 /** The revocation of a key to remember. */
 function openOf(subject: KeySubject, revoked: KnownRevocation | undefined, now: Date): KnownRevocation | undefined {
-  const versions = known(subject.versions) ?? [];
+  const versions = getKnown(subject.versions) ?? [];
   if (versions.length === 0) return revoked;
 
   const { open, restored } = readRevocation(versions, now);

@@ -10,7 +10,7 @@ import { PARTS } from './parts.ts';
  *
  * @param own names of the app's own storage accounts
  */
-export function judgeOwnStorage(
+export function evaluateOwnStorage(
   own: readonly string[],
   subscriptions: readonly Pick<SubscriptionResult, 'lockedOutBy' | 'ownSeen'>[],
   keys: readonly Pick<KeySubject, 'key' | 'others'>[],

@@ -1,15 +1,15 @@
 import type { Account } from '../../accounts/account.ts';
-import { known, type Part, readOnce, readPart, type UnreadPart, unreadOf } from '../../azure/read-or-why.ts';
+import { getKnown, listUnread, type Part, readOnce, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import {
-  accessEnds,
+  checkIdentityAccess,
+  findAccessEnd,
+  findKeyIdentity,
   type IdentityState,
   type KeyAccess,
-  keyAccess,
-  keyIdentity,
   type VaultAccess,
 } from '../../identities/key-access.ts';
-import { localAccessReader } from '../../identities/local-access-reader.ts';
-import { policyAccessReader } from '../../identities/policy-access-reader.ts';
+import { createLocalAccessReader } from '../../identities/local-access-reader.ts';
+import { createPolicyAccessReader } from '../../identities/policy-access-reader.ts';
 import type { RoleGrant } from '../../identities/role-grant.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
@@ -24,7 +24,7 @@ const LOCAL_GROUPS =
   'A Managed HSM does not return the members of a group. Some identities have no sufficient direct role, but may have one through a group. Assign the role directly to the identities.';
 
 /** Names the reads of a vault without which it is unknown whether an identity may use its keys. */
-export function unreadOfAccess(vault: ManagedVault): readonly string[] {
+export function listUnreadOfAccess(vault: ManagedVault): readonly string[] {
   const parts = [PARTS.vault(vault), PARTS.roles(vault.id), PARTS.groups(vault.id), PARTS.localRoles(vault.id)];
   return parts.map(({ what }) => what);
 }
@@ -48,7 +48,7 @@ interface VaultRolesAnswer {
 }
 
 /** Reads the roles of a vault, as its access model requires. */
-export async function vaultRoles(
+export async function readVaultRoles(
   vault: ManagedVault,
   properties: VaultProperties | undefined,
   services: GatherServices,
@@ -58,11 +58,11 @@ export async function vaultRoles(
     case 'rbac':
       return rbacRoles(vault, services, signal);
     case 'local':
-      return { unread: [], accessOf: localRoles(vault, localAccessReader(vault, services, signal)) };
+      return { unread: [], accessOf: localRoles(vault, createLocalAccessReader(vault, services, signal)) };
     case 'accessPolicies':
       return {
         unread: [],
-        accessOf: policyRoles(vault, policyAccessReader(vault, properties.policies, services, signal)),
+        accessOf: policyRoles(vault, createPolicyAccessReader(vault, properties.policies, services, signal)),
       };
     default:
       return { unread: [], accessOf: unreadRoles(vault) };
@@ -71,17 +71,19 @@ export async function vaultRoles(
 
 function unreadRoles({ id: vaultId }: ManagedVault): VaultRoles['accessOf'] {
   const found = { model: 'unknown', why: 'The app could not read the vault.' } as const;
-  return async (account, name, identity) => ({ access: keyAccess(account, { vaultId, name }, found, identity) });
+  return async (account, name, identity) => ({
+    access: checkIdentityAccess(account, { vaultId, name }, found, identity),
+  });
 }
 
 function policyRoles(
   { id: vaultId }: ManagedVault,
-  read: ReturnType<typeof policyAccessReader>,
+  read: ReturnType<typeof createPolicyAccessReader>,
 ): VaultRoles['accessOf'] {
   return async (account, name, identity) => {
-    const own = keyIdentity(account, identity);
+    const own = findKeyIdentity(account, identity);
     const found = await read('principalId' in own ? own.principalId : '');
-    const access = keyAccess(account, { vaultId, name }, found, identity);
+    const access = checkIdentityAccess(account, { vaultId, name }, found, identity);
     // A finding on the identity reports that it cannot be read.
     if (access.ready !== 'unknown' || !access.principalId || identity?.is === 'unknown') return { access };
     const perhaps = { ...PARTS.groups(vaultId), kind: 'refused', detail: POLICY_GROUPS } as const;
@@ -122,25 +124,27 @@ async function rbacRoles(
   };
 
   return {
-    unread: unreadOf([grants, ends]),
+    unread: listUnread([grants, ends]),
     async accessOf(account, name, identity) {
       const key = { vaultId, name };
       const found = direct(account);
-      const access = keyAccess(account, key, found, identity);
+      const access = checkIdentityAccess(account, key, found, identity);
       const { principalId } = access;
       if (access.ready === true && principalId && found.model === 'rbac') {
-        const until = accessEnds(principalId, key, found.grants, known(ends) ?? new Map());
+        const until = findAccessEnd(principalId, key, found.grants, getKnown(ends) ?? new Map());
         return { access: until ? { ...access, until } : access };
       }
 
       if (access.reason !== 'IdentityWithoutRole' || !principalId) return { access };
 
       const read = await byGroup.get({ principalId, name });
-      if ('value' in read) return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
+      if ('value' in read) {
+        return { access: checkIdentityAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
+      }
 
       const { unread } = read;
 
-      return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
+      return { access: checkIdentityAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
     },
   };
 }
@@ -148,14 +152,14 @@ async function rbacRoles(
 /** Uses the Managed HSM's local roles. Reads the roles on the key only if the roles on all keys do not suffice. */
 function localRoles(
   { id: vaultId }: ManagedVault,
-  local: ReturnType<typeof localAccessReader>,
+  local: ReturnType<typeof createLocalAccessReader>,
 ): VaultRoles['accessOf'] {
   return async (account, name, identity) => {
     let found = await local.ofAllKeys();
-    let access = keyAccess(account, { vaultId, name }, found, identity);
+    let access = checkIdentityAccess(account, { vaultId, name }, found, identity);
     if (access.ready !== true && access.principalId) {
       found = await local.ofKey(name);
-      access = keyAccess(account, { vaultId, name }, found, identity);
+      access = checkIdentityAccess(account, { vaultId, name }, found, identity);
     }
 
     if (access.ready !== 'unknown') return { access };

@@ -17,8 +17,8 @@ const ACCOUNT = /^.*\/storageaccounts\/[^/]+/;
  *
  * @param findings worst first, as in a report
  */
-export function causesOf(findings: readonly Finding[]): DriftCause[] {
-  return [...Map.groupBy(findings, causeKey)]
+export function groupCauses(findings: readonly Finding[]): DriftCause[] {
+  return [...Map.groupBy(findings, getCauseKey)]
     .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest]) : []))
     .sort(
       (a, b) =>
@@ -27,7 +27,7 @@ export function causesOf(findings: readonly Finding[]): DriftCause[] {
 }
 
 /** The id of a finding's cause. */
-export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemption'>): string {
+export function getCauseKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemption'>): string {
   return exemption ? `${cause.id}-exempt` : cause.id;
 }
 
@@ -76,7 +76,7 @@ export function shorten(report: WholeReport): DriftReport {
   const listed = new Map<string, number>();
   let inAll = 0;
   const findings = report.findings.filter((finding) => {
-    const id = causeKey(finding);
+    const id = getCauseKey(finding);
     const most = (counts.get(id) ?? 0) > LISTED || inAll >= LISTED_IN_ALL ? SAMPLE : LISTED;
     const before = listed.get(id) ?? 0;
     if (before >= most) return false;

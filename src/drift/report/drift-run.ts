@@ -26,7 +26,7 @@ export type RunningCheck = z.output<typeof RUNNING_CHECK>;
 export const LONGEST_MINUTES = { operator: 15, timer: 30 } as const;
 
 /** Why the report of a check is lost; undefined while it may still arrive. */
-export function lostBecause({ startedOn, by, failure }: RunningCheck, now: Date): string | undefined {
+export function explainLostCheck({ startedOn, by, failure }: RunningCheck, now: Date): string | undefined {
   if (failure !== undefined) return failure;
   const minutes = LONGEST_MINUTES[by];
   if (now.getTime() - Date.parse(startedOn) <= minutes * 60_000) return undefined;

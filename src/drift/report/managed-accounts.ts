@@ -30,7 +30,7 @@ interface FormerUse {
 }
 
 /** The last key of each account, by lower-case account name. */
-export function formerUses(memory: ManagedMemory): Map<string, FormerUse> {
+export function listFormerUses(memory: ManagedMemory): Map<string, FormerUse> {
   const uses = new Map<string, FormerUse>();
   for (const { key, version, lastSeen, accounts } of Object.values(memory).flat()) {
     const use = { key, version, lastSeen: new Date(lastSeen) };
@@ -51,7 +51,7 @@ export class AccountMemory {
   readonly #uses = new Map<string, FormerUse>();
 
   constructor(before: ManagedMemory) {
-    this.#before = formerUses(before);
+    this.#before = listFormerUses(before);
   }
 
   /** The use that an earlier check read for an account. */

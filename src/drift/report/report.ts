@@ -209,7 +209,7 @@ export const DRIFT_SUMMARY = DRIFT_REPORT.pick({ id: true, startedOn: true, comp
 export type DriftSummary = z.output<typeof DRIFT_SUMMARY>;
 
 /** The JSON Schema of docs/reference/drift-report.schema.json. */
-export function driftReportSchema(): Record<string, unknown> {
+export function createDriftReportSchema(): Record<string, unknown> {
   return z.toJSONSchema(DRIFT_REPORT, {
     // A reader must accept a report with additional fields of a later app version.
     override: ({ zodSchema, jsonSchema }) => {

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { AuditFiles } from '../../audit/audit-client.ts';
 import { sumEvents, TRAIL_EVENTS, type TrailEvents } from '../../audit/sum-events.ts';
 import { abortAfter } from '../../azure/deadline.ts';
-import { errorText } from '../../azure/failure.ts';
+import { describeError } from '../../azure/failure.ts';
 import { ReadCache } from '../../azure/read-cache.ts';
 import type { Log } from '../../errors/log.ts';
-import { dayOf } from '../../formats/duration.ts';
+import { formatDay } from '../../formats/duration.ts';
 import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
 import type { WholeReport } from './report.ts';
 
@@ -50,7 +50,9 @@ export interface TrendStore {
 
 /** The last days in UTC, oldest first, including today. */
 function lastDays(now: Date): string[] {
-  return Array.from({ length: TREND_DAYS }, (_, n) => dayOf(new Date(now.getTime() - (TREND_DAYS - 1 - n) * DAY_MS)));
+  return Array.from({ length: TREND_DAYS }, (_, n) =>
+    formatDay(new Date(now.getTime() - (TREND_DAYS - 1 - n) * DAY_MS)),
+  );
 }
 
 function spanOf(day: string): { readonly since: Date; readonly until: Date } {
@@ -74,7 +76,7 @@ export async function keepTrend(report: WholeReport, ports: TrendPorts, log: Log
   try {
     await abortAfter((signal) => keepDays(report, ports, signal), KEEP_MS);
   } catch (error) {
-    const message = `The app could not write the totals of the day. ${errorText(error)}`;
+    const message = `The app could not write the totals of the day. ${describeError(error)}`;
     log({ level: 'warning', reason: 'DriftReportNotWritten', message, report: report.id });
   }
 }
@@ -83,7 +85,7 @@ async function keepDays(report: WholeReport, ports: TrendPorts, signal: AbortSig
   const { driftStorage, now } = ports;
   const days = lastDays(now());
   const kept = await driftStorage.trendDays();
-  const checked = dayOf(new Date(report.startedOn));
+  const checked = formatDay(new Date(report.startedOn));
 
   // Exempt findings count too.
   const behind = report.findings.filter(({ reason }) => BEHIND.has(reason)).map(({ resource }) => resource);
@@ -127,7 +129,7 @@ export class TrendReader {
    */
   async read({ driftStorage, auditWatch, now }: TrendPorts): Promise<TrendDay[]> {
     const days = lastDays(now());
-    const today = dayOf(now());
+    const today = formatDay(now());
     const sum = async () =>
       auditWatch && abortAfter((signal) => sumEvents(auditWatch.files, { ...spanOf(today), signal }), TODAY_MS);
     const [kept, events] = await Promise.all([

@@ -1,9 +1,9 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { controlContainer, workQueues } from '../../azure/app-storage.ts';
+import { openControlContainer, openWorkQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs } from '../../azure/blobs.ts';
 import { withinTime } from '../../azure/deadline.ts';
-import { unlessMissing } from '../../azure/failure.ts';
+import { readUnlessMissing } from '../../azure/failure.ts';
 import { parseJson } from '../../azure/parse-json.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -15,14 +15,14 @@ const MAX_DEAD_LETTERS = 100;
 const TIMEOUT_MS = 30_000;
 
 /** State of the app itself. */
-export type AppState = ReturnType<typeof appState>;
+export type AppState = ReturnType<typeof createAppState>;
 
-export function appState(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
-  const queues = workQueues(settings, credential);
-  const deadLetters = controlContainer(settings, credential, DEAD_LETTER_CONTAINER);
+export function createAppState(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
+  const queues = openWorkQueues(settings, credential);
+  const deadLetters = openControlContainer(settings, credential, DEAD_LETTER_CONTAINER);
   const waiting = async (queue: string): Promise<number> => {
     const read = () => withinTime(TIMEOUT_MS, (limit) => queues.getQueueClient(queue).getProperties(limit));
-    return (await unlessMissing(read))?.approximateMessagesCount ?? 0;
+    return (await readUnlessMissing(read))?.approximateMessagesCount ?? 0;
   };
 
   return {

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { controlContainer, DRIFT_CONTAINER } from '../../azure/app-storage.ts';
+import { DRIFT_CONTAINER, openControlContainer } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs, readDocument, removeBlob, uploadText } from '../../azure/blobs.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { parseJson } from '../../azure/parse-json.ts';
@@ -19,8 +19,8 @@ import {
   type WholeReport,
 } from '../report/report.ts';
 import { KEPT_DAY, type KeptDay } from '../report/trend.ts';
-import { appState } from './app-state-client.ts';
-import { joinDetails, packDetails, unpackDetails } from './report-details.ts';
+import { createAppState } from './app-state-client.ts';
+import { compressDetails, joinDetails, readPackedDetails } from './report-details.ts';
 
 const REPORTS = 'reports/';
 /** Folder of the details that a report omits, under the report's name. */
@@ -41,13 +41,13 @@ export type AccountMemoryStore = ReturnType<typeof accountMemory>;
 export type DriftStorage = ReturnType<typeof createDriftStorage>;
 
 export function createDriftStorage(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential) {
-  const container = controlContainer(settings, credential, DRIFT_CONTAINER);
+  const container = openControlContainer(settings, credential, DRIFT_CONTAINER);
   return {
     ...reportStore(container),
     ...runningChecks(container),
     ...accountMemory(container),
     ...trendStore(container),
-    ...appState(settings, credential),
+    ...createAppState(settings, credential),
   };
 }
 
@@ -83,7 +83,7 @@ function reportStore(container: ContainerClient) {
     /** The details that a report omits; undefined if the report no longer exists. */
     async details(of: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined> {
       const packed = await downloadText(container, detailsName(nameOf(of)));
-      return packed === undefined ? undefined : joinDetails(unpackDetails(packed));
+      return packed === undefined ? undefined : joinDetails(readPackedDetails(packed));
     },
     /** The fields of the newest report that the next check needs. */
     async before(): Promise<ReportBefore | undefined> {
@@ -147,7 +147,7 @@ async function openReport(container: ContainerClient, name: string | undefined) 
   ]);
   if (!report || !details) return undefined;
   const etags = { report: report.etag, details: details.etag };
-  return { report: DRIFT_REPORT.parse(JSON.parse(report.text)), detailLines: unpackDetails(details.text), etags };
+  return { report: DRIFT_REPORT.parse(JSON.parse(report.text)), detailLines: readPackedDetails(details.text), etags };
 }
 
 async function readWhole(container: ContainerClient, name: string | undefined) {
@@ -165,7 +165,9 @@ async function writeReport(
 ): Promise<void> {
   const { id, startedOn, complete, counts } = whole;
   const name = nameOf(whole);
-  await uploadText(container, detailsName(name), await packDetails(whole), { conditions: { ifMatch: etags.details } });
+  await uploadText(container, detailsName(name), await compressDetails(whole), {
+    conditions: { ifMatch: etags.details },
+  });
 
   // The history reads this summary without downloading each report.
   const summary = JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary);

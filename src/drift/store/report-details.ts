@@ -17,7 +17,7 @@ const LINE = DRIFT_DETAILS.partial();
 type DetailsLine = Partial<DriftDetails>;
 
 /** Compressed, because findings repeat texts: ten thousand findings of one cause need some hundred kilobytes. */
-export async function packDetails(details: DriftDetails): Promise<string> {
+export async function compressDetails(details: DriftDetails): Promise<string> {
   let packed = Buffer.alloc(0);
   await pipeline(
     () => formatLines(details),
@@ -39,7 +39,7 @@ function* formatLines(details: DriftDetails): Iterable<string> {
 }
 
 /** Yields the entries line by line. Throws the errors of gzip, JSON and the schema for a damaged blob. */
-export async function* unpackDetails(packed: string): AsyncIterable<DetailsLine> {
+export async function* readPackedDetails(packed: string): AsyncIterable<DetailsLine> {
   const lacking = new Set<string>(LISTS);
   for await (const text of linesOf(Readable.from([Buffer.from(packed, 'base64')]).pipe(createGunzip()))) {
     const line = LINE.parse(JSON.parse(text));

@@ -12,7 +12,7 @@ import {
 } from '../../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../../local/azure/world.ts';
-import { lastName } from '../../../src/azure/resource-id.ts';
+import { getLastName } from '../../../src/azure/resource-id.ts';
 import {
   restoreAccount,
   revokeAccount,
@@ -211,7 +211,10 @@ describe('account revoke and account restore', () => {
     const as = admin(site);
     const refused = await procedures.refusal(revoking(account), { as });
 
-    expect(refused).toMatchObject({ reason: 'IdentityShared', message: expect.stringContaining(lastName(server.id)) });
+    expect(refused).toMatchObject({
+      reason: 'IdentityShared',
+      message: expect.stringContaining(getLastName(server.id)),
+    });
 
     const revoked = await procedures.run(revoking(account, { shared: true }), { as });
     expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });

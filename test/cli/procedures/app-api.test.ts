@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { appApi, pagesOf } from '../../../src/cli/procedures/app-api.ts';
+import { createAppApi, readPages } from '../../../src/cli/procedures/app-api.ts';
 import { FLEET_LIST } from '../../../src/status/fleet-schemas.ts';
 import { ROTATION_LIST } from '../../../src/status/rotation-schemas.ts';
 
@@ -21,7 +21,7 @@ afterAll(() => server.close());
 const ANY = z.unknown();
 const scopes: unknown[] = [];
 const api = (audience = 'api://app', at = address) =>
-  appApi(at, audience, {
+  createAppApi(at, audience, {
     getToken: async (scope) => {
       scopes.push(scope);
       return { token: 't', expiresOnTimestamp: 0 };
@@ -71,7 +71,7 @@ describe('the API of the app, as an operator calls it', () => {
     'gets no token for the next page %j',
     async (nextLink) => {
       answer = { status: 200, body: JSON.stringify({ value: [], pauses: [], nextLink }) };
-      const pages = pagesOf(api(), '/rotations', ROTATION_LIST);
+      const pages = readPages(api(), '/rotations', ROTATION_LIST);
       await pages.next();
       await expect(pages.next()).rejects.toMatchObject({
         reason: 'ServiceUnavailable',

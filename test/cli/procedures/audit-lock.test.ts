@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { BlobContainer } from '../../../local/azure/world.ts';
-import { lockAudit } from '../../../src/cli/procedures/app/audit-lock.ts';
+import { lockAuditTrail } from '../../../src/cli/procedures/app/audit-lock.ts';
 import { texts, useProcedures } from '../../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -23,7 +23,7 @@ function site(immutability?: BlobContainer['immutability']) {
     asked.push(what);
   };
   const lock = (confirmed = confirm, dryRun = false) =>
-    procedures.run((operation) => lockAudit({ account: account.name, confirm: confirmed }, operation), { dryRun });
+    procedures.run((operation) => lockAuditTrail({ account: account.name, confirm: confirmed }, operation), { dryRun });
 
   return { account, container, asked, lock };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID, WORKSPACE_ID } from '../../../local/azure/constants.ts';
 import type { Vault, World } from '../../../local/azure/world.ts';
 import type { AuditEntry } from '../../../src/audit/record.ts';
-import { appRecord } from '../../../src/cli/procedures/app-storage.ts';
+import { openAppRecord } from '../../../src/cli/procedures/app-storage.ts';
 import { type KeyRetireOptions, retireVersions, unretireVersion } from '../../../src/cli/procedures/key/key-retire.ts';
 import type { Azure, Operation } from '../../../src/cli/procedures/operator-azure.ts';
 import { revokeKey } from '../../../src/revocation/revoke.ts';
@@ -20,7 +20,7 @@ const retire =
   (site: Site, options: Partial<KeyRetireOptions> = {}) =>
   (operation: Operation) => {
     const environment = options.environment ?? {};
-    const app = appRecord(environment, () => {
+    const app = openAppRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
     const defaults = { proof: 'person', workspace: undefined } as const;
@@ -137,7 +137,7 @@ describe('the trail of key retire', () => {
 });
 
 describe('key unretire', () => {
-  const app = appRecord({}, () => {
+  const app = openAppRecord({}, () => {
     throw new Error('A connection string needs no credential.');
   });
   const rollBack = (site: Site, version: string) => (operation: Operation) =>

@@ -12,7 +12,7 @@ import { assignLocalRole, LOCAL_ROLES } from '../../../local/azure/key-vault/loc
 import { onboardAccount } from '../../../src/cli/procedures/account/account-onboard.ts';
 import { ensureOfficer, ensureRole } from '../../../src/cli/procedures/identity/identity-ensure.ts';
 import type { Operation } from '../../../src/cli/procedures/operator-azure.ts';
-import { findVault, keyByName } from '../../../src/cli/procedures/resolve.ts';
+import { findVault, resolveKeyByName } from '../../../src/cli/procedures/resolve.ts';
 import { ensureVault } from '../../../src/cli/procedures/vault/vault-ensure.ts';
 import { ENCRYPTION_USER } from '../../../src/identities/key-roles.ts';
 import { texts, unique, useProcedures } from '../../support/procedures.ts';
@@ -44,7 +44,7 @@ const rolesOf = ({ vault }: HsmSite, principalId: string) =>
   [...(vault.local?.roleAssignments.values() ?? [])]
     .filter((one) => one.principalId === principalId)
     .map(({ scope }) => scope);
-const keyIn = ({ vault, key }: HsmSite) => keyByName(key, `managedHSMs/${vault.name}`, cloud());
+const keyIn = ({ vault, key }: HsmSite) => resolveKeyByName(key, `managedHSMs/${vault.name}`, cloud());
 
 describe('a Managed HSM', () => {
   it('is found by its name, ARM id and URI, and by name where a vault has the same one', async () => {
@@ -71,8 +71,10 @@ describe('a Managed HSM', () => {
 
     expect(await findVault(name, azure)).toMatchObject({ kind: 'vault' });
     expect(await findVault(`managedHSMs/${name}`, azure)).toMatchObject({ kind: 'managedHsm' });
-    expect(keyByName('k', `managedHSMs/${name}`, cloud()).id).toBe(`https://${name}.managedhsm.azure.net/keys/k`);
-    expect(keyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
+    expect(resolveKeyByName('k', `managedHSMs/${name}`, cloud()).id).toBe(
+      `https://${name}.managedhsm.azure.net/keys/k`,
+    );
+    expect(resolveKeyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
   });
 
   it('is rejected without purge protection, which az turns on', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Journal } from '../../../src/audit/journal.ts';
 import { checkName } from '../../../src/cli/procedures/names.ts';
 import type { Azure } from '../../../src/cli/procedures/operator-azure.ts';
-import { patiently } from '../../../src/cli/procedures/wait-for-propagation.ts';
+import { retryPatiently } from '../../../src/cli/procedures/wait-for-propagation.ts';
 
 it('names are validated before they become part of a path', () => {
   const kinds = ['vault', 'key', 'identity', 'account', 'resourceGroup', 'version'] as const;
@@ -77,7 +77,7 @@ describe('waiting for propagation', () => {
       nextStep: 'Again.',
     };
 
-    return { sleeps, result: patiently({ azure, journal: new Journal() }, patience, attempt) };
+    return { sleeps, result: retryPatiently({ azure, journal: new Journal() }, patience, attempt) };
   }
 
   it('doubles the wait between attempts, and gives up in time', async () => {

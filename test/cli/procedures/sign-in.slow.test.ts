@@ -1,7 +1,7 @@
 import { DefaultAzureCredential } from '@azure/identity';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../../local/azure/constants.ts';
-import { signInTrouble } from '../../../src/cli/procedures/sign-in.ts';
+import { findSignInTrouble } from '../../../src/cli/procedures/sign-in.ts';
 import { useProcedures } from '../../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -40,7 +40,7 @@ describe('a sign-in that gives no token', () => {
   });
 
   it('because its secret is wrong is reported in the words of Entra ID', async () => {
-    expect(signInTrouble(await chain(wrong()))).toEqual({
+    expect(findSignInTrouble(await chain(wrong()))).toEqual({
       kind: 'refused',
       message: 'Entra ID rejected the sign-in of the environment: AADSTS7000215: Invalid client secret provided.',
       nextStep: expect.stringContaining('Correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET'),
@@ -49,12 +49,12 @@ describe('a sign-in that gives no token', () => {
 
   it('because Entra ID is unreachable is not reported as a missing sign-in', async () => {
     procedures.local.faults.add([{ match: { host: 'login.microsoftonline.com', path: '/token' }, reset: true }]);
-    expect(signInTrouble(await chain(wrong()))).toMatchObject({ kind: 'unreachable' });
+    expect(findSignInTrouble(await chain(wrong()))).toMatchObject({ kind: 'unreachable' });
   });
 
   it('because there is none is reported with how to sign in', async () => {
     const none = { AZURE_TENANT_ID: undefined, AZURE_CLIENT_ID: undefined, AZURE_CLIENT_SECRET: undefined };
     const error = await chain({ ...none, IDENTITY_ENDPOINT: undefined, IDENTITY_HEADER: undefined });
-    expect(signInTrouble(error)).toMatchObject({ kind: 'none', nextStep: expect.stringContaining('az login') });
+    expect(findSignInTrouble(error)).toMatchObject({ kind: 'none', nextStep: expect.stringContaining('az login') });
   });
 });

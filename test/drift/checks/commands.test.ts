@@ -1,28 +1,32 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { NO_COMMAND, shellCommand, WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
+import { createShellCommand, NO_COMMAND, WHY_NO_COMMAND } from '../../../src/azure/shell-command.ts';
 import type { Found } from '../../../src/drift/checks/check.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
-import { type WantedSubscription, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
+import {
+  listRequiredSubscriptions,
+  listRequiredWatches,
+  type WantedSubscription,
+} from '../../../src/events/subscription.ts';
 import { grantAccess } from '../../../src/identities/grant-access.ts';
-import { managedKey } from '../../../src/keys/managed-vaults.ts';
-import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
+import { createManagedKey } from '../../../src/keys/managed-vaults.ts';
+import { formatLetStorageIn, formatProtectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
 import { FUNCTION_APP, KEY, key, rules, VAULT } from './subjects.ts';
 
 const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
 const wantedSubscription = (storageAccountId: string | undefined): WantedSubscription => {
-  const [first] = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId });
+  const [first] = listRequiredSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId });
   if (!first) throw new Error('The app wants no event.');
   return first;
 };
 const wantedWatch = (clientId: string | undefined): WantedSubscription => {
-  const [first] = wantedWatches({ functionAppId: FUNCTION_APP }, clientId);
+  const [first] = listRequiredWatches({ functionAppId: FUNCTION_APP }, clientId);
   if (!first) throw new Error('The app wants no event.');
   return first;
 };
-const HSM_KEY = managedKey(HSM, 'files-key');
+const HSM_KEY = createManagedKey(HSM, 'files-key');
 const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
 
 describe('a command to be copied into a shell', () => {
@@ -30,8 +34,8 @@ describe('a command to be copied into a shell', () => {
     const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
     fc.assert(
       fc.property(values, (given) => {
-        const safe = given.filter((value) => shellCommand('c', [['', value]]) !== NO_COMMAND);
-        const line = shellCommand(
+        const safe = given.filter((value) => createShellCommand('c', [['', value]]) !== NO_COMMAND);
+        const line = createShellCommand(
           'printf %s\\\\0',
           safe.map((value) => ['', value] as const),
         );
@@ -50,27 +54,27 @@ describe('a command to be copied into a shell', () => {
     ['rg (Größe)', "c --name 'rg (Größe)'"],
     ['~', "c --name '~'"],
   ])('quotes %s', (value, line) => {
-    expect(shellCommand('c', [['--name', value]])).toBe(line);
+    expect(createShellCommand('c', [['--name', value]])).toBe(line);
   });
 
   it.each(['', '--role', '-x', '@/etc/passwd', 'a\nb', 'a\rb', '\u001b[A', 'a\u202eb', 'a\u200bb', '\u2028'])(
     'is not printed if a value would be taken for something else: %j',
     (value) => {
-      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
+      expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(["it's", 'a\u2018;calc', 'a\u2019;calc', 'a\u201a;calc', 'a\u201b;calc'])(
     'is not printed if a value has what ends a word in PowerShell: %j',
     (value) => {
-      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
+      expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(['a&calc', 'a|calc', 'a" --yes "b', '%PATH%', 'a^b', 'a>b', 'a<b', 'a!b'])(
     'is not printed if a value has what cmd.exe acts upon, by which PowerShell runs az: %j',
     (value) => {
-      expect(shellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
+      expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
@@ -91,9 +95,9 @@ describe('the command that fixes a finding', () => {
     ],
     [grantAccess('p-1', VAULT, 'accessPolicies'), `cmk admin grant-role --assignee p-1 --vault ${VAULT.id}`],
     [grantAccess(undefined, VAULT, 'rbac'), undefined],
-    [commands.rotate(key({ key: HSM_KEY })), `cmk key rotate ${HSM_KEY.id}`],
+    [commands.formatRotate(key({ key: HSM_KEY })), `cmk key rotate ${HSM_KEY.id}`],
     [
-      commands.rotate(key({ key: HSM_KEY, policy: { value: { rotates: false } } })),
+      commands.formatRotate(key({ key: HSM_KEY, policy: { value: { rotates: false } } })),
       `cmk key ensure ${HSM_KEY.id} --version-lifetime P730D && cmk key rotate ${HSM_KEY.id}`,
     ],
     [
@@ -108,10 +112,13 @@ describe('the command that fixes a finding', () => {
       commands.watchChanges(VAULT.subscriptionId, wantedWatch('app')),
       `cmk admin watch-changes ${VAULT.subscriptionId} --function-app ${FUNCTION_APP} --client-id app`,
     ],
-    [commands.recoverKey({ ...KEY, vault: HSM }), 'az keyvault key recover --hsm-name hsm-local --name files-key'],
+    [
+      commands.formatRecoverKey({ ...KEY, vault: HSM }),
+      'az keyvault key recover --hsm-name hsm-local --name files-key',
+    ],
     [recoverVault(HSM), `az keyvault recover ${OF_HSM}`],
-    [protectVault(HSM), `az keyvault update-hsm --enable-purge-protection true ${OF_HSM}`],
-    [letStorageIn(HSM), `az keyvault update-hsm --bypass AzureServices ${OF_HSM}`],
+    [formatProtectVault(HSM), `az keyvault update-hsm --enable-purge-protection true ${OF_HSM}`],
+    [formatLetStorageIn(HSM), `az keyvault update-hsm --bypass AzureServices ${OF_HSM}`],
   ])('is exact: %s', (command, expected) => {
     expect(command).toBe(expected);
   });

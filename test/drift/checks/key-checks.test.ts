@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
-import { causeIdOf, evaluate } from '../../../src/drift/checks/evaluate.ts';
+import { createCauseId, evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import { REASONS } from '../../../src/errors/reasons.ts';
 import type { RolloutRow } from '../../../src/index/rollout-row.ts';
@@ -526,6 +526,8 @@ describe('key checks', () => {
   it('an expired key has one cause with its accounts, and none that it expires soon', () => {
     const causesAt = (days: number) => found('NearExpiry', expiring(days)).map(({ cause }) => cause);
     expect(causesAt(1)).toMatchObject([{ reason: 'NearExpiry', about: [KEY_ID] }]);
-    expect(causesAt(-1)).toEqual([{ id: causeIdOf('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] }]);
+    expect(causesAt(-1)).toEqual([
+      { id: createCauseId('KeyExpired', [KEY_ID]), reason: 'KeyExpired', about: [KEY_ID] },
+    ]);
   });
 });

@@ -10,10 +10,14 @@ import type {
   UseSubject,
   VaultSubject,
 } from '../../../src/drift/checks/subjects.ts';
-import { type EventSubscriptionState, wantedSubscriptions, wantedWatches } from '../../../src/events/subscription.ts';
+import {
+  type EventSubscriptionState,
+  listRequiredSubscriptions,
+  listRequiredWatches,
+} from '../../../src/events/subscription.ts';
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
-import { type ManagedVault, managedKey } from '../../../src/keys/managed-vaults.ts';
+import { createManagedKey, type ManagedVault } from '../../../src/keys/managed-vaults.ts';
 import type { LoggedUse } from '../../../src/keys/usage-log-client.ts';
 import type { Evidence } from '../../../src/retirement/evidence.ts';
 import { formatRevocation } from '../../../src/revocation/revocation.ts';
@@ -33,7 +37,7 @@ export const VAULT: ManagedVault = {
   kind: 'vault',
   uri: 'https://kv-files.vault.azure.net',
 };
-export const KEY = managedKey(VAULT, 'files-key');
+export const KEY = createManagedKey(VAULT, 'files-key');
 export const FUNCTION_APP = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk`;
 export const CLIENT_ID = '33333333-3333-3333-3333-333333333333';
 export const STORAGE = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmk`;
@@ -65,8 +69,8 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       ...drift,
     },
     contests: [],
-    wantedSubscriptions: wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),
-    wantedWatches: wantedWatches({ functionAppId: FUNCTION_APP }, CLIENT_ID),
+    wantedSubscriptions: listRequiredSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),
+    wantedWatches: listRequiredWatches({ functionAppId: FUNCTION_APP }, CLIENT_ID),
   };
 }
 

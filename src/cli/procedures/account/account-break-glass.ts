@@ -1,33 +1,33 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Account } from '../../../accounts/account.ts';
-import { accountKeyUse } from '../../../accounts/key-use.ts';
+import { findAccountKeyUse } from '../../../accounts/key-use.ts';
 import type { AuditFiles } from '../../../audit/audit-client.ts';
 import { BREAK_GLASS_AUDIT_WAIT_MS } from '../../../audit/audit-trail.ts';
 import type { Change } from '../../../audit/journal.ts';
-import { recordsSince } from '../../../audit/lines.ts';
-import { unlessMissing } from '../../../azure/failure.ts';
-import { lastName, scopeResource } from '../../../azure/resource-id.ts';
-import { commandOr, shellCommand } from '../../../azure/shell-command.ts';
+import { readRecordsSince } from '../../../audit/lines.ts';
+import { readUnlessMissing } from '../../../azure/failure.ts';
+import { formatScopeId, getLastName } from '../../../azure/resource-id.ts';
+import { createShellCommand, renderCommandOr } from '../../../azure/shell-command.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { REASONS } from '../../../errors/reasons.ts';
-import { keyIdentity } from '../../../identities/key-access.ts';
+import { findKeyIdentity } from '../../../identities/key-access.ts';
 import {
+  createNotRevocable,
   KEY_GRANT,
   type KeyGrant,
-  notRevocable,
   readKeyGrants,
   restoreKeyGrant,
 } from '../../../identities/key-grants.ts';
-import { vaultOfRole } from '../../../identities/role-grant.ts';
+import { getVaultOfRole } from '../../../identities/role-grant.ts';
 import { parseVault } from '../../../keys/key-identifier.ts';
-import { type ManagedKey, managedKey } from '../../../keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../../keys/managed-vaults.ts';
 import { NOT_AUDITED } from '../../../revocation/record-revocation.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, findVault, managed, type Where } from '../resolve.ts';
-import { listSharingResources, principalOf, readWhatStaysReadable } from './revocation-reach.ts';
+import { findAccount, findVault, toManagedVault, type Where } from '../resolve.ts';
+import { findPrincipal, listSharingResources, readWhatStaysReadable } from './revocation-reach.ts';
 
 interface AccountBreakGlass extends Where {
   /** Name or ARM id. */
@@ -58,11 +58,11 @@ export async function revokeAccount(
   const account = await findAccount(named, azure, where);
   const { key, principalId } = await accessOf(account, azure);
   const { removable: removed, standing } = await readKeyGrants(principalId, key, azure);
-  if (standing.length > 0) throw notRevocable(key, standing);
+  if (standing.length > 0) throw createNotRevocable(key, standing);
   if (removed.length > 0) await refuseLocked(key, azure);
 
   const others = await listSharingResources(account, key, shared, { azure, journal });
-  const names = others.map((id) => lastName(id)).join(', ');
+  const names = others.map((id) => getLastName(id)).join(', ');
 
   if (others.length > 0 && !shared) {
     throw new CmkError(
@@ -135,8 +135,8 @@ async function refuseLocked({ vault, name }: ManagedKey, { vaultGuards }: Azure)
   const locks = await vaultGuards.locksOf(vault).catch(() => []);
   if (locks.length === 0) return;
 
-  const command = commandOr(
-    shellCommand(
+  const command = renderCommandOr(
+    createShellCommand(
       'az lock delete --ids',
       locks.map((id) => ['', id]),
     ),
@@ -151,7 +151,7 @@ async function refuseLocked({ vault, name }: ManagedKey, { vaultGuards }: Azure)
 }
 
 async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedKey; principalId: string }> {
-  const use = accountKeyUse(account.encryption);
+  const use = findAccountKeyUse(account.encryption);
   if (!use) {
     const message = `${account.name}: ${REASONS.AccountNotManaged}`;
     throw new CmkError(
@@ -165,7 +165,7 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
     const nextStep = 'Revoke the key, disable an encryption scope of the account, or remove the access manually.';
     return new CmkError('AccountNotRevocable', `${why} Nothing was changed.`, nextStep);
   };
-  const identity = keyIdentity(account);
+  const identity = findKeyIdentity(account);
   if ('missing' in identity) throw refuse(identity.missing);
   if ('unknown' in identity) throw refuse(identity.unknown);
 
@@ -175,7 +175,7 @@ async function accessOf(account: Account, azure: Azure): Promise<{ key: ManagedK
 
   const vault = await findVault(use.vaultUri, azure);
 
-  return { key: managedKey(managed(vault, azure.cloud), use.keyName), principalId: identity.principalId };
+  return { key: createManagedKey(toManagedVault(vault, azure.cloud), use.keyName), principalId: identity.principalId };
 }
 
 function grantText({ principalId, scope }: KeyGrant): string {
@@ -244,7 +244,7 @@ export async function restoreAccount(
 
 async function removedSinceRestore(account: string, trail: AuditFiles): Promise<readonly KeyGrant[]> {
   const removed: KeyGrant[] = [];
-  for await (const { entry } of recordsSince(trail, ABOUT, new Date(0))) {
+  for await (const { entry } of readRecordsSince(trail, ABOUT, new Date(0))) {
     const { data } = ENTRY.safeParse(entry);
     if (data?.resource.toLowerCase() !== account.toLowerCase()) continue;
     if (data.reason === 'AccountRestored') break;
@@ -255,18 +255,18 @@ async function removedSinceRestore(account: string, trail: AuditFiles): Promise<
 
 /** Whether a grant belongs to the account's present identity in the vault of its present key. */
 function isGrantOf(account: Account, grant: KeyGrant): boolean {
-  const vaultUri = accountKeyUse(account.encryption)?.vaultUri.toLowerCase();
-  const place = `https://${lastName(vaultOfRole(grant.scope))}.`;
+  const vaultUri = findAccountKeyUse(account.encryption)?.vaultUri.toLowerCase();
+  const place = `https://${getLastName(getVaultOfRole(grant.scope))}.`;
   const isOwnVault = vaultUri?.startsWith(place.toLowerCase()) ?? false;
-  return isOwnVault && grant.principalId.toLowerCase() === principalOf(account);
+  return isOwnVault && grant.principalId.toLowerCase() === findPrincipal(account);
 }
 
 function notRestored(grant: KeyGrant, { name }: Account): string {
-  const command = shellCommand('cmk admin grant-role', [
+  const command = createShellCommand('cmk admin grant-role', [
     ['--assignee', grant.principalId],
-    ['--vault', vaultOfRole(grant.scope)],
+    ['--vault', getVaultOfRole(grant.scope)],
   ]);
-  return `${grantText(grant)} NOT restored: ${name} now has another identity, or its key is in another vault. If something else needs the role: ${commandOr(command, 'assign it again.')}`;
+  return `${grantText(grant)} NOT restored: ${name} now has another identity, or its key is in another vault. If something else needs the role: ${renderCommandOr(command, 'assign it again.')}`;
 }
 
 interface ScopeState {
@@ -289,14 +289,14 @@ export async function setScopeState(
   checkName('scope', scope);
 
   const account = await findAccount(named, azure, where);
-  const from = await unlessMissing(() => azure.accounts.scopeState(account, scope));
+  const from = await readUnlessMissing(() => azure.accounts.scopeState(account, scope));
   if (from === undefined) {
     throw new CmkError('NotFound', `${account.name} has no encryption scope ${scope}.`, 'Check the name of the scope.');
   }
 
   const isOn = state === 'Enabled';
   const text = `encryption scope ${scope} ${state.toLowerCase()}`;
-  const resource = scopeResource(account.id, scope);
+  const resource = formatScopeId(account.id, scope);
   const change = { text, action: isOn ? 'scope.enable' : 'scope.disable', resource, from, to: state } as const;
   if (from === state) journal.found(`${text} before`);
   else await journal.change(change, () => azure.accounts.setScopeState(account, scope, state));

@@ -1,25 +1,25 @@
 import type { Account } from '../../../accounts/account.ts';
-import { accountKeyUse, type KeyUse } from '../../../accounts/key-use.ts';
-import { lastName } from '../../../azure/resource-id.ts';
+import { findAccountKeyUse, type KeyUse } from '../../../accounts/key-use.ts';
+import { getLastName } from '../../../azure/resource-id.ts';
 import { withKeyVersion } from '../../../controller/plan.ts';
 import { KEY_TAG } from '../../../drift/checks/left-checks.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { identityState } from '../../../identities/check-key-access.ts';
-import { keyIdentity, userAssignedIdentity } from '../../../identities/key-access.ts';
+import { readIdentityState } from '../../../identities/check-key-access.ts';
+import { findKeyIdentity, findUserAssignedIdentity } from '../../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../../keys/key-identifier.ts';
-import { findVersion, isKnownOlder, newestUsableVersion } from '../../../keys/key-versions.ts';
-import { refuseRevoked, usableVersion } from '../../../revocation/usable-key.ts';
-import { formatOptOut, OPT_OUT_TAG, tagOf } from '../../../settings/requirement.ts';
+import { findNewestUsableVersion, findVersion, isKnownOlder } from '../../../keys/key-versions.ts';
+import { refuseRevoked, requireUsableVersion } from '../../../revocation/usable-key.ts';
+import { findTag, formatOptOut, OPT_OUT_TAG } from '../../../settings/requirement.ts';
 import { checkRole, describeSource, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findAccount, keyByName, type Where } from '../resolve.ts';
+import { findAccount, resolveKeyByName, type Where } from '../resolve.ts';
 import { type AccountPlan, type AccountResult, applyPlan, isKey, planChangeKey, planDisable } from './account-plan.ts';
 
 // Commands that change the key or key version of an account with a customer-managed key.
 
 async function findUse(options: Where & { readonly account: string }, { azure, journal }: Operation) {
   const account = await findAccount(options.account, azure, options);
-  const use = accountKeyUse(account.encryption);
+  const use = findAccountKeyUse(account.encryption);
   if (use) {
     const automatic = `automatic, on version ${use.current ?? 'unknown'}`;
     const mode = use.pinned === undefined ? automatic : `pinned to ${use.pinned}`;
@@ -61,10 +61,10 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
 
 /** @throws {@link CmkError} `IdentityHasNoAccess` if the account's identity may not use the key */
 async function checkIdentity(account: Account, source: KeySource, operation: Operation): Promise<void> {
-  const id = userAssignedIdentity(account);
-  const identity = keyIdentity(account, id ? await identityState(id, operation.azure) : undefined);
+  const id = findUserAssignedIdentity(account);
+  const identity = findKeyIdentity(account, id ? await readIdentityState(id, operation.azure) : undefined);
   if ('principalId' in identity) {
-    await checkRole(identity.principalId, id ? lastName(id) : 'the system-assigned identity', source, operation);
+    await checkRole(identity.principalId, id ? getLastName(id) : 'the system-assigned identity', source, operation);
   } else if ('unknown' in identity) {
     operation.journal.note(identity.unknown);
   } else {
@@ -95,7 +95,7 @@ export async function disableAccount(options: DisableOptions, operation: Operati
   if (plan.write) {
     await refuseWhileRevoked(use, operation);
 
-    const tag = tagOf(account.tags, KEY_TAG);
+    const tag = findTag(account.tags, KEY_TAG);
     if (tag !== undefined && !options.yes) {
       throw new CmkError(
         'ConfirmationWrong',
@@ -131,7 +131,7 @@ async function optOutTags(account: Account, reason: string | undefined, { azure 
  */
 async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Operation): Promise<void> {
   if (!use) return;
-  const key = keyByName(formatKeyIdentifier(use), undefined, azure.cloud);
+  const key = resolveKeyByName(formatKeyIdentifier(use), undefined, azure.cloud);
   const versions = await azure.keys.listVersions(key).catch(() => {
     journal.note(`The versions of the account's old key ${key.id} cannot be read.`);
     return [];
@@ -150,8 +150,8 @@ export async function pinAccount(options: PinOptions, operation: Operation): Pro
   const { azure, journal } = operation;
   const { account, use, key } = await findOwnUse(options, operation);
   const versions = await azure.keys.listVersions(key);
-  const newest = newestUsableVersion(versions, azure.now());
-  const target = usableVersion(key, versions, options.version ?? newest?.version, azure.now());
+  const newest = findNewestUsableVersion(versions, azure.now());
+  const target = requireUsableVersion(key, versions, options.version ?? newest?.version, azure.now());
   const held = findVersion(versions, use.pinned ?? use.current ?? '');
   if (held && held.version !== target.version && !isKnownOlder(held, target)) {
     throw new CmkError(
@@ -182,7 +182,7 @@ export async function unpinAccount(options: PinOptions, operation: Operation): P
   const { account, use, key } = await findOwnUse(options, operation);
   let plan: AccountPlan = { write: false, why: `${account.name} is automatic already` };
   if (use.pinned !== undefined) {
-    usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
+    requireUsableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
     plan = { write: true, encryption: withKeyVersion(account.encryption, '') };
   }
   return applyPlan(account, plan, `${account.name} set to follow the newest version`, operation);
@@ -190,7 +190,7 @@ export async function unpinAccount(options: PinOptions, operation: Operation): P
 
 async function findOwnUse(options: PinOptions, operation: Operation) {
   const { account, use } = await findUse(options, operation);
-  if (use) return { account, use, key: keyByName(formatKeyIdentifier(use), undefined, operation.azure.cloud) };
+  if (use) return { account, use, key: resolveKeyByName(formatKeyIdentifier(use), undefined, operation.azure.cloud) };
   throw new CmkError(
     'NotCustomerManaged',
     `${account.name} uses Microsoft-managed keys, which have no version to choose.`,

@@ -1,4 +1,4 @@
-import { type Account, type AccountEncryption, ownKeyServices } from '../../../accounts/account.ts';
+import { type Account, type AccountEncryption, listOwnKeyServices } from '../../../accounts/account.ts';
 import type { Journal } from '../../../audit/journal.ts';
 import { ACCOUNT_TYPE } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
@@ -6,14 +6,14 @@ import { ensureIdentityRole, PROPAGATION_SECONDS } from '../identity/identity-en
 import { checkRole, describeSource, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findAccount, findIdentity, lookUpAccount, placeToCreate, type Where } from '../resolve.ts';
+import { findAccount, findIdentity, lookUpAccount, resolvePlace, type Where } from '../resolve.ts';
 import {
   type AccountResult,
-  accountResult,
   applyPlan,
-  attachIdentity,
   planEnable,
-  untilStorageHasAccess,
+  planIdentity,
+  retryUntilStorageHasAccess,
+  toAccountResult,
   withKey,
 } from './account-plan.ts';
 
@@ -86,7 +86,7 @@ async function findOwn(identity: string, { azure, journal }: Operation) {
 
 /** Enables the system-assigned identity first: a role assignment needs its principal. */
 async function withSystemIdentity(account: Account, { azure, journal }: Operation): Promise<Account> {
-  const identity = attachIdentity(account, undefined, false);
+  const identity = planIdentity(account, undefined, false);
   if (!identity) return account;
   const text = `system-assigned identity of ${account.name} enabled`;
   const updated = await journal.change({ text, action: 'account.setIdentity', resource: account.id }, () =>
@@ -128,10 +128,10 @@ export async function createAccount(options: CreateOptions, operation: Operation
 
     journal.found(`account ${name} in ${existing.resourceGroup} (${existing.location}); ${plan.why}`);
 
-    return accountResult(existing);
+    return toAccountResult(existing);
   }
 
-  const { id, location } = await placeToCreate('account', ACCOUNT_TYPE, name, options, azure);
+  const { id, location } = await resolvePlace('account', ACCOUNT_TYPE, name, options, azure);
   const problem = await azure.accounts.nameProblem(id.subscriptionId, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
   if (options.grant) await ensureIdentityRole(identity, source.vault, undefined, operation);
@@ -140,7 +140,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
   const text = `account ${name} created in ${id.resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
   const { id: to } = source.key;
   const created = await journal.change({ text, action: 'account.create', resource: id.id, to }, () =>
-    untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
+    retryUntilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(id, {
         location,
         sku: { name: sku },
@@ -158,7 +158,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
 
   noteUnprotected(created, kind, journal);
 
-  return accountResult(created);
+  return toAccountResult(created);
 }
 
 function nameTaken({ account, key, identity }: CreateOptions): CmkError {
@@ -181,7 +181,7 @@ function servicesOf({ kind, sku }: Pick<CreateOptions, 'kind' | 'sku'>): NonNull
 
 /** Notes the data of a new account that its key does not protect. */
 function noteUnprotected(account: Account, kind: string, journal: Journal): void {
-  const services = ownKeyServices(account);
+  const services = listOwnKeyServices(account);
   if (services.length > 0) {
     const data = services.map((service) => `${service}s`).join(' and ');
     journal.note(

@@ -1,15 +1,23 @@
 import type { Account } from '../../../accounts/account.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { parseVault } from '../../../keys/key-identifier.ts';
-import { usableVersion } from '../../../revocation/usable-key.ts';
+import { requireUsableVersion } from '../../../revocation/usable-key.ts';
 import { ensureIdentity, ensureIdentityRole, ensureOfficer, PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import { ensureKey } from '../key/key-ensure.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findAccount, IDENTITY_TYPE, keyIn, lookUpIdentity, lookUpVault, resourceId, type Where } from '../resolve.ts';
+import {
+  createKeyIn,
+  createResourceId,
+  findAccount,
+  IDENTITY_TYPE,
+  lookUpIdentity,
+  lookUpVault,
+  type Where,
+} from '../resolve.ts';
 import { ensureVault, noteVault } from '../vault/vault-ensure.ts';
 import { enableAccount } from './account-enable.ts';
-import { type AccountResult, accountResult, planEnable } from './account-plan.ts';
+import { type AccountResult, planEnable, toAccountResult } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
 
 export interface OnboardOptions extends Where {
@@ -60,7 +68,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   // Each step searches every readable subscription for the name before it creates a resource.
   const create = { subscription, resourceGroup: keyGroup ?? account.resourceGroup };
   const vault = await ensureVault({ name: options.vault, location, create }, operation);
-  const key = keyIn(vault, options.key, azure.cloud);
+  const key = createKeyIn(vault, options.key, azure.cloud);
   const keyName = `${vault.name}/${key.name}`;
   let hasKey = false;
 
@@ -73,7 +81,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
     await ensureOfficer(vault, key, waitSeconds, operation);
 
     if (version !== undefined && !(journal.dryRun && journal.changed)) {
-      usableVersion(key, await azure.keys.listVersions(key), version, azure.now());
+      requireUsableVersion(key, await azure.keys.listVersions(key), version, azure.now());
     }
 
     hasKey = (await ensureKey(key, {}, operation)).version !== undefined;
@@ -88,7 +96,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   if (!hasKey || !identity.principalId || (journal.dryRun && journal.changed)) {
     const text = `${account.name} encrypted with ${keyName}`;
     journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
-    return { ...accountResult(account), verification: undefined };
+    return { ...toAccountResult(account), verification: undefined };
   }
 
   const { replaceIdentity } = options;
@@ -129,7 +137,9 @@ async function checkOnboarding(
   const unmadeUri = `https://${vaultName.toLowerCase()}.${azure.cloud.keyVaultSuffix}`;
   const vaultUri = vault?.uri ?? parseVault(vaultName)?.vaultUri ?? unmadeUri;
   const { subscriptionId, resourceGroup } = account;
-  const unmade = named.startsWith('/') ? named : resourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, named).id;
+  const unmade = named.startsWith('/')
+    ? named
+    : createResourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, named).id;
 
   planEnable(account, { vaultUri, keyName, pin: version }, identity?.id ?? unmade, replaceIdentity);
 }

@@ -1,14 +1,14 @@
 import type { Account, AccountEncryption } from '../../../accounts/account.ts';
-import { accountKeyUse } from '../../../accounts/key-use.ts';
+import { findAccountKeyUse } from '../../../accounts/key-use.ts';
 import type { AccountIdentity } from '../../../accounts/storage-client.ts';
 import type { Failure } from '../../../azure/failure.ts';
-import { sameResource } from '../../../azure/resource-id.ts';
+import { isSameResource } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { formatKeyIdentifier, parseVault, sameKeyName } from '../../../keys/key-identifier.ts';
+import { formatKeyIdentifier, isSameKeyName, parseVault } from '../../../keys/key-identifier.ts';
 import { PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import type { KeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
-import { patiently } from '../wait-for-propagation.ts';
+import { retryPatiently } from '../wait-for-propagation.ts';
 
 type WantedKeyUse = Pick<KeySource, 'vaultUri' | 'keyName' | 'pin'>;
 
@@ -38,7 +38,7 @@ export function planEnable(
   replaceIdentity: boolean,
 ): AccountPlan {
   const { name, encryption } = account;
-  const use = accountKeyUse(encryption);
+  const use = findAccountKeyUse(encryption);
   if (use && !isKey(use, key)) {
     throw new CmkError(
       'OtherKeyInUse',
@@ -48,8 +48,8 @@ export function planEnable(
   }
 
   const identityNow = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  const sameIdentity = identity && identityNow ? sameResource(identityNow, identity) : !identity && !identityNow;
-  const attach = attachIdentity(account, identity, replaceIdentity);
+  const sameIdentity = identity && identityNow ? isSameResource(identityNow, identity) : !identity && !identityNow;
+  const attach = planIdentity(account, identity, replaceIdentity);
   if (use && sameIdentity && !attach && (key.pin === undefined || key.pin === use.pinned)) {
     const mode = use.pinned === undefined ? 'automatic' : `pinned to ${use.pinned}`;
     return { write: false, why: `${name} uses this key already, ${mode}` };
@@ -65,7 +65,7 @@ export function planEnable(
  * pinned version, because Azure would look for it in the new key (azure-cli#27644).
  */
 export function planChangeKey({ name, encryption }: Account, key: WantedKeyUse): AccountPlan {
-  const use = accountKeyUse(encryption);
+  const use = findAccountKeyUse(encryption);
   if (!use) {
     throw new CmkError(
       'NotCustomerManaged',
@@ -114,7 +114,7 @@ function keyProperties(
 }
 
 /** Changes to write to the identities of an account; undefined if none is needed. */
-export function attachIdentity(
+export function planIdentity(
   { name, userAssignedIdentities: attached, systemPrincipalId }: Account,
   identity: string | undefined,
   replace: boolean,
@@ -128,7 +128,7 @@ export function attachIdentity(
     return { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: kept };
   }
 
-  if (attached.some((id) => sameResource(id, identity))) return undefined;
+  if (attached.some((id) => isSameResource(id, identity))) return undefined;
 
   // "Only 1 User Assigned identity is permitted here" (Storage resource provider, Identity).
   if (attached.length > 0 && !replace) {
@@ -147,7 +147,7 @@ export function attachIdentity(
 }
 
 export function isKey(use: { vaultUri: string; keyName: string }, key: WantedKeyUse): boolean {
-  return parseVault(key.vaultUri)?.vaultUri === use.vaultUri && sameKeyName(use.keyName, key.keyName);
+  return parseVault(key.vaultUri)?.vaultUri === use.vaultUri && isSameKeyName(use.keyName, key.keyName);
 }
 
 export interface AccountResult {
@@ -161,8 +161,8 @@ export interface AccountResult {
   readonly version: string | undefined;
 }
 
-export function accountResult({ id, encryption }: Account): AccountResult {
-  const use = accountKeyUse(encryption);
+export function toAccountResult({ id, encryption }: Account): AccountResult {
+  const use = findAccountKeyUse(encryption);
   return {
     account: id,
     keySource: encryption.keySource ?? 'Microsoft.Storage',
@@ -190,7 +190,7 @@ export async function applyPlan(
 
   if (!plan.write) {
     journal.found(plan.why);
-    return accountResult(account);
+    return toAccountResult(account);
   }
 
   const { encryption, identity, tags } = plan;
@@ -198,7 +198,7 @@ export async function applyPlan(
   const from = keyIn(account.encryption);
   const to = keyIn(encryption);
   const write = (part: typeof change) =>
-    untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, part));
+    retryUntilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, part));
   const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, async () => {
     if (!changesIdentityAndKey(account.encryption, encryption)) return write(change);
     // Azure refuses both in one request. The identity comes first, since the former identity may have lost its access.
@@ -207,7 +207,7 @@ export async function applyPlan(
     await write({ ...change, encryption: first });
     return write({ encryption });
   });
-  if (!updated) return accountResult(account);
+  if (!updated) return toAccountResult(account);
 
   // The answer must show the change: it is the proof of success.
   const shown = keyIn(updated.encryption);
@@ -216,22 +216,22 @@ export async function applyPlan(
     throw new CmkError('NotProven', `Azure accepted the change, but its answer shows: ${shown}`, nextStep);
   }
 
-  const version = accountKeyUse(updated.encryption)?.current;
+  const version = findAccountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
 
-  return accountResult(updated);
+  return toAccountResult(updated);
 }
 
 /** Whether settings with a key change to another identity and to another key or version. */
 function changesIdentityAndKey(before: AccountEncryption, after: AccountEncryption): boolean {
-  if (!accountKeyUse(before) || !accountKeyUse(after) || keyIn(before) === keyIn(after)) return false;
+  if (!findAccountKeyUse(before) || !findAccountKeyUse(after) || keyIn(before) === keyIn(after)) return false;
   const [was, is] = [before, after].map((one) => one.encryptionIdentity?.encryptionUserAssignedIdentity ?? '');
   return was?.toLowerCase() !== is?.toLowerCase();
 }
 
 /** The key of these settings, with the pinned version; `Microsoft.Storage` for Microsoft-managed keys. */
 function keyIn(encryption: Account['encryption']): string {
-  const use = accountKeyUse(encryption);
+  const use = findAccountKeyUse(encryption);
   return use ? formatKeyIdentifier(use, use.pinned) : 'Microsoft.Storage';
 }
 
@@ -239,10 +239,14 @@ function keyIn(encryption: Account['encryption']): string {
  * Retries until Storage can use the key with the account's identity, or is no longer throttled. Does not repeat a write
  * that may have taken effect: another writer may have changed the account since.
  */
-export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
+export function retryUntilStorageHasAccess<T>(
+  seconds: number,
+  operation: Operation,
+  attempt: () => Promise<T>,
+): Promise<T> {
   const waitingFor = 'the role of the identity to reach Storage';
   const nextStep =
     'Run the same command again: completed steps stay done. If it fails again, check the role of the identity and the firewall of the vault.';
   const mayPass = ({ status, code }: Failure) => status === 429 || code === 'KeyVaultAuthenticationFailure';
-  return patiently(operation, { waitingFor, seconds, mayPass, nextStep }, attempt);
+  return retryPatiently(operation, { waitingFor, seconds, mayPass, nextStep }, attempt);
 }

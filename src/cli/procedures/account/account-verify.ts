@@ -1,6 +1,6 @@
 import type { Account, PlatformScope, Scope } from '../../../accounts/account.ts';
-import { describe, describeFailure, type Failure } from '../../../azure/failure.ts';
-import { known, type Part, readOnce, readPart } from '../../../azure/read-or-why.ts';
+import { describeAnswerOf, describeFailure, type Failure } from '../../../azure/failure.ts';
+import { getKnown, type Part, readOnce, readPart } from '../../../azure/read-or-why.ts';
 import { splitScope } from '../../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../../drift/checks/checks.ts';
 import { evaluate } from '../../../drift/checks/evaluate.ts';
@@ -9,15 +9,15 @@ import { gatherAccount } from '../../../drift/gather/gather-account.ts';
 import { readKey } from '../../../drift/gather/gather-keys.ts';
 import type { Finding } from '../../../drift/report/report.ts';
 import type { Reason } from '../../../errors/reasons.ts';
-import { checkKeyAccess, identityState } from '../../../identities/check-key-access.ts';
-import { type IdentityState, userAssignedIdentity } from '../../../identities/key-access.ts';
+import { checkKeyAccess, readIdentityState } from '../../../identities/check-key-access.ts';
+import { findUserAssignedIdentity, type IdentityState } from '../../../identities/key-access.ts';
 import { formatKeyIdentifier } from '../../../keys/key-identifier.ts';
-import { managedKey } from '../../../keys/managed-vaults.ts';
-import { vaultOption } from '../../../keys/vault-options.ts';
+import { createManagedKey } from '../../../keys/managed-vaults.ts';
+import { formatVaultOption } from '../../../keys/vault-options.ts';
 import { chooseShare } from '../../../probe/probe-targets.ts';
 import { readDrift } from '../../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, keyByName, lookUpVault, managed, type Where } from '../resolve.ts';
+import { findAccount, lookUpVault, resolveKeyByName, toManagedVault, type Where } from '../resolve.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -36,8 +36,8 @@ export async function verifyAccount(
   { azure }: Operation,
 ): Promise<Verification> {
   const account = await findAccount(options.account, azure, options);
-  const identityId = userAssignedIdentity(account);
-  const identity = identityId ? await identityState(identityId, azure) : undefined;
+  const identityId = findUserAssignedIdentity(account);
+  const identity = identityId ? await readIdentityState(identityId, azure) : undefined;
   const vaults = readOnce((vaultUri: string) => readVault(vaultUri, azure));
   const keys = readOnce(async (id: string) => readKeyIn(id, vaults.get, azure));
   let scopes: Part<readonly (Scope | PlatformScope)[]> = { value: [] };
@@ -47,7 +47,7 @@ export async function verifyAccount(
       access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
       scopes: async (of) => {
         scopes = await readScopes(of, azure);
-        return known(scopes) ?? [];
+        return getKnown(scopes) ?? [];
       },
       own: false,
     }),
@@ -68,7 +68,7 @@ export async function verifyAccount(
     ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
   ];
 
-  const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
+  const checks = createChecklist({ subject, vault, identity, scopes, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || state === 'advice' || (state === 'unknown' && MAY_BE_UNKNOWN.has(check));
 
@@ -107,8 +107,10 @@ async function queryFileService(account: Account, { shares, listFiles }: Azure):
 async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
   const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
   const properties = await readPart(what, () => lookUpVault(vaultUri, azure));
-  const seen = known(properties);
-  const vault = seen ? managed(seen, azure.cloud) : keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
+  const seen = getKnown(properties);
+  const vault = seen
+    ? toManagedVault(seen, azure.cloud)
+    : resolveKeyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
   return { vault, properties, events: undefined, deadLetters: { value: [] } };
 }
 
@@ -117,10 +119,10 @@ async function readKeyIn(
   vaults: (uri: string) => Promise<VaultSubject>,
   azure: Azure,
 ): Promise<KeySubject> {
-  const { vault: named, name } = keyByName(id, undefined, azure.cloud);
+  const { vault: named, name } = resolveKeyByName(id, undefined, azure.cloud);
   const { vault, properties } = await vaults(named.uri);
-  const read = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
-  const key = { ...read, tenantId: known(properties)?.tenantId };
+  const read = await readKey(createManagedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
+  const key = { ...read, tenantId: getKnown(properties)?.tenantId };
   const unseen = 'value' in properties && properties.value === undefined;
 
   // A vault that ARM does not show may still serve its keys. A `forbidden` answer proves that it exists.
@@ -153,7 +155,14 @@ interface Verified {
 }
 
 /** Groups findings into a few lines, each with the fix for this account. */
-export function checklist({ subject, vault, identity, scopes, findings, fileService }: Verified): ChecklistLine[] {
+export function createChecklist({
+  subject,
+  vault,
+  identity,
+  scopes,
+  findings,
+  fileService,
+}: Verified): ChecklistLine[] {
   const { use, key, account, access } = subject;
   const served = fileServiceLine(fileService, account.name);
 
@@ -174,12 +183,12 @@ export function checklist({ subject, vault, identity, scopes, findings, fileServ
   const unheld = held === undefined ? 'Storage does not report which version it uses.' : undefined;
   const noVersion =
     key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'The account has no usable key to check.';
-  const material = known(key.material);
+  const material = getKnown(key.material);
   const bits = material?.size === undefined ? '' : ` ${material.size}`;
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   const noIdentity = access?.reason === 'IdentityMissing' || access?.reason === 'IdentityDeleted';
   const undetermined = access?.ready === 'unknown' ? access.missing.join(' ') : undefined;
-  const unseen = vault && !known(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
+  const unseen = vault && !getKnown(vault.properties) ? 'Your sign-in cannot read the vault.' : undefined;
   const unreadVault = (vault && unreadOf(vault.properties)) ?? unseen;
   const onServiceKey = 'under the key of the account';
   const hasScopeLine = 'unread' in scopes || findings.some(({ reason }) => reason === 'ScopeNotCustomerManaged');
@@ -233,7 +242,7 @@ function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { account, use,
   }
   if (reason === 'IdentityWithoutRole' && command) return `unless cmk account revoke removed it: ${command}`;
   if (reason !== 'IdentityMissing' && reason !== 'IdentityDeleted') return command ?? fix;
-  const where = vaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
+  const where = formatVaultOption(key?.key.vault ?? { kind: 'vault', name: '<vault>' });
   const enable = `cmk account enable ${account.name} ${where} --key ${use?.keyName ?? '<key>'} --identity <identity>`;
   return reason === 'IdentityDeleted' ? `${enable} --replace-identity` : (command ?? enable);
 }
@@ -258,7 +267,7 @@ function fileServiceLine(answer: FileServiceAnswer, account: string): ChecklistL
   }
 
   const fix = `ask for Storage File Data Privileged Reader on ${account}`;
-  const detail = `The share cannot be read: ${describe(failure)}`;
+  const detail = `The share cannot be read: ${describeAnswerOf(failure)}`;
 
   return { check, state: 'unknown', detail, ...(failure.kind === 'forbidden' ? { fix } : {}) };
 }

@@ -1,20 +1,20 @@
 import pMap from 'p-map';
-import { type Account, ownKeyServices, type PlatformScope, type Scope } from '../../../accounts/account.ts';
-import { accountKeyUse, scopeKeyUse, usesKey } from '../../../accounts/key-use.ts';
+import { type Account, listOwnKeyServices, type PlatformScope, type Scope } from '../../../accounts/account.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey } from '../../../accounts/key-use.ts';
 import { withDeadline } from '../../../azure/deadline.ts';
-import { errorText } from '../../../azure/failure.ts';
+import { describeError } from '../../../azure/failure.ts';
 import { CONCURRENCY } from '../../../azure/limits.ts';
-import { known, readOnce } from '../../../azure/read-or-why.ts';
-import { comparableId, sameResource } from '../../../azure/resource-id.ts';
+import { getKnown, readOnce } from '../../../azure/read-or-why.ts';
+import { isSameResource, toComparableId } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { keyIdentity, userAssignedIdentity } from '../../../identities/key-access.ts';
+import { findKeyIdentity, findUserAssignedIdentity } from '../../../identities/key-access.ts';
 import { type KeyGrant, readKeyGrants } from '../../../identities/key-grants.ts';
 import type { GraphResource } from '../../../key-users/resource-graph-client.ts';
-import { vaultUseQuery } from '../../../key-users/resource-graph-query.ts';
+import { createVaultUseQuery } from '../../../key-users/resource-graph-query.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../../keys/key-identifier.ts';
-import { type ManagedKey, managedKey } from '../../../keys/managed-vaults.ts';
+import { createManagedKey, type ManagedKey } from '../../../keys/managed-vaults.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findVault, managed } from '../resolve.ts';
+import { findVault, toManagedVault } from '../resolve.ts';
 import { readScopes } from './account-verify.ts';
 
 // What the revocation of one account reaches beside its own data under its key, and what it does not reach.
@@ -22,8 +22,8 @@ import { readScopes } from './account-verify.ts';
 const LISTING_MS = 20_000;
 
 /** Principal id of the identity with which an account uses its key, in lower case. */
-export function principalOf(account: Account): string | undefined {
-  const identity = keyIdentity(account);
+export function findPrincipal(account: Account): string | undefined {
+  const identity = findKeyIdentity(account);
   return 'principalId' in identity ? identity.principalId.toLowerCase() : undefined;
 }
 
@@ -40,7 +40,7 @@ export async function listSharingResources(
   shared: boolean,
   { azure, journal }: Operation,
 ): Promise<readonly string[]> {
-  const principal = principalOf(account);
+  const principal = findPrincipal(account);
   if (principal === undefined || principal === account.systemPrincipalId?.toLowerCase()) return [];
 
   const others = new Set<string>();
@@ -52,7 +52,7 @@ export async function listSharingResources(
       ]),
     );
   } catch (error) {
-    const why = `The other resources with the identity of ${account.name} cannot be listed: ${errorText(error)}`;
+    const why = `The other resources with the identity of ${account.name} cannot be listed: ${describeError(error)}`;
 
     if (!shared) {
       throw new CmkError(
@@ -76,10 +76,10 @@ async function addAccounts(
   azure: Azure,
   signal: AbortSignal,
 ): Promise<void> {
-  const principal = principalOf(account);
+  const principal = findPrincipal(account);
   const list = async (subscription: string): Promise<void> => {
     for await (const other of azure.accounts.list(subscription, signal)) {
-      if (sameResource(other.id, account.id) || principalOf(other) !== principal) continue;
+      if (isSameResource(other.id, account.id) || findPrincipal(other) !== principal) continue;
       if (await usesVaultOf(key, other, azure)) others.add(other.id);
     }
   };
@@ -89,11 +89,11 @@ async function addAccounts(
 
 /** Whether the account or one of its scopes uses a key of that vault. Unreadable scopes count as such. */
 async function usesVaultOf({ vault }: ManagedKey, account: Account, azure: Azure): Promise<boolean> {
-  if (accountKeyUse(account.encryption)?.vaultUri === vault.uri) return true;
+  if (findAccountKeyUse(account.encryption)?.vaultUri === vault.uri) return true;
 
   const scopes = await readScopes(account, azure);
   if ('unread' in scopes) return true;
-  return scopes.value.filter(hasOwnKey).some((scope) => scopeKeyUse(scope)?.vaultUri === vault.uri);
+  return scopes.value.filter(hasOwnKey).some((scope) => findScopeKeyUse(scope)?.vaultUri === vault.uri);
 }
 
 /** Adds the resources of other services that use a key of the vault with the same identity. */
@@ -104,11 +104,11 @@ async function addResources(
   { resourceGraph }: Azure,
   signal: AbortSignal,
 ): Promise<void> {
-  const identity = comparableId(userAssignedIdentity(account) ?? '');
+  const identity = toComparableId(findUserAssignedIdentity(account) ?? '');
   const names = ({ identity: attached, properties }: GraphResource): boolean =>
-    comparableId(JSON.stringify([attached, properties])).includes(identity);
+    toComparableId(JSON.stringify([attached, properties])).includes(identity);
 
-  for await (const row of resourceGraph.query(vaultUseQuery(vault), signal)) {
+  for await (const row of resourceGraph.query(createVaultUseQuery(vault), signal)) {
     // The list of accounts has them, and shows which of their identities uses the key.
     if (row.type !== 'microsoft.storage/storageaccounts' && names(row)) others.add(row.id);
   }
@@ -133,18 +133,18 @@ export async function readWhatStaysReadable(
   azure: Azure,
 ): Promise<Readable> {
   const read = await readScopes(account, azure);
-  const enabled = (known(read) ?? []).filter((scope) => scope.enabled);
+  const enabled = (getKnown(read) ?? []).filter((scope) => scope.enabled);
 
   const mayUse = readOnce((keyId: string) => keepsAccess(keyId, principalId, removed, azure));
   const scopes: string[] = [];
 
   for (const scope of enabled.filter(hasOwnKey)) {
-    const use = scopeKeyUse(scope);
-    if (use && !usesKey(use, key) && (await mayUse.get(formatKeyIdentifier(use)))) scopes.push(scope.name);
+    const use = findScopeKeyUse(scope);
+    if (use && !isUseOfKey(use, key) && (await mayUse.get(formatKeyIdentifier(use)))) scopes.push(scope.name);
   }
 
   const platform = enabled.filter((scope) => !hasOwnKey(scope)).map(({ name }) => name);
-  const services = ownKeyServices(account).map((service) => `${service}s`);
+  const services = listOwnKeyServices(account).map((service) => `${service}s`);
   const disable = (names: readonly string[]): string =>
     `Disable each: ${names.map((name) => `cmk scope disable ${account.name} ${name}`).join('; ')}`;
   const notes: string[] = [];
@@ -183,7 +183,7 @@ async function keepsAccess(
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(keyId) ?? {};
   try {
     const vault = await findVault(vaultUri, azure);
-    const key = managedKey(managed(vault, azure.cloud), keyName);
+    const key = createManagedKey(toManagedVault(vault, azure.cloud), keyName);
     const { removable, standing } = await readKeyGrants(principalId, key, azure);
     const names = new Set(removed.map(({ name }) => name.toLowerCase()));
 

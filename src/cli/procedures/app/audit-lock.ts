@@ -15,7 +15,10 @@ interface LockOptions extends Where {
  *
  * @throws {@link CmkError} if the policy does not exist, or does not allow appends
  */
-export async function lockAudit({ account: named, confirm, ...where }: LockOptions, { azure, journal }: Operation) {
+export async function lockAuditTrail(
+  { account: named, confirm, ...where }: LockOptions,
+  { azure, journal }: Operation,
+) {
   const account = await findAccount(named, azure, where);
   const policy = await azure.auditPolicies.get(account);
   if (!policy) {

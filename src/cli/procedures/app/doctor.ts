@@ -1,12 +1,12 @@
-import { errorText } from '../../../azure/failure.ts';
+import { describeError } from '../../../azure/failure.ts';
 import { CmkError, SettingsError } from '../../../errors/errors.ts';
-import { count } from '../../../formats/text.ts';
-import { managedVault } from '../../../keys/managed-vaults.ts';
+import { formatCount } from '../../../formats/text.ts';
+import { parseManagedVault } from '../../../keys/managed-vaults.ts';
 import { type Environment, readSettings } from '../../../settings/settings.ts';
 import type { ChecklistLine } from '../account/account-verify.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findVault, keyIn } from '../resolve.ts';
-import { signInTrouble } from '../sign-in.ts';
+import { createKeyIn, findVault } from '../resolve.ts';
+import { findSignInTrouble } from '../sign-in.ts';
 
 /** Name that no key has: reading it shows only whether the sign-in may read keys. */
 const NO_KEY = 'cmk-doctor-asks';
@@ -17,7 +17,7 @@ const NO_KEY = 'cmk-doctor-asks';
  *
  * @param vaults names, ARM ids or URIs; empty: the vaults of CMK_VAULTS
  */
-export async function examine(
+export async function examineInstallation(
   vaults: readonly string[],
   environment: Environment,
   operation: Operation,
@@ -67,12 +67,12 @@ async function registrationOwners(environment: Environment, { azure }: Operation
     return [{ check, state: 'advice', detail, fix: `CMK_API_CLIENT_ID=${clientId} sh infra/entra.sh --drop-owner` }];
   } catch (error) {
     const fix = 'Run it with a sign-in that may read app registrations in Microsoft Graph.';
-    return [{ check, state: 'unknown', detail: `The owners cannot be read: ${errorText(error)}`, fix }];
+    return [{ check, state: 'unknown', detail: `The owners cannot be read: ${describeError(error)}`, fix }];
   }
 }
 
 async function vaultChecks(text: string, { azure }: Operation): Promise<ChecklistLine[]> {
-  const name = managedVault(text, azure.cloud)?.name ?? text;
+  const name = parseManagedVault(text, azure.cloud)?.name ?? text;
   const seen = await check(`vault ${name}`, 'Ask for Reader on the vault, or check its name.', async () => {
     const vault = await findVault(text, azure);
     return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
@@ -82,7 +82,7 @@ async function vaultChecks(text: string, { azure }: Operation): Promise<Checklis
   const fix = `cmk admin grant-role --assignee me --vault ${name}; if the firewall blocks you, run this from an allowed network`;
   const keys = await check(`keys of ${name}`, fix, async () => {
     const vault = await findVault(text, azure);
-    await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
+    await azure.keys.listVersions(createKeyIn(vault, NO_KEY, azure.cloud));
     return 'can be read';
   });
 
@@ -95,7 +95,7 @@ function settings(environment: Environment): ChecklistLine[] {
 
   try {
     const { vaults } = readSettings(environment);
-    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${count(vaults.all.length, 'vault')}` }];
+    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${formatCount(vaults.all.length, 'vault')}` }];
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
 
@@ -118,9 +118,9 @@ async function check(name: string, fix: string, run: () => Promise<string>): Pro
   try {
     return { check: name, state: 'ok', detail: await run() };
   } catch (error) {
-    const trouble = signInTrouble(error);
+    const trouble = findSignInTrouble(error);
     if (trouble) return { check: name, state: 'failed', detail: trouble.message, fix: trouble.nextStep };
-    const detail = errorText(error);
+    const detail = describeError(error);
     return { check: name, state: 'failed', detail, fix: error instanceof CmkError && !fix ? error.nextStep : fix };
   }
 }

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { parseResourceId, splitScope } from '../../../azure/resource-id.ts';
 import { countFindings } from '../../../drift/checks/evaluate.ts';
 import type { GatherServices } from '../../../drift/gather/parts.ts';
-import { causesOf } from '../../../drift/report/causes.ts';
+import { groupCauses } from '../../../drift/report/causes.ts';
 import type { Finding, WholeReport } from '../../../drift/report/report.ts';
 import { type DriftServices, findDrift } from '../../../drift/run-drift-check.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../../../keys/key-identifier.ts';
-import { causeLabel } from '../../../keys/resource-label.ts';
-import { knowsAppStorage } from '../../../settings/own-storage.ts';
+import { formatCauseLabel } from '../../../keys/resource-label.ts';
+import { hasAppStorage } from '../../../settings/own-storage.ts';
 import { type Environment, readStorageSettings } from '../../../settings/settings.ts';
-import { type FleetFilter, type HealthFilter, matchesFilter } from '../../../status/fleet-filter.ts';
-import { findingState } from '../../../status/health.ts';
+import { type FleetFilter, type HealthFilter, isFleetMatch } from '../../../status/fleet-filter.ts';
+import { getFindingState } from '../../../status/health.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault } from '../resolve.ts';
 
@@ -48,7 +48,7 @@ export async function checkDrift(
 
   for (const vault of named) vaults.push((await findVault(vault, azure)).id);
 
-  const hasStorage = knowsAppStorage(environment);
+  const hasStorage = hasAppStorage(environment);
   const settings: Environment = {
     ...environment,
     AZURE_CLOUD: azure.cloud.name,
@@ -94,7 +94,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter): WholeR
   const fixes = report.fixes.filter(({ finding }) => ids.has(finding));
   const { error, warning, advice, exempt } = countFindings(findings, [], undefined);
   const counts = { ...report.counts, error, warning, advice, exempt };
-  return { ...report, findings, fixes, counts, causes: causesOf(findings) };
+  return { ...report, findings, fixes, counts, causes: groupCauses(findings) };
 }
 
 /** A finding matches a key if the key has the finding or needs the repair. */
@@ -103,9 +103,9 @@ function matches(finding: Finding, { health = [], cause = [], ...place }: Findin
   const id = parseResourceId(splitScope(resource).account);
   const keys = [resource, ...behind.about].map(keyOf).filter((key) => key !== undefined);
   const where = { subscription: id?.subscriptionId ?? '', resourceGroup: id?.resourceGroup ?? '', tags: {} };
-  const isThere = [...keys, undefined].some((key) => matchesFilter({ ...where, key }, place));
-  const state = findingState(finding)?.toLowerCase();
-  const names = [behind.id, behind.reason, finding.reason, causeLabel(behind)].map((name) => name.toLowerCase());
+  const isThere = [...keys, undefined].some((key) => isFleetMatch({ ...where, key }, place));
+  const state = getFindingState(finding)?.toLowerCase();
+  const names = [behind.id, behind.reason, finding.reason, formatCauseLabel(behind)].map((name) => name.toLowerCase());
 
   return (
     isThere &&

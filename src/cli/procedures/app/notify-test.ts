@@ -1,5 +1,5 @@
 import { CmkError, SettingsError } from '../../../errors/errors.ts';
-import { describeAnswer, isTaken } from '../../../notify/deliver.ts';
+import { describeAnswer, isAccepted } from '../../../notify/deliver.ts';
 import { makeNotification } from '../../../notify/notification.ts';
 import { render } from '../../../notify/render.ts';
 import type { PostWebhook } from '../../../notify/webhook-client.ts';
@@ -52,7 +52,7 @@ export async function notifyTest(
 
   const { headers, body } = render(notification, target, environment.CMK_FUNCTION_APP_ID || 'urn:cmk-autopilot', now());
   const answer = await postWebhook(target.address, headers, body);
-  if (!isTaken(answer)) {
+  if (!isAccepted(answer)) {
     const text = answer.text ? ` Its answer: ${answer.text}` : '';
     const next = 'Check the address of the target, and the format that its receiver expects.';
     throw new CmkError('NotificationNotTaken', `${name} ${describeAnswer(answer)}.${text}`, next);

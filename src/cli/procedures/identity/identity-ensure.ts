@@ -1,24 +1,24 @@
 import type { Change } from '../../../audit/journal.ts';
 import { describeFailure } from '../../../azure/failure.ts';
-import { commandOr } from '../../../azure/shell-command.ts';
+import { renderCommandOr } from '../../../azure/shell-command.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { accessReader } from '../../../identities/check-key-access.ts';
+import { createAccessReader } from '../../../identities/check-key-access.ts';
 import { grantAccess } from '../../../identities/grant-access.ts';
 import type { ManagedIdentity } from '../../../identities/identity-client.ts';
-import { type MissingRights, missingRights } from '../../../identities/key-access.ts';
+import { listMissingRights, type MissingRights } from '../../../identities/key-access.ts';
 import {
   CRYPTO_OFFICER,
   ENCRYPTION_USER,
+  getRoleName,
   type KeyRole,
-  roleNameIn,
   STORAGE_PERMISSIONS,
 } from '../../../identities/key-roles.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
 import type { Vault } from '../../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { IDENTITY_TYPE, lookUpIdentity, managed, placeToCreate, type Where } from '../resolve.ts';
-import { patiently } from '../wait-for-propagation.ts';
+import { IDENTITY_TYPE, lookUpIdentity, resolvePlace, toManagedVault, type Where } from '../resolve.ts';
+import { retryPatiently } from '../wait-for-propagation.ts';
 
 /** Longest wait for a role to take effect, in seconds (Azure RBAC: up to ten minutes). */
 export const PROPAGATION_SECONDS = 600;
@@ -69,20 +69,20 @@ function placeOf({ vault: { name, accessModel }, key }: WantedRole): string {
 }
 
 function foundText(wanted: WantedRole): string {
-  return `${wanted.grantee.name} has what ${roleNameIn(wanted.role, wanted.vault)} allows on ${placeOf(wanted)}`;
+  return `${wanted.grantee.name} has what ${getRoleName(wanted.role, wanted.vault)} allows on ${placeOf(wanted)}`;
 }
 
 /** ARM id of the vault or key in the role assignment. */
 const scopeOf = ({ vault: { id }, key }: WantedRole): string => (key === undefined ? id : `${id}/keys/${key}`);
 
-export function changeOf(wanted: WantedRole): Change {
+export function toVaultChange(wanted: WantedRole): Change {
   const { role, grantee, vault } = wanted;
   const { principalId: to, name } = grantee;
   if (vault.accessModel === 'accessPolicies') {
     const text = `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
     return { text, action: 'policy.add', resource: vault.id, to };
   }
-  const text = `${roleNameIn(role, vault)} assigned to ${name} on ${placeOf(wanted)}`;
+  const text = `${getRoleName(role, vault)} assigned to ${name} on ${placeOf(wanted)}`;
   return { text, action: 'role.assign', resource: scopeOf(wanted), to };
 }
 
@@ -91,31 +91,31 @@ async function lackingRights(
   { role, grantee: { principalId }, vault, key }: WantedRole,
   { azure, journal }: Operation,
 ): Promise<MissingRights> {
-  const access = await accessReader(managed(vault, azure.cloud), vault, azure)(principalId, key);
+  const access = await createAccessReader(toManagedVault(vault, azure.cloud), vault, azure)(principalId, key);
   if (access.model === 'unknown') journal.note(access.why);
-  return missingRights(principalId, { vaultId: vault.id, name: key }, access, role);
+  return listMissingRights(principalId, { vaultId: vault.id, name: key }, access, role);
 }
 
 async function give(wanted: WantedRole, { azure, journal }: Operation): Promise<void> {
   try {
-    await journal.change(changeOf(wanted), () => write(wanted, azure));
+    await journal.change(toVaultChange(wanted), () => write(wanted, azure));
   } catch (error) {
     if (describeFailure(error).kind !== 'forbidden') throw error;
 
     const { role, grantee, vault, key } = wanted;
     const { principalId, principalType } = grantee;
     const isLocal = vault.accessModel === 'local';
-    const own = managed(vault, azure.cloud);
+    const own = toManagedVault(vault, azure.cloud);
     const command = grantAccess(principalId, own, vault.accessModel, { role, key, principalType });
     const who = isLocal ? 'a Managed HSM Policy Administrator' : 'an Owner or User Access Administrator';
-    const otherwise = `assign ${principalId} the role ${roleNameIn(role, vault)}`;
+    const otherwise = `assign ${principalId} the role ${getRoleName(role, vault)}`;
 
     throw new CmkError(
       'MissingPermission',
       isLocal
         ? `Your sign-in may not assign local roles on ${placeOf(wanted)}; Azure RBAC roles do not apply there.`
         : `Your sign-in may not grant access to ${placeOf(wanted)}.`,
-      `Ask ${who} of ${vault.name}: ${command === undefined ? otherwise : commandOr(command, otherwise)}`,
+      `Ask ${who} of ${vault.name}: ${command === undefined ? otherwise : renderCommandOr(command, otherwise)}`,
       { cause: error },
     );
   }
@@ -128,7 +128,7 @@ async function write(wanted: WantedRole, { vaults, roles, localRoles, cloud }: A
     await vaults.addPolicy(vault, principalId, STORAGE_PERMISSIONS);
   } else if (vault.accessModel === 'local') {
     const scope = key === undefined ? '/keys' : (`/keys/${key}` as const);
-    await localRoles.give(managed(vault, cloud), scope, principalId, role.local.id);
+    await localRoles.give(toManagedVault(vault, cloud), scope, principalId, role.local.id);
   } else {
     await roles.create({ role, scope: scopeOf(wanted), principalId, principalType });
   }
@@ -166,7 +166,7 @@ export async function ensureOfficer(
 
   if (journal.dryRun) return;
 
-  await patiently(
+  await retryPatiently(
     operation,
     {
       waitingFor: `the role of ${name} to reach ${vault.name}`,
@@ -200,7 +200,7 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
 
   const { name, create: place = wanted } = wanted;
   const asked = { ...place, location: wanted.location };
-  const { id, location } = await placeToCreate('identity', IDENTITY_TYPE, name, asked, azure);
+  const { id, location } = await resolvePlace('identity', IDENTITY_TYPE, name, asked, azure);
   const text = `identity ${name} created in ${id.resourceGroup} (${location})`;
   const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
@@ -224,6 +224,6 @@ export async function ensureIdentityRole(
   const wanted = { role: ENCRYPTION_USER, grantee, vault, key };
 
   // Only in a dry run does an identity have no principal.
-  if (!principalId) operation.journal.planned(changeOf(wanted));
+  if (!principalId) operation.journal.planned(toVaultChange(wanted));
   else await ensureRole(wanted, operation);
 }

@@ -1,10 +1,10 @@
-import { nameFirst } from '../../../formats/text.ts';
+import { formatFirst } from '../../../formats/text.ts';
 import type { BlastRadius } from '../../../key-users/dependent.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { vaultOption } from '../../../keys/vault-options.ts';
+import { formatVaultOption } from '../../../keys/vault-options.ts';
 import type { Environment } from '../../../settings/settings.ts';
 import type { Operation } from '../operator-azure.ts';
-import { blastRadiusOf } from './blast-radius-of.ts';
+import { readBlastRadiusAsOperator } from './blast-radius-of.ts';
 
 /** Pause before the second read of all uses of the key, in milliseconds. A few accounts move in about a second. */
 const FIRST_PAUSE_MS = 1_000;
@@ -22,12 +22,12 @@ export async function awaitMoves(
 ) {
   const end = azure.now().getTime() + seconds * 1_000;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    const moves = movesIn(await blastRadiusOf(key, azure, environment, READ_MS), version);
+    const moves = movesIn(await readBlastRadiusAsOperator(key, azure, environment, READ_MS), version);
     const { moved, waiting, complete } = moves;
     const total = moved.length + waiting.length;
 
     if (waiting.length > 0 && azure.now().getTime() + pauseMs <= end) {
-      const text = `for ${waiting.length} of ${total} accounts and scopes to use ${version}: ${nameFirst(waiting, 5)}`;
+      const text = `for ${waiting.length} of ${total} accounts and scopes to use ${version}: ${formatFirst(waiting, 5)}`;
       journal.waiting(text, { done: moved.length, total });
       await azure.sleep(pauseMs);
       continue;
@@ -35,8 +35,8 @@ export async function awaitMoves(
 
     journal.found(`${moved.length} of ${total} accounts and scopes use ${version}`);
 
-    const show = `cmk rotation show ${key.name} ${vaultOption(key.vault)}`;
-    if (waiting.length > 0) journal.note(`Not yet: ${nameFirst(waiting, 5)}. \`${show}\` shows why.`);
+    const show = `cmk rotation show ${key.name} ${formatVaultOption(key.vault)}`;
+    if (waiting.length > 0) journal.note(`Not yet: ${formatFirst(waiting, 5)}. \`${show}\` shows why.`);
     if (!complete) journal.note('Other accounts or scopes may use the key: some reads failed.');
 
     return moves;

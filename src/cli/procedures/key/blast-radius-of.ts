@@ -1,6 +1,6 @@
 import type { Journal } from '../../../audit/journal.ts';
 import { abortAfter } from '../../../azure/deadline.ts';
-import { count, nameFirst } from '../../../formats/text.ts';
+import { formatCount, formatFirst } from '../../../formats/text.ts';
 import { readBlastRadius } from '../../../key-users/blast-radius.ts';
 import type { BlastRadius } from '../../../key-users/dependent.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
@@ -13,7 +13,7 @@ import type { Azure } from '../operator-azure.ts';
  *
  * @param ms deadline of the read
  */
-export function blastRadiusOf(
+export function readBlastRadiusAsOperator(
   key: ManagedKey,
   azure: Azure,
   environment: Environment,
@@ -40,7 +40,7 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
   const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
 
   journal.found(
-    `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
+    `${formatCount(accounts.length, 'storage account')} with ${formatCount(shares, 'file share')} and ${formatCount(otherResources.length, 'other resource')} depend on the key`,
   );
 
   const names = [
@@ -64,7 +64,7 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
   const open = accounts.filter(({ notCutOff }) => notCutOff.length > 0);
   if (open.length > 0) {
     const parts = open.map(({ name, notCutOff }) => `${name} (${notCutOff.join(', ')})`);
-    journal.note(`Data under other keys stays readable: ${nameFirst(parts, SHOWN)}.`);
+    journal.note(`Data under other keys stays readable: ${formatFirst(parts, SHOWN)}.`);
   }
 
   if (selfLockout === true) {
@@ -84,5 +84,5 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
 
 function listed(noun: string, all: readonly { readonly name: string }[]): string {
   const names = all.map(({ name }) => name);
-  return `${noun}${all.length === 1 ? '' : 's'} ${nameFirst(names, 5)}`;
+  return `${noun}${all.length === 1 ? '' : 's'} ${formatFirst(names, 5)}`;
 }

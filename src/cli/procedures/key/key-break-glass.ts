@@ -1,28 +1,28 @@
 import type { Change } from '../../../audit/journal.ts';
 import { withDeadline } from '../../../azure/deadline.ts';
-import { describe } from '../../../azure/failure.ts';
-import { lastName } from '../../../azure/resource-id.ts';
-import { CmkError, messageOf } from '../../../errors/errors.ts';
+import { describeAnswerOf } from '../../../azure/failure.ts';
+import { getLastName } from '../../../azure/resource-id.ts';
+import { CmkError, getMessage } from '../../../errors/errors.ts';
 import { REFUSALS } from '../../../errors/refusals.ts';
-import { count } from '../../../formats/text.ts';
-import { restoreReadiness } from '../../../identities/restore-readiness.ts';
+import { formatCount } from '../../../formats/text.ts';
+import { checkRestoreReadiness } from '../../../identities/restore-readiness.ts';
 import type { BlastRadius } from '../../../key-users/dependent.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { auditWarning, NOT_AUDITED } from '../../../revocation/record-revocation.ts';
+import { listAuditWarnings, NOT_AUDITED } from '../../../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../../../revocation/restore.ts';
-import { restoreCommand } from '../../../revocation/restore-command.ts';
-import { isComplete, refusedRestore } from '../../../revocation/restore-key.ts';
+import { formatRestoreCommand } from '../../../revocation/restore-command.ts';
+import { findRestoreRefusal, isComplete } from '../../../revocation/restore-key.ts';
 import { planReopen } from '../../../revocation/restore-plans.ts';
 import { isNamed, newId, readRevocation } from '../../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../../revocation/revoke.ts';
-import { keyNotFound, nameOf } from '../../../revocation/usable-key.ts';
-import { reportVersions, revocationState } from '../../../revocation/version-report.ts';
+import { createKeyNotFound, formatKeyName } from '../../../revocation/usable-key.ts';
+import { getRevocationState, reportVersions } from '../../../revocation/version-report.ts';
 import { type Environment, readDualControl } from '../../../settings/settings.ts';
 import { requestByMessage } from '../../../work/work-queue-client.ts';
-import { type AppRecord, callBy, NO_LOG } from '../app-storage.ts';
+import { type AppRecord, createCallBy, NO_LOG } from '../app-storage.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { keyIn, lookUpVault } from '../resolve.ts';
-import { blastRadiusOf, describeRadius, readOnlySettings } from './blast-radius-of.ts';
+import { createKeyIn, lookUpVault } from '../resolve.ts';
+import { describeRadius, readBlastRadiusAsOperator, readOnlySettings } from './blast-radius-of.ts';
 
 /** Deadlines for reading dependents, in milliseconds: longer in a dry run than in a revocation. */
 const DRY_RUN_MS = 60_000;
@@ -41,7 +41,7 @@ export async function previewRevocation(key: ManagedKey, environment: Environmen
     azure.urgentKeys.listVersions(key),
     radius(key, azure, environment, DRY_RUN_MS),
   ]);
-  if (versions.length === 0) throw keyNotFound(key);
+  if (versions.length === 0) throw createKeyNotFound(key);
 
   const report = reportVersions(versions, [], versions, azure.now());
 
@@ -75,7 +75,7 @@ export async function revokeAsOperator(
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await revoke(
     key,
-    { ...callBy(operator), why, ticket },
+    { ...createCallBy(operator), why, ticket },
     {
       ...app,
       keys,
@@ -86,15 +86,15 @@ export async function revokeAsOperator(
     },
     NO_LOG,
   );
-  if (!result) throw keyNotFound(key);
+  if (!result) throw createKeyNotFound(key);
 
   reportRevocation(key, result, environment, operation);
 
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
 
-  for (const warning of auditWarning({ audit })) journal.note(warning);
+  for (const warning of listAuditWarnings({ audit })) journal.note(warning);
 
-  const revocation = result.revocation && revocationState(result.revocation);
+  const revocation = result.revocation && getRevocationState(result.revocation);
   const about = { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit };
 
   return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
@@ -116,7 +116,7 @@ function reportRevocation(
 
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
-  else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
+  else if (before > 0) journal.found(`${formatCount(before, 'version')} disabled before`);
   if (restored) journal.note('A restore of this revocation is in progress and enables its versions again.');
 
   noteUnproven(unproven, journal);
@@ -143,7 +143,7 @@ function reportRevocation(
 
   const who = readDualControl(environment) ? 'To restore access, a second person runs' : 'To restore access';
 
-  journal.note(`${who}: ${restoreCommand(key, revocation)}`);
+  journal.note(`${who}: ${formatRestoreCommand(key, revocation)}`);
 }
 
 async function radius(
@@ -153,7 +153,7 @@ async function radius(
   ms: number,
 ): Promise<BlastRadius | undefined> {
   try {
-    return await blastRadiusOf(key, azure, environment, ms);
+    return await readBlastRadiusAsOperator(key, azure, environment, ms);
   } catch {
     return undefined; // for example wrong settings: they must not block a revocation
   }
@@ -179,7 +179,7 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
   const result = await restore(
     key,
     revocation,
-    { ...callBy(operator), why, ticket },
+    { ...createCallBy(operator), why, ticket },
     {
       ...app,
       requestKey: requestByMessage(app.queue),
@@ -191,14 +191,14 @@ export async function restoreAsOperator(key: ManagedKey, options: RestoreOptions
     },
     NO_LOG,
   );
-  if (result.versions.length === 0) throw keyNotFound(key);
+  if (result.versions.length === 0) throw createKeyNotFound(key);
   if (result.isDeleted && result.end === 'NothingToRestore') throw deletedNotRevoked(key);
 
   refuse(key, result);
   reportRestore(key, result, operation);
 
   const { end, recovered, versions, accounts, audit, auditReceipt } = result;
-  const open = result.revocation && revocationState(result.revocation);
+  const open = result.revocation && getRevocationState(result.revocation);
   const about = { key: result.key.id, complete: isComplete(end), revocation: open };
 
   return { ...about, recovered, versions, accounts, audit, ...(auditReceipt ? { auditReceipt } : {}) };
@@ -215,9 +215,9 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
     const unseen = key.vault.id === '';
     const vault = unseen ? await withDeadline(FIND_VAULT_MS, 'No answer', find).catch(() => undefined) : undefined;
 
-    return await restoreReadiness(vault ? keyIn(vault, key.name, azure.cloud) : key, { ...azure, settings });
+    return await checkRestoreReadiness(vault ? createKeyIn(vault, key.name, azure.cloud) : key, { ...azure, settings });
   } catch (error) {
-    const why = messageOf(error);
+    const why = getMessage(error);
     return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
   }
 }
@@ -226,7 +226,7 @@ async function readiness(key: ManagedKey, azure: Azure, environment: Environment
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
   if (end === 'Restored' || end === 'NothingToRestore' || end === 'RestoreIncomplete') return;
   const { sentence, nextStep } = REFUSALS[end];
-  const command = restoreCommand(key, { id: revocation?.id ?? '' });
+  const command = formatRestoreCommand(key, { id: revocation?.id ?? '' });
   if (end === 'SecondPersonNeeded') throw new CmkError(end, sentence, `Ask a second person to run it: ${command}`);
   if (end !== 'OtherRevocation' || !revocation) throw new CmkError(end, sentence, nextStep);
   const which = `It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`;
@@ -256,7 +256,7 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
   }
 
   for (const { account, ready, missing } of accounts) {
-    const name = lastName(account);
+    const name = getLastName(account);
 
     if (ready === true) {
       journal.found(`${name} can use the key again`);
@@ -267,7 +267,7 @@ function reportRestore(key: ManagedKey, result: RestoredKey, { journal }: Operat
     }
   }
 
-  for (const warning of [...warnings, ...(changed ? auditWarning({ audit }) : [])]) journal.note(warning);
+  for (const warning of [...warnings, ...(changed ? listAuditWarnings({ audit }) : [])]) journal.note(warning);
 }
 
 const NOTHING_OPEN = 'no revocation of this key is open';
@@ -284,7 +284,7 @@ async function previewRestore(
 ) {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
-  if (listed.length === 0 && !deleted) throw keyNotFound(key);
+  if (listed.length === 0 && !deleted) throw createKeyNotFound(key);
 
   const versions = deleted ? [deleted] : listed;
   const { open, restored, unbelieved } = readRevocation(versions, azure.now());
@@ -294,7 +294,7 @@ async function previewRestore(
   if (!open && isNamed(restored?.id, revocation)) {
     journal.found(restoredAlready(revocation));
   } else {
-    const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
+    const end = findRestoreRefusal(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
     if (end) refuse(key, { end, revocation: open });
     if (!open) journal.found(NOTHING_OPEN);
   }
@@ -307,7 +307,7 @@ async function previewRestore(
     key: key.id,
     complete: false,
     recovered: false,
-    revocation: open && revocationState(open),
+    revocation: open && getRevocationState(open),
     versions: reportVersions(versions, [], versions, azure.now()),
     accounts: [],
     ...NOT_AUDITED,
@@ -317,13 +317,13 @@ async function previewRestore(
 function deletedNotRevoked(key: ManagedKey): CmkError {
   return new CmkError(
     'KeyNotFound',
-    `The key ${nameOf(key)} is soft-deleted, and its newest version has no record of an open revocation; nothing was changed.`,
+    `The key ${formatKeyName(key)} is soft-deleted, and its newest version has no record of an open revocation; nothing was changed.`,
     'A restore recovers a deleted key only to end its revocation. If the key should come back: az keyvault key recover',
   );
 }
 
 function recovery(key: ManagedKey): Change {
-  return { text: `key ${nameOf(key)} recovered from deletion`, action: 'key.recover', resource: key.id };
+  return { text: `key ${formatKeyName(key)} recovered from deletion`, action: 'key.recover', resource: key.id };
 }
 
 function versionChange({ id }: ManagedKey, becomes: 'enabled' | 'disabled', version: string): Change {
@@ -333,5 +333,7 @@ function versionChange({ id }: ManagedKey, becomes: 'enabled' | 'disabled', vers
 
 function noteUnproven(unproven: RestoredKey['unproven'], journal: Operation['journal']): void {
   if (!unproven) return;
-  journal.note(`The result is not verified, because the versions could not be read again: ${describe(unproven)}`);
+  journal.note(
+    `The result is not verified, because the versions could not be read again: ${describeAnswerOf(unproven)}`,
+  );
 }

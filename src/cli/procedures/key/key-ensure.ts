@@ -1,11 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { describeFailure, unless } from '../../../azure/failure.ts';
+import { describeFailure, readUnless } from '../../../azure/failure.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { addDuration } from '../../../formats/duration.ts';
 import { CLOCKS_MS, HOUR_MS } from '../../../formats/spans.ts';
 import type { KeyDescription, RotationPolicy } from '../../../keys/key-client.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { checkExpiry, checkSupported, nameOf, refuseDeleted, usableVersion } from '../../../revocation/usable-key.ts';
+import {
+  checkExpiry,
+  checkSupported,
+  formatKeyName,
+  refuseDeleted,
+  requireUsableVersion,
+} from '../../../revocation/usable-key.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 
 /** Requested changes of a rotation policy; absent fields remain unchanged. ISO 8601 durations. */
@@ -66,7 +72,7 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   if (policy) {
     const { expiresIn, rotateBeforeExpiry } = DEFAULT_POLICY;
     const kind = isDefault ? `: versions live ${expiresIn}, and Key Vault rotates ${rotateBeforeExpiry} before` : '';
-    const text = `rotation policy of ${nameOf(key)} set${kind}`;
+    const text = `rotation policy of ${formatKeyName(key)} set${kind}`;
     try {
       await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
         azure.keyAdmin.setPolicy(key, policy),
@@ -74,10 +80,10 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
     } catch (error) {
       // An operator without the right to set the default policy can still create a key.
       if (!isDefault || describeFailure(error).kind !== 'forbidden') throw error;
-      journal.note(`Your sign-in may not set the rotation policy of ${nameOf(key)}: only the app rotates it.`);
+      journal.note(`Your sign-in may not set the rotation policy of ${formatKeyName(key)}: only the app rotates it.`);
     }
   } else if (policy === undefined && asked) {
-    journal.found(`rotation policy of ${nameOf(key)} already matches`);
+    journal.found(`rotation policy of ${formatKeyName(key)} already matches`);
   }
 
   return ensured;
@@ -132,7 +138,7 @@ async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<bool
   if (!only?.expiresOn || others.length > 0 || now().getTime() - only.createdOn.getTime() > HOUR_MS) return false;
   const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
   if (Math.abs(differs) > CLOCKS_MS) return false;
-  const policy = await unless('forbidden', () => keys.rotationPolicy(key));
+  const policy = await readUnless('forbidden', () => keys.rotationPolicy(key));
   return policy !== undefined && policy.expiresIn === undefined && !policy.rotates;
 }
 
@@ -144,12 +150,12 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
   await refuseDeleted(key, azure);
 
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
-  const text = `key ${nameOf(key)} created (${kty} ${size}${until})`;
+  const text = `key ${formatKeyName(key)} created (${kty} ${size}${until})`;
   const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
 
-  if (!expiresOn) journal.note(`${nameOf(key)} never expires, so no warning will remind you to rotate it.`);
+  if (!expiresOn) journal.note(`${formatKeyName(key)} never expires, so no warning will remind you to rotate it.`);
 
   return { id: key.id, kty, size, version: created?.version };
 }
@@ -167,14 +173,14 @@ async function check(
   if ((kty ?? type) !== type || size !== found.size) {
     throw new CmkError(
       'KeyUnsupported',
-      `The key ${nameOf(key)} is ${type} of ${found.size} bits, not ${kty ?? type} of ${size}; Key Vault cannot change this.`,
+      `The key ${formatKeyName(key)} is ${type} of ${found.size} bits, not ${kty ?? type} of ${size}; Key Vault cannot change this.`,
       'Use this key without --kty and --size, or create a key under another name and move the accounts: cmk account change-key',
     );
   }
 
-  const newest = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
+  const newest = requireUsableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
 
-  journal.found(`key ${nameOf(key)} (${type} ${size}), version ${newest.version}`);
+  journal.found(`key ${formatKeyName(key)} (${type} ${size}), version ${newest.version}`);
 
   if (newest.expiresOn) journal.found(`the version expires ${newest.expiresOn.toISOString()}`);
 

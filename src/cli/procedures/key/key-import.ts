@@ -2,9 +2,15 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import forge from 'node-forge';
 import { CmkError } from '../../../errors/errors.ts';
 import type { RsaJwk } from '../../../keys/key-client.ts';
-import { newestVersion } from '../../../keys/key-versions.ts';
+import { findNewestVersion } from '../../../keys/key-versions.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { checkExpiry, checkSupported, nameOf, refuseDeleted, refuseRevoked } from '../../../revocation/usable-key.ts';
+import {
+  checkExpiry,
+  checkSupported,
+  formatKeyName,
+  refuseDeleted,
+  refuseRevoked,
+} from '../../../revocation/usable-key.ts';
 import { ORIGIN_TAG } from '../../../rotation/rotation.ts';
 import type { Operation } from '../operator-azure.ts';
 import type { EnsuredKey } from './key-ensure.ts';
@@ -33,14 +39,14 @@ export async function importKey(
   refuseRevoked(key, versions, 'a version imported now would be disabled too', azure.now());
 
   if (found?.modulus !== undefined && found.modulus === jwk.n) {
-    journal.found(`the newest version of ${nameOf(key)} already has this key material: ${found.version}`);
+    journal.found(`the newest version of ${formatKeyName(key)} already has this key material: ${found.version}`);
     return { id: key.id, kty: found.type, size: found.size, version: found.version };
   }
 
   if (!found) await refuseDeleted(key, azure);
 
-  const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
-  const what = found ? `new version of key ${nameOf(key)}` : `key ${nameOf(key)}`;
+  const tags = { ...findNewestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
+  const what = found ? `new version of key ${formatKeyName(key)}` : `key ${formatKeyName(key)}`;
   const text = `${what} imported (RSA ${size})`;
   const imported = await journal.change({ text, action: 'key.import', resource: key.id }, () =>
     azure.keyAdmin.importKey(key, jwk, { hardware, expiresOn, tags }),

@@ -1,22 +1,22 @@
 import type { AuditEntry } from '../../../audit/record.ts';
-import { describeFailure, mayHaveTakenEffect } from '../../../azure/failure.ts';
+import { canHaveTakenEffect, describeFailure } from '../../../azure/failure.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { REASONS } from '../../../errors/reasons.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { vaultOption } from '../../../keys/vault-options.ts';
+import { formatVaultOption } from '../../../keys/vault-options.ts';
 import type { RetireServices } from '../../../retirement/evidence.ts';
 import {
   finishRetirements,
   type Retirement,
   type RetireOptions,
-  retirementEntry,
   retireUnused,
+  toRetirementEntry,
 } from '../../../retirement/retire-versions.ts';
-import { keptTags, NOT_KNOWN, retireCommand, retiredRecord } from '../../../retirement/retirement.ts';
+import { createKeptTags, findRetiredRecord, formatRetireCommand, NOT_KNOWN } from '../../../retirement/retirement.ts';
 import { NOT_AUDITED } from '../../../revocation/record-revocation.ts';
-import { restoreCommand } from '../../../revocation/restore-command.ts';
+import { formatRestoreCommand } from '../../../revocation/restore-command.ts';
 import { openRevocation } from '../../../revocation/revocation.ts';
-import { keyNotFound, nameOf, refuseRevoked, versionNamed } from '../../../revocation/usable-key.ts';
+import { createKeyNotFound, formatKeyName, refuseRevoked, requireVersion } from '../../../revocation/usable-key.ts';
 import type { Environment } from '../../../settings/settings.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -76,11 +76,11 @@ export async function retireVersions(
 
     if (one.outcome === 'planned' && proof === 'log') {
       journal.note(
-        `The log shows no use of version ${one.version.version} either. The app disables it, if it may repair RetirableVersion and knows no other user. To do it yourself: ${retireCommand(key, one.version.version)}`,
+        `The log shows no use of version ${one.version.version} either. The app disables it, if it may repair RetirableVersion and knows no other user. To do it yourself: ${formatRetireCommand(key, one.version.version)}`,
       );
     }
 
-    const entry = retirementEntry(key, one);
+    const entry = toRetirementEntry(key, one);
     if (entry) audit = await record({ ...entry, details: { proof, ...entry.details } }, occasion, operation);
     if (one.outcome !== 'notUndone') continue;
 
@@ -95,7 +95,7 @@ export async function retireVersions(
   if (version !== undefined && kept[0]) {
     throw new CmkError(
       'VersionInUse',
-      `Version ${version} of ${nameOf(key)} stays. ${kept[0].reasons.join(' ')}`,
+      `Version ${version} of ${formatKeyName(key)} stays. ${kept[0].reasons.join(' ')}`,
       'Move the accounts and scopes that use it (cmk account pin), wait, and run this again.',
     );
   }
@@ -122,8 +122,8 @@ function refuseUnproven(key: ManagedKey, all: readonly Retirement[]): void {
   const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
   throw new CmkError(
     'RetirementUnproven',
-    `No readable resource uses ${which.join(' or ')} of ${nameOf(key)}, but cmk did not disable it. ${why} ${NOT_KNOWN}`,
-    `If none of these uses it: ${which.map((one) => retireCommand(key, one)).join(' ; ')}`,
+    `No readable resource uses ${which.join(' or ')} of ${formatKeyName(key)}, but cmk did not disable it. ${why} ${NOT_KNOWN}`,
+    `If none of these uses it: ${which.map((one) => formatRetireCommand(key, one)).join(' ; ')}`,
   );
 }
 
@@ -133,20 +133,20 @@ async function checkVersion(
   { azure, journal }: Operation,
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
-  if (versions.length === 0) throw keyNotFound(key);
+  if (versions.length === 0) throw createKeyNotFound(key);
 
   const open = openRevocation(versions, azure.now());
   if (open) {
     journal.found(
-      `${nameOf(key)} is revoked, and no version changes until an operator restores it: ${restoreCommand(key, open)}`,
+      `${formatKeyName(key)} is revoked, and no version changes until an operator restores it: ${formatRestoreCommand(key, open)}`,
     );
   } else if (!versions.some(({ enabled }) => enabled)) {
-    journal.found(`every version of ${nameOf(key)} is disabled already`);
+    journal.found(`every version of ${formatKeyName(key)} is disabled already`);
   }
 
   if (version === undefined) return;
-  if (!versionNamed(key, versions, version).enabled) {
-    journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
+  if (!requireVersion(key, versions, version).enabled) {
+    journal.found(`version ${version} of ${formatKeyName(key)} is disabled already`);
   }
 }
 
@@ -154,7 +154,7 @@ async function checkVersion(
 function enterInJournal(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
   const { outcome, version } = retired;
   if (outcome === 'kept' || outcome === 'unproven') return;
-  const text = `version ${version.version} of ${nameOf(key)} disabled`;
+  const text = `version ${version.version} of ${formatKeyName(key)} disabled`;
   const change = { text, action: 'version.disable', resource: version.id };
   if (outcome === 'planned') journal.planned(change);
   else journal.done(change);
@@ -185,7 +185,7 @@ export async function unretireVersion(
 ) {
   const { azure, journal } = operation;
   const [{ objectId }, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
-  const version = versionNamed(key, versions, name);
+  const version = requireVersion(key, versions, name);
   const result = { key: key.id, version: version.version, enabled: true };
 
   if (version.enabled) {
@@ -195,8 +195,8 @@ export async function unretireVersion(
 
   refuseRevoked(key, versions, 'its versions stay disabled until a restore', azure.now());
 
-  if (!retiredRecord(version)) {
-    const nextStep = `Check its state: cmk key show ${key.name} ${vaultOption(key.vault)}`;
+  if (!findRetiredRecord(version)) {
+    const nextStep = `Check its state: cmk key show ${key.name} ${formatVaultOption(key.vault)}`;
     throw new CmkError('ArgumentInvalid', `Version ${version.version} was not disabled by a retirement.`, nextStep);
   }
 
@@ -207,13 +207,13 @@ export async function unretireVersion(
     return { ...result, enabled: false, ...NOT_AUDITED };
   }
 
-  const tags = keptTags(version, objectId, azure.now());
+  const tags = createKeptTags(version, objectId, azure.now());
   try {
     await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
   } catch (error) {
     // The write may take effect although its answer is lost. Then the audit trail records it too.
     const isEnabled = async () => (await azure.keys.getVersion(key, version.version))?.enabled;
-    if (!mayHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
+    if (!canHaveTakenEffect(describeFailure(error)) || !(await isEnabled())) throw error;
   }
 
   journal.done(change);

@@ -1,17 +1,17 @@
 import { describeFailure } from '../../../azure/failure.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { accessReader } from '../../../identities/check-key-access.ts';
-import { missingRights } from '../../../identities/key-access.ts';
-import { ENCRYPTION_USER, roleNameIn } from '../../../identities/key-roles.ts';
+import { createAccessReader } from '../../../identities/check-key-access.ts';
+import { listMissingRights } from '../../../identities/key-access.ts';
+import { ENCRYPTION_USER, getRoleName } from '../../../identities/key-roles.ts';
 import type { KeyVersion } from '../../../keys/key-versions.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { vaultOption } from '../../../keys/vault-options.ts';
-import { checkSupported, usableVersion } from '../../../revocation/usable-key.ts';
+import { formatVaultOption } from '../../../keys/vault-options.ts';
+import { checkSupported, requireUsableVersion } from '../../../revocation/usable-key.ts';
 import type { Vault } from '../../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findVault, keyIn } from '../resolve.ts';
-import { noteVault, unprotected } from '../vault/vault-ensure.ts';
+import { createKeyIn, findVault } from '../resolve.ts';
+import { createUnprotected, noteVault } from '../vault/vault-ensure.ts';
 
 /** Key and mode: arguments of every operation that sets the key of an account. */
 export interface KeyChoice {
@@ -45,11 +45,11 @@ export function describeSource({ vault, keyName, pin }: KeySource): string {
 export async function readKeySource(choice: KeyChoice, operation: Operation): Promise<KeySource> {
   const { azure, journal } = operation;
   const vault = await findVault(choice.vault, azure);
-  const key = keyIn(vault, choice.key, azure.cloud);
+  const key = createKeyIn(vault, choice.key, azure.cloud);
 
   noteVault(vault, operation);
 
-  if (!vault.purgeProtection || !vault.softDelete) throw unprotected(vault);
+  if (!vault.purgeProtection || !vault.softDelete) throw createUnprotected(vault);
 
   const wanted = choice.pin === undefined || choice.pin === 'newest' ? undefined : choice.pin;
   if (wanted !== undefined) checkName('version', wanted);
@@ -58,7 +58,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation): Pr
   try {
     const [description, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
     if (description) checkSupported(key, description);
-    version = usableVersion(key, versions, wanted, azure.now());
+    version = requireUsableVersion(key, versions, wanted, azure.now());
   } catch (error) {
     // Storage reads the key with the account's identity, so the operator needs no right to read it.
     if (describeFailure(error).kind !== 'forbidden' || choice.pin === 'newest') throw error;
@@ -84,8 +84,8 @@ export async function checkRole(
   { vault, key }: KeySource,
   { azure, journal }: Operation,
 ): Promise<void> {
-  const access = await accessReader(key.vault, vault, azure)(principalId, key.name);
-  const { lacking, undetermined } = missingRights(principalId, { vaultId: vault.id, name: key.name }, access);
+  const access = await createAccessReader(key.vault, vault, azure)(principalId, key.name);
+  const { lacking, undetermined } = listMissingRights(principalId, { vaultId: vault.id, name: key.name }, access);
   if (lacking.length === 0) {
     journal.found(`${identityName} may use ${vault.name}/${key.name}`);
     return;
@@ -97,11 +97,11 @@ export async function checkRole(
   }
 
   const command = /^the system/.test(identityName)
-    ? `cmk admin grant-role --assignee ${principalId} ${vaultOption(vault)}`
-    : `cmk admin ensure-identity ${identityName} ${vaultOption(vault)}`;
+    ? `cmk admin grant-role --assignee ${principalId} ${formatVaultOption(vault)}`
+    : `cmk admin ensure-identity ${identityName} ${formatVaultOption(vault)}`;
   throw new CmkError(
     'IdentityHasNoAccess',
     `${identityName} may not use ${vault.name}/${key.name}: ${lacking[0]}`,
-    `Assign it ${roleNameIn(ENCRYPTION_USER, vault)}: ${command}`,
+    `Assign it ${getRoleName(ENCRYPTION_USER, vault)}: ${command}`,
   );
 }

@@ -2,15 +2,15 @@ import { parseResourceId, parseStorageAccountId } from '../../../azure/resource-
 import { CmkError } from '../../../errors/errors.ts';
 import type { EventGrid, EventSource } from '../../../events/event-grid-client.ts';
 import {
-  judgeSubscriptions,
-  placementOf,
+  compareSubscriptions,
+  listRequiredSubscriptions,
+  listRequiredWatches,
+  planPlacement,
   type WantedDestination,
   type WantedSubscription,
-  wantedSubscriptions,
-  wantedWatches,
 } from '../../../events/subscription.ts';
 import type { Operation } from '../operator-azure.ts';
-import { findVault, managed } from '../resolve.ts';
+import { findVault, toManagedVault } from '../resolve.ts';
 
 interface DestinationOptions {
   /** ARM id of the app. */
@@ -35,7 +35,7 @@ type WatchOptions = DestinationOptions & {
  * subscriptions with another destination.
  */
 export async function ensureEvents(options: EventsOptions, eventGrid: EventGrid, { azure, journal }: Operation) {
-  const vault = managed(await findVault(options.vault, azure), azure.cloud);
+  const vault = toManagedVault(await findVault(options.vault, azure), azure.cloud);
   if (vault.kind === 'managedHsm') {
     throw new CmkError(
       'Refused',
@@ -44,7 +44,7 @@ export async function ensureEvents(options: EventsOptions, eventGrid: EventGrid,
     );
   }
 
-  const wanted = wantedSubscriptions(destinationOf(options));
+  const wanted = listRequiredSubscriptions(destinationOf(options));
 
   return { vault: vault.id, ...(await ensureSubscriptions(vault, wanted, eventGrid, journal)) };
 }
@@ -53,7 +53,7 @@ export async function ensureEvents(options: EventsOptions, eventGrid: EventGrid,
 export async function ensureWatch(options: WatchOptions, eventGrid: EventGrid, { journal }: Operation) {
   const subscriptionId = options.subscription.toLowerCase();
   const source = { id: `/subscriptions/${subscriptionId}`, subscriptionId };
-  const wanted = wantedWatches(destinationOf(options), options.clientId);
+  const wanted = listRequiredWatches(destinationOf(options), options.clientId);
   return { subscription: subscriptionId, ...(await ensureSubscriptions(source, wanted, eventGrid, journal)) };
 }
 
@@ -70,7 +70,7 @@ async function ensureSubscriptions(
 
   const ensured: { functionName: string; changed: boolean }[] = [];
 
-  for (const verdict of judgeSubscriptions(wanted, subscriptions)) {
+  for (const verdict of compareSubscriptions(wanted, subscriptions)) {
     const { functionName, eventTypes } = verdict.wanted;
 
     if (verdict.is === 'right') {
@@ -83,7 +83,7 @@ async function ensureSubscriptions(
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
     }
 
-    const { isNew, ...place } = placementOf(verdict, topic);
+    const { isNew, ...place } = planPlacement(verdict, topic);
     const what = isNew ? 'created' : 'repaired';
     const text = `event subscription ${place.name} ${what}: ${eventTypes.join(', ')} to ${functionName}`;
 

@@ -1,13 +1,13 @@
 import type { Cloud } from '../../../azure/cloud.ts';
-import { unless } from '../../../azure/failure.ts';
-import { commandOr } from '../../../azure/shell-command.ts';
+import { readUnless } from '../../../azure/failure.ts';
+import { renderCommandOr } from '../../../azure/shell-command.ts';
 import { CmkError } from '../../../errors/errors.ts';
-import { ManagedVaults, managedVault } from '../../../keys/managed-vaults.ts';
+import { ManagedVaults, parseManagedVault } from '../../../keys/managed-vaults.ts';
 import type { Environment } from '../../../settings/settings.ts';
-import { storageHindrance, type Vault } from '../../../vaults/vault-client.ts';
-import { letStorageIn, protectVault } from '../../../vaults/vault-commands.ts';
+import { findStorageHindrance, type Vault } from '../../../vaults/vault-client.ts';
+import { formatLetStorageIn, formatProtectVault } from '../../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
-import { lookUpVault, placeToCreate, VAULT_TYPE, type Where } from '../resolve.ts';
+import { lookUpVault, resolvePlace, VAULT_TYPE, type Where } from '../resolve.ts';
 
 interface WantedVault extends Where {
   readonly name: string;
@@ -36,7 +36,7 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
 
   if (found.kind === 'managedHsm') {
     // Only its administrator may enable purge protection.
-    if (!isProtected(found)) throw unprotected(found);
+    if (!isProtected(found)) throw createUnprotected(found);
     journal.found('the Managed HSM has purge protection and soft delete');
     return found;
   }
@@ -67,22 +67,22 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
 const isProtected = ({ purgeProtection, softDelete }: Vault): boolean => purgeProtection && softDelete;
 
 /** Returns the error for a vault whose keys Storage does not accept. */
-export function unprotected(vault: Vault): CmkError {
+export function createUnprotected(vault: Vault): CmkError {
   const isHsm = vault.kind === 'managedHsm';
   return new CmkError(
     'PurgeProtectionOff',
     `The ${isHsm ? 'Managed HSM' : 'vault'} ${vault.name} has no purge protection, which Storage requires.`,
-    `Turn it on (it cannot be turned off again): ${isHsm ? commandOr(protectVault(vault), 'az keyvault update-hsm --enable-purge-protection') : `cmk vault ensure ${vault.name}`}`,
+    `Turn it on (it cannot be turned off again): ${isHsm ? renderCommandOr(formatProtectVault(vault), 'az keyvault update-hsm --enable-purge-protection') : `cmk vault ensure ${vault.name}`}`,
   );
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
   const { name, sku = 'standard', create: place = wanted } = wanted;
   const asked = { ...place, location: wanted.location };
-  const { id, location } = await placeToCreate('vault', VAULT_TYPE, name, asked, azure);
+  const { id, location } = await resolvePlace('vault', VAULT_TYPE, name, asked, azure);
 
   // An operator without the right to check gets Azure's conflict from the creation.
-  if (await unless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
+  if (await readUnless('forbidden', () => azure.vaults.isDeleted(id.subscriptionId, name, location))) {
     throw new CmkError(
       'NameTaken',
       `A vault ${name} was deleted and can still be recovered: its name is unavailable until the vault is purged.`,
@@ -119,16 +119,16 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
 /** Notes, once and before the first change, settings of a vault that will cause failures later. */
 export function noteVault(vault: Vault, { azure, journal, environment }: Operation): void {
   const notes: string[] = [];
-  const managed = appVaults(environment, azure.cloud);
+  const managed = findAppVaults(environment, azure.cloud);
   if (managed && !managed.byId(vault.id)) {
     notes.push(
       `${vault.name} is not among CMK_VAULTS: the app does not manage its keys, and moves no account that uses them.`,
     );
   }
 
-  const hindrance = storageHindrance(vault.network);
+  const hindrance = findStorageHindrance(vault.network);
   if (hindrance) {
-    const command = commandOr(letStorageIn(vault), 'az keyvault update --bypass AzureServices');
+    const command = renderCommandOr(formatLetStorageIn(vault), 'az keyvault update --bypass AzureServices');
     notes.push(`${vault.name}: ${hindrance.is}${hindrance.certain ? ` Allow them: ${command}` : ''}`);
   }
 
@@ -138,7 +138,7 @@ export function noteVault(vault: Vault, { azure, journal, environment }: Operati
 }
 
 /** The vaults that the app manages, if the operator's environment names them; undefined: unknown. */
-export function appVaults(environment: Environment | undefined, cloud: Cloud): ManagedVaults | undefined {
+export function findAppVaults(environment: Environment | undefined, cloud: Cloud): ManagedVaults | undefined {
   const named = (environment?.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((one) => one !== '');
-  return named.length > 0 ? new ManagedVaults(named.flatMap((id) => managedVault(id, cloud) ?? [])) : undefined;
+  return named.length > 0 ? new ManagedVaults(named.flatMap((id) => parseManagedVault(id, cloud) ?? [])) : undefined;
 }
