@@ -26,15 +26,15 @@ beforeAll(async () => {
   settings = azure.settings();
 });
 
-describe('app settings', () => {
-  it('are settings that the app knows, or the host, and none that Flex Consumption refuses', () => {
+describe('the app settings', () => {
+  it('are known to the app or the host, and none is one that Flex Consumption rejects', () => {
     const known = [...Object.keys(SETTINGS), ...HOST_SETTINGS];
     expect(Object.keys(settings).filter((name) => !known.includes(name))).toEqual([]);
     const refused = /^(FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_|SCM_DO_BUILD|ENABLE_ORYX)/;
     expect(Object.keys(settings).filter((name) => refused.test(name))).toEqual([]);
   });
 
-  it('satisfy the app: every required one is set, every value is right', () => {
+  it('satisfy the app: every required one is set, every value is valid', () => {
     const { storage, drift, subscriptions } = readSettings(settings);
     expect(storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
 
@@ -52,7 +52,7 @@ describe('app settings', () => {
     });
   });
 
-  it('have the host refuse a body before it holds it in memory, but no batch of events (1 MiB), as on a laptop', () => {
+  it('make the host reject a large body before it buffers it, but no batch of events (1 MiB), as on a laptop', () => {
     const limit = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT);
     expect(limit).toBeGreaterThan(1_048_576);
     expect(limit).toBeLessThan(1_500_000);
@@ -62,7 +62,7 @@ describe('app settings', () => {
     }
   });
 
-  it('say whose tokens the API takes, and leave it closed as long as there is no app registration', async () => {
+  it('state whose tokens the API accepts, and keep it closed while there is no app registration', async () => {
     expect(settings).toMatchObject({ CMK_TENANT_ID: TENANT, CMK_API_AUDIENCE: MAIN_PARAMETERS.apiClientId });
     const without = await mainWith({ apiClientId: '', platformAuthentication: true });
     expect(Object.keys(without.settings()).filter((name) => /TENANT|AUDIENCE/.test(name))).toEqual([]);
@@ -70,7 +70,7 @@ describe('app settings', () => {
     expect(without.settings('authsettingsV2')).toMatchObject({ platform: { enabled: false } });
   });
 
-  it('give the addresses of the storage outside AzureCloud, where the host makes a wrong one from the name', async () => {
+  it('have the addresses of the storage outside AzureCloud, where the host derives wrong ones from the name', async () => {
     const cloud = {
       name: 'AzureUSGovernment',
       authentication: { loginEndpoint: 'https://login.microsoftonline.us/' },
@@ -97,16 +97,12 @@ describe('the function app', () => {
   const alwaysReady = (value: object[]) => ({ functionAppConfig: { scaleAndConcurrency: { alwaysReady: value } } });
 
   it.each<[string, JsonObject, object]>([
-    [
-      'runs the Node that everything is tested on',
-      {},
-      { functionAppConfig: { runtime: { name: 'node', version: production } } },
-    ],
+    ['runs the Node of the tests', {}, { functionAppConfig: { runtime: { name: 'node', version: production } } }],
     ['runs Node 22 by parameter', { nodeVersion: '22' }, { functionAppConfig: { runtime: { version: '22' } } }],
     ['keeps one instance warm for break-glass', {}, alwaysReady([HTTP])],
-    ['keeps none warm where that is asked for', { alwaysReadyHttp: 0 }, alwaysReady([])],
+    ['keeps none warm on request', { alwaysReadyHttp: 0 }, alwaysReady([])],
     ['keeps instances warm for new key versions on request', { alwaysReadyEvents: 2 }, alwaysReady([HTTP, EVENTS])],
-    ['takes HTTPS only', {}, { httpsOnly: true }],
+    ['accepts HTTPS only', {}, { httpsOnly: true }],
     [
       'is open to Event Grid when callers are confined to address ranges',
       { allowedCallers: ['203.0.113.0/24'] },
@@ -124,7 +120,7 @@ describe('the function app', () => {
     expect((await mainWith(parameters)).values(SITE)).toMatchObject([properties]);
   });
 
-  it('is on Flex Consumption, fetches its package as its own identity, and takes no password for a deployment', () => {
+  it('is on Flex Consumption, fetches its package with its own identity, and accepts no password for deployments', () => {
     expect(azure.ofType('Microsoft.Web/serverfarms')[0]?.body.sku).toEqual({ name: 'FC1', tier: 'FlexConsumption' });
     expect(azure.values('Microsoft.Web/sites/basicPublishingCredentialsPolicies', 'allow')).toEqual([false, false]);
 
@@ -138,14 +134,14 @@ describe('the function app', () => {
     ]);
   });
 
-  it('sets no sampling that is not read: under OpenTelemetry the host goes by OTEL_TRACES_SAMPLER alone', () => {
+  it('sets no sampling that has no effect: under OpenTelemetry the host reads OTEL_TRACES_SAMPLER alone', () => {
     const host = read('host.json');
     expect([host.telemetryMode, host.logging?.applicationInsights]).toEqual(['OpenTelemetry', undefined]);
     const sampler = { OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage', OTEL_TRACES_SAMPLER_ARG: '1' };
     expect(settings).toMatchObject(sampler);
   });
 
-  it('says nothing that Flex Consumption refuses of a site, whose runtime and scaling are elsewhere', () => {
+  it('sets no property of a site that Flex Consumption rejects', () => {
     // As Azure names them in error 51021: microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#345.
     const refused = [
       ...['alwaysOn', 'ftpsState', 'functionAppScaleLimit', 'functionsRuntimeScaleMonitoringEnabled', 'linuxFxVersion'],
@@ -155,7 +151,7 @@ describe('the function app', () => {
     expect(said.filter((name) => refused.includes(name))).toEqual([]);
   });
 
-  it('is configured by one write after the other: Azure answers 409 to two at a time', () => {
+  it('is configured by one write after the other: Azure answers 409 to simultaneous ones', () => {
     const modules = Object.values(asObject(template('main').resources, 'resources'));
     const resources = modules.map((one) => at(one, 'properties', 'template', 'resources') as JsonObject | undefined);
     const app = resources.find((one) => one && 'appSettings' in one) ?? {};
@@ -171,14 +167,14 @@ describe('the function app', () => {
     expect(new Set(after.flat()).size).toBe(3);
   });
 
-  it('leaves the check of tokens to the app, whose answers say what is wrong, unless asked', () => {
+  it('leaves the validation of tokens to the app, whose answers name the error, by default', () => {
     expect(azure.settings('authsettingsV2')).toEqual({
       platform: { enabled: false, runtimeVersion: '~1' },
       globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' },
     });
   });
 
-  it('has Azure ask for a token too if asked, but not Event Grid, whose deliveries carry a key of the host, nor readers of the API description', async () => {
+  it('has Azure require a token on request, but not of Event Grid and readers of the API description', async () => {
     const ours = String(MAIN_PARAMETERS.apiClientId);
     const theirs = '99999999-0000-4000-8000-000000000001';
     const gated = await mainWith({ platformAuthentication: true, apiClients: [theirs] });
@@ -206,11 +202,11 @@ describe('the function app', () => {
   });
 });
 
-describe('private network', () => {
+describe('the private network', () => {
   const NETWORK = '/subscriptions/s/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub';
   const ENDPOINTS = 'Microsoft.Network/privateEndpoints';
 
-  it('takes subnets that are there', async () => {
+  it('uses existing subnets', async () => {
     const appSubnetId = `${NETWORK}/subnets/snet-flex`;
     const endpointSubnetId = `${NETWORK}/subnets/snet-endpoints`;
     const given = await mainWith({ privateNetwork: true, appSubnetId, endpointSubnetId });
@@ -221,7 +217,7 @@ describe('private network', () => {
     expect(new Set(linked)).toEqual(new Set([NETWORK]));
   });
 
-  it('leaves DNS zones to whoever keeps them, and takes their security group', async () => {
+  it("leaves DNS zones to their owner on request, and uses the owner's security group", async () => {
     const given = { privateDnsZones: false, networkSecurityGroupId: '/nsg' };
     const central = await mainWith({ privateNetwork: true, ...given });
     expect(central.resources.filter(({ type }) => /DnsZone/i.test(type))).toEqual([]);

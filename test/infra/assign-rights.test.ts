@@ -53,7 +53,7 @@ describe.each([
   ['with every right that can be asked for', ASKED],
   ['as it comes', MAIN_PARAMETERS],
 ])('a deployment that assigns no rights, %s', (_, asked) => {
-  it('leaves to rights.bicep just what another defines and assigns itself', async () => {
+  it('leaves to rights.bicep exactly what another team defines and assigns', async () => {
     const itself = await dryRun('main', { ...asked, assignRights: true });
     const itsEvents = await dryRunEvents(itself.outputs);
     const without = await dryRun('main', { ...asked, assignRights: false });
@@ -78,7 +78,7 @@ describe.each([
   });
 });
 
-it('gives the rights for dead letters that Azure has named, on the storage of the app alone', async () => {
+it('the rights for dead letters are on the storage of the app alone', async () => {
   const { azure } = await dryRun('main', ASKED);
   const [role] = azure
     .ofType('Microsoft.Authorization/roleDefinitions')

@@ -14,7 +14,7 @@ function hook(name: string): string {
 }
 
 describe('azure.yaml', () => {
-  it('runs scripts that are there', () => {
+  it('runs scripts that exist', () => {
     const scripts = ['preprovision', 'postdeploy', 'predown'].flatMap((name) =>
       [...hook(name).matchAll(/\b(?:infra|scripts)\/[\w./-]+/g)].map(([path]) => path),
     );
@@ -30,7 +30,7 @@ describe('azure.yaml', () => {
     expect(scripts.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
   });
 
-  it('deploys the folder that the bundle is written to, as it is', () => {
+  it('deploys the folder of the bundle unchanged', () => {
     expect(read('azure.yaml')).toMatch(/^ {4}dist: dist\/app$/m);
     expect(read('azure.yaml')).toMatch(/^ {4}remoteBuild: false$/m);
     // Of language "custom" azd takes `dist` from the folder that it is called in; of "js", below the project.
@@ -39,11 +39,11 @@ describe('azure.yaml', () => {
     expect(JSON.parse(read('package.json')).scripts.build).toBe('npm run bundle');
   });
 
-  it('has no .funcignore: one that excludes node_modules has azd deploy nothing with remoteBuild: false', () => {
+  it('has no .funcignore: one that excludes node_modules makes azd deploy nothing with remoteBuild: false', () => {
     expect(existsSync(join(PROJECT, '.funcignore'))).toBe(false);
   });
 
-  it('writes in project hooks alone, none of which azd runs in a preview', () => {
+  it('changes anything in project hooks alone, which azd does not run in a preview', () => {
     // HooksMiddleware is left out of `azd provision --preview`, and runs every hook of a project (Azure/azure-dev,
     // cli/azd/cmd/root.go, in each version from 1.23.13 to 1.31.2; #9252).
     const [, hooks = ''] = /^hooks:\n((?: .*\n)+)/m.exec(read('azure.yaml')) ?? [];
@@ -55,7 +55,7 @@ describe('azure.yaml', () => {
     expect(read('azure.yaml').match(/\brun: /g)).toHaveLength(3);
   });
 
-  it('provisions each time: azd leaves out a template that it has deployed before, whatever became of it', () => {
+  it('provisions each time: azd skips a template that it has deployed before, whatever happened to it', () => {
     const steps = [...read('azure.yaml').matchAll(/^ {6}- azd: (.+)$/gm)].map(([, step]) => step);
     expect(steps).toEqual(['package --all', 'provision --no-state', 'deploy --all']);
   });
@@ -65,7 +65,7 @@ describe('azure.yaml', () => {
     ['another tenant', { AZ_TENANT: 't1', AZ_SUBSCRIPTION_TENANT: 't2' }, 1, 'az account set --subscription s1'],
     ['a subscription that az does not see', { AZ_TENANT: 't1' }, 1, 'az login --tenant'],
     ['no sign-in', {}, 1, 'az login'],
-  ])('compares where azd and az are signed in: %s', (_, tenants, status, says) => {
+  ])('compares the sign-ins of azd and az: %s', (_, tenants, status, says) => {
     commands.put(
       'az',
       'case "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"',

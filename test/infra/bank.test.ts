@@ -39,7 +39,7 @@ describe('the bank profile', () => {
     expect(parametersOf('main.bank.bicepparam')).toEqual(expect.arrayContaining(parametersOf('main.bicepparam')));
   });
 
-  it('closes the app and its deployment service to all but the ranges that are named', () => {
+  it('closes the app and its deployment service to all but the named ranges', () => {
     const caller = { action: 'Allow', ipAddress: '203.0.113.0/24' };
     expect(bank.values(SITE, 'siteConfig')).toMatchObject([
       {
@@ -52,11 +52,11 @@ describe('the bank profile', () => {
     ]);
   });
 
-  it('is refused by the compiler where no range is named, as an empty list opens the app to everyone', () => {
+  it('is rejected by the compiler without a range, as an empty list would open the app to the internet', () => {
     expect(sourceOf('main.bank.bicepparam')).toMatch(/^param allowedCallers = empty\(callers\) \? \[fail\('/m);
   });
 
-  it('logs who writes tables, who reads blobs, and what happens at the site', () => {
+  it('logs writes of tables, reads of blobs, and requests at the site', () => {
     expect(categories(bank, /\/tableServices\//)).toEqual(['StorageWrite', 'StorageDelete']);
     expect(categories(bank, /\/queueServices\//)).toEqual(['StorageWrite']);
     expect(categories(bank, /\/blobServices\//).sort()).toEqual(['StorageDelete', 'StorageRead', 'StorageWrite']);
@@ -89,7 +89,7 @@ describe('the bank profile', () => {
     }
   });
 
-  it('goes out through a firewall instead, where one is named', async () => {
+  it('uses a firewall as the way out, if one is named', async () => {
     const { azure } = await dryRun('main', { ...BANK, egressFirewallAddress: '10.1.0.4', natGateway: false });
     expect(azure.ofType('Microsoft.Network/natGateways')).toEqual([]);
     const [routes] = azure.ofType('Microsoft.Network/routeTables');
@@ -111,12 +111,12 @@ describe('the bank profile', () => {
     ]);
   });
 
-  it('has no package fetched from an address: the deployment compares the hash of what it uploads', () => {
+  it('fetches no package from an address: the deployment compares the hash of what it uploads', () => {
     expect(BANK.packageUri ?? '').toBe('');
     expect(bank.ofType('Microsoft.Web/sites/extensions')).toEqual([]);
   });
 
-  it('leaves all of that out where nobody asks for it, but for the log of tables and the alert on the package', () => {
+  it('is off by default, but for the log of tables and the alert on the package', () => {
     const open = { scmIpSecurityRestrictionsDefaultAction: 'Allow', scmIpSecurityRestrictions: [] };
     expect(plain.values(SITE, 'siteConfig')).toMatchObject([open]);
     for (const on of [/\/tableServices\//, /\/blobServices\//]) {
@@ -128,7 +128,7 @@ describe('the bank profile', () => {
   });
 });
 
-it('an alert tells of each write to the package, and whether the app wrote it', () => {
+it('an alert reports each write to the package, and whether the app wrote it', () => {
   const rules = plain.ofType('Microsoft.Insights/scheduledQueryRules');
   const { properties } = rules.find(({ id }) => id.endsWith('-package-written'))?.body ?? {};
   const query = expect.stringMatching(/ObjectKey contains "\/app-package"[\s\S]*RequesterObjectId == "[0-9a-f-]{36}"/);

@@ -7,7 +7,7 @@ import { TEMPLATES } from '../../scripts/infra/templates.ts';
 const root = join(import.meta.dirname, '../..');
 
 describe('the Bicep compiler', () => {
-  it('is one version: in the project that fetches it, in the script, and in the committed templates', () => {
+  it('has one version: in the project that fetches it, in the script, and in the committed templates', () => {
     expect(readFileSync(join(root, 'scripts/infra/bicep.csproj'), 'utf8')).toContain(`<BicepVersion>${BICEP_VERSION}<`);
     for (const { compiled } of TEMPLATES) {
       const { metadata } = JSON.parse(readFileSync(join(root, compiled), 'utf8'));
@@ -25,7 +25,7 @@ describe('the Bicep compiler', () => {
   });
 });
 
-it('the committed templates name no version of Key Vault that retires: those before 2026-02-01 do in February 2027', () => {
+it('the committed templates use no version of Key Vault that retires (those before 2026-02-01 in February 2027)', () => {
   const used = TEMPLATES.flatMap(({ compiled }) => [
     ...readFileSync(join(root, compiled), 'utf8').matchAll(
       /"type": "(Microsoft\.KeyVault\/[^"]+)",\s*"apiVersion": "([^"]+)"/g,

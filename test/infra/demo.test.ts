@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { nameOf } from './arm/dry-azure.ts';
 import { dryRun } from './arm/templates.ts';
 
-it('the demo makes what the article has: a vault, a key, a role before it is needed, an automatic and a pinned account', async () => {
+it('the demo creates what the article has: a vault, a key, a role in time, an automatic and a pinned account', async () => {
   const { azure, outputs } = await dryRun('demo', {});
   expect(azure.values('Microsoft.KeyVault/vaults')).toMatchObject([
     { enablePurgeProtection: true, enableSoftDelete: true, enableRbacAuthorization: true },

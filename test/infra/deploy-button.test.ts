@@ -24,7 +24,7 @@ describe('a deployment by the template alone', () => {
     azure = await mainWith({ packageUri: PACKAGE });
   });
 
-  it('has the app fetch a released package, when it may read where packages are kept', () => {
+  it('has the app fetch a released package, if it may read the container of packages', () => {
     const fetched = azure.resources.findIndex(({ type }) => type === 'Microsoft.Web/sites/extensions');
     const { id, body } = azure.resources[fetched] as Resource;
     expect(id).toMatch(/\/Microsoft\.Web\/sites\/func-cmk-test-\w+\/extensions\/onedeploy$/);
@@ -35,7 +35,7 @@ describe('a deployment by the template alone', () => {
     expect(given).toBeLessThan(fetched);
   });
 
-  it('makes the system topics, and leaves the subscriptions to the app: there is no function yet to aim them at', () => {
+  it('creates the system topics, and leaves the subscriptions to the app, as no function exists yet', () => {
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     expect(azure.ofType(`${TOPICS}/eventSubscriptions`)).toEqual([]);
     const { drift } = readSettings(azure.settings());
@@ -43,7 +43,7 @@ describe('a deployment by the template alone', () => {
   });
 });
 
-describe('a system topic that a vault has already, in another subscription and by another name', () => {
+describe('an existing system topic of a vault, in another subscription and by another name', () => {
   const topic = `/subscriptions/${THIRD}/resourceGroups/rg-events/providers/${TOPICS}/theirs`;
   const identities = { '/subscriptions/x/their/identity': { principalId: 'p', clientId: 'c' } };
   const there = {
@@ -67,7 +67,7 @@ describe('a system topic that a vault has already, in another subscription and b
     );
   };
 
-  it('is used in place of a new one, and keeps its tags and identities', async () => {
+  it('is used instead of a new one, and keeps its tags and identities', async () => {
     const azure = await alone({ [VAULT.toUpperCase()]: ` ${topic}` });
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     const userAssignedIdentities = { '/subscriptions/x/their/identity': {} };
@@ -86,7 +86,7 @@ describe('a system topic that a vault has already, in another subscription and b
     }
   });
 
-  it('is written under the same names again when it is the one that the template made, however it is spelled', async () => {
+  it('is written again under the same names if the template created it, in any spelling', async () => {
     const made = newTopic(VAULT);
     const first = await alone({});
     const again = await alone({ [VAULT]: made.toUpperCase() }, { [made]: there });
@@ -95,7 +95,7 @@ describe('a system topic that a vault has already, in another subscription and b
     expect(again.resources.find(({ id }) => id === made)?.body.tags).toEqual(there.tags);
   });
 
-  it('counts for nothing where its vault is not looked after', async () => {
+  it('is ignored if its vault is not managed', async () => {
     const azure = await mainWith({ managedVaults: [OTHER_VAULT], systemTopics: { [VAULT]: topic } });
     expect(azure.resources.filter(({ id }) => id.includes(THIRD))).toEqual([]);
   });
@@ -112,13 +112,13 @@ describe('the form of the deploy button', () => {
       .map((one) => asObject(one, 'element'));
   };
 
-  it('fills parameters that the template has, and every one that it needs', () => {
+  it('fills parameters of the template, and every one that is required', () => {
     expect(Object.keys(outputs).filter((name) => !(name in parameters))).toEqual([]);
     const required = Object.entries(parameters).filter(([, one]) => !('defaultValue' in asObject(one, 'parameter')));
     expect(required.map(([name]) => name).filter((name) => !(name in outputs))).toEqual([]);
   });
 
-  it('takes them from elements that are there', () => {
+  it('reads them from elements that exist', () => {
     const names = (value: unknown): string[] =>
       (value as { name: string }[]).filter(({ name }) => name !== undefined).map(({ name }) => name);
     const basics = names(at(form, 'parameters', 'basics'));
@@ -133,7 +133,7 @@ describe('the form of the deploy button', () => {
     }
   });
 
-  it('lets a person choose a storage that the region has, and confine which accounts are written', () => {
+  it('offers a storage that the region has, and confines the accounts that are written', () => {
     const [sku] = elements().filter(({ name }) => name === 'storageSku');
     const { allowedValues, defaultValue } = asObject(parameters.storageSku ?? null, 'storageSku');
     const offered = asArray(at(sku ?? null, 'constraints', 'allowedValues') ?? [], 'allowedValues');
@@ -155,7 +155,7 @@ describe('the form of the deploy button', () => {
     expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['storageSku', 'storageResourceGroups']));
   });
 
-  it('asks for what the template takes', () => {
+  it('asks for the parameters of the template', () => {
     const patterns = [...JSON.stringify(form).matchAll(/"regex":("(?:[^"\\]|\\.)*")/g)].map(
       ([, text = '']) => new RegExp(JSON.parse(text)),
     );

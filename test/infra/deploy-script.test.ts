@@ -35,7 +35,7 @@ esac`,
 }
 
 describe('the deployment by the Azure CLI', () => {
-  it('goes to the subscription that the environment names, and else to that of the sign-in', () => {
+  it('uses the subscription of the environment, or else that of the sign-in', () => {
     const environment = { AZURE_ENV_NAME: 'my prod', AZURE_LOCATION: 'West Europe' };
     expect(deploy(environment).asked).not.toContain('--subscription');
     const { asked } = deploy({ ...environment, AZURE_SUBSCRIPTION_ID: OTHER_SUBSCRIPTION });
@@ -43,14 +43,14 @@ describe('the deployment by the Azure CLI', () => {
     expect(asked[asked.indexOf('--location') + 1]).toBe('West Europe');
   });
 
-  it('ends with what az said, and does no more, when that is refused; and with what is missing before it begins', () => {
+  it('stops with the message of az if a command fails, and names missing parameters before it starts', () => {
     const refused = deploy(PROD);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('(AuthorizationFailed) not you') });
     const unset = deploy({ AZURE_ENV_NAME: 'prod' });
     expect(unset).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('AZURE_LOCATION') });
   });
 
-  it('needs nothing but itself where the package is there, so that no code of others runs with its sign-in', () => {
+  it('installs nothing if the package exists, so that no foreign code runs with its sign-in', () => {
     cpSync(SCRIPTS, commands.path('scripts'), { recursive: true });
     const elsewhere = (file: string) => deploy(PROD, commands.path('scripts'), ['--package', file]);
     writeFileSync(commands.path('app.zip'), 'a zip');
@@ -66,7 +66,7 @@ describe('the deployment by the Azure CLI', () => {
 describe('the bank profile', () => {
   const bank = { ...PROD, CMK_PROFILE: 'bank' };
 
-  it('takes its own parameters, and is open to nobody who is not named', () => {
+  it('uses its own parameters, and is open to named ranges alone', () => {
     const { asked } = deploy({ ...bank, CMK_ALLOWED_CALLERS: '203.0.113.0/24' });
     expect(asked[asked.indexOf('--parameters') + 1]).toMatch(/\/infra\/main\.bank\.bicepparam$/);
     const plain = deploy(PROD).asked;
@@ -77,8 +77,8 @@ describe('the bank profile', () => {
   });
 });
 
-describe('a package that is there already', () => {
-  it('is compared with its hash before anything is deployed', () => {
+describe('an existing package', () => {
+  it('is compared with its hash before the deployment', () => {
     const file = commands.path('app.zip');
     writeFileSync(file, 'a zip');
     const hash = createHash('sha256').update('a zip').digest('hex');
@@ -89,13 +89,13 @@ describe('a package that is there already', () => {
     expect(upload('--sha256', 'abc').stderr).toContain('is no SHA-256');
   });
 
-  it('at an address has to come with one: what is there may be replaced', () => {
+  it('at an address requires a hash, as its content may be replaced', () => {
     const refused = deploy(PROD, SCRIPTS, ['--package', 'https://example.com/app.zip']);
     expect(refused).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('--sha256') });
   });
 });
 
-it('the workflow that deploys installs and builds without the right to sign in, and signs in where nothing is installed', () => {
+it('the deployment workflow installs and builds without the right to sign in, and signs in where nothing is installed', () => {
   const workflow = readFileSync(join(SCRIPTS, '../.github/workflows/deploy.yml'), 'utf8');
   const jobs = workflow.slice(workflow.indexOf('\njobs:')).split(/^ {2}(?=\w+:$)/m);
   const signingIn = jobs.filter((job) => /id-token: write$/m.test(job));

@@ -9,7 +9,7 @@ const asAzureGivesIt = (name: string): string =>
   name.replace(/^[A-Z]+(?=[A-Z](?![a-z]))/, (start) => start.toLowerCase());
 
 describe('the outputs of a deployment', () => {
-  it('have the names of the template, whatever Azure makes of them', async () => {
+  it('have the names of the template, whatever case Azure returns', async () => {
     expect(asAzureGivesIt('AZURE_RESOURCE_GROUP')).toBe('azurE_RESOURCE_GROUP');
     const { outputs } = await dryRun('main', MAIN_PARAMETERS);
     const printed = Object.entries(outputs).map(([name, value]) => [asAzureGivesIt(name), { value }]);
@@ -20,13 +20,13 @@ describe('the outputs of a deployment', () => {
     expect(main.vaults).toEqual(outputs.CMK_VAULT_LOCATIONS);
   });
 
-  it('are upper case all of them: so they can be told apart', () => {
+  it('are all upper case, and so distinct', () => {
     const names = Object.keys(asObject(template('main').outputs, 'outputs'));
     expect(names.filter((name) => name !== name.toUpperCase())).toEqual([]);
   });
 });
 
-it('deployments to a subscription have the region in their name, and a name that Azure takes', () => {
+it('deployments to a subscription have the region in their name, and a name that Azure accepts', () => {
   expect(deploymentName('cmk-events', 'prod', 'West Europe')).toBe('cmk-events-prod-westeurope');
   expect(deploymentName('cmk-events', 'e'.repeat(32), 'germanywestcentral')).toHaveLength(62);
   expect(deploymentName('cmk-events', 'e'.repeat(64), 'germanywestcentral').length).toBeLessThanOrEqual(64);

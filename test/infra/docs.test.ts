@@ -10,7 +10,7 @@ const read = (path: string): string => readFileSync(join(PROJECT, path), 'utf8')
 describe('docs/reference/rights-and-cost.md', () => {
   const guide = read('docs/reference/rights-and-cost.md');
 
-  it('shows sums that add up', () => {
+  it('has correct sums', () => {
     let sum = 0;
     const totals: [shown: number, sum: number][] = [];
 
@@ -28,11 +28,11 @@ describe('docs/reference/rights-and-cost.md', () => {
   });
 });
 
-describe('what docs/how-to/deploy-azd.md says of system topics that exist', () => {
+describe('docs/how-to/deploy-azd.md', () => {
   const [, chapter = ''] = read('docs/how-to/deploy-azd.md').split('\n## System topics that exist already\n');
   const [, command = 'false'] = /```sh\n([\s\S]*?)```/.exec(chapter) ?? [];
 
-  it('prints what the template and its form take', () => {
+  it('prints parameters of existing system topics that the template and its form accept', () => {
     // Writes down its arguments, each on a line of its own.
     commands.put('az', `printf '%s\\n' "$@"`);
 
@@ -76,12 +76,12 @@ describe('infra/uninstall.sh', () => {
     return asked.filter((line) => line.includes(about));
   }
 
-  it('deletes no assignment where the principal of the app is not known: az takes no assignee for every assignee', () => {
+  it('deletes no assignment if the principal of the app is unknown: an empty assignee would match all', () => {
     expect(run('', 'role assignment')).toEqual([]);
     expect(run('the-app', 'role assignment')).toHaveLength(2);
   });
 
-  it('deletes the roles of this environment, and no others that the lists have', () => {
+  it('deletes the roles of this environment, and no other listed ones', () => {
     const ours = 'CMK Autopilot vault operator (prod, abcdef)';
 
     const others = [

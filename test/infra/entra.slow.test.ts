@@ -92,7 +92,7 @@ function refusal(...asked: Parameters<typeof entra>): string {
 }
 
 describe('infra/entra.sh', () => {
-  it('makes a registration with the roles that the API asks for, and tells its client id', () => {
+  it('creates a registration with the roles of the API, and prints its client id', () => {
     setState(NOTHING);
 
     expect(done()).toContain('CMK_API_CLIENT_ID=client-1');
@@ -118,7 +118,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('finds its registration again by whatever name it has', () => {
+  it('finds its registration again by any name', () => {
     setState(NOTHING);
     const named = { CMK_API_NAME: `Bob's "keys" & $HOME, 'prod'` };
     done([], named);
@@ -126,18 +126,18 @@ describe('infra/entra.sh', () => {
     expect(state().apps).toMatchObject([{ displayName: named.CMK_API_NAME }]);
   });
 
-  describe('asked to leave no owner', () => {
+  describe('that is told to leave no owner', () => {
     const page = ['--page', 'https://func.example.net'];
     const owners = () => [...state().apps, ...state().principals].map((one) => (one as { owners?: string[] }).owners);
 
-    it('refuses while something is still to be written, and says what', () => {
+    it('refuses while something still has to be written, and names it', () => {
       expect(refusal(['--drop-owner'])).toContain('--page https://');
       expect(owners()).toEqual([['me'], ['me']]);
       done(['--drop-owner'], { CMK_PAGE_SIGN_IN: 'off' });
       expect(owners()).toEqual([[], []]);
     });
 
-    it('takes every owner of registration and service principal away, oneself last, and says what it takes from then on', () => {
+    it('removes every owner of registration and service principal, its own last, and prints the consequences', () => {
       entra(page);
 
       const before = state();
@@ -171,7 +171,7 @@ describe('infra/entra.sh', () => {
       expect(owners()).toEqual([[], []]);
     });
 
-    it('says who can, where it may not', () => {
+    it('prints who can, if it may not', () => {
       entra(page);
       const before = state();
       const apps = before.apps.map((one) => ({ ...one, owners: ['ada'] }));
@@ -180,18 +180,18 @@ describe('infra/entra.sh', () => {
     });
   });
 
-  it('waits for what it made until Entra ID knows it everywhere', () => {
+  it('waits until Entra ID has replicated what it created', () => {
     setState({ ...NOTHING, lag: 3 });
     done();
     expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
   });
 
-  it('says what az said when that does not pass', () => {
+  it('prints the message of az if that fails', () => {
     setState({ ...NOTHING, lag: 1_000 });
     expect(refusal()).toContain('does not exist');
   });
 
-  it('adds a role that is missing and keeps those that others added', () => {
+  it('adds a missing role and keeps those that others added', () => {
     const changed = state();
     const theirs = { id: 'theirs', value: 'Their.Role' };
     const [app] = changed.apps;
@@ -210,7 +210,7 @@ describe('infra/entra.sh', () => {
     ]);
   });
 
-  describe('where a list cannot be read', () => {
+  describe('that cannot read a list', () => {
     const theirs = {
       identifierUris: ['api://theirs'],
       redirectUris: ['https://theirs.example'],
@@ -234,7 +234,7 @@ describe('infra/entra.sh', () => {
 
     const LISTS = ['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'];
 
-    it.each(LISTS)('stops in place of writing over what others put there: %s', (list) => {
+    it.each(LISTS)('stops instead of overwriting what others added: %s', (list) => {
       withTheirs({ [`--query ${list} -o json`]: 1_000 });
       expect(refusal(page)).toContain('Too Many Requests');
       expect(lists()).toMatchObject(
@@ -242,14 +242,14 @@ describe('infra/entra.sh', () => {
       );
     });
 
-    it('adds to what others put there once it can', () => {
+    it('adds to what others added once it can read it', () => {
       withTheirs(Object.fromEntries(LISTS.map((list) => [list, 2])));
       done(page);
       for (const [name, [one]] of Object.entries(theirs)) expect(lists()[name]).toEqual([one, expect.anything()]);
     });
   });
 
-  it('makes the role to restore one for people alone, also where an older version made it for applications', () => {
+  it('creates the role to restore for people alone, also where an older version created it for applications', () => {
     setState(NOTHING);
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
 
@@ -271,7 +271,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('takes no registration of that name that is of an app in another subscription, unless it is told to', () => {
+  it('uses no registration of that name that belongs to an app in another subscription, unless told to', () => {
     setState(NOTHING);
 
     const ours = { AZURE_SUBSCRIPTION_ID: 'sub-ours' };
@@ -291,7 +291,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('gives a role on the registration that is there, and makes none for it: the app takes tokens of one alone', () => {
+  it('assigns a role on the existing registration, and creates none for it', () => {
     setState(NOTHING);
     const refused = 'no registration "CMK Autopilot (test)"';
     expect(refusal(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain(refused);
@@ -299,7 +299,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual([]);
   });
 
-  it('goes by the environment of azd in a shell that names none', () => {
+  it('uses the environment of azd in a shell that has none', () => {
     setState(NOTHING);
     entra([], { AZURE_ENV_NAME: 'prod' });
 
@@ -321,7 +321,7 @@ describe('infra/entra.sh', () => {
     expect(refusal(['--assign', 'person-2', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toContain('AZURE_ENV_NAME');
   });
 
-  it('tells azd of it where azd has that environment, and ends well where azd is there for something else', () => {
+  it('stores the id in azd if azd has that environment, and succeeds if azd serves another project', () => {
     setState(NOTHING);
 
     const azd = (known: string) =>
@@ -344,17 +344,17 @@ describe('infra/entra.sh', () => {
     );
   });
 
-  it('gives a role to a principal, once', () => {
+  it('assigns a role to a principal, once', () => {
     expect(done(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain('gave CmkKey.Revoke to person-1');
     expect(done(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
     expect(state().assignments).toEqual([{ principalId: 'person-1', resourceId: 'principal-1', appRoleId: role }]);
   });
 
-  describe('asked to have a role approved', () => {
+  describe('that is told to require approval of a role', () => {
     const pim = (...people: string[]) => ['--pim', 'CmkKey.Restore', 'approvers-1', ...people];
 
-    it('makes a group with the role, its rules before anyone is eligible, and changes no more the second time', () => {
+    it('creates a group with the role and its rules before a person is eligible, and changes nothing the second time', () => {
       const before = state().writes.length;
       const stdout = done(pim('person-1', 'person-2'));
 
@@ -399,19 +399,19 @@ describe('infra/entra.sh', () => {
       expect([state().groups?.length, state().eligible?.length, state().assignments.length]).toEqual([1, 2, 1]);
     });
 
-    it('says who has the role without approval', () => {
+    it('prints who has the role without approval', () => {
       entra(['--assign', 'person-9', 'CmkKey.Restore']);
       expect(done(pim('person-1'))).toContain('these have CmkKey.Restore without approval too: person-9');
     });
 
-    it('takes no group of that name that others than privileged administrators may have made', () => {
+    it('uses no group of that name that others than privileged administrators may have created', () => {
       const groups = [{ id: 'theirs', displayName: 'CMK Autopilot (test) CmkKey.Restore', isAssignableToRole: false }];
       setState({ ...state(), groups });
       expect(refusal(pim('person-1'))).toContain('theirs');
       expect(state().assignments).toEqual([]);
     });
 
-    it('names the permissions that are missing, and goes by a token that has them', () => {
+    it('names the missing permissions, and uses a token that has them', () => {
       setState({ ...state(), lacksScopes: true });
       expect(refusal(pim('person-1'))).toMatch(
         /PermissionScopeNotGranted[\s\S]*PrivilegedEligibilitySchedule\.ReadWrite/,
@@ -423,14 +423,14 @@ describe('infra/entra.sh', () => {
       ['to revoke, which must not wait', ['--pim', 'CmkKey.Revoke', 'a', 'b'], {}, /must not wait/],
       ['without an eligible person', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
       ['for a day', ['--pim', 'CmkKey.Restore', 'a', 'b'], { CMK_PIM_HOURS: '24' }, /from 1 to 8/],
-    ])('refuses a role %s', (_, args, environment, said) => {
+    ])('rejects a role %s', (_, args, environment, said) => {
       const { writes } = state();
       expect(refusal(args, environment)).toMatch(said);
       expect(state().writes).toEqual(writes);
     });
   });
 
-  it('lets people sign in to the page of an app, once, and keeps what is there', () => {
+  it('lets people sign in to the page of an app, and keeps existing settings', () => {
     const back = 'https://func-cmk.azurewebsites.net/page/signed-in.html';
     expect(done(['--page', 'https://func-cmk.azurewebsites.net/api'])).toContain(`back to ${back}`);
     expect(done(['--page', 'https://func-cmk.azurewebsites.net/'])).toContain(`by ${back} already`);
@@ -439,12 +439,12 @@ describe('infra/entra.sh', () => {
     expect(refusal(['--page', 'http://plain.example'])).toContain('https');
   });
 
-  it('refuses a role that there is not, and an argument that it does not know', () => {
+  it('rejects an unknown role and an unknown argument', () => {
     expect(refusal(['--assign', 'person-1', 'Owner'])).toContain('there is no role Owner');
     expect(refusal(['--help'])).toContain('usage');
   });
 
-  it('leaves everything alone when told to', () => {
+  it('changes nothing in a dry run', () => {
     setState(NOTHING);
     expect(done([], { CMK_ENTRA: 'skip' })).toContain('left alone');
     expect(state().writes).toEqual([]);

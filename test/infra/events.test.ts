@@ -46,8 +46,8 @@ beforeAll(async () => {
   azure = (await dryRun('events', eventValues(main))).azure;
 });
 
-describe('event subscriptions', () => {
-  it('aim each event type at the function that handles it, and leave out none', () => {
+describe('the event subscriptions', () => {
+  it('target the function of each event type, and omit none', () => {
     expect(handled.length).toBeGreaterThan(0);
     const ofOne = azure.ofType(SUBSCRIPTIONS).filter(({ id }) => id.includes('/evgt-kv-files/'));
     const aimed = ofOne.map(({ body: { properties = null } }) => {
@@ -58,7 +58,7 @@ describe('event subscriptions', () => {
     expect(aimed.sort()).toEqual(handled.sort());
   });
 
-  it('exist for every managed vault, on a system topic beside it, whose identity is its own', () => {
+  it('exist for every managed vault, on a system topic in its group with an identity of its own', () => {
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     const groupOf = (id: string) => id.split('/').slice(0, 5).join('/');
     const topics = azure.ofType(TOPICS);
@@ -69,7 +69,7 @@ describe('event subscriptions', () => {
     expect(azure.ofType(SUBSCRIPTIONS)).toHaveLength(2 * handled.length);
   });
 
-  it('deliver CloudEvents one at a time, for as long as Event Grid tries, and put aside what cannot be delivered', () => {
+  it('deliver CloudEvents one at a time, for as long as Event Grid retries, and dead-letter the rest', () => {
     for (const properties of azure.values(SUBSCRIPTIONS)) {
       expect(properties).toMatchObject({
         eventDeliverySchema: 'CloudEventSchemaV1_0',
@@ -83,7 +83,7 @@ describe('event subscriptions', () => {
     }
   });
 
-  it('let each topic write dead letters and nothing else of the storage, before it is needed', () => {
+  it('let each topic write dead letters and nothing else of the storage, before they are needed', () => {
     const onStorage = azure.resources.filter(({ id }) => /\/Microsoft\.Storage\/.*\/roleAssignments\//.test(id));
     expect(onStorage.filter(({ id }) => !id.includes('/containers/cmk-deadletter/'))).toEqual([]);
     const topics = azure.ofType(TOPICS);
@@ -95,13 +95,13 @@ describe('event subscriptions', () => {
     }
   });
 
-  it('have the names that the app gives those that it puts back', () => {
+  it('have the names that the app uses when it repairs them', () => {
     const ours = listRequiredSubscriptions({ functionAppId: main.functionAppId, storageAccountId: undefined });
     expect([...new Set(azure.names(SUBSCRIPTIONS))]).toEqual(ours.map(createSubscriptionName));
     for (const name of ours.map(createSubscriptionName)) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
-  it('have the app told of changes as those that it would make itself', () => {
+  it('deliver changes exactly as those that the app would create', () => {
     const wanted = listRequiredWatches(main, main.appClientId);
     const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
 
@@ -117,7 +117,7 @@ describe('event subscriptions', () => {
   });
 });
 
-describe('parameters of the event subscriptions', () => {
+describe('the parameters of the event subscriptions', () => {
   const theirs = {
     id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-theirs/providers/${TOPICS}/theirs`,
     name: 'theirs',
@@ -128,7 +128,7 @@ describe('parameters of the event subscriptions', () => {
   const vaultsWith = (...[topics, isGone]: [Parameters<typeof eventParameters>[1], ((id: string) => boolean)?]) =>
     eventParameters(main, topics, isGone).vaults?.value;
 
-  it('come from the outputs of the main template, every one; what is missing is said, with what to run', () => {
+  it('come from the outputs of the main template, every one; a missing one is named with what to run', () => {
     const declared = Object.keys(asObject(template('events').parameters, 'parameters'));
     expect(Object.keys(eventValues(main)).sort()).toEqual(declared.sort());
     expect(() => readMainOutputs({ AZURE_ENV_NAME: 'test' })).toThrow(
@@ -136,13 +136,13 @@ describe('parameters of the event subscriptions', () => {
     );
   });
 
-  it('leave the rights to another team where that is asked for', () => {
+  it('leave the rights to another team on request', () => {
     const assigns = (more: Record<string, string>) => mainOutputs(outputs, more).assignRights;
     expect([assigns({}), assigns({ CMK_ASSIGN_RIGHTS: 'true' })]).toEqual([true, true]);
     expect([assigns({ CMK_ASSIGN_RIGHTS: 'false' }), assigns({ CMK_PROFILE: 'bank' })]).toEqual([false, false]);
   });
 
-  it('use the system topic that a vault has, whatever the spelling of its id, and leave it what it had', async () => {
+  it('use the existing system topic of a vault, whatever the spelling of its id, and keep its properties', async () => {
     // The identity that wrote dead letters up to version 0.2.
     const ofVersion02 = `${main.functionAppId.split('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cmk-events-x`;
     const type = 'SystemAssigned, UserAssigned';
@@ -161,7 +161,7 @@ describe('parameters of the event subscriptions', () => {
     });
   });
 
-  it('take no identity of others away, and name none that is gone: Azure refuses a topic that does', () => {
+  it('remove no identity of others, and name no deleted one, for which Azure would reject the topic', () => {
     const identity = { type: 'UserAssigned', userAssignedIdentities: { '/one': {}, '/two': {} } };
     const none = vaultsWith([{ ...theirs, tags: null, identity: null }]);
     const one = vaultsWith([{ ...theirs, identity }], (id) => id === '/one');
@@ -171,7 +171,7 @@ describe('parameters of the event subscriptions', () => {
     ]);
   });
 
-  it('write the topic that they made before under the same names, in whichever case Azure lists it', async () => {
+  it('write their earlier topic under the same names, in whichever case Azure lists it', async () => {
     const listed = azure.ofType(TOPICS).map(({ id }, index) => ({
       id: id.replace('rg-', 'RG-').replace('systemTopics', 'systemtopics'),
       name: nameOf(id),
@@ -181,13 +181,13 @@ describe('parameters of the event subscriptions', () => {
     expect(again.resources.map(({ id }) => id)).toEqual(azure.resources.map(({ id }) => id));
   });
 
-  it('hand the topics to the app by vault, and ask for those elsewhere by the vaults that have none in sight', () => {
+  it('pass the topics to the app by vault, and look elsewhere for vaults without one', () => {
     expect(keyVaultsIn(`${VAULT}, ${VAULT.replace('/vaults/', '/managedHSMs/')}`)).toEqual([VAULT]);
     expect(topicsByVault([VAULT, OTHER_VAULT], [theirs])).toEqual({ [VAULT.toLowerCase()]: theirs.id });
     expect(topicQuery([VAULT])).toContain(`tolower(tostring(properties.source)) in ('${VAULT.toLowerCase()}')`);
   });
 
-  it('wait for the functions that are not there yet', () => {
+  it('wait for functions that do not exist yet', () => {
     const missing = missingFunctions(['app/keyNewVersionCreated', 'app/reconcileKey']);
     expect(missing).toEqual(['keyNearExpiry', 'keyExpired', 'resourceChanged']);
   });

@@ -50,12 +50,12 @@ const roleNames = (resources: Map<string, string>) =>
     id.includes('/roledefinitions/') ? [String(JSON.parse(body).properties.roleName)] : [],
   );
 
-describe('two instances that look after accounts and vaults of one subscription', () => {
+describe('two instances that manage accounts and vaults of one subscription', () => {
   it.each([
     ['environments of different names in one subscription', SUBSCRIPTION, 'prod', SUBSCRIPTION, 'test'],
     ['environments of one name, each in a subscription of its own', SUBSCRIPTION, 'prod', OTHER, 'prod'],
     ['environments of one name, one beside the accounts', SHARED, 'prod', OTHER, 'prod'],
-  ])('write nothing of each other: %s', async (_, mine, myName, theirs, theirName) => {
+  ])('write no resource of each other: %s', async (_, mine, myName, theirs, theirName) => {
     const groups = { storageResourceGroups: [`/subscriptions/${SHARED}/resourceGroups/rg-files`] };
     const [ours, others] = await Promise.all([
       written(mine, { environmentName: myName, managedVaults: [vault('kv-one')], ...groups }),

@@ -40,14 +40,14 @@ const queryOf = (name: string): string => {
   return asString(at(rule?.body, 'properties', ...CRITERION, 'query'), name);
 };
 
-describe('alert rules and workbook', () => {
-  it('look for reason codes that the app writes', () => {
+describe('the alert rules and the workbook', () => {
+  it('query reason codes that the app writes', () => {
     const codes = queries.flatMap((query) => compared(query, 'reason'));
     expect(codes.length).toBeGreaterThan(5);
     expect(codes.filter((code) => !(code in REASONS))).toEqual([]);
   });
 
-  it('look for functions that the app has', () => {
+  it('query functions that the app has', () => {
     const named = queries
       .filter((query) => !/AzureDiagnostics|StorageQueueLogs/.test(query))
       .flatMap((query) => [...compared(query, 'OperationName'), ...compared(query, 'ran')]);
@@ -59,7 +59,7 @@ describe('alert rules and workbook', () => {
     expect(named.filter((name) => !registered.includes(name))).toEqual([]);
   });
 
-  it('go by what the records say themselves: the host may send them without the function and the operation', () => {
+  it('use the fields of the records themselves: the host may omit function and operation', () => {
     const ofRecords = queries.filter((query) => query.includes('AppTraces'));
     expect(ofRecords.length).toBeGreaterThan(10);
     const columns = ofRecords.flatMap(
@@ -69,23 +69,23 @@ describe('alert rules and workbook', () => {
     expect(columns.filter((use) => !use.startsWith('OperationName)'))).toEqual([]);
   });
 
-  it('look for metrics that the app sends', () => {
+  it('query metrics that the app sends', () => {
     const named = queries.filter((query) => query.includes('AppMetrics')).flatMap((query) => compared(query, 'Name'));
     expect(new Set(named)).toEqual(new Set([...Object.keys(METRICS), 'cmk.queue.age']));
   });
 
-  it('show how long a revocation took by the figures that the app logs', () => {
+  it('show the duration of a revocation by the figures in the log', () => {
     const shown = queries.flatMap((query) => [...query.matchAll(/\brefusedAfter\.(\w+)/g)].map(([, name]) => name));
     expect(new Set(shown)).toEqual(new Set(Object.keys(REFUSED_AFTER.shape)));
   });
 
-  it('do not take a dry run for a revocation: only what was done is written under those reasons', () => {
+  it('do not count a dry run as a revocation', () => {
     const query = queryOf('revocation-started');
     expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);
     expect(query).not.toContain('AppRequests');
   });
 
-  it('are asked often enough to be resolved by themselves, where they are meant to be', () => {
+  it('run often enough to resolve themselves, where they are meant to', () => {
     // A log alert is resolved after some evaluations without it; the longest frequency with a rule for that is 12 hours
     // (Azure Monitor, "Create or edit a log search alert rule").
     for (const { id, body } of azure.ofType(RULES)) {
@@ -95,7 +95,7 @@ describe('alert rules and workbook', () => {
     }
   });
 
-  it('call once for what goes on, and tell keys apart, so that one that is muted hides no other', () => {
+  it('fire once for a lasting state, separately for each key, so that a muted one hides no other', () => {
     for (const { id, body } of azure.ofType(RULES)) {
       const { properties = null } = body;
       const by = asArray(at(properties, ...CRITERION, 'dimensions') ?? [], 'dimensions').map((one) => at(one, 'name'));
@@ -116,7 +116,7 @@ describe('alert rules and workbook', () => {
     }
   });
 
-  it('say nothing on the first day of a check that has not run yet, or of rights that are still spreading', () => {
+  it('are silent on the first day about a check that has not run yet, and about rights that still propagate', () => {
     const begun = 'coalesce(todatetime("2026-11-01T08:00:00.0000000Z"), datetime(2026-01-01))';
     expect(queryOf('drift-silent')).toContain(`where runs == 0 and now() > ${begun} + 2d`);
     for (const name of ['missing-rights', 'drift-errors']) {
@@ -126,7 +126,7 @@ describe('alert rules and workbook', () => {
     expect(queryOf('revocation-started')).not.toContain('datetime(');
   });
 
-  it('cover what somebody has to know of', () => {
+  it('cover every promised failure', () => {
     expect(
       azure
         .names(RULES)
@@ -143,7 +143,7 @@ describe('alert rules and workbook', () => {
     expect(events.values('Microsoft.Insights/metricAlerts', ...CRITERION, 'metricName')).toEqual([...lost, ...lost]);
   });
 
-  it('tell who is refused on any way to revoke or restore, by reasons that the app refuses with', () => {
+  it('report who was refused a revocation or restore, by reasons that the app uses', () => {
     const becauseOf = (name: string) => compared(queryOf(name).replaceAll('tostring(r.because)', 'because'), 'because');
     const because = [...becauseOf('restore-refused'), ...becauseOf('break-glass-refused')];
     expect(because.filter((reason) => !(reason in REASONS))).toEqual([]);
@@ -154,21 +154,21 @@ describe('alert rules and workbook', () => {
     expect(becauseOf('break-glass-refused')).toContain('RoleMissing');
   });
 
-  it('count among many revocations what callers revoked, and what the app disabled by itself', () => {
+  it('separate the revocations of callers from what the app disabled itself', () => {
     const query = queryOf('many-revocations');
     const [byCall = '', byItself = ''] = query.split(' or reason ');
     expect(compared(byCall, 'ran')).toEqual(['revokeKey']);
     expect(compared(`reason ${byItself}`, 'reason')).toEqual(['KeptRevoked']);
   });
 
-  it('tell poison by its record, by the length of the queues, and by the words of the host', () => {
+  it('report poison by its record, by the length of the queues, and by the words of the host', () => {
     const query = queryOf('poisoned');
     expect(compared(query, 'reason')).toEqual(['Poisoned', 'PoisonMessages']);
     // "Message has reached MaxDequeueCount of 5. Moving message to queue 'key-work-poison'."
     expect(query).toContain('where Message has "MaxDequeueCount" and Message has "-poison"');
   });
 
-  it('tell a function that failed by the line of the host, whose table depends on whether it carries an exception', () => {
+  it('report a failed function by the line of the host, in either table', () => {
     // Functions of queues send no request under OpenTelemetry (azure-sdk-for-net#49793).
     const line = "Executed 'Functions.reconcileKey' (Failed, Id=6f9619ff-8b86-d011-b42d-00cf4fc964ff, Duration=12ms)";
 
@@ -195,7 +195,7 @@ describe('alert rules and workbook', () => {
     expect(queryOf('function-failed')).toContain('AppRequests | extend ran = OperationName | where Success == false');
   });
 
-  it('show in the table of break-glass what the alerts about it are raised by', () => {
+  it('show in the table of break-glass the records that raise its alerts', () => {
     const table = queries.find((query) => query.includes('a dry run')) ?? '';
     const rules = ['revocation-started', 'many-revocations', 'restored', 'restore-refused', 'break-glass-refused'];
     const reasons = rules.flatMap((name) => compared(queryOf(name), 'reason'));
@@ -205,7 +205,7 @@ describe('alert rules and workbook', () => {
     expect(compared(table, 'ran')).toEqual(expect.arrayContaining(calls));
   });
 
-  it('name no column first or last: the parser of KQL refuses them, and Azure makes the rule all the same', () => {
+  it('name no column first or last, which KQL rejects only after Azure has accepted the rule', () => {
     expect(queries.filter((query) => /\b(first|last) *=/.test(query))).toEqual([]);
   });
 
@@ -219,7 +219,7 @@ describe('alert rules and workbook', () => {
     expect(queryOf('drift-errors')).toMatch(/ran == "driftCheck" and SeverityLevel >= 3/);
   });
 
-  it('call the action group that was made for the addresses, from events too', () => {
+  it('call the action group of the addresses, for events too', () => {
     const group = azure.ofType('Microsoft.Insights/actionGroups')[0]?.id;
     for (const groups of azure.values(RULES, 'actions', 'actionGroups')) expect(groups).toEqual([group]);
   });
@@ -231,7 +231,7 @@ describe('alert rules and workbook', () => {
   });
 });
 
-describe('diagnostics', () => {
+describe('the diagnostics', () => {
   const SETTINGS = 'Microsoft.Insights/diagnosticSettings';
   const STORAGE = ['StorageRead', 'StorageWrite', 'StorageDelete'];
 
@@ -254,7 +254,7 @@ describe('diagnostics', () => {
     expect(covered(events)).toEqual(events.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id));
   });
 
-  it('send something that there is to the workspace', () => {
+  it('send existing categories to the workspace', () => {
     const workspace = azure.ofType('Microsoft.OperationalInsights/workspaces')[0]?.id;
 
     for (const { id, body } of [...azure.ofType(SETTINGS), ...events.ofType(SETTINGS)]) {
@@ -274,7 +274,7 @@ describe('diagnostics', () => {
     }
   });
 
-  it('leave the vaults alone unless asked: their log costs by what Storage asks of them', async () => {
+  it('omit the vaults unless requested: their log costs by the requests of Storage', async () => {
     expect(covered(await mainWith({})).filter((id) => id.includes('Microsoft.KeyVault'))).toEqual([]);
   });
 });

@@ -15,7 +15,7 @@ const AUDITS = [
   '152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0', // expiration date
 ];
 
-it('policy assignments are the built-in audits, and block nothing: a Deny on keys could stop a rotation', async () => {
+it('policy assignments are the built-in audits, and deny nothing, as that could stop a rotation', async () => {
   const { resources } = (await dryRun('policy', {})).azure;
   const ids = resources.map(({ body }) => nameOf(String(at(body, 'properties', 'policyDefinitionId'))));
   expect(ids.sort()).toEqual(AUDITS.sort());

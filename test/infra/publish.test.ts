@@ -42,7 +42,7 @@ const now = async (): Promise<void> => {};
 const state = (status: number, status_text = ''): [number, unknown] => [200, { status, status_text }];
 
 describe('the package', () => {
-  it('is uploaded as it is, and waited for', async () => {
+  it('is uploaded unchanged, and the deployment awaited', async () => {
     const url = await service([[202, 'd1'], [404, {}], state(1), state(2), state(4)]);
     await publish({ url, token: 'mine' }, ZIP, now);
     expect(asked.map(({ line }) => line)).toEqual([
@@ -53,12 +53,12 @@ describe('the package', () => {
     expect(new Set(asked.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer mine']));
   });
 
-  it('is there when the service forgets a deployment that it showed', async () => {
+  it('is published even if the service forgets a deployment that it showed', async () => {
     const url = await service([[202, 'd1'], state(2), [404, {}]]);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
   });
 
-  it('is waited for while the service is out of breath', async () => {
+  it('is awaited while the service is overloaded', async () => {
     const url = await service([[202, 'd1'], [503, {}], state(4)]);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
   });
@@ -75,12 +75,12 @@ describe('the package', () => {
       ],
       'is not to be had: 404',
     ],
-  ])('tells what was said when it %s', async (_, answers, message) => {
+  ])('fails with the message of the service when it %s', async (_, answers, message) => {
     const url = await service(answers);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).rejects.toThrow(message);
   });
 
-  it('goes to the address that Azure names for deployments', () => {
+  it("goes to Azure's address for deployments", () => {
     const states = [
       { hostType: 'Standard', name: 'func.azurewebsites.net' },
       { hostType: 'Repository', name: 'func.scm.azurewebsites.net' },

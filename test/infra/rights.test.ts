@@ -78,8 +78,8 @@ const given = <T>(role: string, what: (one: Resource) => T): [run: string, T][] 
       .map((one): [string, T] => [name, what(one)]),
   );
 
-describe('custom roles', () => {
-  it('grant no wildcard, no purge or deletion of a key, no reading of account keys, and no right to give rights', () => {
+describe('the custom roles', () => {
+  it('grant no wildcard, no purge or deletion of a key, no reading of account keys, and no assignment of roles', () => {
     const forbidden =
       /\*|vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
     const actions = roles().flatMap(actionsOf);
@@ -87,7 +87,7 @@ describe('custom roles', () => {
     expect(roles().length).toBeGreaterThan(10);
   });
 
-  it('write nothing but storage accounts, encryption scopes, and what events need, and delete nothing', () => {
+  it('write nothing but storage accounts, encryption scopes, and event resources, and delete nothing', () => {
     const changes = roles().flatMap(actionsOf);
     const written = new Set(changes.filter((action) => /\/(write|action|delete)(?:\/|$)/i.test(action)));
 
@@ -109,15 +109,12 @@ describe('custom roles', () => {
     ['listed', {}],
     ['all', { otherDependents: 'reader' }],
     ['none', { otherDependents: 'none' }],
-  ])(
-    'say %s to the app of what else uses a key, as they let it see, whatever its own settings say',
-    async (sees, asked) => {
-      const own = { CMK_OTHER_DEPENDENTS: 'all', CMK_DUAL_CONTROL: 'on' };
-      const azure = await mainWith({ ...EVERYTHING, ...asked, settings: own });
-      // The app learns nothing of what it may not read, and retires versions by what it can read.
-      expect(azure.settings()).toMatchObject({ CMK_OTHER_DEPENDENTS: sees, CMK_DUAL_CONTROL: 'on' });
-    },
-  );
+  ])('set to %s what the app may see of other users of a key, whatever its own settings are', async (sees, asked) => {
+    const own = { CMK_OTHER_DEPENDENTS: 'all', CMK_DUAL_CONTROL: 'on' };
+    const azure = await mainWith({ ...EVERYTHING, ...asked, settings: own });
+    // The app learns nothing of what it may not read, and retires versions by what it can read.
+    expect(azure.settings()).toMatchObject({ CMK_OTHER_DEPENDENTS: sees, CMK_DUAL_CONTROL: 'on' });
+  });
 
   it('let the app list blobs where it writes accounts, read none, and only on request', () => {
     const isLister = ({ body }: Resource) =>
@@ -164,13 +161,13 @@ describe('custom roles', () => {
     expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
-  it('have names of their own in the tenant, and an id of their own in each subscription', () => {
+  it('have unique names in the tenant, and an id of their own in each subscription', () => {
     const names = runs.main.values(DEFINITIONS, 'roleName');
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(runs.main.names(DEFINITIONS)).size).toBe(names.length);
   });
 
-  it('give rights to recover keys, to fix events, to attach identities and to read files only on request', async () => {
+  it('grant recovery of keys, repair of events, use of identities and reading of files only on request', async () => {
     const asked = /recover|eventGridFilters\/write|sites|\/assign\/action$/;
     expect(actionsIn(await mainWith({ allowEventRepair: false })).filter((action) => asked.test(action))).toEqual([]);
     expect(new Set(given('Storage File Data Privileged Reader', scopeOf).map(([run]) => run))).toEqual(
@@ -179,20 +176,20 @@ describe('custom roles', () => {
   });
 });
 
-describe('role assignments', () => {
-  it.each(NAMES)('of %s name a role of our own or a listed built-in one', (name) => {
+describe('the role assignments', () => {
+  it.each(NAMES)('of %s name a custom role or a listed built-in one', (name) => {
     const own = new Set(roles().map(({ id }) => nameOf(id)));
     const assigned = runs[name].ofType(ASSIGNMENTS).map(roleOf);
     expect(assigned.filter((id) => !own.has(id) && !(id in BUILT_IN))).toEqual([]);
     expect(assigned.length).toBeGreaterThan(0);
   });
 
-  it('give Crypto Officer, which can delete keys, to a person in the demo and to nobody else', () => {
+  it('give Crypto Officer, which can delete keys, to one person of the demo alone', () => {
     const officers = given('Key Vault Crypto Officer', ({ body }) => at(body, 'properties', 'principalType'));
     expect(officers).toEqual([['demo', 'User']]);
   });
 
-  it('let the app read the one secret that says whom to notify, and no other, before it is referred to', () => {
+  it('let the app read the one secret with the notification targets, before it is referenced', () => {
     expect(given('Key Vault Secrets User', scopeOf)).toEqual([
       ['everything', NOTIFY_FROM],
       ['reader', NOTIFY_FROM],
@@ -208,7 +205,7 @@ describe('role assignments', () => {
     );
   });
 
-  it('of a role that is new come last: until it has spread, Azure says that there is no such role', () => {
+  it('of a new role come last: until it has propagated, Azure does not know it', () => {
     const order = runs.main.resources;
     const app = order.findIndex(({ type }) => type === 'Microsoft.Web/sites');
     const custom = order.flatMap((one, index) =>
@@ -227,7 +224,7 @@ describe('role assignments', () => {
     expect(early).toEqual([]);
   });
 
-  it('reach a Managed HSM as far as Azure Resource Manager goes, and make no topic for it', async () => {
+  it('cover of a Managed HSM what Azure Resource Manager can assign, and create no topic for it', async () => {
     const hsm = VAULT.replace('vaults/kv-files', 'managedHSMs/hsm-files');
     const { azure, outputs } = await dryRun('main', { ...MAIN_PARAMETERS, managedVaults: [VAULT, hsm] });
     expect(azure.ofType(ASSIGNMENTS).filter(({ id }) => id.startsWith(`${hsm}/`))).toHaveLength(1);
@@ -255,7 +252,7 @@ describe('role assignments', () => {
     );
   });
 
-  it('are the app’s alone, by a principal that Azure need not look for before it has spread', () => {
+  it('are the app’s alone, with a principal type, so that Azure does not look the principal up', () => {
     expect(new Set(runs.everything.values(ASSIGNMENTS, 'principalType'))).toEqual(new Set(['ServicePrincipal']));
     expect(new Set(runs.main.values(ASSIGNMENTS, 'principalId')).size).toBe(1);
   });

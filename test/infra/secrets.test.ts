@@ -10,7 +10,7 @@ it.each(['main', 'events', 'demo', 'policy'] as const)('no secret is in the temp
   expect([...strings(template(name))].filter((text) => SECRET.test(text))).toEqual([]);
 });
 
-it('no secret is in what the templates put, nor opens Application Insights or the workspace: both take tokens only', async () => {
+it('no template outputs a secret, and Application Insights and the workspace accept tokens only', async () => {
   const { azure, outputs } = await dryRun('main', { ...MAIN_PARAMETERS, privateNetwork: true });
   const put = [...azure.resources, ...(await dryRunEvents(outputs)).resources];
   expect(put.map(({ body }) => JSON.stringify(body)).filter((body) => SECRET.test(body))).toEqual([]);

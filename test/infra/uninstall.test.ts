@@ -17,7 +17,7 @@ const GOES: Readonly<Record<string, [step: string, words: string]>> = {
   'Microsoft.Authorization/roleDefinitions': [roles, 'sh infra/uninstall.sh roles'],
 };
 
-it('says how to be rid of everything that a deployment puts beside its own resource group', async () => {
+it('the uninstall page covers everything that a deployment creates outside its own resource group', async () => {
   const main = await dryRun('main', {
     ...MAIN_PARAMETERS,
     managedVaults: [VAULT, OTHER_VAULT, VAULT.replace('vaults/kv-files', 'managedHSMs/hsm')],
@@ -82,13 +82,13 @@ it.each<[name: string, before: JsonObject, after: JsonObject]>([
   ['CMK_SITE_DIAGNOSTICS', { siteDiagnostics: true }, {}],
   ['CMK_LOCK_GROUP', { lockGroup: true }, {}],
   ['CMK_ALERT_EMAILS', { alertEmails: ['on-call@example.com'] }, {}],
-])('what stays of %s is said', async (name, before, after) => {
+])('the uninstall page covers the remains of %s', async (name, before, after) => {
   const [first, second] = await Promise.all([made(before), made(after)]);
   expect(first.filter((id) => !second.includes(id))).not.toEqual([]);
   expect(removed).toContain(`\`${name}\``);
 });
 
-it('takes back a right at once that only the definition of a role gives', async () => {
+it('the uninstall page removes at once a right that only a role definition grants', async () => {
   const [first, second] = await Promise.all([made({ allowKeyRecovery: true }), made({})]);
   expect(second).toEqual(first);
   expect(removed).toContain('`CMK_ALLOW_KEY_RECOVERY`');

@@ -42,7 +42,7 @@ function vaultOf(name: string): Vault {
 const names = (things: readonly { name: string }[]): string[] => things.map(({ name }) => name);
 
 describe('the blast radius of a key', () => {
-  it('holds the accounts with their shares, and other resources that Resource Graph finds by one query', async () => {
+  it('has the accounts with their shares, and other resources by one query of Resource Graph', async () => {
     const since = local.azure.requests.last;
     const radius = await read('kv-files', 'archive-key');
     const version = vaultOf('kv-files').keys.get('archive-key')?.versions.at(-1)?.version;
@@ -80,7 +80,7 @@ describe('the blast radius of a key', () => {
     expect(queries).toHaveLength(1);
   });
 
-  it('tells pinned from automatic accounts, and shows encryption scopes', async () => {
+  it('separates pinned from automatic accounts, and shows encryption scopes', async () => {
     const { accounts } = await read('kv-files', 'files-key');
     const modes = accounts.map(({ name, mode }) => `${name.slice(-2)} ${mode}`).join(', ');
     expect(modes).toMatch(/^(0[1-6] pinned, ){6}07 automatic, 08 automatic$/);
@@ -139,14 +139,14 @@ describe('the blast radius of a key', () => {
     expect(radius.accounts.map(({ name }) => name).sort()).toEqual([blobs.name, other.name].sort());
   });
 
-  it('is not whole where the app may see no other resources', async () => {
+  it('is incomplete if the app may read no other resources', async () => {
     expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'none' })).toMatchObject({
       complete: false,
       unread: [{ what: 'other resource types', reason: 'OtherResourcesUnreadable' }],
     });
   });
 
-  it('says that types are out of sight where the app may see those of a list alone, and is whole all the same', async () => {
+  it('names unread types if the app may read listed ones alone, and is complete all the same', async () => {
     const listed = await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'listed' });
     expect(listed).toMatchObject({ complete: true, unread: [] });
     expect(listed.outOfSight).toMatch(
@@ -158,7 +158,7 @@ describe('the blast radius of a key', () => {
     }
   });
 
-  it('shows an account that uses the key by a scope alone, without its shares, which go on', async () => {
+  it('shows an account that uses the key by a scope alone, without its shares, which keep working', async () => {
     const { world } = local.azure;
     const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;
     const scopes = [{ name: 'blobs', key }];
@@ -177,7 +177,7 @@ describe('the blast radius of a key', () => {
     }
   });
 
-  it('shows an account outside the subscriptions that are looked after, as another resource', async () => {
+  it('shows an account outside the managed subscriptions as another resource', async () => {
     const radius = await read('kv-records', 'records-key', { CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
     expect(radius.accounts).toEqual([]);
     expect(names(radius.otherResources)).toEqual(['strecords01', 'strecords02']);
@@ -224,7 +224,7 @@ describe("the app's own storage", () => {
   });
 });
 
-describe('what cannot be read', () => {
+describe('a part of the blast radius that cannot be read', () => {
   const forbidden = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
 
   const named = (name: string, reason: string, detail = '') => ({
@@ -268,7 +268,7 @@ describe('what cannot be read', () => {
       named('other resource types', 'OtherResourcesUnreadable', '500'),
       ...([2, 0] as const),
     ],
-  ])('is said, and hides nothing else: %s', async (_, rule, unread, accounts, others) => {
+  ])('is named, and hides nothing else: %s', async (_, rule, unread, accounts, others) => {
     local.azure.faults.add([rule]);
     const radius = await read('kv-files', 'archive-key');
     expect(radius.complete).toBe(false);
@@ -276,7 +276,7 @@ describe('what cannot be read', () => {
     expect([radius.accounts.length, radius.otherResources.length]).toEqual([accounts, others]);
   });
 
-  it('stays unread in a region that throttled one list: neither shares nor scopes are listed there any more', async () => {
+  it('stays unread in a region that throttled one list: no more shares and scopes are listed there', async () => {
     const key = new TestKey(local.azure.world);
     const dependents = Array.from({ length: 40 }, () => key.account('pinned', { location: 'uksouth' }).name);
     const elsewhere = key.account('pinned', { shares: ['share1'] });
@@ -298,7 +298,7 @@ describe('what cannot be read', () => {
     expect(radius.accounts.find(({ name }) => name === elsewhere.name)?.shares).toHaveLength(1);
   });
 
-  it('never throws, even with all of Azure Resource Manager down', async () => {
+  it('causes no error, even with all of Azure Resource Manager down', async () => {
     local.azure.faults.add([{ match: { host: 'management.azure.com' }, answer: { status: 503 } }]);
     const radius = await read('kv-files', 'archive-key');
     expect(radius).toMatchObject({ complete: false, accounts: [], otherResources: [] });
@@ -308,7 +308,7 @@ describe('what cannot be read', () => {
     ]);
   });
 
-  it('is what did not answer when time is up; the rest is kept, and the requests are given up', async () => {
+  it('is what did not answer in time; the rest is kept, and the requests are aborted', async () => {
     local.azure.faults.add([
       { match: { path: 'ResourceGraph' }, hang: true },
       { match: { path: '/starchive02/fileServices' }, hang: true },

@@ -19,17 +19,17 @@ function row(type: string, properties: unknown) {
   return uses;
 }
 
-describe('what becomes of a resource whose key is revoked', () => {
+describe('the effect of a revocation on a resource', () => {
   it.each([
     ['microsoft.dbformysql/flexibleservers', /rejects connections within ten minutes/],
     ['microsoft.operationalinsights/clusters', /new data is dropped permanently/],
     ['microsoft.compute/diskencryptionsets', /Virtual machines with such a disk shut down/],
     ['microsoft.kusto/clusters', /does not document/],
-  ])('is told of %s', (type, sentence) => {
+  ])('is known for %s', (type, sentence) => {
     expect(describeWhenRevoked(type)).toMatch(sentence);
   });
 
-  it('is not told of one that names the key for an unknown purpose', () => {
+  it('is unknown for one that names the key for an unknown purpose', () => {
     const found = row('microsoft.web/sites', { strange: id });
     expect(found).toMatchObject({ known: false });
     expect(found).not.toHaveProperty('whenRevoked');
@@ -81,7 +81,7 @@ describe('a resource that names a key', () => {
   it.each<[sentence: string, type: string, properties: unknown, path: string]>([
     ['an identifier of an unknown type', 'contoso.vaults/boxes', { a: { keyId: `${id}/${version}` } }, 'a.keyId'],
     ['parts', 'contoso.vaults/boxes', { enc: [{ vaultUrl: vault, keyName: 'Files-Key', keyVersion: version }] }, 'enc'],
-  ])('is shown with what it names, and that it is not known what for: %s', (_, type, properties, path) => {
+  ])('is shown with the key, and an unknown purpose: %s', (_, type, properties, path) => {
     expect(row(type, properties)).toMatchObject({ known: false, uses: [{ path, version }] });
   });
 
@@ -97,7 +97,7 @@ describe('a resource that names a key', () => {
     expect(row('contoso.vaults/boxes', { flat })).toMatchObject({ uses: [{ path: 'flat', version }] });
   });
 
-  it('of a known type is shown with what it names at places that are not known, too', () => {
+  it('of a known type is shown with keys at unknown places, too', () => {
     const older = versionName(3);
     const properties = {
       encryption: { keyVaultProperties: [pair({ keyVersion: version })], previous: `${id}/${older}` },
@@ -118,18 +118,18 @@ describe('a resource that names a key', () => {
     ['microsoft.web/sites', { text: `see ${id}` }],
     ['microsoft.web/sites', null],
     ['microsoft.keyvault/vaults/keys', { keyUri: id }],
-  ])('is none that names another key, or is of the vault itself: %s %j', (type, properties) => {
+  ])('is not a user if it names another key, or is part of the vault: %s %j', (type, properties) => {
     expect(row(type, properties)).toBeUndefined();
   });
 
-  it('is searched for to a depth that ends', () => {
+  it('is searched to a limited depth', () => {
     const deep = Array.from({ length: 10_000 }).reduce<unknown>((inner) => ({ inner }), id);
     expect(row('microsoft.web/sites', deep)).toBeUndefined();
   });
 });
 
-describe('the query', () => {
-  it('asks for any type, and projects the id, without which there is no next page', () => {
+describe('the query of Resource Graph', () => {
+  it('covers any type, and projects the id, without which there is no next page', () => {
     const query = createVaultUseQuery(KEY.vault);
     expect(query).not.toContain('where type');
     expect(query).toContain(

@@ -3,7 +3,7 @@ import { listOwnStorage } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
-  it('is the one that the settings name', () => {
+  it('is the one of the settings', () => {
     const storage = {
       accountName: 'stcmkapp',
       blobUri: 'https://stcmkapp.b',

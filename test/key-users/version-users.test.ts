@@ -30,8 +30,8 @@ function partsOf(id: string): Record<string, string> {
   return { keyvaultUri, keyName, keyVersion };
 }
 
-describe('who uses which version of a key', () => {
-  it('is said of accounts, encryption scopes and other resources, and of no other key', async () => {
+describe('the list of users of each version of a key', () => {
+  it('has accounts, encryption scopes and other resources, and none of another key', async () => {
     const key = new TestKey(world());
     const newer = key.add();
     const pinned = key.account('pinned');
@@ -68,7 +68,7 @@ describe('who uses which version of a key', () => {
     );
   });
 
-  it('is not known of a resource that names the key without a version', async () => {
+  it('has a gap for a resource that names the key without a version', async () => {
     const key = new TestKey(world());
     const { id } = addOtherResource(world(), group(world()), 'Microsoft.DeviceUpdate/accounts', `updates-${key.name}`, {
       encryption: { keyVaultKeyUri: key.id() },
@@ -91,20 +91,17 @@ describe('who uses which version of a key', () => {
       (keyId: string) => ({ securityProfile: { azureKeyVaultKms: { enabled: true, keyId } } }),
     ],
     ['Microsoft.Automation/automationAccounts', (id: string) => ({ encryption: { keyVaultProperties: partsOf(id) } })],
-  ])(
-    'is not known while %s names the newest version: it may need an old one all the same',
-    async (type, properties) => {
-      const key = new TestKey(world());
-      const newer = key.add();
-      const name = `old-${key.name}`;
-      const { id } = addOtherResource(world(), group(world()), type, name, properties(key.id(newer)));
-      const { uses, gaps } = await read(key);
-      expect(uses).toEqual([{ who: id, versions: [newer.version] }]);
-      expect(gaps).toEqual([expect.stringMatching(new RegExp(`^${id} .* (old version|its data when)`))]);
-    },
-  );
+  ])('has a gap while %s names the newest version, as it may still need an old one', async (type, properties) => {
+    const key = new TestKey(world());
+    const newer = key.add();
+    const name = `old-${key.name}`;
+    const { id } = addOtherResource(world(), group(world()), type, name, properties(key.id(newer)));
+    const { uses, gaps } = await read(key);
+    expect(uses).toEqual([{ who: id, versions: [newer.version] }]);
+    expect(gaps).toEqual([expect.stringMatching(new RegExp(`^${id} .* (old version|its data when)`))]);
+  });
 
-  it('is not known of an account of which Azure does not show the version in use', async () => {
+  it('has a gap for an account whose version in use Azure does not show', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     delete account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier;
@@ -112,7 +109,7 @@ describe('who uses which version of a key', () => {
     expect(await read(key)).toEqual({ uses, gaps: [`${account.id} does not show the version in use.`] });
   });
 
-  it('is not known of an account that cannot be read by itself, whatever the list of accounts says', async () => {
+  it('has a gap for an account that cannot be read itself, whatever the list of accounts shows', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     const other = key.account('pinned');
@@ -123,7 +120,7 @@ describe('who uses which version of a key', () => {
     expect(uses).toEqual([{ who: other.id, versions: [key.first.version] }]);
   });
 
-  it('is not known of what did not answer in time, and what waited for its turn', async () => {
+  it('has a gap for what did not answer in time, and for what was not read yet', async () => {
     const key = new TestKey(world());
     const accounts = Array.from({ length: 10 }, () => key.account('pinned'));
     const path = `/storageAccounts/(${accounts.map(({ name }) => name).join('|')})\\?`;

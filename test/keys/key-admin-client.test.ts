@@ -3,7 +3,7 @@ import { keyOf, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
 
-it('the size of an RSA key is the same whether or not its modulus is written with a leading zero', async () => {
+it('the size of an RSA key does not depend on a leading zero of its modulus', async () => {
   const site = procedures.site();
   const key = keyOf(site);
   const { keyAdmin } = procedures.azure();

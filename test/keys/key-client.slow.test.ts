@@ -22,7 +22,7 @@ const asked = (since: number) =>
     .map(({ method, path, status }) => `${method} ${path.split('?')[0]} ${status}`);
 
 describe('listVersions', () => {
-  it('gives every version, oldest first, whatever state it is in', async () => {
+  it('returns every version, oldest first, whatever its state', async () => {
     const services = wire.services();
     const key = keyIn();
     const now = wire.azure.clock.nowSeconds();
@@ -43,7 +43,7 @@ describe('listVersions', () => {
     ]);
   });
 
-  it('is one request, and a second only when two versions were made in the same second', async () => {
+  it('is one request, and a second only if two versions were created in the same second', async () => {
     const services = wire.services();
     const key = keyIn();
     const { created } = key.add();
@@ -66,7 +66,7 @@ describe('listVersions', () => {
     expect(findNewestVersion(versions)?.version).toBe(last.version);
   });
 
-  it('throws what tells a missing right from throttling', async () => {
+  it('throws errors that distinguish a missing right from throttling', async () => {
     const services = wire.services();
     const key = keyIn();
     const match = { path: `/keys/${key.name}/versions` };
@@ -98,7 +98,7 @@ describe('versionPages', () => {
     return key;
   };
 
-  it('hands on each page as it arrives, and asks for the next one only then', async () => {
+  it('yields each page as it arrives, and requests the next one only then', async () => {
     const services = wire.services();
     const key = many(60);
     const since = wire.azure.requests.last;
@@ -110,7 +110,7 @@ describe('versionPages', () => {
     expect(sizes).toEqual([25, 25, 10]);
   });
 
-  it('gives page two its own deadline, and asks for it once more: a page that hangs costs 3 s', async () => {
+  it('gives page two its own deadline, and requests it once more: a page that hangs costs 3 s', async () => {
     const services = wire.services();
     const key = many(60);
     const match = { path: `/keys/${key.name}/versions.*skiptoken` };
@@ -122,8 +122,8 @@ describe('versionPages', () => {
   });
 });
 
-describe('rotate, update, policy, recover', () => {
-  it('a rotation whose answer is lost is not asked for again out of sight: that would be two', async () => {
+describe('the key client', () => {
+  it('does not repeat a rotation whose answer is lost: that would create two versions', async () => {
     const services = wire.services();
     const key = keyIn();
     await services.keys.listVersions(managed(key, services)); // fetches the token
@@ -137,7 +137,7 @@ describe('rotate, update, policy, recover', () => {
     ['no policy of its own', undefined, { rotates: false, notifyBeforeExpiry: 'P30D' }],
     ['a policy that only notifies', 'Notify', { rotates: false, notifyBeforeExpiry: 'P30D', expiresIn: 'P2Y' }],
     ['a policy that rotates', 'Rotate', { rotates: true, beforeExpiry: 'P30D', expiresIn: 'P2Y' }],
-  ])('a key with %s', async (_, action, summary) => {
+  ])('reads a key with %s', async (_, action, summary) => {
     const services = wire.services();
     const key = keyIn();
     const found = key.vault.keys.get(key.name);
@@ -151,7 +151,7 @@ describe('rotate, update, policy, recover', () => {
     expect(await services.keys.rotationPolicy(managed(key, services))).toEqual(summary);
   });
 
-  it('a deleted key comes back with its versions as they were; what was not deleted is said not to be', async () => {
+  it('recovers a deleted key with its versions unchanged, and reports one that was not deleted', async () => {
     const world = wire.azure.world;
 
     // To recover is a right of its own, which an operator has and the app does not.
@@ -181,7 +181,7 @@ describe('rotate, update, policy, recover', () => {
   });
 });
 
-it('the keys of break-glass give up a request that hangs after 3 s, and do not try it again out of sight', async () => {
+it('the break-glass key client aborts a request that hangs after 3 s, and does not repeat it silently', async () => {
   const services = wire.services();
   const key = keyIn();
   const match = { path: `/keys/${key.name}/` };

@@ -54,11 +54,11 @@ describe('parseKeyIdentifier', () => {
     ['backslashes', 'https:\\\\kv-files.vault.azure.net\\keys\\files-key'],
     ['white space', 'https://kv-files.vault.azure.net/keys/files-key\n'],
     ['nothing', ''],
-  ])('refuses %s', (_, text) => {
+  ])('rejects %s', (_, text) => {
     expect(parseKeyIdentifier(text)).toBeUndefined();
   });
 
-  it('never leads to a host outside Key Vault, whatever it is given', () => {
+  it('never returns a host outside Key Vault, whatever its input', () => {
     const part = fc.oneof(
       fc.string(),
       fc.constantFrom('https://', 'kv1', '.vault.azure.net', '/keys/', 'k', '@', ':', '..', '%2e'),
@@ -86,7 +86,7 @@ describe('parseVault', () => {
   );
 
   it.each(['https://kv1.vault.azure.net/keys', 'https://1kv.vault.azure.net', 'kv1.vault.azure.net', ''])(
-    'refuses %s',
+    'rejects %s',
     (uri) => {
       expect(parseVault(uri)).toBeUndefined();
     },

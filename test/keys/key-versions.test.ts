@@ -18,7 +18,7 @@ describe('usability', () => {
     ['about to expire', { expiresOn: new Date(NOW.getTime() + 1) }, 'Usable'],
     ['active from this moment', { notBefore: NOW }, 'Usable'],
     ['active in a moment', { notBefore: new Date(NOW.getTime() + 1) }, 'NotYetActive'],
-  ] as const)('a version that is %s', (_, change, expected) => {
+  ] as const)('of a version that is %s', (_, change, expected) => {
     expect(getUsability(keyVersion(1, change), NOW)).toBe(expected);
   });
 });
@@ -40,7 +40,7 @@ describe('newestUsableVersion', () => {
     );
   });
 
-  it('is none when nothing can be used', () => {
+  it('is undefined if no version is usable', () => {
     expect(findNewestUsableVersion([keyVersion(1, { enabled: false })], NOW)).toBeUndefined();
     expect(findNewestUsableVersion([], NOW)).toBeUndefined();
   });

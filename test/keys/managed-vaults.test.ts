@@ -16,16 +16,16 @@ describe('a key as Key Vault spells it', () => {
   it.each([
     ['no version is known', []],
     ['a version is of another key', [{ keyName: 'other' }]],
-  ])('is left as it is when %s', (_, versions) => {
+  ])('stays unchanged when %s', (_, versions) => {
     expect(withSpelling(shouted, versions)).toBe(shouted);
   });
 });
 
-describe('a vault that is not managed', () => {
+describe('an unmanaged vault', () => {
   const { vault } = KEY;
   const vaults = new ManagedVaults([vault]);
 
-  it('is not found by a name or an address that begins, ends or goes on like one that is', () => {
+  it('does not match by a name or address that shares its beginning or end with a managed one', () => {
     const { name, uri } = vault;
     const found = [vaults.byName(name.toUpperCase()), vaults.byUri(uri), vaults.byId(vault.id)];
 

@@ -12,7 +12,7 @@ const vault = parseManagedVault(
 );
 if (!vault) throw new Error('The vault is not one.');
 
-it('asks about one key of one vault, and both forms of the log', () => {
+it('the query of the usage log names one key of one vault, and covers both forms of the log', () => {
   const query = createUsageQuery(createManagedKey(vault, 'Files-Key'));
   expect(readUsageQuery(query)).toMatchObject({ vault: 'vaults/kv-files', key: 'files-key', silentHours: 3 });
   expect(query.match(/AzureDiagnostics|AZKVAuditLogs/g)).toHaveLength(2);
@@ -21,7 +21,7 @@ it('asks about one key of one vault, and both forms of the log', () => {
 });
 
 it.each(['a"; AzureActivity', 'a\\', 'a b', '', "a'", 'a\n| take 1', '/keys/', 'ä'])(
-  'lets no name into the query that Key Vault would not take: %j',
+  'the query of the usage log rejects a name that Key Vault would not accept: %j',
   (name) => {
     expect(() => createUsageQuery(createManagedKey(vault, name))).toThrow(TypeError);
   },
