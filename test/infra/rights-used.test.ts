@@ -162,7 +162,7 @@ function clients(): string[] {
   return [...new Set([...files, ...more])]
     .map(source)
     .filter((text) =>
-      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArm(Reader|Lister|Patch)|storageManagement|BlobServiceClient/.test(
+      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArm(Reader|Lister|Patch)|createStorageManagement|BlobServiceClient/.test(
         text,
       ),
     );
