@@ -10,7 +10,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
 import { getKeyOfVersion } from './observe.ts';
-import type { Move } from './reconcile-use.ts';
+import type { Move } from './use-result.ts';
 
 /**
  * Appends an audit record for each move. Never throws.

@@ -18,15 +18,13 @@ import { findPause } from '../orders/standing-orders.ts';
 import { type KeepRevokedServices, keepRevoked } from '../revocation/keep-revoked.ts';
 import { findKeptRevoked } from '../revocation/record-found.ts';
 import { LOOKED_BACK_MS } from '../revocation/verify-revocation.ts';
-import { isExcluded } from '../settings/exemption.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
 import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
-import { createVersionLists, type VersionLists } from './fresh-reads.ts';
+import { KeyStates } from './key-states.ts';
 import { createMovedUses } from './moved-uses.ts';
 import { findStrongestCause, reconcileKey, requestLists } from './reconcile-key.ts';
-import { RolloutGate } from './rollout-gate.ts';
 import { SingleFlight } from './single-flight.ts';
 import { sweepWork } from './sweep.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
@@ -63,9 +61,8 @@ export interface ControllerPorts extends Pick<FleetServices, OwnPorts | 'audit' 
  */
 export class Controller {
   readonly #services: ControllerPorts;
-  readonly #gate: RolloutGate;
+  readonly #states: KeyStates;
   readonly #capacity = new CallCapacity();
-  readonly #versions: VersionLists;
   readonly queues: Pick<FleetServices, 'send' | 'sendKey'>;
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
@@ -77,8 +74,7 @@ export class Controller {
 
   constructor(services: ControllerPorts) {
     this.#services = services;
-    this.#gate = new RolloutGate({ ...services, vaults: services.settings.vaults });
-    this.#versions = createVersionLists(services.keys, services.now);
+    this.#states = new KeyStates({ ...services, vaults: services.settings.vaults });
     this.queues = createQueues(services);
   }
 
@@ -295,7 +291,7 @@ export class Controller {
   }
 
   #ports(log: Log): FleetServices {
-    const { settings, probe, now } = this.#services;
+    const { settings, probe } = this.#services;
 
     return {
       ...this.#services,
@@ -303,12 +299,11 @@ export class Controller {
       log,
       vaults: settings.vaults,
       canaries: settings.canary,
-      gate: this.#gate,
+      states: this.#states,
       capacity: this.#capacity,
-      versions: this.#versions,
+      exclusions: settings.drift,
       probe: (canaries, target) => probe(canaries, target, log),
       reconcileKey: (key) => this.#reconcileProgress(key, log),
-      isExempt: (row) => isExcluded(row, settings.drift, now()),
     };
   }
 }

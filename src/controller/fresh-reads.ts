@@ -1,8 +1,5 @@
-import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-
 /** A value and the start of its read, in milliseconds. */
-interface FreshRead<T> {
+export interface FreshRead<T> {
   readonly value: T;
   readonly begunAt: number;
 }
@@ -52,24 +49,4 @@ export class FreshReads<K extends { readonly id: string }, T> {
   known(key: K): FreshRead<T> | undefined {
     return this.#known.get(key.id);
   }
-}
-
-type Versions = readonly KeyVersion[];
-export type VersionList = FreshRead<Versions>;
-/** Version lists of keys, which all passes of an instance share. */
-export type VersionLists = FreshReads<ManagedKey, Versions>;
-
-/**
- * Maximum age of a version list. An older list can only move a use forwards, at worst to the last version but one.
- * Milliseconds.
- */
-export const LIST_MS = 5_000;
-/** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
-const RENEW_MS = 3_000;
-
-export function createVersionLists(
-  keys: { listVersions(key: ManagedKey): Promise<Versions> },
-  now: () => Date,
-): VersionLists {
-  return new FreshReads(RENEW_MS, (key) => keys.listVersions(key), now);
 }

@@ -1,57 +1,25 @@
-import type { Reason } from '../errors/reasons.ts';
 import { formatAccountRow } from '../index/fleet-keys.ts';
-import type { UseRow } from '../index/use-row.ts';
-import type { WorkItem } from '../index/work-items.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { Signal } from './signal.ts';
+import type { Task } from './task.ts';
 
 /** Concurrent tasks of a region: Azure allows ten PATCH calls a second, and one call took up to 36 s. */
 const MOST_IN_FLIGHT = 384;
 
-/** A work item in a pass, with the time of its next retry. */
-export class Wanted {
-  readonly item: WorkItem;
-  /** When the pass read the item. A version list that started earlier may lack the item's version. */
-  readonly readOn: Date;
-  /** The earliest retry time of the remaining work; undefined if the item is done. */
-  next: Date | undefined;
-  reason: Reason | undefined;
-
-  constructor(item: WorkItem, readOn: Date) {
-    this.item = item;
-    this.readOn = readOn;
-  }
-
-  postpone(next: Date, reason: Reason | undefined): void {
-    if (this.next && this.next <= next) return;
-    this.next = next;
-    this.reason = reason;
-  }
-}
-
-export interface Task {
-  readonly row: UseRow;
-  readonly key: ManagedKey;
-  /** Lower ranks run first: first attempts, retries and missing records, re-keys. */
-  readonly rank: number;
-  /** Read the use even if the gate forbids a move, since a list returned another state than the index. */
-  readonly mustRead: boolean;
-  readonly wanted: Wanted[];
-}
-
 /**
- * The task queue of one region: a slow region delays no other. Round robin over the keys prevents a key with many uses
- * from delaying others. Only one task waits for a permit, so that a later task of a lower rank can run first.
+ * The tasks of one region, in their order of work. Round robin over the keys prevents a key with many uses from delaying
+ * others. Has one reader, which takes the next task after it has the permit of the last one: a later task of a lower rank
+ * can still run first.
  */
-export class Lane {
-  /** @param permitted called once the task has a permit or needs none; the lane then chooses the next task */
-  readonly #work: (task: Task, permitted: () => void) => Promise<void>;
+export class Lane implements AsyncIterable<Task> {
+  readonly region: string;
   /** Queued tasks, by rank and key, then by row. */
   readonly #queues = new Map<string, Map<string, Task>>();
   readonly #busy = new Set<string>();
-  #isChoosing = false;
+  readonly #changes = new Signal();
+  #isClosed = false;
 
-  constructor(work: (task: Task, permitted: () => void) => Promise<void>) {
-    this.#work = work;
+  constructor(region: string) {
+    this.region = region;
   }
 
   get isIdle(): boolean {
@@ -64,56 +32,103 @@ export class Lane {
     const queue = this.#queues.get(name) ?? new Map<string, Task>();
     const row = formatAccountRow(task.row.account, task.row.scope);
     const waiting = queue.get(row);
-    if (waiting) waiting.wanted.push(...task.wanted);
+
+    if (waiting) waiting.items.push(...task.items);
     else queue.set(row, task);
+
     this.#queues.set(name, queue);
-    this.#next();
+    this.#changes.raise();
   }
 
-  #next(): void {
-    if (this.#isChoosing || this.#busy.size >= MOST_IN_FLIGHT) return;
-
-    const task = this.#choose();
-    if (!task) return;
-
-    const account = formatAccountRow(task.row.account);
-
-    this.#busy.add(account);
-    this.#isChoosing = true;
-
-    let isPermitted = false;
-    const permitted = () => {
-      if (isPermitted) return;
-      isPermitted = true;
-      this.#isChoosing = false;
-      this.#next();
-    };
-
-    void this.#work(task, permitted).finally(() => {
-      this.#busy.delete(account);
-      permitted();
-      this.#next();
-    });
+  /** Ends a task that the reader took, so that the next task of its account can run. */
+  release({ row }: Task): void {
+    this.#busy.delete(formatAccountRow(row.account));
+    this.#changes.raise();
   }
 
-  /** Chooses the lowest rank, round robin over its keys, with one concurrent task per account. */
-  #choose(): Task | undefined {
+  /** Ends the reader's loop. */
+  close(): void {
+    this.#isClosed = true;
+    this.#changes.raise();
+  }
+
+  /** Yields each task when its turn comes; the reader releases it at its end. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Task> {
+    while (!this.#isClosed) {
+      const task = this.#busy.size < MOST_IN_FLIGHT ? this.#take() : undefined;
+
+      if (task) yield task;
+      else await this.#changes.raised;
+    }
+  }
+
+  /** Takes the task of the lowest rank, round robin over its keys, with one concurrent task per account. */
+  #take(): Task | undefined {
     const byRank = [...this.#queues].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+
     for (const [name, queue] of byRank) {
       for (const [row, task] of queue) {
-        if (this.#busy.has(formatAccountRow(task.row.account))) continue;
+        const account = formatAccountRow(task.row.account);
+        if (this.#busy.has(account)) continue;
 
         queue.delete(row);
 
         // Moves the queue behind the other keys of its rank.
         this.#queues.delete(name);
-
         if (queue.size > 0) this.#queues.set(name, queue);
 
+        this.#busy.add(account);
         return task;
       }
     }
 
     return undefined;
+  }
+}
+
+/** The lanes of a pass: a slow region delays no other. Has one reader, which serves each lane. */
+export class Lanes implements AsyncIterable<Lane> {
+  readonly #lanes = new Map<string, Lane>();
+  readonly #changes = new Signal();
+  #isClosed = false;
+
+  get isIdle(): boolean {
+    return [...this.#lanes.values()].every((lane) => lane.isIdle);
+  }
+
+  /** Adds a task to the lane of its region. */
+  add(task: Task): void {
+    const region = task.row.location.toLowerCase();
+    const known = this.#lanes.get(region);
+    const lane = known ?? new Lane(region);
+
+    lane.add(task);
+
+    if (known) return;
+
+    this.#lanes.set(region, lane);
+    this.#changes.raise();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const lane of this.#lanes.values()) lane.close();
+    this.#changes.raise();
+  }
+
+  /** Yields each lane once. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Lane> {
+    const served = new Set<Lane>();
+
+    while (!this.#isClosed) {
+      const lane = [...this.#lanes.values()].find((one) => !served.has(one));
+      if (!lane) {
+        await this.#changes.raised;
+        continue;
+      }
+
+      served.add(lane);
+      yield lane;
+    }
   }
 }

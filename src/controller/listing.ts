@@ -9,13 +9,15 @@ import { type FleetAccount, listKeysOfAccount } from '../index/fleet-index.ts';
 import { formatAccountRow, parseAccountId } from '../index/fleet-keys.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import { isAboutAccount } from '../index/work-items.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Wanted } from './lane.ts';
+import { sourcesOf } from './key-states.ts';
+import type { Lanes } from './lane.ts';
 import { refreshRow, toUseRowOf } from './observe.ts';
-import type { PassBudget } from './pass-budget.ts';
+import type { PassLimits } from './pass-limits.ts';
 import type { PassResults } from './pass-results.ts';
 import type { Announcement } from './pass-state.ts';
+import type { PassTime } from './pass-time.ts';
 import { getWaveOfTags, toUseOfAccount, toUseOfScope } from './read-use.ts';
+import { createTask, type PassItem } from './task.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Concurrent scope lists of a pass in a region: Azure allows 100 lists in five minutes. */
@@ -30,15 +32,15 @@ const SCOPES_AGAIN_MS = 60_000;
 interface ListingPass {
   readonly subscription: string;
   readonly results: PassResults;
-  readonly budget: PassBudget;
+  readonly limits: PassLimits;
+  readonly time: PassTime;
+  readonly lanes: Lanes;
   /** What dead workers announced. */
-  readonly unverified: Announcement | undefined;
+  readonly announced: readonly Announcement[];
   readonly rowReads: LimitFunction;
-  enqueue(row: UseRow, key: ManagedKey, wanted: Wanted, mustRead: true): void;
-  applyBackpressure(): Promise<void>;
 }
 
-type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'gate' | 'capacity' | 'now'>;
+type ListingPorts = Pick<FleetServices, 'accounts' | 'fleet' | 'rows' | 'vaults' | 'states' | 'capacity' | 'now'>;
 
 /** The row that a list or a read shows; undefined if the use has no key in Key Vault, or an invalid key name. */
 type SeenRow = UseRow | undefined;
@@ -66,11 +68,11 @@ export class Listing {
   }
 
   /** Lists the accounts. Also reads the encryption scopes that a dead worker may have moved. */
-  async list(wanted: Wanted): Promise<void> {
-    const { accounts, fleet, gate, now } = this.#ports;
-    const targets = wanted.item.kind === 'verify' ? this.#pass.unverified?.targets : undefined;
-    const announced = Object.keys(targets ?? {}).flatMap((key) => [key, ...gate.sourcesOf(key)]);
-    const { subscription, budget, results } = this.#pass;
+  async list(started: PassItem): Promise<void> {
+    const { accounts, fleet, now } = this.#ports;
+    const { subscription, limits, results, time } = this.#pass;
+    const targets = started.item.kind === 'verify' ? this.#pass.announced : [];
+    const announced = targets.flatMap((one) => Object.keys(one.targets)).flatMap((key) => this.#withSources(key));
     const records = new Map<string, FleetAccount>();
 
     for await (const record of fleet.accounts(subscription)) records.set(formatAccountRow(record.account), record);
@@ -81,14 +83,14 @@ export class Listing {
     let areScopesDue = false;
 
     // A list has no region. Under a name that all subscriptions share, one failing list would block the others.
-    const listed = await budget.call(subscription, { lists: 1 }, wanted, async () => {
+    const listed = await limits.call(subscription, { lists: 1 }, started, async () => {
       const startedOn = now();
       try {
-        for await (const account of accounts.list(subscription, budget.reads.signal)) {
+        for await (const account of accounts.list(subscription, time.reads)) {
           seen.add(formatAccountRow(account.id));
 
           const record = records.get(formatAccountRow(account.id));
-          await this.#compareAccount(account, startedOn, record, wanted);
+          await this.#compareAccount(account, startedOn, record, started);
 
           // At the first such account: without this item, readers of the index assume that all scopes were listed.
           if (!areScopesDue && this.#areScopesDue(record)) results.requestScopes();
@@ -96,7 +98,7 @@ export class Listing {
           areScopesDue ||= this.#areScopesDue(record);
 
           // Azure lists faster than the pass writes, so unlimited results would fill the memory.
-          await this.#pass.applyBackpressure();
+          await results.applyBackpressure();
         }
       } finally {
         // A running scope listing lacks later accounts, so request another even after an error.
@@ -108,36 +110,36 @@ export class Listing {
     if (!listed) return;
 
     const known = new Map([...records].map(([name, { account }]) => [name, account]));
-    const inFlightUntilMs = Date.parse(wanted.item.cause.since);
+    const inFlightUntilMs = Date.parse(started.item.cause.since);
     const isAnnounced = ({ key, scope }: UseRow) => scope !== undefined && announced.includes(key);
     const isUnread = (row: UseRow) => isAnnounced(row) && !hasBeenSince(row.readOn, inFlightUntilMs, now());
 
     for (const [name, rows] of this.#known) {
       known.set(name, rows[0]?.account ?? '');
-      if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, wanted);
+      if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, started);
     }
 
     // A list may be outdated: only a GET confirms a deletion. An error stops none of the reads.
     await pMap(
       [...known].filter(([name]) => !seen.has(name)),
-      ([name, account]) => this.#readAccount(account, records.get(name), wanted),
+      ([name, account]) => this.#readAccount(account, records.get(name), started),
       { concurrency: CONCURRENCY, stopOnError: false },
     ).catch(({ errors: [first] }: AggregateError) => Promise.reject(first));
 
     results.listed(listed.answer);
   }
 
-  async account(wanted: Wanted): Promise<void> {
-    const { about } = wanted.item;
-    await this.#readAccount(about, await this.#ports.fleet.account(about), wanted);
+  async account(started: PassItem): Promise<void> {
+    const { about } = started.item;
+    await this.#readAccount(about, await this.#ports.fleet.account(about), started);
   }
 
   /** Lists the encryption scopes of one account, of which some are new or have changed. */
-  async accountScopes(wanted: Wanted): Promise<void> {
-    const { about, since } = wanted.item;
+  async accountScopes(started: PassItem): Promise<void> {
+    const { about, since } = started.item;
     const record = await this.#ports.fleet.account(about);
     if (!record) {
-      await this.#readAccount(about, undefined, wanted);
+      await this.#readAccount(about, undefined, started);
       return;
     }
 
@@ -147,16 +149,16 @@ export class Listing {
 
     if (scopesReadOn && hasBeenSince(scopesReadOn, now.getTime() - SCOPES_AGAIN_MS, now)) {
       const again = new Date(Date.parse(scopesReadOn) + SCOPES_AGAIN_MS);
-      wanted.postpone(again, 'ScopesNotListed');
+      started.postpone(again, 'ScopesNotListed');
       return;
     }
 
-    await this.#listScopes(record, wanted);
+    await this.#listScopes(record, started);
   }
 
   /** Lists the encryption scopes of all due accounts, within the rate limits. */
-  async scopes(wanted: Wanted): Promise<void> {
-    const regions = await this.#dueAccounts(wanted);
+  async scopes(started: PassItem): Promise<void> {
+    const regions = await this.#dueAccounts(started);
     this.#only = new Set(regions.flat().map(({ account }) => formatAccountRow(account)));
 
     // A slow region delays no other region.
@@ -166,7 +168,7 @@ export class Listing {
         await pMap(
           accounts,
           async (account) => {
-            if (isAdmitted && !(await this.#listScopes(account, wanted))) isAdmitted = false;
+            if (isAdmitted && !(await this.#listScopes(account, started))) isAdmitted = false;
           },
           { concurrency: SCOPES_CONCURRENCY },
         );
@@ -175,11 +177,11 @@ export class Listing {
   }
 
   /** Returns a limited number of due accounts per region, since the pass holds their index rows. */
-  async #dueAccounts(wanted: Wanted): Promise<readonly (readonly FleetAccount[])[]> {
+  async #dueAccounts(started: PassItem): Promise<readonly (readonly FleetAccount[])[]> {
     const due: FleetAccount[] = [];
 
     // Only a scope list that began after a re-key order verifies the order.
-    const { fresh = false, since } = wanted.item;
+    const { fresh = false, since } = started.item;
     const isOlder = ({ scopesReadOn = '' }: FleetAccount) => fresh && scopesReadOn < since.toISOString();
 
     for await (const account of this.#ports.fleet.accounts(this.#pass.subscription)) {
@@ -190,7 +192,7 @@ export class Listing {
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
 
     // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
-    due.push(...due.splice(0, (SCOPES_PER_PASS * wanted.item.attempts) % Math.max(1, due.length)));
+    due.push(...due.splice(0, (SCOPES_PER_PASS * started.item.attempts) % Math.max(1, due.length)));
 
     const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
 
@@ -198,20 +200,20 @@ export class Listing {
   }
 
   /** @returns false if the rate limits allow no more lists in the region now */
-  async #listScopes(record: FleetAccount, wanted: Wanted): Promise<boolean> {
+  async #listScopes(record: FleetAccount, started: PassItem): Promise<boolean> {
     const { account, location } = record;
     try {
       const startedOn = this.#ports.now();
       const read = () => this.#ports.capacity.scopeLists(() => this.#readScopes(account));
 
       // The lists of all accounts, which take hours, must not use up the budget of one whose scopes changed.
-      const purpose = isAboutAccount(wanted.item) ? undefined : 'scopes';
-      const listed = await this.#pass.budget.call(location, { lists: 1, purpose }, wanted, read);
+      const purpose = isAboutAccount(started.item) ? undefined : 'scopes';
+      const listed = await this.#pass.limits.call(location, { lists: 1, purpose }, started, read);
       if (!listed) return false;
-      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, wanted);
-      else await this.#readAccount(account, record, wanted);
+      if (listed.answer) await this.#compareScopes(record, listed.answer, startedOn, started);
+      else await this.#readAccount(account, record, started);
     } catch (error) {
-      this.#pass.budget.failItem(wanted, error);
+      this.#pass.limits.failItem(started, error);
     }
 
     return true;
@@ -219,11 +221,16 @@ export class Listing {
 
   /** Returns undefined if the account is deleted. */
   #readScopes(account: string): Promise<readonly Scope[] | undefined> {
-    const { signal } = this.#pass.budget.reads;
-    return readUnlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(parseAccountId(account), signal)));
+    const { reads } = this.#pass.time;
+    return readUnlessMissing(() => Array.fromAsync(this.#ports.accounts.listScopes(parseAccountId(account), reads)));
   }
 
-  async #compareScopes(record: FleetAccount, scopes: readonly Scope[], startedOn: Date, wanted: Wanted): Promise<void> {
+  async #compareScopes(
+    record: FleetAccount,
+    scopes: readonly Scope[],
+    startedOn: Date,
+    started: PassItem,
+  ): Promise<void> {
     const { account, location, tags = {} } = record;
     const wave = getWaveOfTags(tags);
     const all = scopes.flatMap(
@@ -240,11 +247,11 @@ export class Listing {
 
     for (const seen of all) {
       const name = seen.scope?.toLowerCase();
-      this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, wanted);
+      this.#compareUse(ofScopes.get(name) ?? [], seen, { ...seen, identity }, started);
       ofScopes.delete(name);
     }
 
-    for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, wanted);
+    for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, started);
 
     // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
     const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
@@ -253,30 +260,30 @@ export class Listing {
   }
 
   /** Reads an account, and drops all rows if the account is deleted. */
-  async #readAccount(account: string, record: FleetAccount | undefined, wanted: Wanted): Promise<void> {
+  async #readAccount(account: string, record: FleetAccount | undefined, started: PassItem): Promise<void> {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? this.#pass.subscription;
 
     // Accounts that a list lacks must not use up the region's reads.
-    const purpose = isAboutAccount(wanted.item) ? undefined : 'retry';
-    const read = await this.#pass.budget.call(region, { reads: 1, purpose }, wanted, async () => ({
+    const purpose = isAboutAccount(started.item) ? undefined : 'retry';
+    const read = await this.#pass.limits.call(region, { reads: 1, purpose }, started, async () => ({
       startedOn: now(),
-      found: await readUnlessMissing(() => accounts.get(parseAccountId(account), this.#pass.budget.reads.signal)),
+      found: await readUnlessMissing(() => accounts.get(parseAccountId(account), this.#pass.time.reads)),
     }));
     if (!read) return;
 
     const { startedOn, found } = read.answer;
     if (found) {
-      await this.#compareAccount(found, startedOn, record, wanted);
+      await this.#compareAccount(found, startedOn, record, started);
 
-      const isOfList = wanted.item.kind === 'scopes' && !isAboutAccount(wanted.item);
+      const isOfList = started.item.kind === 'scopes' && !isAboutAccount(started.item);
       if (!isOfList && this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
 
     const rows = await this.#rowsOf(account, record ? listKeysOfAccount(record) : []);
 
-    for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, wanted);
+    for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, started);
 
     if (!record) return;
 
@@ -289,7 +296,7 @@ export class Listing {
     account: Account,
     startedOn: Date,
     record: FleetAccount | undefined,
-    wanted: Wanted,
+    started: PassItem,
   ): Promise<void> {
     const { id, location, tags } = account;
     const { results } = this.#pass;
@@ -298,31 +305,31 @@ export class Listing {
     const keys = [...(seen ? [seen.key] : []), ...(record ? listKeysOfAccount(record) : [])];
     const ofAccount = Map.groupBy(await this.#rowsOf(id, keys), ({ scope }) => scope === undefined);
 
-    this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, wanted);
+    this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, started);
 
     // A scope has the location, identity and wave of its account.
     for (const row of ofAccount.get(false) ?? [])
-      results.keep({ ...(results.find(row) ?? row), ...read.about }, wanted);
+      results.keep({ ...(results.find(row) ?? row), ...read.about }, started);
 
     results.change({ account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() });
   }
 
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
-  #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, wanted: Wanted): void {
+  #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, started: PassItem): void {
     const row = rows.find((one) => one.key === seen?.key) ?? rows[0];
-    this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);
+    this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, started);
     for (const one of rows) if (one !== row) this.#pass.results.drop(one);
   }
 
   /** Compares a use from Azure with its row, and adds a new use to the index. */
-  #compare(known: UseRow | undefined, seen: SeenRow, wanted: Wanted): void {
+  #compare(known: UseRow | undefined, seen: SeenRow, started: PassItem): void {
     const { results } = this.#pass;
     const isSameKey = known && seen?.key === known.key;
     const isSame = isSameKey && getVersionOfRow(seen) === getVersionOfRow(known);
 
     // Only a read shows who changed the version: the app may have moved the use since the list began, or before a crash.
     if (known && (!isSame || known.movedFrom !== undefined) && this.#ports.vaults.key(known.key)) {
-      this.#read(known, wanted);
+      this.#read(known, started);
       return;
     }
 
@@ -330,20 +337,25 @@ export class Listing {
     if (!seen) return;
 
     // `reconcileKey` decides on the stage with this row, and puts the work item for its move.
-    if (!isSameKey) this.#progress(seen, wanted);
+    if (!isSameKey) this.#progress(seen, started);
 
-    results.keep(isSame ? refreshRow(known, seen) : seen, wanted);
+    results.keep(isSame ? refreshRow(known, seen) : seen, started);
   }
 
   /** Requests a read of a use if a list and the index differ. */
-  #read(row: UseRow, wanted: Wanted): void {
+  #read(row: UseRow, started: PassItem): void {
     const key = this.#ports.vaults.key(row.key);
     this.#requested += 1;
-    if (key) this.#pass.enqueue(row, key, wanted, true);
-    else this.#pass.results.drop(row);
+    if (!key) {
+      this.#pass.results.drop(row);
+      return;
+    }
+
+    const isRekey = this.#ports.states.known(key).order?.covers(row) === true;
+    this.#pass.lanes.add(createTask(row, key, started, true, isRekey));
   }
 
-  #progress({ key: id }: UseRow, { item }: Wanted): void {
+  #progress({ key: id }: UseRow, { item }: PassItem): void {
     const key = this.#ports.vaults.key(id);
     if (key) this.#pass.results.progress(key, item.cause);
   }
@@ -362,8 +374,12 @@ export class Listing {
   /** Reads the rows of these keys. */
   async #load(keys: readonly string[]): Promise<void> {
     // After an order moves a use, the use's row stays under the source key until a read.
-    const all = new Set(keys.flatMap((key) => [key, ...this.#ports.gate.sourcesOf(key)]));
+    const all = new Set(keys.flatMap((key) => this.#withSources(key)));
     await Promise.all([...all].map((key) => this.#loadOnce(key)));
+  }
+
+  #withSources(key: string): readonly string[] {
+    return [key, ...sourcesOf(this.#ports.states.orders?.value, key)];
   }
 
   #loadOnce(key: string): Promise<void> {

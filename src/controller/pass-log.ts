@@ -7,7 +7,7 @@ import type { Postponement, WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
 import { levelOf } from './plan.ts';
-import { type Move, QUICK_TRIES, type UseResult } from './reconcile-use.ts';
+import { type Move, QUICK_TRIES, type UseResult } from './use-result.ts';
 
 /** Reasons for which an item may wait for hours without an error. */
 const QUIET: ReadonlySet<Reason> = new Set(['Paused', 'Busy', 'ScopesNotListed']);
@@ -17,7 +17,9 @@ export type PassLog = ReturnType<typeof createPassLog>;
 export function createPassLog(subscription: string, { log, now }: { readonly log: Log; readonly now: () => Date }) {
   const startedMs = now().getTime();
   const blocks = new Map<string, { readonly key: string; readonly reason: Reason; uses: number }>();
-  let [uses, moved, requests] = [0, 0, 0];
+  let uses = 0;
+  let moved = 0;
+  let requests = 0;
 
   return {
     addRequests(count: number): void {

@@ -1,15 +1,19 @@
+import type { Reason } from '../errors/reasons.ts';
 import type { AccountChange } from '../index/fleet-index.ts';
 import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRef, UseRow } from '../index/use-row.ts';
 import { isComparison, type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Lease } from '../work/lease-client.ts';
 import type { Cause } from '../work/messages.ts';
 import { recordMoves } from './audit-records.ts';
-import type { Wanted } from './lane.ts';
 import { formatNameOfUse } from './moved-uses.ts';
+import type { PassLease } from './pass-lease.ts';
 import type { PassLog } from './pass-log.ts';
-import type { Move, UseResult } from './reconcile-use.ts';
+import type { PassTime } from './pass-time.ts';
+import { nextTryOf } from './select.ts';
+import { Signal } from './signal.ts';
+import { getCause, type PassItem, type Task } from './task.ts';
+import type { Move, UseResult } from './use-result.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** A pass writes its results at this interval, or when it has this many results. Milliseconds. */
@@ -17,27 +21,33 @@ const WRITE_MS = 1_000;
 const MOST_RESULTS = 100;
 /** A listing waits while more results are pending; an account adds at least two, a use row and an account row. */
 const MOST_PENDING = 4 * MOST_RESULTS;
+/** Interval at which a waiting listing checks the pending results. Milliseconds. */
+const BACKPRESSURE_MS = 50;
 /** Delay before the next attempt to append a record. Milliseconds. */
 const RECORD_AGAIN_MS = 30_000;
 
 interface Result {
   /** The row before the result. */
   readonly row: UseRow;
-  readonly wanted: readonly Wanted[];
+  readonly items: readonly PassItem[];
   readonly result: Pick<UseResult, 'row' | 'moves' | 'changed'>;
   /** Whether the row comes only from a list, so that the pass can release it after the write. */
   readonly isListed?: boolean;
 }
 
+/** The pass whose results these are. */
 interface ResultsPass {
   readonly subscription: string;
-  readonly lease: Lease;
+  readonly lease: Pick<PassLease, 'isHeld'>;
+  readonly time: PassTime;
   readonly log: PassLog;
 }
-type ResultPorts = Pick<FleetServices, 'audit' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now'>;
+type ResultPorts = Pick<FleetServices, 'audit' | 'items' | 'rows' | 'fleet' | 'vaults' | 'now' | 'sleep'>;
 
 /** Results of a pass until it writes them: records of moves first, then use rows, then account rows. */
 export class PassResults {
+  /** Raised when the results may be due. */
+  readonly changes = new Signal();
   readonly #pass: ResultsPass;
   readonly #ports: ResultPorts;
   /** Rows that this pass changed: newer than the rows in the index. */
@@ -63,17 +73,63 @@ export class PassResults {
     return this.#rows.get(formatNameOfUse(use));
   }
 
-  /** @param row the row before the result */
-  add(row: UseRow, result: Result['result'], wanted: readonly Wanted[]): void {
+  /**
+   * Adds the result of a task: its row, and when its items are tried again.
+   *
+   * @param row the row before the result
+   */
+  add(task: Task, row: UseRow, result: UseResult): void {
+    const { key, items } = task;
+    const { blocked, isRead = false } = result;
+    const cause = getCause(items);
+
+    this.#pass.log.result(row, result, key, cause);
+
+    // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
+    if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row) this.progress(key, cause);
+
+    const next = blocked ? blocked.until : result.row && nextTryOf(result.row, this.#ports.now());
+    if (next) this.postpone(task, next, blocked?.reason ?? result.row?.reason, isRead);
+
     if (result.row) this.#rows.set(formatNameOfUse(row), result.row);
     else this.#rows.delete(formatNameOfUse(row));
-    if (result.row !== row || result.moves.length > 0) this.#results.push({ row, wanted, result });
+
+    if (result.row !== row || result.moves.length > 0) this.#results.push({ row, items, result });
   }
 
-  keep(row: UseRow, wanted: Wanted): void {
+  /**
+   * Schedules a retry of a use. Postpones `key` items, and `verify` items until a worker has read the use: that read shows
+   * whether a dead worker moved it. Also postpones an item whose list differs from the index until the use is read, so
+   * that the index gets the difference. Every other item ends here, and the key's own item retries the use.
+   *
+   * @param isRead whether the row has the state in Azure; absent if the use was not due
+   */
+  postpone({ row, items, key, mustRead }: Task, next: Date, reason: Reason | undefined, isRead?: boolean): void {
+    // A pending row with a retry time was read: the use waits for the check of another actor's change.
+    const isPending = isRead === undefined && (this.find(row) ?? row).state === 'pending';
+    const isUnread = mustRead && !isRead && !isPending;
+
+    for (const item of items) {
+      const { kind, cause } = item.item;
+
+      if (kind === 'key' || isUnread || (kind === 'verify' && !isRead)) item.postpone(next, reason);
+      else this.progress(key, cause);
+    }
+  }
+
+  /** Adds a row that a list shows. */
+  keep(row: UseRow, item: PassItem): void {
     const isListed = this.find(row) === undefined;
     this.#rows.set(formatNameOfUse(row), row);
-    this.#results.push({ row, wanted: [wanted], result: { row, moves: [] }, isListed });
+    this.#results.push({ row, items: [item], result: { row, moves: [] }, isListed });
+  }
+
+  /** Makes a listing wait while too many results are pending. */
+  async applyBackpressure(): Promise<void> {
+    while (this.#pending > MOST_PENDING && !this.#pass.time.isStopping()) {
+      this.changes.raise();
+      await this.#ports.sleep(BACKPRESSURE_MS);
+    }
   }
 
   /** Drops a deleted account. @param rows the account's rows in the index */
@@ -120,10 +176,6 @@ export class PassResults {
     this.#listedOn = startedOn;
   }
 
-  get isFull(): boolean {
-    return this.#pending > MOST_PENDING;
-  }
-
   get #pending(): number {
     return this.#results.length + this.#drops.length + this.#changes.length;
   }
@@ -143,8 +195,11 @@ export class PassResults {
    * @throws the SDK's errors
    */
   async write(isWhole: boolean): Promise<boolean> {
-    const [results, drops, changes] = [this.#results.splice(0), this.#drops.splice(0), this.#changes.splice(0)];
-    const [listedOn, wantsScopes] = [this.#listedOn, this.#wantsScopes];
+    const results = this.#results.splice(0);
+    const drops = this.#drops.splice(0);
+    const changes = this.#changes.splice(0);
+    const listedOn = this.#listedOn;
+    const wantsScopes = this.#wantsScopes;
 
     this.#listedOn = undefined;
     this.#wantsScopes = false;
@@ -152,7 +207,7 @@ export class PassResults {
 
     const recorded = await this.#recordMoves(results);
 
-    if (!this.#pass.lease.held()) return false;
+    if (!this.#pass.lease.isHeld()) return false;
 
     const hasPutItems = await this.#writeRows(results, recorded, drops, changes);
 
@@ -186,11 +241,15 @@ export class PassResults {
   async #recordMoves(results: readonly Result[]): Promise<ReadonlySet<string>> {
     // A second read before the row's write reports the same move again.
     const byId = new Map<string, { readonly move: Move; readonly cause: Cause }>();
-    for (const { wanted, result } of results) {
-      for (const move of result.moves) if (!byId.has(move.id)) byId.set(move.id, { move, cause: getCause(wanted) });
+    for (const { items, result } of results) {
+      for (const move of result.moves) {
+        if (!byId.has(move.id)) byId.set(move.id, { move, cause: getCause(items) });
+      }
     }
+
     const moves = [...byId.values()];
     for (const { move, cause } of moves) this.#pass.log.moved(move, cause);
+
     return recordMoves(moves, this.#ports.audit);
   }
 
@@ -201,22 +260,22 @@ export class PassResults {
     accounts: AccountChange[],
   ): Promise<boolean> {
     const put = new Map<string, UseRow>();
-    const items: NewWorkItem[] = [];
+    const newItems: NewWorkItem[] = [];
 
-    for (const { row: before, wanted, result } of results) {
+    for (const { row: before, items, result } of results) {
       const { row, moves, changed } = result;
-      const cause = getCause(wanted);
+      const cause = getCause(items);
       const isRecorded = moves.length > 0 && moves.every(({ id }) => recorded.has(id));
       if (moves.length > 0 && !isRecorded) {
         const again = new Date(this.#ports.now().getTime() + RECORD_AGAIN_MS);
-        for (const item of wanted) item.postpone(again, 'AuditFailed');
+        for (const item of items) item.postpone(again, 'AuditFailed');
       }
 
       const isMovedAway = row !== undefined && row.key !== before.key;
       if (!row || isMovedAway) drop.push(before);
 
       // This item drops the account's other rows from the index.
-      if (!row && before.scope === undefined) items.push(this.#itemOf('account', before.account, cause));
+      if (!row && before.scope === undefined) newItems.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
 
       const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
@@ -232,10 +291,10 @@ export class PassResults {
       if (other) this.progress(other, cause);
 
       // The target key's item completes or records the move, since the row is now under that key.
-      if (other && (changed || !isRecorded)) items.push(this.#itemOf('key', other.id, cause));
+      if (other && (changed || !isRecorded)) newItems.push(this.#itemOf('key', other.id, cause));
     }
 
-    if (items.length > 0) await this.#ports.items.put(items);
+    if (newItems.length > 0) await this.#ports.items.put(newItems);
 
     // Put rows before dropping old rows, so that a re-keyed use is always in the index.
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
@@ -246,16 +305,11 @@ export class PassResults {
 
     if (drop.length > 0) await this.#ports.rows.drop(drop);
 
-    return items.length > 0;
+    return newItems.length > 0;
   }
 
   #itemOf(kind: WorkKind, about: string, cause: Cause): NewWorkItem {
     const now = this.#ports.now();
     return { subscription: this.#pass.subscription, kind, about, due: now, since: now, cause };
   }
-}
-
-/** Returns the cause for a use's follow-up work. */
-export function getCause([wanted]: readonly Wanted[]): Cause {
-  return wanted?.item.cause ?? { by: 'operator', ref: '', since: '' };
 }

@@ -12,67 +12,72 @@ import { withKeyVersion } from './plan.ts';
 /** Tag with an account's rollout wave; Azure allows values of 256 characters. */
 const WAVE_TAG = 'cmk-wave';
 
-/** A use that a worker read, with a method to change its key. */
+/** A use that a worker read, with what Azure answered. */
 export interface WritableUse extends ReadUse {
-  /**
-   * Sends the settings that the worker read, with only the key fields changed.
-   *
-   * @param pin version to pin; empty for automatic updates
-   * @param to target key of a re-key order; undefined to keep the key
-   * @returns the use in Azure's answer
-   */
-  write(pin: string, to: ManagedKey | undefined): Promise<ReadUse>;
+  readonly id: ResourceId;
+  /** The answer for an account; absent for an encryption scope. */
+  readonly found?: Account;
 }
 
 export interface ReadPorts {
   readonly accounts: StorageAccounts;
   readonly now: () => Date;
-  /** Abort when the time for reads, or for writes, is over. */
-  readonly reads?: AbortSignal;
-  readonly writes?: AbortSignal;
 }
 
-/** Reads an account or an encryption scope; returns undefined after a deletion. Throws the SDK's errors. */
+/**
+ * Reads an account or an encryption scope; returns undefined after a deletion. Throws the SDK's errors.
+ *
+ * @param signal aborts the read
+ */
 export async function readUse(
   id: ResourceId,
   { scope, location, wave, identity }: Pick<UseRow, 'scope' | 'location' | 'wave' | 'identity'>,
-  { accounts, now, reads, writes }: ReadPorts,
+  { accounts, now }: ReadPorts,
+  signal?: AbortSignal,
 ): Promise<WritableUse | undefined> {
   const startedOn = now();
 
   if (scope === undefined) {
-    const account = await readUnlessMissing(() => accounts.get(id, reads));
-    if (!account) return undefined;
-    return {
-      ...toUseOfAccount(account, startedOn),
-      async write(pin, to) {
-        const changed = withKeyVersion(account.encryption, pin, to);
-        return toUseOfAccount(await accounts.updateEncryption(account, changed, writes), now());
-      },
-    };
+    const found = await readUnlessMissing(() => accounts.get(id, signal));
+    return found && { ...toUseOfAccount(found, startedOn), id, found };
   }
 
-  const read = await readUnlessMissing(() => accounts.getScope(id, scope, reads).then((found) => ({ found })));
+  const read = await readUnlessMissing(() => accounts.getScope(id, scope, signal).then((found) => ({ found })));
   if (!read) return undefined;
 
   // Azure returns these fields only for accounts: keep the row's values.
   const about = { account: id.id, scope, location, wave, identity };
 
-  return {
-    ...toUseOfScope(read.found, about, startedOn),
-    async write(pin, to) {
-      const use = read.found && findScopeKeyUse(read.found);
-      if (!use) throw new TypeError(`Encryption scope ${scope} has no key in Key Vault.`);
-      const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
-      const updated = await accounts.updateScopeKey(
-        id,
-        scope,
-        formatSpelledKeyIdentifier(key, pin || undefined),
-        writes,
-      );
-      return toUseOfScope(updated, about, now());
-    },
-  };
+  return { ...toUseOfScope(read.found, about, startedOn), id };
+}
+
+/**
+ * Sends the settings that the worker read, with only the key fields changed. Throws the SDK's errors.
+ *
+ * @param pin version to pin; empty for automatic updates
+ * @param to target key of a re-key order; undefined to keep the key
+ * @param signal aborts the PATCH
+ * @returns the use in Azure's answer
+ */
+export async function writeUse(
+  { id, about, use, found }: WritableUse,
+  pin: string,
+  to: ManagedKey | undefined,
+  { accounts, now }: ReadPorts,
+  signal?: AbortSignal,
+): Promise<ReadUse> {
+  if (found) {
+    const changed = withKeyVersion(found.encryption, pin, to);
+    return toUseOfAccount(await accounts.updateEncryption(found, changed, signal), now());
+  }
+
+  const { scope = '' } = about;
+  if (!use) throw new TypeError(`Encryption scope ${scope} has no key in Key Vault.`);
+
+  const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
+  const updated = await accounts.updateScopeKey(id, scope, formatSpelledKeyIdentifier(key, pin || undefined), signal);
+
+  return toUseOfScope(updated, about, now());
 }
 
 /** Returns the account's own use, from a list or a GET. */

@@ -21,7 +21,7 @@ import { sendFor } from './fleet-work.ts';
 import { createCoverage } from './moved-uses.ts';
 import { toRekeyChange } from './order-rekey.ts';
 import { findRekeyBlocker } from './plan.ts';
-import { getFailedOn } from './reconcile-use.ts';
+import { getFailedOn } from './use-result.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** A PATCH ends within its deadline, and takes effect within a minute after that. Milliseconds. */

@@ -5,7 +5,8 @@ import { GIVEN_UP_MS, HOUR_MS } from '../formats/spans.ts';
 import { getDue, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Lease } from '../work/lease-client.ts';
-import { Pass, type PassStart } from './pass.ts';
+import { Pass } from './pass.ts';
+import type { PassStart } from './pass-lease.ts';
 import { type Announcement, formatState, hasTargets, mergeAnnouncements, PASS_STATE } from './pass-state.ts';
 import type { FleetServices } from './worker-ports.ts';
 

@@ -4,7 +4,7 @@ import type { CallCapacity } from '../azure/call-capacity.ts';
 import type { Log } from '../errors/log.ts';
 import type { FleetIndex } from '../index/fleet-index.ts';
 import type { RolloutStore } from '../index/rollout-row.ts';
-import type { UseRow, UseRows } from '../index/use-row.ts';
+import type { UseRows } from '../index/use-row.ts';
 import type { WorkItems } from '../index/work-items.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
@@ -12,9 +12,9 @@ import type { OrdersStore } from '../orders/standing-orders-client.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { Cause, FleetQueueWork } from '../work/messages.ts';
 import type { Proof } from './decide-rollout.ts';
-import type { VersionLists } from './fresh-reads.ts';
+import type { KeyStates } from './key-states.ts';
 import type { MovedUses } from './moved-uses.ts';
-import type { RolloutGate } from './rollout-gate.ts';
+import type { Exclusions } from './select.ts';
 
 /** A message that requests a read of the subscriptions' work items. Only a hint: the items are authoritative. */
 export type FleetWork = Pick<FleetQueueWork, 'subscriptions' | 'tries' | 'cause'>;
@@ -33,15 +33,14 @@ export interface FleetServices {
   readonly vaults: Pick<ManagedVaults, 'key'>;
   /** Lists the versions at each call. */
   readonly keys: { listVersions(key: ManagedKey): Promise<readonly KeyVersion[]> };
-  /** All passes of the instance share these lists. */
-  readonly versions: VersionLists;
+  /** All passes of the instance share these states. */
+  readonly states: KeyStates;
   readonly rollouts: RolloutStore;
   readonly orders: OrdersStore;
   readonly moved: MovedUses;
-  readonly gate: Pick<RolloutGate, keyof RolloutGate>;
   /** Ids of managed subscriptions; undefined if the app cannot read them: then all in the index count. */
   inSight(): Promise<readonly string[] | undefined>;
-  /** Number of canary accounts (`CMK_CANARIES`). */
+  /** Number of canary accounts (`CMK_CANARY`). */
   readonly canaries: number;
   probe(canaries: readonly string[], target: string): Promise<Proof>;
   /** Reconciles a key whose uses have moved; its work item is already stored. Never throws. */
@@ -49,8 +48,8 @@ export interface FleetServices {
   /** All passes of the instance share this limit. */
   readonly capacity: CallCapacity;
   readonly audit: RecordAudit;
-  /** Returns whether the drift check must not move the use. */
-  isExempt(row: UseRow): boolean;
+  /** Uses that the drift check must not move. */
+  readonly exclusions: Exclusions;
   /** Clock of the app's storage account, so that instances with skewed clocks agree. */
   readonly now: () => Date;
   /** When the pass aborts unanswered PATCH calls; absent: each call has its own deadline. */

@@ -2,15 +2,18 @@ import { setImmediate } from 'node:timers/promises';
 import type { Account, Scope } from '../../src/accounts/account.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { createVersionLists } from '../../src/controller/fresh-reads.ts';
+import { KeyStates } from '../../src/controller/key-states.ts';
 import { createMovedUses } from '../../src/controller/moved-uses.ts';
 import type { PassState } from '../../src/controller/pass-state.ts';
 import { reconcileSubscription } from '../../src/controller/reconcile-subscription.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
 import { createFleetIndex } from '../../src/index/fleet-index.ts';
+import { NO_ROLLOUT } from '../../src/index/rollout-row.ts';
 import { createUseRows, toUseRow } from '../../src/index/use-row.ts';
 import type { WorkKind } from '../../src/index/work-items.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { MemoryOrders } from '../orders/memory-orders.ts';
 import { MemoryRollouts } from '../simulation/memory-rollouts.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
@@ -60,6 +63,37 @@ export const notFound = () =>
   Object.assign(new Error('no such account'), { statusCode: 404, code: 'ResourceNotFound' });
 
 export const WRITTEN = { written: { file: '', seq: 0, hash: '' } };
+
+/** Uses that no drift check leaves, and none. */
+export const ALL_FIXED = {
+  autofix: ['StaleKeyVersion', 'ScopeStaleKeyVersion', 'LaggingAutomaticVersion'],
+  exemptions: [],
+};
+export const NONE_FIXED = { autofix: [], exemptions: [] };
+
+/** States of keys that no pause or stage holds. An order moved uses from the key to the other one. */
+export function openStates(versions: readonly KeyVersion[], now: () => Date): KeyStates {
+  const rollout = { ...NO_ROLLOUT, target: versions.at(-1)?.id, stage: 'rest' } as const;
+  const by = { objectId: 'operator' };
+  const order = {
+    id: 'rekey-1',
+    from: KEY.id,
+    to: OTHER,
+    maxFailures: 1,
+    reason: '',
+    by,
+    startedOn: day(1).toISOString(),
+  };
+
+  return new KeyStates({
+    keys: { listVersions: async () => versions },
+    orders: { read: async () => ({ ...NO_ORDERS, rekeys: [{ ...order, state: 'ended' }] }) },
+    moved: createMovedUses(new MemoryFleetTable().port()),
+    rollouts: { read: async () => ({ row: rollout, etag: '' }) },
+    vaults: VAULTS,
+    now,
+  });
+}
 
 /** Saves the state of a lease, as its last holder left it. */
 export async function saveState(state: PassState, leases: MemoryLeases): Promise<void> {
@@ -167,22 +201,14 @@ export class Fleet {
         },
       },
       keys: { listVersions: async () => [keyVersion(1)] },
-      versions: createVersionLists({ listVersions: async () => [keyVersion(1)] }, now),
-      gate: {
-        blocked: async () => undefined,
-        stops: () => undefined,
-        order: () => undefined,
-        refresh: async () => {},
-        orderBetween: () => 'rekey-1',
-        sourcesOf: (to) => (to === OTHER ? [KEY.id] : []),
-      },
+      states: openStates([keyVersion(1)], now),
       reconcileKey: async () => {},
       capacity: new CallCapacity(),
       audit: async ({ details }) => {
         this.details.push(details);
         return WRITTEN;
       },
-      isExempt: () => false,
+      exclusions: ALL_FIXED,
       canaries: 1,
       sleep: async () => {
         await setImmediate();

@@ -2,17 +2,29 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { createVersionLists } from '../../src/controller/fresh-reads.ts';
+import { KeyStates } from '../../src/controller/key-states.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/controller/reconcile-subscription.ts';
-import { RolloutGate } from '../../src/controller/rollout-gate.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex } from '../../src/index/fleet-index.ts';
 import { toUseRow, type UseRow } from '../../src/index/use-row.ts';
 import { createKeyItem, NO_SUBSCRIPTION } from '../../src/index/work-items.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
-import { account, CAUSE, Fleet, FOREIGN, idOf, notFound, OTHER, saveState, scopeOf, WRITTEN } from './fleet.ts';
+import {
+  account,
+  CAUSE,
+  Fleet,
+  FOREIGN,
+  idOf,
+  NONE_FIXED,
+  notFound,
+  OTHER,
+  openStates,
+  saveState,
+  scopeOf,
+  WRITTEN,
+} from './fleet.ts';
 
 describe('A list of a subscription', () => {
   it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
@@ -390,9 +402,8 @@ describe('reconcileKey', () => {
     const ports: FleetServices = {
       ...base,
       keys: { listVersions },
-      versions: createVersionLists({ listVersions }, now),
-      gate: new RolloutGate({ orders, moved: movedUses, rollouts, vaults: VAULTS, now }),
-      isExempt: () => true,
+      states: new KeyStates({ keys: { listVersions }, orders, moved: movedUses, rollouts, vaults: VAULTS, now }),
+      exclusions: NONE_FIXED,
       probe: async () => proven,
       inSight: async () => [SUBSCRIPTION, other],
       accounts: {
@@ -520,13 +531,13 @@ it('A use that the drift check must not move is skipped without a read, with the
   fleet.calls.length = 0;
 
   const drift = { by: 'drift', ref: '', since: '' };
-  const ports = { ...fleet.ports(), isExempt: () => true };
+  const ports = { ...fleet.ports(), exclusions: NONE_FIXED };
 
   fleet.items.put({ ...createKeyItem(KEY.id, drift, ports.now()), subscription: SUBSCRIPTION });
 
-  const versions = createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, ports.now);
+  const states = openStates([keyVersion(1), keyVersion(2)], ports.now);
 
-  await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, versions });
+  await reconcileSubscription(SUBSCRIPTION, new Date(fleet.clock + 240_000), { ...ports, states });
 
   expect(fleet.calls).toEqual([]);
 
@@ -541,7 +552,7 @@ it('A move is recorded once when an item has its use read again before the recor
   const after = account('st1', { version: 2 });
 
   await fleet.pass('key', KEY.id, {
-    versions: createVersionLists({ listVersions: async () => [keyVersion(1), keyVersion(2)] }, now),
+    states: openStates([keyVersion(1), keyVersion(2)], now),
     accounts: {
       ...accounts,
       updateEncryption: async () => {

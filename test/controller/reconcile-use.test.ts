@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { getFailedOn, isRefreshed } from '../../src/controller/reconcile-use.ts';
+import { getFailedOn, isRefreshed } from '../../src/controller/use-result.ts';
 import { NOW, useRow } from '../status/use-rows.ts';
 import { keyVersion } from '../support/keys.ts';
 

@@ -1,9 +1,8 @@
 import type { Account } from '../../src/accounts/account.ts';
 import { handleFleetWork, handleKeyWork } from '../../src/controller/fleet-work.ts';
-import { createVersionLists } from '../../src/controller/fresh-reads.ts';
+import { KeyStates } from '../../src/controller/key-states.ts';
 import { createMovedUses } from '../../src/controller/moved-uses.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
-import { RolloutGate } from '../../src/controller/rollout-gate.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import { createKeyItem, type NewWorkItem, type WorkKind } from '../../src/index/work-items.ts';
@@ -53,8 +52,12 @@ export class Region extends Fleet {
   };
   readonly #shared = {
     capacity: super.ports().capacity,
-    versions: createVersionLists({ listVersions: this.#list }, this.#now),
-    gate: new RolloutGate({ ...super.ports(), orders: this.orders, moved: this.#moved }),
+    states: new KeyStates({
+      ...super.ports(),
+      keys: { listVersions: this.#list },
+      orders: this.orders,
+      moved: this.#moved,
+    }),
   };
 
   static async indexed(accounts: number, build: (region: Region) => void = () => {}): Promise<Region> {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { RolloutGate } from '../../src/controller/rollout-gate.ts';
+import { findBlock } from '../../src/controller/gate.ts';
+import { KeyStates } from '../../src/controller/key-states.ts';
 import type { RolloutRow } from '../../src/index/rollout-row.ts';
 import { NO_ORDERS, type StandingOrders, withContest, withPause } from '../../src/orders/standing-orders.ts';
 import { accountId, NOW, OLD, useRow } from '../status/use-rows.ts';
@@ -25,17 +26,20 @@ const PAUSED = withPause(
 /** Asks why a use may not move, a number of seconds after the first question. The work item is older than both. */
 function gateOf(read: (seconds: number) => StandingOrders) {
   let seconds = 0;
-  const gate = new RolloutGate({
+  const now = () => new Date(NOW.getTime() + seconds * 1_000);
+  const states = new KeyStates({
+    keys: { listVersions: async () => [] },
     orders: { read: async () => read(seconds) },
     moved: { async *of() {} },
     rollouts: { read: async () => ({ row: ROLLOUT, etag: 'e' }) },
     vaults: VAULTS,
-    now: () => new Date(NOW.getTime() + seconds * 1_000),
+    now,
   });
 
   return async (after: number, account = 1): Promise<string> => {
     seconds = after;
-    const blocked = await gate.blocked(useRow(account, OLD), KEY, TARGET.id, day(1));
+    const state = await states.readRollout(KEY, day(1));
+    const blocked = findBlock(useRow(account, OLD), TARGET.id, state, now());
     return blocked?.reason ?? 'moves';
   };
 }

@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createVersionLists } from '../../src/controller/fresh-reads.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { reconcileSubscription } from '../../src/controller/reconcile-subscription.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
-import { account, CAUSE, Fleet, saveState } from './fleet.ts';
+import { account, CAUSE, Fleet, openStates, saveState } from './fleet.ts';
 
 const leasesOf = (fleet: Fleet) => new MemoryLeases(() => new Date(fleet.clock));
 const reasonsOf = ({ logs }: Fleet) => logs.map(({ reason }) => reason);
@@ -16,7 +15,7 @@ it('A worker that announced 1,000 keys and died is taken over, and its move is r
   const fleet = await Fleet.listed(account('st1'));
   const leases = leasesOf(fleet);
   const keys = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
-  const ports = { leases, keys, versions: createVersionLists(keys, () => new Date(fleet.clock)) };
+  const ports = { leases, keys, states: openStates([keyVersion(1), keyVersion(2)], () => new Date(fleet.clock)) };
   const others = Array.from({ length: 999 }, (_, n) => `${VAULT.uri}/keys/a-long-name-of-a-key-${n}`);
   const targets = Object.fromEntries([KEY.id, ...others].map((key) => [key, `${key}/${versionName(2)}`]));
   const pass = { startedOn: new Date(fleet.clock).toISOString(), targets };

@@ -1,9 +1,8 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
 import { handleFleetWork, handleKeyWork, SWEEP_MS } from '../../src/controller/fleet-work.ts';
-import { createVersionLists, type VersionLists } from '../../src/controller/fresh-reads.ts';
+import { KeyStates } from '../../src/controller/key-states.ts';
 import type { RekeyAct } from '../../src/controller/order-rekey.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
-import { RolloutGate } from '../../src/controller/rollout-gate.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex, LISTINGS } from '../../src/index/fleet-index.ts';
@@ -117,6 +116,12 @@ const HELD_UP_MS = 30_000;
 /** The host shows the message of a dead worker again after so long. */
 const HELD_MS = 600_000;
 
+/** No use is left to an operator. */
+const ALL_FIXED = {
+  autofix: ['StaleKeyVersion', 'ScopeStaleKeyVersion', 'LaggingAutomaticVersion'],
+  exemptions: [],
+};
+
 interface Message {
   /** Of a key, or of subscriptions. */
   readonly key?: ManagedKey;
@@ -128,9 +133,8 @@ class Instance {
   readonly number: number;
   readonly actors = new Set<Actor>();
   capacity = new CallCapacity();
-  /** What it knows of orders and rollouts; lost when it is killed. */
-  gate: RolloutGate | undefined;
-  versions: VersionLists | undefined;
+  /** What it knows of versions, orders and rollouts; lost when it is killed. */
+  states: KeyStates | undefined;
   /** By the instance, whatever their actor. */
   caller: Actor | undefined;
 
@@ -793,13 +797,12 @@ export class ControllerWorld implements World {
           : way(label, effect, writes, signal),
       ),
       keys: this.#keys(way),
-      versions: this.#versionsOf(instance),
       vaults: VAULTS,
       rollouts: this.rollouts.port(way),
       orders: this.orders.port(way),
       moved: this.orders.moved(way),
       inSight: async () => this.#subscriptions,
-      gate: this.#gateOf(instance),
+      states: this.#statesOf(instance),
       canaries: this.#canaries,
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
       reconcileKey: (key) => {
@@ -842,7 +845,7 @@ export class ControllerWorld implements World {
           () => ({ failed: 'the trail is away' }),
         );
       },
-      isExempt: () => false,
+      exclusions: ALL_FIXED,
       now,
       sleep: (ms) =>
         new Promise((resolve) => {
@@ -887,22 +890,17 @@ export class ControllerWorld implements World {
     };
   }
 
-  #versionsOf(instance: Instance): VersionLists {
+  #statesOf(instance: Instance): KeyStates {
     const way = this.#wayOf(instance);
-    instance.versions ??= createVersionLists(this.#keys(way), () => new Date(this.#clock));
-    return instance.versions;
-  }
-
-  #gateOf(instance: Instance): RolloutGate {
-    const way = this.#wayOf(instance);
-    instance.gate ??= new RolloutGate({
+    instance.states ??= new KeyStates({
+      keys: this.#keys(way),
       orders: { read: () => way('gate orders', () => this.orders.orders) },
       moved: this.orders.moved((label, effect) => way(`gate ${label}`, effect)),
       vaults: VAULTS,
       rollouts: this.rollouts.port(way),
       now: () => new Date(this.#clock),
     });
-    return instance.gate;
+    return instance.states;
   }
 
   /** What comes to its end by itself. */

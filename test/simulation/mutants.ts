@@ -52,15 +52,15 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a record is made of what a row says',
-    file: 'src/controller/reconcile-use.ts',
-    from: '    const observed = resultOf(observation, ports);',
-    to: '    const observed = resultOf(row.movedFrom ? { ...observation, row } : observation, ports);',
+    file: 'src/controller/decide-use.ts',
+    from: 'resultOf(observe(row, read, announced), state);',
+    to: 'resultOf(row.movedFrom ? { row } : observe(row, read, announced), state);',
   },
   {
     name: 'the version that a row names is written',
     file: 'src/controller/reconcile-use.ts',
-    from: 'answer = await read.write(plan.pin, ',
-    to: "answer = await read.write((plan.pin && seen.target?.split('/').at(-1)) || plan.pin, ",
+    from: 'answer = await writeUse(read, plan.pin, ',
+    to: "answer = await writeUse(read, (plan.pin && seen.target?.split('/').at(-1)) || plan.pin, ",
   },
 ];
 
@@ -75,23 +75,21 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a worker forgets what the one before it announced',
     file: 'src/controller/pass.ts',
-    from: 'return this.#isVerifying ? this.#unverified : undefined;',
-    to: 'return undefined;',
+    from: 'return this.#isVerifying && this.#unverified ? [this.#unverified] : [];',
+    to: 'return [];',
   },
   {
     name: 'a worker takes what it announced itself for what it moved',
-    file: 'src/controller/pass.ts',
-    from: 'announced: () => (this.unverified ? [this.unverified] : []),',
-    to: 'announced: () => [this.unverified ?? [], { startedOn: this.#startedOn, targets: this.#targets }].flat(),',
+    file: 'src/controller/reconcile-use.ts',
+    from: 'decideUse(request, read, state, pass.announced, ',
+    to: "decideUse(request, read, state, [...pass.announced, { startedOn: since, targets: { [key.id]: state.versions?.value.at(-1)?.id ?? '' } }], ",
   },
   {
     name: 'an item is deleted although it was put anew',
     file: 'src/controller/pass.ts',
-    from: '          await items.finish(item);\n          return;',
-    to: `          if (!(await items.finish(item)))
-            for (const one of await items.of(this.subscription)) {
-              if (workRow(one) === workRow(item)) await items.finish(one);
-            }
+    from: '          await items.finish(started.item);\n          return;',
+    to: `          if (!(await items.finish(started.item)))
+            for (const one of await items.of(this.#subscription)) if (workRow(one) === workRow(started.item)) await items.finish(one);
           return;`,
   },
   {
@@ -108,7 +106,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'a record of a move does not know which key it left',
-    file: 'src/controller/reconcile-use.ts',
+    file: 'src/controller/use-result.ts',
     from: '  const left = parseKeyIdentifier(movedFrom);',
     to: '  const left = parseKeyIdentifier(row.key);',
   },
@@ -121,8 +119,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a list writes the rows of moves that are not recorded',
     file: 'src/controller/listing.ts',
-    from: 'this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, wanted);',
-    to: 'this.#compare(row ? undefined : row, seen, wanted);',
+    from: 'this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, started);',
+    to: 'this.#compare(row ? undefined : row, seen, started);',
   },
   {
     name: 'accounts that come while scopes are listed are forgotten',
@@ -133,8 +131,8 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'the scopes of one account are not listed when one of them changed',
     file: 'src/controller/pass.ts',
-    from: '? listing.accountScopes(wanted)',
-    to: '? listing.account(wanted)',
+    from: 'return listing.accountScopes(started);',
+    to: 'return listing.account(started);',
   },
   {
     name: 'an account that is gone keeps its rows',
@@ -144,31 +142,31 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   },
   {
     name: 'an account moves although its stage has not begun',
-    file: 'src/controller/rollout-gate.ts',
+    file: 'src/controller/gate.ts',
     from: 'if (isAdmitted(rollout, row)) return undefined;',
     to: 'if (rollout.target) return undefined;',
   },
   {
     name: 'a pause is not looked for',
-    file: 'src/controller/rollout-gate.ts',
-    from: '    if (pause) return',
-    to: '    if (pause && !pause) return',
+    file: 'src/controller/gate.ts',
+    from: '  if (pause) {',
+    to: '  if (pause && !pause) {',
   },
   {
     name: 'the list that a plan was made from may be old',
     file: 'src/controller/reconcile-use.ts',
-    from: 'if (ports.now().getTime() - listedAt > LIST_MS)',
-    to: 'if (ports.now().getTime() - listedAt < 0)',
+    from: 'now().getTime() - listedAt > LIST_MS ?',
+    to: 'now().getTime() - listedAt < 0 ?',
   },
   {
     name: 'a write that may still land is not waited for',
     file: 'src/controller/reconcile-use.ts',
-    from: 'notBefore: new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS).toISOString()',
-    to: 'notBefore: new Date(now.getTime() - GIVEN_UP_MS - MARGIN_MS).toISOString()',
+    from: 'new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS)',
+    to: 'new Date(now.getTime() - GIVEN_UP_MS - MARGIN_MS)',
   },
   {
     name: 'a list of versions is used for a minute',
-    file: 'src/controller/fresh-reads.ts',
+    file: 'src/controller/key-states.ts',
     from: `export const LIST_MS = 5_000;
 /** A plan needs a list that is newer than this, so that the list is valid until the PATCH. Milliseconds. */
 const RENEW_MS = 3_000;`,
@@ -193,10 +191,9 @@ const SHAPE_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a use waits in its lane for a list of versions',
     file: 'src/controller/pass.ts',
-    from: '    const { key, wanted } = task;\n    const row = ',
-    to: `    const { key, wanted } = task;
-    await this.#ports.versions.read(key, this.#ports.now()).catch(() => undefined);
-    const row = `,
+    from: '      const selected = await this.#select(task, row);',
+    to: `      await this.#ports.states.listVersions(task.key, this.#ports.now()).catch(() => undefined);
+      const selected = await this.#select(task, row);`,
   },
   {
     name: "the keys of an account's scopes are one property of a table",

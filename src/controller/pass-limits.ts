@@ -1,11 +1,12 @@
 import { canPass, describeError, describeFailure } from '../azure/failure.ts';
-import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, Limiter, type Usage } from '../azure/limiter.ts';
+import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Limiter } from '../azure/limiter.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { getRetryDelay, LONGEST_WAIT_MS, type WorkKind } from '../index/work-items.ts';
-import type { Wanted } from './lane.ts';
+import type { Blocked } from './gate.ts';
 import type { PassLog } from './pass-log.ts';
-import { QUICK_TRIES } from './reconcile-use.ts';
-import type { Blocked } from './rollout-gate.ts';
+import type { PassTime } from './pass-time.ts';
+import type { PassItem } from './task.ts';
+import { QUICK_TRIES } from './use-result.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Longest wait for a permit. The next pass makes later calls, so that no worker idles. Milliseconds. */
@@ -20,31 +21,22 @@ const UNREADABLE: Readonly<Partial<Record<WorkKind, Reason>>> = {
   scopes: 'ScopesUnreadable',
 };
 
-interface BudgetPass {
-  readonly subscription: string;
-  readonly until: Date;
-  readonly log: PassLog;
-  isStopping(): boolean;
-}
-type BudgetPorts = Pick<FleetServices, 'capacity' | 'now' | 'sleep' | 'log'>;
+type LimitPorts = Pick<FleetServices, 'capacity' | 'now' | 'sleep' | 'log'>;
 
 /** Limits a pass's calls by the subscription's rate limits, the instance's concurrency limit and the pass's time. */
-export class PassBudget {
+export class PassLimits {
+  readonly #subscription: string;
   readonly #limiter: Limiter;
-  readonly #pass: BudgetPass;
-  readonly #ports: BudgetPorts;
-  /** Aborted when the time for reads is over. */
-  readonly reads = new AbortController();
+  readonly #time: PassTime;
+  readonly #log: PassLog;
+  readonly #ports: LimitPorts;
 
-  /** @param usage calls of earlier passes */
-  constructor(pass: BudgetPass, usage: Usage, ports: BudgetPorts) {
-    this.#limiter = new Limiter(usage);
-    this.#pass = pass;
+  constructor(subscription: string, limiter: Limiter, time: PassTime, log: PassLog, ports: LimitPorts) {
+    this.#subscription = subscription;
+    this.#limiter = limiter;
+    this.#time = time;
+    this.#log = log;
     this.#ports = ports;
-  }
-
-  usage(): Usage {
-    return this.#limiter.usage();
   }
 
   /** Waits for a permit; the caller must call `end`. @returns reason and time if the permit comes after this pass */
@@ -52,17 +44,17 @@ export class PassBudget {
     for (;;) {
       const nowMs = this.#ports.now().getTime();
 
-      if (this.#pass.isStopping()) return { reason: 'Busy', until: this.#ports.now() };
+      if (this.#time.isStopping()) return { reason: 'Busy', until: this.#ports.now() };
 
       const waitMs = this.#ports.capacity.waitMs(region, nowMs) || this.#limiter.take(region, calls, nowMs);
       if (waitMs === 0) {
         this.#ports.capacity.begin(region);
-        this.#pass.log.addRequests((calls.reads ?? 0) + (calls.writes ?? 0) + (calls.lists ?? 0));
+        this.#log.addRequests((calls.reads ?? 0) + (calls.writes ?? 0) + (calls.lists ?? 0));
         return undefined;
       }
 
       const until = new Date(nowMs + waitMs);
-      if (waitMs > LONGEST_PERMIT_MS || until >= this.#pass.until) return { reason: 'Throttled', until };
+      if (waitMs > LONGEST_PERMIT_MS || until >= this.#time.until) return { reason: 'Throttled', until };
 
       await this.#ports.sleep(Math.min(waitMs, WAIT_STEP_MS));
     }
@@ -71,28 +63,28 @@ export class PassBudget {
   /** @param isWell whether the region's resource provider answered; undefined if no call shows it */
   end(region: string, isWell: boolean | undefined): void {
     const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
-    if (changed) this.#pass.log.region(region, changed);
+    if (changed) this.#log.region(region, changed);
   }
 
   /** Stops calls after Azure answered 429. @param code Azure's error code */
   close(region: string, what: 'list' | 'account', code: string, retryAfterSeconds: number | undefined): void {
     const closed = /^Subscription/i.test(code) ? 'subscription' : what;
     this.#limiter.close(region, closed, this.#ports.now().getTime(), retryAfterSeconds);
-    this.#pass.log.region(region, 'Throttled', retryAfterSeconds);
+    this.#log.region(region, 'Throttled', retryAfterSeconds);
   }
 
   /** Makes a listing's call within the limits; if Azure throttled it, postpones the item and returns undefined. */
   async call<T>(
     region: string,
     calls: Calls,
-    wanted: Wanted,
+    item: PassItem,
     run: () => Promise<T>,
   ): Promise<{ readonly answer: T } | undefined> {
     // The scope lists of many accounts take hours, so throttling is normal for them.
-    const throttled = wanted.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
+    const throttled = item.item.kind === 'scopes' ? 'ScopesNotListed' : 'Throttled';
     const late = await this.permit(region, calls);
     if (late) {
-      wanted.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
+      item.postpone(late.until, late.reason === 'Throttled' ? throttled : late.reason);
       return undefined;
     }
 
@@ -101,12 +93,12 @@ export class PassBudget {
       return { answer: await run() };
     } catch (error) {
       const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
-      isWell = this.reads.signal.aborted ? undefined : kind !== 'unavailable';
+      isWell = this.#time.reads.aborted ? undefined : kind !== 'unavailable';
 
       if (kind !== 'throttled') throw error;
 
       this.close(region, calls.lists ? 'list' : 'account', code, retryAfterSeconds);
-      wanted.postpone(new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), throttled);
+      item.postpone(new Date(this.#ports.now().getTime() + retryAfterSeconds * 1000), throttled);
 
       return undefined;
     } finally {
@@ -115,11 +107,11 @@ export class PassBudget {
   }
 
   /** Postpones an item after an error. */
-  failItem(wanted: Wanted, error: unknown): void {
-    const { kind, attempts } = wanted.item;
+  failItem(item: PassItem, error: unknown): void {
+    const { kind, attempts } = item.item;
 
-    if (this.reads.signal.aborted) {
-      wanted.postpone(this.#ports.now(), 'Busy');
+    if (this.#time.reads.aborted) {
+      item.postpone(this.#ports.now(), 'Busy');
       return;
     }
 
@@ -130,10 +122,10 @@ export class PassBudget {
     const delayMs = isRetriedSoon ? getRetryDelay(attempts) : LONGEST_WAIT_MS;
     const reason = UNREADABLE[kind] ?? 'PassFailed';
 
-    wanted.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
+    item.postpone(new Date(this.#ports.now().getTime() + delayMs), reason);
 
     const message = `${REASONS[reason]} ${describeError(error)}`;
 
-    this.#ports.log({ level: isPassing ? 'warning' : 'error', reason, message, subscription: this.#pass.subscription });
+    this.#ports.log({ level: isPassing ? 'warning' : 'error', reason, message, subscription: this.#subscription });
   }
 }
