@@ -139,7 +139,10 @@ export async function findDependents(
       unread.push({ of: 'accounts', id: subscription, failure: describeFailure(error) });
     }
 
-    await pMap(others, async (account) => signal?.aborted || searchScopes(account), { concurrency: CONCURRENCY });
+    const searchUnlessAborted = async (account: Account): Promise<void> => {
+      if (!signal?.aborted) await searchScopes(account);
+    };
+    await pMap(others, searchUnlessAborted, { concurrency: CONCURRENCY });
   };
 
   await pMap(subscriptions, search, { concurrency: CONCURRENCY });

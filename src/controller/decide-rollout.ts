@@ -133,7 +133,9 @@ export class RolloutCount {
     const kept = new Set(
       [...(this.#before?.canaries ?? []), ...this.#chooseCanaries()].map((id) => formatAccountRow(id)),
     );
-    for (const name of this.#candidates.keys()) if (!kept.has(name)) this.#candidates.delete(name);
+    for (const name of this.#candidates.keys()) {
+      if (!kept.has(name)) this.#candidates.delete(name);
+    }
   }
 
   decide(proof?: Proof): RolloutDecision {
@@ -146,12 +148,14 @@ export class RolloutCount {
     const left = before?.canaries.filter((canary) => this.#candidates.has(formatAccountRow(canary))) ?? [];
     const canaries = before && (left.length > 0 || before.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = before?.stage ?? 'canary';
-    const { stage, heldBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
+    const { stage, blockedBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
+
     const counts = countOf(this.#groups.values());
     const unfinished = counts.waiting + counts.failed;
-    const progressOn =
-      before && unfinished >= before.unfinished && !this.#wasPaused(before) ? before.progressOn : now.toISOString();
-    const news = heldBy ?? newsOfProgress(unfinished, progressOn, now);
+    const hasStopped = before !== undefined && unfinished >= before.unfinished && !this.#wasPaused(before);
+    const progressOn = hasStopped ? before.progressOn : now.toISOString();
+
+    const news = blockedBy ?? newsOfProgress(unfinished, progressOn, now);
     const row: RolloutRow = {
       target: target.id,
       stage,
@@ -208,7 +212,7 @@ export class RolloutCount {
     canaries: readonly string[],
     isProven: boolean,
     isUnwell: boolean,
-  ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly heldBy?: RolloutNews | undefined } {
+  ): { readonly stage: RolloutStage; readonly needsProof?: true; readonly blockedBy?: RolloutNews | undefined } {
     if (this.#rules.isOrderedOn) return { stage: 'rest' };
 
     // The first new uses become canaries.
@@ -221,10 +225,11 @@ export class RolloutCount {
       const isCanary = stage === 'canary';
       const { waiting, failed, moved, left } = countOf(this.#admitted({ stage, canaries }));
       const allowed = isCanary ? 0 : Math.max(1, Math.floor((waiting + failed + moved + left) * FAILED_SHARE));
-      if (failed > allowed) return { stage, heldBy: isCanary ? 'CanaryFailed' : 'WaveFailed' };
+      if (failed > allowed) return { stage, blockedBy: isCanary ? 'CanaryFailed' : 'WaveFailed' };
       if (waiting > 0) return { stage };
-      if (isCanary && !isProven && moved > 0)
-        return { stage, needsProof: true, heldBy: isUnwell ? 'CanaryFailed' : undefined };
+      if (isCanary && !isProven && moved > 0) {
+        return { stage, needsProof: true, blockedBy: isUnwell ? 'CanaryFailed' : undefined };
+      }
 
       stage = this.#nextStage(stage);
     }

@@ -116,17 +116,34 @@ export class Listing {
 
     for (const [name, rows] of this.#known) {
       known.set(name, rows[0]?.account ?? '');
-      if (seen.has(name)) for (const row of rows.filter(isUnread)) this.#read(row, started);
+      if (!seen.has(name)) continue;
+
+      for (const row of rows.filter(isUnread)) {
+        this.#read(row, started);
+      }
     }
 
-    // A list may be outdated: only a GET confirms a deletion. An error stops none of the reads.
-    await pMap(
-      [...known].filter(([name]) => !seen.has(name)),
-      ([name, account]) => this.#readAccount(account, records.get(name), started),
-      { concurrency: CONCURRENCY, stopOnError: false },
-    ).catch(({ errors: [first] }: AggregateError) => Promise.reject(first));
+    // A list may be outdated: only a GET confirms a deletion.
+    const missing = [...known].filter(([name]) => !seen.has(name));
+    await this.#readAccounts(missing, records, started);
 
     results.listed(listed.answer);
+  }
+
+  /** Reads each account, even after an error. @throws the first error */
+  async #readAccounts(
+    named: readonly (readonly [name: string, account: string])[],
+    records: ReadonlyMap<string, FleetAccount>,
+    started: PassItem,
+  ): Promise<void> {
+    try {
+      await pMap(named, ([name, account]) => this.#readAccount(account, records.get(name), started), {
+        concurrency: CONCURRENCY,
+        stopOnError: false,
+      });
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    }
   }
 
   async account(started: PassItem): Promise<void> {
@@ -192,9 +209,10 @@ export class Listing {
     due.sort((a, b) => compareText(a.scopesReadOn ?? '', b.scopesReadOn ?? ''));
 
     // Each later pass starts further on, so that accounts whose lists fail do not use up the budget.
-    due.push(...due.splice(0, (SCOPES_PER_PASS * started.item.attempts) % Math.max(1, due.length)));
+    const start = due.length === 0 ? 0 : (SCOPES_PER_PASS * started.item.attempts) % due.length;
+    const ordered = [...due.slice(start), ...due.slice(0, start)];
 
-    const regions = Map.groupBy(due, ({ location }) => location.toLowerCase());
+    const regions = Map.groupBy(ordered, ({ location }) => location.toLowerCase());
 
     return [...regions.values()].map((all) => all.slice(0, MOST_ACCOUNTS));
   }
@@ -251,7 +269,9 @@ export class Listing {
       ofScopes.delete(name);
     }
 
-    for (const row of [...ofScopes.values()].flat()) if (row.scope !== undefined) this.#read(row, started);
+    for (const row of [...ofScopes.values()].flat()) {
+      if (row.scope !== undefined) this.#read(row, started);
+    }
 
     // Set only if the index equals the list. Otherwise, the pass may end before it reads the scopes.
     const read = this.#requested === requested ? { scopesReadOn: startedOn.toISOString() } : {};
@@ -318,7 +338,9 @@ export class Listing {
   #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, started: PassItem): void {
     const row = rows.find((one) => one.key === seen?.key) ?? rows[0];
     this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, started);
-    for (const one of rows) if (one !== row) this.#pass.results.drop(one);
+    for (const one of rows) {
+      if (one !== row) this.#pass.results.drop(one);
+    }
   }
 
   /** Compares a use from Azure with its row, and adds a new use to the index. */

@@ -33,7 +33,8 @@ export interface Observation {
  */
 export function observe(row: UseRow, read: ReadUse, announced: readonly Announcement[]): Observation {
   const seen = toUseRowOf(read);
-  const [from, to] = [getVersionOfRow(row), read.use && getUsedVersionId(read.use)];
+  const from = getVersionOfRow(row);
+  const to = read.use && getUsedVersionId(read.use);
   if (from !== undefined && from === to) return { row: seen && refreshRow(row, seen) };
 
   if (seen && to !== undefined) {

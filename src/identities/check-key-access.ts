@@ -78,7 +78,11 @@ async function eachOnce(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const distinct = new Set(names.flatMap((name) => name ?? []));
-  await pMap(distinct, async (name) => signal?.aborted || read(name), { concurrency: CONCURRENCY });
+  const readUnlessAborted = async (name: string): Promise<void> => {
+    if (!signal?.aborted) await read(name);
+  };
+
+  await pMap(distinct, readUnlessAborted, { concurrency: CONCURRENCY });
 }
 
 /** Reads the rights of a principal on one key of a vault, or on all keys. */

@@ -97,12 +97,13 @@ function rowsIn(create: () => TableClient) {
      */
     async *rows(partition: string, beginning?: string, properties?: readonly string[]): AsyncIterable<Row> {
       const filter = `PartitionKey eq '${partition}'${beginning ? ` and ${beginsWith(beginning)}` : ''}`;
-      let before: Row | undefined;
       const select = properties && ['PartitionKey', 'RowKey', ...properties];
+      let previous: Row | undefined;
+
       for await (const page of pages(filter, select)) {
         for (const row of page) {
-          before = shareValues(row, before);
-          yield before;
+          previous = shareValues(row, previous);
+          yield previous;
         }
       }
     },
@@ -159,9 +160,16 @@ function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unkn
   return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
 }
 
-/** Reuses equal strings of the row before, so that a listing holds a repeated value only once in memory. */
-function shareValues(row: Row, before: Row = row): Row {
-  return { ...row, ...Object.fromEntries(Object.entries(before).filter(([name, value]) => value === row[name])) };
+/** Uses the previous row's string for each equal value, so that a listing holds a repeated value once in memory. */
+function shareValues(row: Row, previous: Row | undefined): Row {
+  if (!previous) return row;
+
+  const shared: Record<string, unknown> = { ...row };
+  for (const [name, value] of Object.entries(row)) {
+    if (value === previous[name]) shared[name] = previous[name];
+  }
+
+  return shared as Row;
 }
 
 /** Runs a write. If the table is missing, creates the table and runs the write again. */

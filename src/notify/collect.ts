@@ -108,10 +108,13 @@ async function collectRecords(
     if (last === undefined && record.time < since) continue;
 
     const entry = toRecordedEntry(record);
-    found.push(...(entry ? [createFromRecord(entry) ?? []].flat() : []));
+    const notification = entry && createFromRecord(entry);
+    if (notification) found.push(notification);
   }
 
-  return { found: found.reverse(), ...(newest ? { next: { last: newest.hash, since: newest.time } } : {}) };
+  found.reverse();
+
+  return newest ? { found, next: { last: newest.hash, since: newest.time } } : { found };
 }
 
 async function collectCauses({ known: before }: CollectProgress, ports: CollectPorts): Promise<Collected> {
@@ -119,7 +122,9 @@ async function collectCauses({ known: before }: CollectProgress, ports: CollectP
   const report = await newestReport(ports);
   if (!report) return { found: [] };
   const { notifications, known } = createFromReport(report, before);
-  return { found: notifications, ...(known.join('\n') === before.join('\n') ? {} : { next: { known: [...known] } }) };
+  const isUnchanged = known.join('\n') === before.join('\n');
+
+  return isUnchanged ? { found: notifications } : { found: notifications, next: { known: [...known] } };
 }
 
 async function collectDigest({ digest }: CollectProgress, ports: CollectPorts): Promise<Collected> {

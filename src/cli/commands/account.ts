@@ -63,7 +63,8 @@ function addOnboard(command: CmkCommand): void {
   acceptOneOrMany(command, {
     required: ['vault', 'key', 'identity'],
     shares: ({ vault, key, identity }: Omit<OnboardOptions, 'account'>) => {
-      const [kv, id] = [vault, identity].map((name) => name.toLowerCase());
+      const kv = vault.toLowerCase();
+      const id = identity.toLowerCase();
       return [`vault ${kv}`, `key ${kv}/${key.toLowerCase()}`, `identity ${id}`, `role ${id} ${kv}`];
     },
     run: async (account, options, operation) => {

@@ -251,7 +251,11 @@ export function findNewContests(
     if (!last || !broken.some((use) => stampsOf(use).size > MOST_REPAIRS)) return [];
 
     const { objectId, name, client } = last.changedBy;
-    const by = { ...(objectId ? { objectId } : {}), ...(name ? { name } : {}), ...(client ? { client } : {}) };
+    const by = {
+      ...(objectId ? { objectId } : {}),
+      ...(name ? { name } : {}),
+      ...(client ? { client } : {}),
+    };
     const until = new Date(now.getTime() + DAY_MS).toISOString();
 
     return [{ id: newId(), account: last.at, since: now.toISOString(), until, by }];

@@ -4,7 +4,7 @@ import { DAY_MS } from '../../formats/spans.ts';
 import { compareText } from '../../formats/text.ts';
 import { findExemption } from '../../settings/exemption.ts';
 import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report/report.ts';
-import type { Check } from './check.ts';
+import type { Check, Found } from './check.ts';
 import type { Rules } from './subjects.ts';
 
 /** Time after which an unverified finding is forgotten, even if not every read succeeded since. Milliseconds. */
@@ -20,7 +20,7 @@ export function evaluate<S>(
   rules: Rules,
 ): Omit<Finding, 'since'>[] {
   return checks.flatMap((check) =>
-    [check.find(subject, rules) ?? []].flat().map((found) => {
+    findingsOf(check, subject, rules).map((found) => {
       const of = found.resource ?? resource;
       const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
       const exemption = findExemption({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
@@ -40,6 +40,13 @@ export function evaluate<S>(
       };
     }),
   );
+}
+
+function findingsOf<S>({ find }: Check<S>, subject: S, rules: Rules): readonly Found[] {
+  const found = find(subject, rules);
+  if (found === undefined) return [];
+
+  return 'is' in found ? [found] : found;
 }
 
 function repairing(fix: string, command: ShellCommand | undefined): Pick<Finding, 'fix' | 'command'> {

@@ -225,8 +225,12 @@ export async function applyPlan(
 /** Whether settings with a key change to another identity and to another key or version. */
 function changesIdentityAndKey(before: AccountEncryption, after: AccountEncryption): boolean {
   if (!findAccountKeyUse(before) || !findAccountKeyUse(after) || keyIn(before) === keyIn(after)) return false;
-  const [was, is] = [before, after].map((one) => one.encryptionIdentity?.encryptionUserAssignedIdentity ?? '');
-  return was?.toLowerCase() !== is?.toLowerCase();
+
+  return encryptionIdentityOf(before) !== encryptionIdentityOf(after);
+}
+
+function encryptionIdentityOf({ encryptionIdentity }: AccountEncryption): string {
+  return encryptionIdentity?.encryptionUserAssignedIdentity?.toLowerCase() ?? '';
 }
 
 /** The key of these settings, with the pinned version; `Microsoft.Storage` for Microsoft-managed keys. */
