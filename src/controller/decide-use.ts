@@ -3,7 +3,7 @@ import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { toOutcome } from '../work/outcome.ts';
-import { findBlock } from './gate.ts';
+import { findGateBlock } from './gate.ts';
 import type { KeyState, Order } from './key-states.ts';
 import { type Observation, observe, type ReadUse } from './observe.ts';
 import type { Announcement } from './pass-state.ts';
@@ -65,7 +65,9 @@ export function decideUse(
 
   // The use needs a PATCH, but the task has no permit for a write. The retry requests one.
   const mayWrite = (calls.writes ?? 0) > 0;
-  const blocked = mayWrite ? findBlock(seen, plan.target.id, state, now) : ({ reason: 'Busy', until: now } as const);
+  const blocked = mayWrite
+    ? findGateBlock(seen, plan.target.id, state, now)
+    : ({ reason: 'Busy', until: now } as const);
   if (blocked) return { result: withBlock(observed, seen, blocked) };
 
   return { move: { key, seen, observed, plan, listedAt, order } };

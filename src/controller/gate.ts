@@ -27,7 +27,7 @@ export interface Blocked {
  *
  * @param target version identifier
  */
-export function findBlock(row: UseRow, target: string, state: KeyState, now: Date): Blocked | undefined {
+export function findGateBlock(row: UseRow, target: string, state: KeyState, now: Date): Blocked | undefined {
   const { key, orders } = state;
   const again = new Date(now.getTime() + AGAIN_MS);
 

@@ -6,7 +6,7 @@ import { GIVEN_UP_MS } from '../formats/spans.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { decideUse, type PlannedMove } from './decide-use.ts';
-import { type Blocked, findBlock } from './gate.ts';
+import { type Blocked, findGateBlock } from './gate.ts';
 import { type KeyState, type KeyStates, LIST_MS } from './key-states.ts';
 import type { MovedUses } from './moved-uses.ts';
 import { getKeyOfVersion, type ReadUse, toUseRowOf } from './observe.ts';
@@ -116,7 +116,7 @@ function findStop({ key, seen, plan, listedAt }: PlannedMove, time: PassTime, po
   const { states, now } = ports;
   if (time.isStopping()) return { reason: 'Busy', until: now() };
 
-  const blocked = findBlock(seen, plan.target.id, states.known(key), now());
+  const blocked = findGateBlock(seen, plan.target.id, states.known(key), now());
   if (blocked) return blocked;
 
   return now().getTime() - listedAt > LIST_MS ? notNow(now()) : undefined;

@@ -6,7 +6,7 @@ import type { UseRow } from '../index/use-row.ts';
 import { getDue, isAboutAccount, isComparison } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { isExcluded } from '../settings/exemption.ts';
-import { findBlock } from './gate.ts';
+import { findGateBlock } from './gate.ts';
 import type { KeyState } from './key-states.ts';
 import type { Plan } from './plan.ts';
 import { planUse } from './plan-use.ts';
@@ -97,7 +97,7 @@ function selectPlan({ items }: Task, row: UseRow, plan: Plan, state: KeyState, n
   }
 
   const { target, reason } = plan;
-  const blocked = target ? findBlock(row, target.id, state, now) : { reason };
+  const blocked = target ? findGateBlock(row, target.id, state, now) : { reason };
 
   return blocked && { do: 'end', result: blockedResult(row, blocked) };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findBlock } from '../../src/controller/gate.ts';
+import { findGateBlock } from '../../src/controller/gate.ts';
 import { KeyStates } from '../../src/controller/key-states.ts';
 import type { RolloutRow } from '../../src/index/rollout-row.ts';
 import { NO_ORDERS, type StandingOrders, withContest, withPause } from '../../src/orders/standing-orders.ts';
@@ -39,7 +39,7 @@ function gateOf(read: (seconds: number) => StandingOrders) {
   return async (after: number, account = 1): Promise<string> => {
     seconds = after;
     const state = await states.readRollout(KEY, day(1));
-    const blocked = findBlock(useRow(account, OLD), TARGET.id, state, now());
+    const blocked = findGateBlock(useRow(account, OLD), TARGET.id, state, now());
     return blocked?.reason ?? 'moves';
   };
 }
