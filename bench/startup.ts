@@ -74,9 +74,9 @@ async function unbundled(folder: string): Promise<string> {
   });
 
   symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
-  writeFileSync(join(folder, 'package.json'), '{"main":"src/main.js"}');
+  writeFileSync(join(folder, 'package.json'), '{"main":"src/functions/main.js"}');
 
-  return join(folder, 'src/main.js');
+  return join(folder, 'src/functions/main.js');
 }
 
 function load(loader: string, entry: string): number {

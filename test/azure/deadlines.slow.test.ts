@@ -214,7 +214,7 @@ describe('the clients of Azure', () => {
     expect(made.length).toBeGreaterThan(9);
 
     const unlimited = made.filter(
-      ([, all]) => !/armOptions|callOptions|options\)|pipeline\)|ONCE\)|tryTimeoutInMs/.test(all),
+      ([, all]) => !/createArmOptions|callOptions|options\)|pipeline\)|ONCE\)|tryTimeoutInMs/.test(all),
     );
     expect(unlimited).toEqual([]);
   });
