@@ -92,7 +92,7 @@ param allowIdentityAssignment bool = false
 @description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they really refuse (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
 param allowEffectProbe bool = false
 
-@description('Lets the app list the blobs of dependent accounts after a revocation, beside their files (allowEffectProbe), and sets CMK_PROBE_BLOBS. Gives it a role with the data action blobs/read, under a condition that lets it list blobs with their metadata, and read none.')
+@description('Lets the app list the blobs of dependent accounts that have no file share after a revocation, to see whether they really refuse, and sets CMK_PROBE_BLOBS. Gives it a role with the data action blobs/read, under a condition that lets it list blobs with their metadata, and read none.')
 param allowBlobProbe bool = false
 
 @description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, so that it sees types that are not known yet too and may retire versions by itself, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')

@@ -47,9 +47,3 @@ export function isCurrent({ change }: KeyEffect, open: Revocation | undefined): 
   if (!open) return change.expect === 'open';
   return change.expect === 'blocked' && Date.parse(change.since) === open.revokedOn.getTime();
 }
-
-/** Chooses between the results of an account's two services: a blocked service decides. */
-export function chooseMoreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
-  const order = ['unknown', 'open', 'blocked'];
-  return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
-}

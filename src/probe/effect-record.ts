@@ -1,9 +1,9 @@
 import {
   type AccountEffect,
-  formatEffectId,
   getProbedPlace,
   type KeyChange,
   type KeyEffect,
+  probedAccount,
   type RefusedAfter,
 } from './effect.ts';
 import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
@@ -18,10 +18,10 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
 
 /** Returns the record after a round. A result that is older than the recorded result changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
-  const before = new Map((current?.accounts ?? []).map((effect) => [formatEffectId(effect), effect]));
+  const before = new Map((current?.accounts ?? []).map((effect) => [probedAccount(effect), effect]));
   const same = isSameChange(current, round.change);
   const accounts = round.results.map((result) => {
-    const known = before.get(formatEffectId(result));
+    const known = before.get(probedAccount(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
     // The expected effect stays recorded if the probed share or container is gone, or if listing them failed.
     if (same && known?.state === round.change.expect && result.unlisted) {
@@ -72,11 +72,11 @@ function measureRefusal(
   if (change.expect !== 'blocked') return undefined;
 
   const isFirstRound = !isSameChange(before, change);
-  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(formatEffectId));
+  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(probedAccount));
 
   // An account may also refuse requests for another reason. After 0 seconds, it refused before the change.
   const measured = accounts.filter(
-    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(formatEffectId(effect))),
+    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(probedAccount(effect))),
   );
   const seconds = measured.reduce((longest, one) => Math.max(longest, one.secondsAfterChange ?? 0), 0);
 

@@ -9,7 +9,7 @@ const service = z.enum(['file', 'blob']).describe('The probed service: Azure Fil
 
 const CHANGE = z.object({ expect, since: time });
 
-/** Last probe result of one service of an account. */
+/** Last probe result of an account: of its file service, or of its blob service if it has no file share. */
 export const ACCOUNT_EFFECT = z.object({
   account,
   service,
@@ -66,9 +66,9 @@ export type EffectState = AccountEffect['state'];
 export type KeyEffect = z.output<typeof KEY_EFFECT>;
 export type RefusedAfter = z.output<typeof REFUSED_AFTER>;
 
-/** Id of an account's service in a record. */
-export function formatEffectId({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
-  return `${service} ${account.toLowerCase()}`;
+/** Name of an account in a record, whatever the letter case of its id. */
+export function probedAccount({ account }: Pick<AccountEffect, 'account'>): string {
+  return account.toLowerCase();
 }
 
 export function getProbedPlace({ share, container }: Pick<AccountEffect, 'share' | 'container'>): string | undefined {

@@ -13,7 +13,7 @@ import { REASONS } from '../errors/reasons.ts';
 import type { BlobContainers, FileShare, FileShares } from '../key-users/stored-data-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import { formatEffectId } from './effect.ts';
+import { probedAccount } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
@@ -26,33 +26,34 @@ export interface PlaceLists {
   readonly containers: BlobContainers;
 }
 
-/** Returns the probe targets of one account: its file service and, with `CMK_PROBE_BLOBS`, its blob service. */
-export function listTargetsOfAccount(
+type ReadList = (list: () => Promise<string[]>) => Promise<string[]>;
+
+/**
+ * Returns what the probe of an account calls: its first file share, or its blob containers if it has no share and
+ * `CMK_PROBE_BLOBS` is on. A share proves the effect for the whole account, so its containers need no list.
+ *
+ * @param read runs each list of Azure Storage
+ */
+export async function targetOfAccount(
   account: ResourceId,
   lists: PlaceLists,
   signal: AbortSignal,
-): Promise<ProbeTarget[]> {
-  const targets = probedServices(lists.settings).map((service) =>
-    target(account, service, () => listPlaces(account, service, lists, signal)),
-  );
-  return Promise.all(targets);
+  read: ReadList = (list) => list(),
+): Promise<ProbeTarget> {
+  const files = await listTarget(account, 'file', () => read(() => listShares(account, lists, signal)));
+  if (!lists.settings.probeBlobs || files.unlisted || files.places.length > 0) return files;
+
+  const blobs = await listTarget(account, 'blob', () => read(() => listContainers(account, lists, signal)));
+
+  return blobs.unlisted || blobs.places.length > 0 ? blobs : files;
 }
 
-function probedServices({ probeBlobs }: PlaceLists['settings']): readonly DataService[] {
-  return probeBlobs ? ['file', 'blob'] : ['file'];
+async function listShares(account: ResourceId, { shares }: PlaceLists, signal: AbortSignal): Promise<string[]> {
+  const share = chooseShare(await Array.fromAsync(shares.list(account, signal)));
+  return share === undefined ? [] : [share];
 }
 
-async function listPlaces(
-  account: ResourceId,
-  service: DataService,
-  { shares, containers }: Omit<PlaceLists, 'settings'>,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  if (service === 'file') {
-    const share = chooseShare(await Array.fromAsync(shares.list(account, signal)));
-    return share === undefined ? [] : [share];
-  }
-
+async function listContainers(account: ResourceId, { containers }: PlaceLists, signal: AbortSignal): Promise<string[]> {
   const found: string[] = [];
 
   for await (const name of containers.list(account, signal)) {
@@ -63,7 +64,7 @@ async function listPlaces(
   return found;
 }
 
-async function target(
+async function listTarget(
   { id }: ResourceId,
   service: DataService,
   list: () => Promise<readonly string[]>,
@@ -81,11 +82,10 @@ async function target(
 
 /**
  * Finds the probe targets of accounts that use a key directly. Accounts that use it only by encryption scopes are
- * excluded: neither their file service nor their containers show its state. A blob service without containers is
- * excluded too, unless its list failed. Never throws; stops after `ms`. `complete` is false if a list failed or exceeded
- * the deadline.
+ * excluded: neither their file service nor their containers show its state. Never throws; stops after `ms`. `complete`
+ * is false if a list failed or exceeded the deadline.
  *
- * @param known targets that need no list, by their id: Azure Storage admits only 100 lists in five minutes
+ * @param known targets that need no list, by {@link probedAccount}: Azure Storage admits only 100 lists in five minutes
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -103,13 +103,13 @@ export async function findProbeTargets(
   const targets = new Map<string, ProbeTarget>();
   let missed = 0;
 
-  const addTarget = async (account: Account, service: DataService, signal: AbortSignal): Promise<void> => {
+  const addTarget = async (account: Account, signal: AbortSignal): Promise<void> => {
     // Returns instead of throwing: a rejection would be unhandled during the list.
     if (signal.aborted) return;
-    const list = () => regions.read(account, () => listPlaces(account, service, services, signal));
-    const one = await target(account, service, list);
-    if (one.unlisted) missed += 1;
-    if (service === 'file' || one.places.length > 0 || one.unlisted) targets.set(formatEffectId(one), one);
+
+    const target = await targetOfAccount(account, services, signal, (list) => regions.read(account, list));
+    if (target.unlisted) missed += 1;
+    targets.set(probedAccount(target), target);
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -119,12 +119,10 @@ export async function findProbeTargets(
       settings.subscriptions ?? (await subscriptions.list()),
       { byScope: NO_ACCOUNTS, accounts },
       (account) => {
-        for (const service of probedServices(settings)) {
-          const id = formatEffectId({ account: account.id, service });
-          const one = known.get(id);
-          if (one) targets.set(id, one);
-          else adding.push(limit(() => addTarget(account, service, signal)));
-        }
+        const id = probedAccount({ account: account.id });
+        const target = known.get(id);
+        if (target) targets.set(id, target);
+        else adding.push(limit(() => addTarget(account, signal)));
       },
       signal,
     );
@@ -150,20 +148,19 @@ export function chooseShare(shares: readonly FileShare[]): string | undefined {
 
 const PROBE_MS = 30_000;
 
-/** Probes the canaries' services. Logs canaries without a result (no share, no answer), which delay nothing. */
+/** Probes the canaries. Logs canaries without a result (no share, no answer), which delay nothing. */
 export function createCanaryProbe(
   services: PlaceLists & DataServices & { readonly now: () => Date },
 ): ControllerPorts['probe'] {
   return async (canaries, target, log) => {
     const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
-    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => listTargetsOfAccount(id, services, signal)));
-    const results = await probe((await abortAfter(find, PROBE_MS)).flat(), services, PROBE_MS);
+    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => targetOfAccount(id, services, signal)));
+    const results = await probe(await abortAfter(find, PROBE_MS), services, PROBE_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${getLastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
     if (failing.length > 0) return { unwell: failing.join(', ') };
 
-    const answered = new Set(results.flatMap(({ account, state }) => (state === 'unknown' ? [] : account)));
-    const unseen = results.filter(({ account, state }) => state === 'unknown' && !answered.has(account)).map(inWords);
+    const unseen = results.filter(({ state }) => state === 'unknown').map(inWords);
     if (unseen.length > 0) {
       const message = `${REASONS.CanaryUnseen} ${unseen.join(', ')}.`;
       log({ level: 'warning', reason: 'CanaryUnseen', message, version: target });

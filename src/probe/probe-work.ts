@@ -13,7 +13,7 @@ import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type AccountEffect, formatEffectId, getProbedPlace, type KeyChange, type KeyEffect } from './effect.ts';
+import { type AccountEffect, getProbedPlace, type KeyChange, type KeyEffect, probedAccount } from './effect.ts';
 import {
   isJudged,
   isOver,
@@ -26,7 +26,6 @@ import {
 import type { EffectStore } from './effect-store-client.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
-import { SERVICE_WORDS } from './service-words.ts';
 
 /** Deadlines for finding the accounts and for probing them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
@@ -144,13 +143,15 @@ async function targetsOf(
   change: KeyChange,
   services: ProbeServices,
 ): Promise<{ targets: readonly ProbeTarget[]; complete: boolean }> {
-  const wanted = (before?.accounts ?? []).filter(({ service }) => service === 'file' || services.settings.probeBlobs);
-  const recorded = wanted.map(recordedTarget);
+  const recorded = (before?.accounts ?? []).map(recordedTarget);
   const same = isSameChange(before, change);
   if (same && before.complete) return { targets: recorded, complete: true };
 
   // An account that had no place before an earlier change may have one now.
-  const known = recorded.filter(({ places, unlisted }) => !unlisted && (same || places.length > 0));
+  const known = recorded.filter(
+    ({ service, places, unlisted }) =>
+      !unlisted && (same || places.length > 0) && (service === 'file' || services.settings.probeBlobs),
+  );
   const found = await findProbeTargets(key, byId(known), services, FINDING_MS);
   if (found.complete) return found;
 
@@ -167,7 +168,7 @@ function recordedTarget(effect: AccountEffect): ProbeTarget {
 }
 
 function byId(targets: readonly ProbeTarget[]): ReadonlyMap<string, ProbeTarget> {
-  return new Map(targets.map((target) => [formatEffectId(target), target]));
+  return new Map(targets.map((target) => [probedAccount(target), target]));
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
@@ -200,11 +201,8 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
 }
 
 function names(effects: readonly AccountEffect[]): string {
-  const shown = effects.slice(0, MAX_NAMED).map((effect) => `${nameOf(effect)} (${effect.why ?? effect.state})`);
+  const shown = effects
+    .slice(0, MAX_NAMED)
+    .map((effect) => `${getLastName(effect.account)} (${effect.why ?? effect.state})`);
   return [...shown, ...(effects.length > MAX_NAMED ? ['…'] : [])].join(', ') || 'none';
-}
-
-function nameOf({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
-  const name = getLastName(account);
-  return service === 'file' ? name : `${name} (${SERVICE_WORDS[service].data})`;
 }

@@ -7,10 +7,10 @@ import type { ListData } from './data-services-client.ts';
 import type { AccountEffect } from './effect.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
-/** Concurrent probes of each service type: slow file services do not delay blob services. */
+/** Concurrent probes. */
 const CONCURRENCY = 16;
 
-/** A service of an account, with the shares or containers to probe. */
+/** The service of an account that the probe calls, with its shares or containers. */
 export interface ProbeTarget {
   /** ARM id. */
   readonly account: string;
@@ -35,7 +35,7 @@ export interface DataServices {
 }
 
 /**
- * Probes the service of every target. Never throws; a probe without an answer after `ms` is `unknown`. Returns the
+ * Probes every target. Never throws; a probe without an answer after `ms` is `unknown`. Returns the
  * results in the order of the targets.
  */
 export async function probe(
@@ -51,15 +51,7 @@ export async function probe(
       if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, now()));
     };
 
-    const asking = (['file', 'blob'] as const).map((sort) =>
-      pMap(
-        targets.filter(({ service }) => service === sort),
-        probeOne,
-        { concurrency: CONCURRENCY },
-      ),
-    );
-
-    await untilAborted(Promise.all(asking), signal);
+    await untilAborted(pMap(targets, probeOne, { concurrency: CONCURRENCY }), signal);
   }, ms);
 
   const late = { state: 'unknown', why: REASONS.TimeUp } as const;

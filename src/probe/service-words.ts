@@ -1,7 +1,6 @@
-/** Services of a storage account that the probe calls, in words; the page shows them too. */
+/** Services of a storage account that the probe calls, in words. */
 export const SERVICE_WORDS = {
   file: {
-    data: 'files',
     place: 'share',
     places: 'file shares',
     /** Result for an account without a share or container that contains data. */
@@ -10,7 +9,6 @@ export const SERVICE_WORDS = {
     role: 'Storage File Data Privileged Reader',
   },
   blob: {
-    data: 'blobs',
     place: 'container',
     places: 'blob containers',
     nothing: 'The account has no blob that its own key encrypts.',

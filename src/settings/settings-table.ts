@@ -164,7 +164,7 @@ export const SETTINGS = {
     schema: onOff.optional(),
     example: 'off',
     description:
-      'Whether the app also probes the blob services of accounts, besides their file services, after a revocation or restore (`on`). The probe requires a role, which the deployment parameter `allowBlobProbe` assigns together with this setting.',
+      'Whether the app probes the blob service of an account that has no file share, after a revocation or restore (`on`). The probe requires a role, which the deployment parameter `allowBlobProbe` assigns together with this setting.',
     fallback: '`off`',
   }),
   CMK_CLIENTS: createSetting({

@@ -61,7 +61,7 @@ export function readSettings(environment: Environment) {
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
-    /** Whether the app probes blob services, besides file services, after a revocation or restore. */
+    /** Whether the app probes the blob services of accounts without a file share after a revocation or restore. */
     probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
     notify,

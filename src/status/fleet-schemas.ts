@@ -55,7 +55,7 @@ export const FLEET_ROW = z.object({
     .object({ state: z.enum(['blocked', 'open', 'unknown']), since: time, checkedOn: time })
     .optional()
     .describe(
-      'Result of the last probe of the file service, or of the blob service if its result is more precise; absent: no probe.',
+      'Result of the last probe of the file service, or of the blob service of an account without a file share; absent: no probe.',
     ),
   lastRead: time.describe('When the index last read the account.'),
   lastChecked: time

@@ -22,7 +22,7 @@ import { findNewestUsableVersion, findVersion, getActiveFrom, type KeyVersion } 
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { formatCauseLabel } from '../keys/resource-label.ts';
 import type { AccountEffect } from '../probe/effect.ts';
-import { chooseMoreTelling, isCurrent } from '../probe/effect-of-key.ts';
+import { isCurrent } from '../probe/effect-of-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountView } from './fleet-schemas.ts';
@@ -102,8 +102,7 @@ class FleetEvaluator {
       if (effect && versions && !isCurrent(effect, openRevocation(versions, reading.readOn))) continue;
 
       for (const one of effect?.accounts ?? []) {
-        const of = `${id} ${one.account.toLowerCase()}`;
-        this.#probes.set(of, chooseMoreTelling(this.#probes.get(of), one));
+        this.#probes.set(`${id} ${one.account.toLowerCase()}`, one);
       }
     }
   }

@@ -136,7 +136,7 @@ export const KEY_STATUS = z.object({
   effect: z
     .array(ACCOUNT_EFFECT)
     .describe(
-      'Whether the file service of each account (and the blob service if `CMK_PROBE_BLOBS` is on) serves data according to a real request, and since when.',
+      'Whether each account serves data according to a real request, and since when: its file service, or its blob service if it has no file share and `CMK_PROBE_BLOBS` is on.',
     ),
   refusedAfter: REFUSED_AFTER.optional(),
   ...KEY_PLANS,

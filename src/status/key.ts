@@ -331,7 +331,7 @@ export function getStatusContent(status: KeyStatus): unknown {
   const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
     since === checkedOn ? shown : { ...shown, since },
   );
-  effect.sort((a, b) => (`${a.account} ${a.service}` < `${b.account} ${b.service}` ? -1 : 1));
+  effect.sort((a, b) => (a.account < b.account ? -1 : 1));
   return { ...status, effect };
 }
 

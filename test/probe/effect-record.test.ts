@@ -97,19 +97,19 @@ describe('the record of an effect', () => {
     expect(stateAfter(rounds)).toBe(expected);
   });
 
-  it('tells the services of one account apart, and drops an account that uses the key no longer', () => {
+  it('has the measurement of each account, and drops an account that uses the key no longer', () => {
     const change = { expect: 'blocked', since: at(0) } as const;
-    const blob = { account: '/a/st0', service: 'blob', container: 'c' } as const;
+    const blob = { account: '/a/st2', service: 'blob', container: 'c' } as const;
     const round = (results: ProbeResult[], current?: KeyEffect) =>
       recordRound(current, { key: KEY.id, change, complete: true, results });
-    const first = round([resultOf(0, 'blocked', 5), resultOf(1, 'open', 5), { ...resultOf(0, 'open', 5), ...blob }]);
-    const second = round([resultOf(0, 'blocked', 10), { ...resultOf(0, 'blocked', 10), ...blob }], first);
+    const first = round([resultOf(0, 'blocked', 5), resultOf(1, 'open', 5), { ...resultOf(2, 'open', 5), ...blob }]);
+    const second = round([resultOf(0, 'blocked', 10), { ...resultOf(2, 'blocked', 10), ...blob }], first);
 
     expect(
       second.accounts.map(({ account, service, secondsAfterChange }) => [account, service, secondsAfterChange]),
     ).toEqual([
       ['/a/st0', 'file', 5],
-      ['/a/st0', 'blob', 10],
+      ['/a/st2', 'blob', 10],
     ]);
   });
 

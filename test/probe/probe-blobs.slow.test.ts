@@ -26,13 +26,14 @@ function keepBlobs(account: StorageAccount, containers: Containers): void {
   }
 }
 
-function site(containers: Containers, settings: Readonly<Record<string, string>> = { CMK_PROBE_BLOBS: 'on' }) {
+/** A key with one account, which has blobs and the given shares. */
+function site(containers: Containers, shares: readonly string[] = []) {
   const key = new TestKey(wire.azure.world);
-  const account = key.account('pinned', { shares: ['share1'] });
+  const account = key.account('pinned', { shares: [...shares] });
 
   keepBlobs(account, containers);
 
-  const services = wire.services(settings);
+  const services = wire.services({ CMK_PROBE_BLOBS: 'on' });
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
 
@@ -53,47 +54,48 @@ const shown = (effect: Pick<KeyEffect, 'accounts'> | undefined): string[] =>
     .map(({ service, share, container, state }) => `${service} ${share ?? container ?? 'none'} ${state}`)
     .sort();
 
-describe('the blob services of accounts', () => {
-  it('are followed beside their file services, with times of their own', async () => {
+describe('the effect on an account without a file share', () => {
+  it('is seen on its blobs', async () => {
     const { account, managed, services, change, round } = site({ minutes: 2 });
-    expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked', 'file share1 blocked']);
+    expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked']);
 
     wire.azure.clock.advance(60_000);
-
-    const effect = await round(change('open'));
-    expect(shown(effect)).toEqual(['blob minutes open', 'file share1 open']);
-
+    expect(shown(await round(change('open')))).toEqual(['blob minutes open']);
     expect(wire.sent).toEqual([]);
 
-    // And the status of the key shows what is on record.
     const status = await readEffect(managed, undefined, services);
-    expect(shown({ accounts: status.effect })).toEqual(['blob minutes open', 'file share1 open']);
+    expect(shown({ accounts: status.effect })).toEqual(['blob minutes open']);
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
 
-  it('are asked by a list with metadata, which is what Storage documents as refused, and nothing is read', async () => {
+  it('is read from a list with metadata, which Storage documents as refused, and from no blob', async () => {
     const { account, services, change, round } = site({ minutes: 1 });
     const since = wire.azure.requests.last;
     await round(change('blocked'));
-    const asked = wire.azure.requests.since(since).filter(({ host }) => host.startsWith(`${account.name}.blob.`));
-    expect(asked).toHaveLength(1);
-    expect(asked[0]?.path).toMatch(/^\/minutes\?.*maxresults=1.*include=metadata/);
+
+    const calls = wire.azure.requests.since(since).filter(({ host }) => host.startsWith(`${account.name}.blob.`));
+    expect(calls).toHaveLength(1);
+    expect(calls[0]?.path).toMatch(/^\/minutes\?.*maxresults=1.*include=metadata/);
+
     // The role that lists gives no blob's content.
     change('open');
     expect(await services.dataLists.blob(account.name, 'minutes')).toBe(true);
   });
 
-  it('are seen by the first container that has a blob under the key of the account', async () => {
+  it('is seen on the first container that has a blob under the key of the account', async () => {
     const { change, round } = site({ a: 'scope1', b: 0, c: 1 });
-    // Whether a list of nothing is refused, Microsoft does not say: what is refused is proof all the same.
-    expect(shown(await round(change('blocked')))).toEqual(['blob b blocked', 'file share1 blocked']);
+
+    // Microsoft does not document whether a list without blobs is refused. A refused list is a proof all the same.
+    expect(shown(await round(change('blocked')))).toEqual(['blob b blocked']);
+
     const restored = change('open');
-    // The container of the round before is asked first: it has no blob, which proves nothing.
+
+    // The probe calls the container of the previous round first. It has no blob, which proves nothing.
     await round(restored);
-    expect(shown(await round(restored))).toEqual(['blob c open', 'file share1 open']);
+    expect(shown(await round(restored))).toEqual(['blob c open']);
   });
 
-  it('are looked for anew where the container that was asked has no blob', async () => {
+  it('is probed on another container if the probed one has no blob', async () => {
     const { change, round } = site({ b: 0, c: 1 });
 
     wire.azure.world.settings.fileServiceDelayMs = 12_000;
@@ -101,94 +103,99 @@ describe('the blob services of accounts', () => {
     wire.azure.clock.advance(15_000);
 
     const work = change('open');
-    expect(shown(await round(work))).toEqual(['blob b blocked', 'file share1 blocked']);
+    expect(shown(await round(work))).toEqual(['blob b blocked']);
 
     wire.azure.clock.advance(15_000);
 
     const second = await round(work);
-    expect(shown(second)).toEqual(['blob none unknown', 'file share1 open']);
+    expect(shown(second)).toEqual(['blob none unknown']);
     expect(second?.complete).toBe(false);
 
     const third = await round(work);
-    expect(shown(third)).toEqual(['blob c open', 'file share1 open']);
+    expect(shown(third)).toEqual(['blob c open']);
     expect(third?.complete).toBe(true);
   });
 
-  it.each<[sentence: string, containers: Containers, kind: string, blobs: string[]]>([
-    ['has no container', {}, 'StorageV2', []],
-    ['has its blobs under scopes alone', { a: 'scope1' }, 'StorageV2', []],
-    ['takes no blobs', {}, 'FileStorage', []],
-    ['has no blob', { a: 0 }, 'StorageV2', ['blob none unknown']],
-  ])('are not waited for where an account %s', async (_, containers, kind, blobs) => {
+  it.each<[sentence: string, containers: Containers, kind: string, shown: string]>([
+    ['has no container', {}, 'StorageV2', 'file none unknown'],
+    ['has its blobs under scopes alone', { a: 'scope1' }, 'StorageV2', 'file none unknown'],
+    ['has no blob', { a: 0 }, 'StorageV2', 'blob none unknown'],
+  ])('is unknown, and not waited for, if the account %s', async (_, containers, kind, expected) => {
     const { account, change, round } = site(containers);
     account.kind = kind;
     change('blocked');
+
     const effect = await round(change('open'));
-    expect(shown(effect)).toEqual([...blobs, 'file share1 open']);
+    expect(shown(effect)).toEqual([expected]);
     expect(effect?.complete).toBe(true);
     expect(wire.sent).toEqual([]);
   });
 
-  it('are not told without the role that lists blobs, which is named', async () => {
+  it('is unknown without the role that lists blobs, which is named', async () => {
     const { change, round } = site({ minutes: 1 });
     const { roleAssignments } = wire.azure.world;
     const listers = [...roleAssignments].filter(([, { condition }]) => condition?.includes('Blob.List'));
+
     for (const [id] of listers) roleAssignments.delete(id);
+
     const effect = await round(change('blocked'));
+
     for (const [id, lister] of listers) roleAssignments.set(id, lister);
+
     const why = expect.stringContaining('blob lister');
-    expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
+    expect(effect?.accounts).toMatchObject([{ service: 'blob', state: 'unknown', why }]);
     expect(wire.sent).toHaveLength(1);
   });
 
-  it.each([
-    [
-      'blobs alone',
-      'EffectSeen',
-      { CMK_PROBE_BLOBS: 'on' },
-      ['blob minutes blocked'],
-      /^1 of 2 accounts were seen blocked/,
-    ],
-    ['neither', 'EffectNotSeen', {}, [], /^0 of 1 accounts were seen blocked/],
-  ] as const)(
-    'and files, where the app has the role for %s, are told after ten minutes, and without an error',
-    async (_, reason, settings, blobs, message) => {
-      const { change, round } = site({ minutes: 1 }, settings);
-      const { roleAssignments } = wire.azure.world;
-      const readers = [...roleAssignments].filter(([, { roleDefinitionId }]) => roleDefinitionId.endsWith(FILE_READER));
-
-      expect(readers.length).toBeGreaterThan(0);
-
-      for (const [id] of readers) roleAssignments.delete(id);
-
-      const work = change('blocked');
-      expect(shown(await round(work))).toEqual([...blobs, 'file share1 unknown']);
-      expect(wire.sent.splice(0)).toHaveLength(1); // it may have been given just now
-
-      wire.azure.clock.advance(10 * 60_000);
-      await round(work);
-      for (const [id, reader] of readers) roleAssignments.set(id, reader);
-
-      expect(wire.sent).toEqual([]);
-      expect(wire.records.filter(({ level }) => level === 'error')).toEqual([]);
-
-      expect(wire.records.at(-1)).toMatchObject({
-        reason,
-        pending: 0,
-        silent: 1,
-        message: expect.stringMatching(message),
-      });
-
-      expect(wire.records.at(-1)?.message).toContain('Storage File Data Privileged Reader');
-    },
-  );
-
-  it('count when canaries are asked whether they serve', async () => {
+  it('counts when the app asks whether a canary serves data', async () => {
     const { account, services, change } = site({ minutes: 1 });
-    account.fileShares.clear();
     const ask = createCanaryProbe(services);
     expect(await ask([account.id], '', wire.log)).toBe('proven');
+
     change('blocked');
     expect(await ask([account.id], '', wire.log)).toEqual({ unwell: expect.stringContaining(account.name) });
+  });
+});
+
+describe('the effect on an account with file shares and blobs', () => {
+  it('is seen on a share alone', async () => {
+    const { account, change, round } = site({ minutes: 1 }, ['share1']);
+    const since = wire.azure.requests.last;
+
+    expect(shown(await round(change('blocked')))).toEqual(['file share1 blocked']);
+
+    const ofBlobs = wire.azure.requests
+      .since(since)
+      .filter(({ host, path }) => host.startsWith(`${account.name}.blob.`) || path.includes('/blobServices/'));
+    expect(ofBlobs).toEqual([]);
+  });
+
+  it('is given up after ten minutes without the role that lists files, which is named, and without an error', async () => {
+    const { change, round } = site({ minutes: 1 }, ['share1']);
+    const { roleAssignments } = wire.azure.world;
+    const readers = [...roleAssignments].filter(([, { roleDefinitionId }]) => roleDefinitionId.endsWith(FILE_READER));
+
+    expect(readers.length).toBeGreaterThan(0);
+
+    for (const [id] of readers) roleAssignments.delete(id);
+
+    const work = change('blocked');
+    expect(shown(await round(work))).toEqual(['file share1 unknown']);
+    expect(wire.sent.splice(0)).toHaveLength(1); // the role may not have propagated yet
+
+    wire.azure.clock.advance(10 * 60_000);
+    await round(work);
+
+    for (const [id, reader] of readers) roleAssignments.set(id, reader);
+
+    expect(wire.sent).toEqual([]);
+    expect(wire.records.filter(({ level }) => level === 'error')).toEqual([]);
+
+    expect(wire.records.at(-1)).toMatchObject({
+      reason: 'EffectNotSeen',
+      pending: 0,
+      silent: 1,
+      message: expect.stringMatching(/^0 of 1 accounts were seen blocked.*Storage File Data Privileged Reader/),
+    });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { FileShare } from '../../src/key-users/stored-data-client.ts';
-import { chooseShare, listTargetsOfAccount } from '../../src/probe/probe-targets.ts';
+import { chooseShare, targetOfAccount } from '../../src/probe/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
@@ -16,45 +16,57 @@ describe('the share that is asked', () => {
   });
 });
 
-describe('what is asked of an account', () => {
+describe('the probe target of an account', () => {
   const id =
     '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
 
-  async function asked(probeBlobs: boolean, failure?: Error) {
+  const shareA = [share('a')];
+
+  async function targetWith(shares: FileShare[], probeBlobs: boolean, failure?: Error) {
     let listed = 0;
     const lists = {
       settings: { probeBlobs },
       shares: {
         async *list() {
-          yield share('a');
+          yield* shares;
         },
       },
       containers: {
         async *list() {
           if (failure) throw failure;
-
-          for (let n = 0; ; n += 1) {
-            listed += 1;
-            yield `c${n}`;
-          }
+          for (;;) yield `c${listed++}`;
         },
       },
     };
 
-    const targets = listTargetsOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
+    const target = await targetOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
 
-    return { targets: await targets, listed };
+    return { target, listed };
   }
 
-  it('is one share, and five containers at the most where blobs are to be asked for', async () => {
-    expect(await asked(false)).toMatchObject({ targets: [{ service: 'file', places: ['a'] }], listed: 0 });
-    const { targets, listed } = await asked(true);
-    expect(targets[1]).toEqual({ account: id, service: 'blob', places: ['c0', 'c1', 'c2', 'c3', 'c4'] });
+  it.each([true, false])(
+    'is a share if it has one, without a list of its containers (blobs: %s)',
+    async (probeBlobs) => {
+      const expected = { target: { account: id, service: 'file', places: ['a'] }, listed: 0 };
+      expect(await targetWith(shareA, probeBlobs)).toEqual(expected);
+    },
+  );
+
+  it('is at most five containers if it has no share and the blob probe is on', async () => {
+    const { target, listed } = await targetWith([], true);
+    expect(target).toEqual({ account: id, service: 'blob', places: ['c0', 'c1', 'c2', 'c3', 'c4'] });
     expect(listed).toBe(5);
   });
 
-  it('is said where it cannot be listed', async () => {
+  it('is no container if the blob probe is off', async () => {
+    const expected = { target: { account: id, service: 'file', places: [] }, listed: 0 };
+    expect(await targetWith([], false)).toEqual(expected);
+  });
+
+  it('is unknown, with the reason, if its containers cannot be listed', async () => {
     const refused = Object.assign(new Error('Conflict'), { statusCode: 409, code: 'Conflict' });
-    expect((await asked(true, refused)).targets[1]?.why).toMatch(/^The app cannot list its blob containers/);
+    const { target } = await targetWith([], true, refused);
+    expect(target).toMatchObject({ service: 'blob', unlisted: 'failed' });
+    expect(target.why).toMatch(/^The app cannot list its blob containers/);
   });
 });

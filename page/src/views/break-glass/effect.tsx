@@ -32,25 +32,19 @@ export function Effect({ status, of }: EffectProps) {
   // First the ones that do not show the change yet, since the operator waits for them.
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
 
-  // An account with files and blobs has two lines. One without a result yet counts too.
+  // An account that the app has not probed yet counts too.
   const all = effect.length + (revoked ? silent : 0);
 
   return (
-    <Section
-      title={
-        effect.some(({ service }) => service === 'blob') ? 'What files and blobs show' : 'What the file services show'
-      }
-      of={of}
-      isQuiet
-    >
-      {all > 0 && <progress value={reached} max={all} aria-label="Services that show the change" />}
+    <Section title="What the accounts show" of={of} isQuiet>
+      {all > 0 && <progress value={reached} max={all} aria-label="Accounts that show the change" />}
       <p role="status">
         {digits(reached)} of {digits(all)} {revoked ? 'refuse to serve data' : 'serve data'}.
         {revoked && reached < all ? ' Storage may take some minutes; the app keeps asking each service.' : ''}
       </p>
       <ul class="items">
         {ordered.slice(0, MOST).map((one) => (
-          <EffectLine key={`${one.account} ${one.service}`} one={one} />
+          <EffectLine key={one.account} one={one} />
         ))}
       </ul>
       {effect.length > MOST && <p class="muted">… and {count(effect.length - MOST, 'more', 'more')}.</p>}
