@@ -2,8 +2,9 @@ import pMap from 'p-map';
 import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { getRetryDelay, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
+import type { NewWorkItem, WorkItem } from '../index/work-items.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
+import { getRetryDelay } from '../work/retry.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
 

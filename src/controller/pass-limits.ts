@@ -1,7 +1,8 @@
 import { canPass, describeError, describeFailure } from '../azure/failure.ts';
 import { type Calls, DEFAULT_RETRY_AFTER_SECONDS, type Limiter } from '../azure/limiter.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { getRetryDelay, LONGEST_WAIT_MS, type WorkKind } from '../index/work-items.ts';
+import { LONGEST_WAIT_MS, type WorkKind } from '../index/work-items.ts';
+import { getRetryDelay } from '../work/retry.ts';
 import type { Blocked } from './gate.ts';
 import type { PassLog } from './pass-log.ts';
 import type { PassTime } from './pass-time.ts';

@@ -10,12 +10,12 @@ import {
   createKeyItem,
   formatWorkRow,
   getDue,
-  getRetryDelay,
   isAboutAccount,
   LONGEST_WAIT_MS,
   type WorkItem,
 } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { getRetryDelay } from '../work/retry.ts';
 import { type Lane, Lanes } from './lane.ts';
 import { Listing } from './listing.ts';
 import { PassLease, type PassStart } from './pass-lease.ts';

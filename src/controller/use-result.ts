@@ -1,10 +1,11 @@
 import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { createMoveId, getVersionOfRow, type UseRow } from '../index/use-row.ts';
-import { getRetryDelay, LONGEST_WAIT_MS } from '../index/work-items.ts';
+import { LONGEST_WAIT_MS } from '../index/work-items.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import type { StandingOrders } from '../orders/standing-orders.ts';
 import { toOutcome } from '../work/outcome.ts';
+import { getRetryDelay } from '../work/retry.ts';
 import type { Blocked } from './gate.ts';
 import { orderBetween } from './key-states.ts';
 import type { Plan } from './plan.ts';

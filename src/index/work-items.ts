@@ -144,11 +144,6 @@ export function toChange(item: NewWorkItem): RowChange {
 /** Longest delay of an item. Milliseconds. */
 export const LONGEST_WAIT_MS = HOUR_MS;
 
-/** Returns the delay after a failed attempt at an item or a use. @param failed number of earlier failed attempts */
-export function getRetryDelay(failed: number): number {
-  return Math.min(15_000 * 2 ** failed, 300_000);
-}
-
 /** Returns when an item is due. A stored time may be forged: a delay that the app never sets counts as due. */
 export function getDue({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
   return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;

@@ -1,3 +1,4 @@
+import { getRetryDelay } from '../work/retry.ts';
 import {
   type AccountEffect,
   getProbedPlace,
@@ -9,6 +10,9 @@ import {
 import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
 // The record of a key's effect after each round of probes, and when the next round follows.
+
+/** Short, so that the record shows within seconds when a change took effect. Milliseconds. */
+const PROBE_RETRIES = { firstMs: 5_000, longestMs: 60_000 };
 
 type ProbeRound = Pick<KeyEffect, 'key' | 'change' | 'complete'> & { readonly results: readonly ProbeResult[] };
 
@@ -146,5 +150,5 @@ export function scheduleNextProbe(effect: KeyEffect, attempt: number, now: Date)
   const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
   if (effect.complete && listPendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
   if (isOver(effect.change, now, patienceFor(effect))) return { next: 'givenUp' };
-  return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
+  return { next: 'again', delaySeconds: getRetryDelay(attempt, PROBE_RETRIES) / 1_000 };
 }

@@ -3,6 +3,7 @@ import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { PARSERS, type WorkIn, type WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
+import { getRetryDelay } from './retry.ts';
 import type { WorkQueue } from './work-queue-client.ts';
 
 /** host.json: `extensions.queues.maxDequeueCount`. After this many failures the host moves a message to poison. */
@@ -13,9 +14,6 @@ export const MAX_DEQUEUE_COUNT = 5;
  * outages, and than the propagation of a role assignment (Azure RBAC troubleshooting: up to 10 minutes).
  */
 const MAX_ATTEMPTS = 24;
-/** Each counted attempt doubles the delay, up to the longest. Seconds. */
-const FIRST_DELAY = 15;
-const LONGEST_DELAY = 300;
 
 interface Received {
   /** The message from the host: an object for JSON, otherwise text. */
@@ -77,10 +75,10 @@ export function planNextTry(
   attempt: number,
   { counts, delaySeconds, maxTries = MAX_ATTEMPTS }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
 ): { readonly attempt: number; readonly delaySeconds: number } | undefined {
-  if (!counts) return { attempt, delaySeconds: Math.max(1, delaySeconds ?? FIRST_DELAY) };
+  if (!counts) return { attempt, delaySeconds: Math.max(1, delaySeconds ?? getRetryDelay(0) / 1_000) };
   if (attempt + 1 >= maxTries) return undefined;
   // A longer `Retry-After` takes precedence over the app's own schedule.
-  const ownSeconds = Math.min(FIRST_DELAY * 2 ** attempt, LONGEST_DELAY);
+  const ownSeconds = getRetryDelay(attempt) / 1_000;
   return { attempt: attempt + 1, delaySeconds: Math.max(ownSeconds, delaySeconds ?? 0) };
 }
 
