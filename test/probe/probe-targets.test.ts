@@ -34,7 +34,10 @@ describe('the probe target of an account', () => {
       containers: {
         async *list() {
           if (failure) throw failure;
-          for (;;) yield `c${listed++}`;
+          for (;;) {
+            yield `c${listed}`;
+            listed += 1;
+          }
         },
       },
     };
