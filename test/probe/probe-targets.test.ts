@@ -35,8 +35,8 @@ describe('the probe target of an account', () => {
         async *list() {
           if (failure) throw failure;
           for (;;) {
-            yield `c${listed}`;
             listed += 1;
+            yield `c${listed - 1}`;
           }
         },
       },
