@@ -48,7 +48,7 @@ describe('a release', () => {
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
   });
 
-  it('is the same, byte for byte, when it is made again of the same commit, by whoever keeps files to themselves', () => {
+  it('is the same, byte for byte, when it is made again from the same commit, under any umask', () => {
     const again = mkdtempSync(join(tmpdir(), 'cmk-again-'));
     const sums = (of: string): string => readFileSync(join(of, 'SHA256SUMS'), 'utf8');
     const script = [process.execPath, join(PROJECT, 'scripts/release.ts'), '--repository', 'example/cmk'];

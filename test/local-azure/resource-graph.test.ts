@@ -121,7 +121,7 @@ describe('a query', () => {
 
 const list = `/subscriptions/${SUBSCRIPTION_ID}/resources?api-version=2021-04-01&$filter=`;
 
-it('the generic list of resources shows whoever has a right on some resources those, instead of refusing', async () => {
+it('the generic list of resources shows a caller the resources on which it has a right, and refuses none', async () => {
   const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
   const scope = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-archive`;
 

@@ -35,7 +35,7 @@ it('answers what it was asked before it leaves on SIGTERM, and lets the app clea
   expect(child.output()).toMatch(/app terminated\s*$/);
 });
 
-it('dies of a rejection that nobody handles, as the worker does', async () => {
+it('ends on an unhandled rejection, as the worker does', async () => {
   const { url, child } = await start();
   await expect(fetch(`${url}/api/reject`)).rejects.toThrow();
   expect(await child.exit).toBe(1);

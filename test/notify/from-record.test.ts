@@ -57,7 +57,7 @@ describe('a record of the audit trail', () => {
     expect(JSON.stringify(told)).not.toMatch(/evil|INC-1/);
   });
 
-  it('may be of a form that nobody foresaw', () => {
+  it('may be of an unknown form', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x' };
     expect(createFromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
     expect(formatNameOfKey('kv-files/files-key')).toBe('kv-files/files-key');

@@ -258,7 +258,7 @@ describe('settings', () => {
     expect(wire.records.filter(({ reason }) => reason === 'NotificationDropped')).toHaveLength(2);
   });
 
-  it('that name nobody leave everything alone', async () => {
+  it('without a target change nothing', async () => {
     await revoked(instance());
     const before = wire.azure.requests.last;
     await collect(instance({ CMK_NOTIFY: '' }));

@@ -130,7 +130,7 @@ describe('text that would be markup', () => {
 });
 
 it.each(['\u0000', '\u00AD', '\u061C', '\u180E', '\u200F', '\u202E', '\u2066', '\uFEFF', '\uFFF9'])(
-  '%j is seen by nobody, and is left out',
+  'the invisible character %j is left out',
   (character) => {
     expect(shortenText(`a${character}b`, 10)).toBe('a b');
   },

@@ -7,7 +7,7 @@ import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revo
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 // Guards invariant 7 (a version is retired only when provably unused): the app disables none, and advises a person to do so
-// only where, whatever the versions and their users, a version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
+// only where, whatever the versions and their users, a version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and no user
 // shows it. That the proof is read afresh, before and after, is tested over the wire.
 
 const NOW = day(30);
@@ -53,7 +53,7 @@ const users: fc.Arbitrary<VersionUsers> = fc.record({
   gaps: fc.array(fc.constant('Something is not read.'), { maxLength: 1 }),
 });
 
-it('a version that may be retired has been superseded for long enough, and nobody in sight uses it', () => {
+it('a version that may be retired has been superseded for long enough, and no known user uses it', () => {
   let gone = 0;
   fc.assert(
     fc.property(versions, users, (all, who) => {

@@ -115,7 +115,7 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([true, true]);
   });
 
-  it('enables the version again when somebody is pinned to it in the meantime', async () => {
+  it('enables the version again if an account was pinned to it in the meantime', async () => {
     const { key, account } = movedOn();
     const { outcome, audited } = await retire(key, { change: around(() => pin(key, account)) });
     expect(outcome).toMatchObject([
@@ -139,7 +139,7 @@ describe('retirement', () => {
     expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
   });
 
-  it('opens nothing of a key whose other versions somebody has disabled by hand meanwhile', async () => {
+  it('enables no version of a key whose other versions an operator has disabled meanwhile', async () => {
     const { key, account, newer } = movedOn();
     const change = around(
       () => pin(key, account),
@@ -188,7 +188,7 @@ describe('retirement', () => {
 describe('retirement by the log', () => {
   const byLog = async (key: TestKey) => (await retire(key, { proof: 'log' })).outcome;
 
-  it('disables a version that nobody has asked for since its successor took over', async () => {
+  it('disables a version that no client has used since its successor took over', async () => {
     const { key } = movedOn();
     expect(await byLog(key)).toMatchObject([{ outcome: 'retired' }]);
     expect([stateOf(key), tagOf(key)]).toEqual([[false, true], expect.stringMatching(/Z [0-9a-f]{32}$/)]);
@@ -265,7 +265,7 @@ describe('retirement by the log', () => {
     expect(wire.records.filter((one) => one.reason === 'VersionRetired' && one.resource === resource)).toHaveLength(1);
   });
 
-  it('is undone by the next look when somebody whom no list shows asked for the version meanwhile', async () => {
+  it('is undone by the next check if a client that no list shows used the version meanwhile', async () => {
     const { key } = movedOn();
     const record = `${wire.azure.clock.now().toISOString()} x unsettled`;
     Object.assign(key.first, { enabled: false, tags: { 'cmk-retired': record } });

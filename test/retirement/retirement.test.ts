@@ -153,7 +153,7 @@ describe('the tag of a retired version', () => {
     expect(listReasonsOfOperator({ ...retired, enabled: false })).toEqual([]);
   });
 
-  it('is half done only while nobody has touched the version since: what a person disables stays disabled', () => {
+  it('is half done only while no operator has changed the version since: what an operator disables stays disabled', () => {
     const half = keyVersion(1, { enabled: false, tags: createRetiredTags(OLD, NEW, NOW) ?? {} });
     const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000);
     const touched = (minutes: number) => listHalfRetired([{ ...half, updatedOn: later(minutes) }, NEW], later(60));

@@ -114,7 +114,7 @@ describe('planReopenLost: an older restore took the record away just before the 
 });
 
 describe('planJoin: revocations at the same moment', () => {
-  it('enters whoever made one whose record did not stay into the one that stands', () => {
+  it('enters the caller of a revocation whose record was replaced into the record that stands', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, { ...later, revokedBy: BOB }) })];
     const others = [versions[1] as KeyVersion];
     const [join] = planJoin(others, stamp, NOW);

@@ -216,7 +216,7 @@ describe('planRevocation', () => {
     expect(change?.tags).toEqual({ ...fourteen, ...record(1) });
   });
 
-  it('enters into its record whoever revoked before it, by the record that it replaces', () => {
+  it('enters into its record the callers of the record that it replaces', () => {
     const [change] = planRevocation([keyVersion(1, { tags: record(1, { revokedBy: BOB }) })], stamp, NOW);
     expect(change?.tags).toEqual(record(1, { joined: [shortOf(BOB)] }));
   });
@@ -283,7 +283,7 @@ describe('planKeepRevoked', () => {
     expect(planKeepRevoked([keyVersion(1, { tags: restored(1) }), revoked(2), keyVersion(30)], NOW)).toEqual([]);
   });
 
-  it('does nothing while somebody restores the key', () => {
+  it('does nothing while a caller restores the key', () => {
     const marked = revoked(20, { tags: record(20, { restoringBy: BOB }) });
     expect(planKeepRevoked([marked, keyVersion(21)], NOW, { alsoLate: true })).toEqual([]);
   });

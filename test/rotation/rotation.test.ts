@@ -24,7 +24,7 @@ const revocationOn = (n: number) => ({
 describe('decideRotation', () => {
   const revoked = keyVersion(2, { enabled: false, tags: revocationOn(2) });
 
-  it('rotates the newest version when nobody else does', () => {
+  it('rotates the newest version if no policy or operator does', () => {
     expect(decideRotation([keyVersion(1), soon()], NO_POLICY, NOW)).toMatchObject({
       rotate: true,
       from: soon(),
@@ -72,7 +72,7 @@ describe('a key whose lifetime is shorter than the notice of its expiry', () => 
     expect(completeRotation(first, second)).toEqual({ expiresOn: day(2 + MIN_LIFETIME_DAYS) });
   });
 
-  it('is never rotated again within a week, whatever event arrives: somebody is told', () => {
+  it('is never rotated again within a week, whatever event arrives: a finding says so', () => {
     const second = keyVersion(2, { expiresOn: day(22) });
     const decide = (now: number) => decideRotation([first, second], NO_POLICY, day(now));
     expect(decide(3)).toEqual({ rotate: false, reason: 'RotatedRecently', needsPerson: true });

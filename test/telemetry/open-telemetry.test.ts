@@ -113,7 +113,7 @@ it('Application Insights gets the same, as dependencies and metrics, and nothing
   expect(data.filter((one) => /Item_|Request_Success_Count|Feature/.test(one))).toEqual([]);
 });
 
-describe('whoever takes it', () => {
+describe('the receiver of a trace', () => {
   it('may refuse it: that is said, and nothing else', async () => {
     receiver.will('refuse');
     await telemetry.span('refused', {}, async () => {});

@@ -64,7 +64,7 @@ describe('a lease', () => {
     expect((await taken(instance(), 'state')).state).toBeUndefined();
   });
 
-  it('whose state is not JSON has none, and holds up nobody', async () => {
+  it('whose state is not JSON has none, and blocks no worker', async () => {
     const lease = await taken(instance(), 'rubbish');
     await lease.release();
     await blobOf('rubbish').getBlockBlobClient().upload('{"moves":', 9);
@@ -75,7 +75,7 @@ describe('a lease', () => {
     expect((await taken(instance(), 'rubbish')).state).toEqual({ moves: [] });
   });
 
-  it('that somebody else has by now is held no more, and saves nothing', async () => {
+  it('that another holder has acquired since is lost, and saves nothing', async () => {
     const lease = await taken(instance({ durationSeconds: 15 }), 'lost');
     await blobOf('lost').getBlobLeaseClient().breakLease(0);
     const other = await taken(instance(), 'lost');

@@ -117,7 +117,7 @@ function answerTo(args) {
         displayName: option('--display-name'),
         identifierUris: [],
         tags: [],
-        // Whoever makes one owns it, and its service principal.
+        // The caller who makes one owns it, and its service principal.
         owners: ['me'],
         appRoles: [],
         api: { oauth2PermissionScopes: [], preAuthorizedApplications: [] },

@@ -86,7 +86,7 @@ describe('the keys of a Managed HSM', () => {
 });
 
 describe("a Managed HSM's own access control", () => {
-  it('refuses whoever has no role there, an owner in Azure RBAC too, and says so as an HSM does', async () => {
+  it('refuses a caller without a local role, even an owner in Azure RBAC, with the error of an HSM', async () => {
     const as = signIn(local.azure, 'outsider');
     const refused = await ask('GET', '/keys/vault-key/versions', { as });
     expect(refused).toMatchObject({ status: 403, body: { error: { code: 'AccessDenied' } } });
