@@ -31,10 +31,14 @@ import type { FleetServices, FleetWork } from './worker-ports.ts';
 
 /** Time limit of a pass, below the host's limit. Milliseconds. */
 const PASS_MS = 4 * 60_000;
-/** Event Grid's timeout is 30 s. Calls start before the first limit, PATCHes end before the second. Milliseconds. */
-const [EVENT_MS, EVENT_PATCH_MS] = [14_000, 18_000];
-/** Shortest interval between decisions on a key, and its factor of the last decision's duration. Milliseconds. */
-const [PROGRESS_MS, PROGRESS_FACTOR] = [10_000, 20];
+/** Calls for an event start within this time, since Event Grid's timeout is 30 s. Milliseconds. */
+const EVENT_MS = 14_000;
+/** PATCHes for an event end within this time. Milliseconds. */
+const EVENT_PATCH_MS = 18_000;
+/** Shortest interval between decisions on a key. Milliseconds. */
+const PROGRESS_MS = 10_000;
+/** Shortest interval after a decision, as a factor of its duration. */
+const PROGRESS_FACTOR = 20;
 /** Event Grid may be faster than Key Vault's list. Delays before the key is reconciled again. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
 /** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
@@ -87,9 +91,13 @@ export class Controller {
 
   readonly requestKey: RequestKey = async (key, cause) => {
     const failures: unknown[] = [];
-    const noted = (error: unknown) => void failures.push(error);
+    const noted = (error: unknown) => {
+      failures.push(error);
+    };
+
     await this.#putItem(key, cause).catch(noted);
     await this.queues.sendKey(key, cause).catch(noted);
+
     if (failures.length > 1) throw failures[0];
   };
 
@@ -97,8 +105,11 @@ export class Controller {
   readonly requestKeys = async (keys: readonly string[] | 'all', cause: Cause): Promise<void> => {
     const all = new Set(keys === 'all' ? [] : keys);
     if (keys === 'all') {
-      for await (const { kind, about } of this.#services.items.all()) if (kind === 'key') all.add(about);
+      for await (const { kind, about } of this.#services.items.all()) {
+        if (kind === 'key') all.add(about);
+      }
     }
+
     await pMap(all, (key) => this.requestKey(key, cause), { concurrency: CONCURRENCY });
   };
 
@@ -213,7 +224,12 @@ export class Controller {
   async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
     // Stays empty if the shared decision runs for another caller, which then sends the work.
     const works: FleetWork[] = [];
-    await this.#decide(key, cause, { ...ports, send: async (work) => void works.push(work) });
+    const send = async (work: FleetWork): Promise<void> => {
+      works.push(work);
+    };
+
+    await this.#decide(key, cause, { ...ports, send });
+
     const [first, ...rest] = works;
     await Promise.all([
       ...rest.map((work) => this.queues.send(work)),
@@ -330,8 +346,10 @@ export function createController(
   zones: { readonly work: FleetTable; readonly control: FleetTable },
   ports: Omit<ControllerPorts, 'settings' | 'items' | 'rows' | 'rollouts' | 'moved' | 'keys' | 'now'>,
 ) {
-  const [items, rows] = [createWorkItems(zones.work), createUseRows(zones.work)];
-  const [rollouts, moved] = [createRolloutStore(zones.control), createMovedUses(zones.control)];
+  const items = createWorkItems(zones.work);
+  const rows = createUseRows(zones.work);
+  const rollouts = createRolloutStore(zones.control);
+  const moved = createMovedUses(zones.control);
   const { now } = storageClock;
   const keys = createKeys(identity, LIMITS.keyWork);
   const controller = new Controller({ ...ports, rows, items, rollouts, moved, settings, keys, now });

@@ -38,8 +38,11 @@ export type Proof = 'proven' | { readonly unwell: string } | undefined;
 export function getStatusOfUse(row: UseRow, target: Pick<KeyVersion, 'id' | 'version'>, isComparison = true): Status {
   const isPinnedElsewhere = row.pinned !== undefined && row.pinned !== target.version;
   if (getVersionOfRow(row) === target.id && !isPinnedElsewhere) return 'moved';
-  if (row.state === 'skipped' && row.target === target.id)
+
+  if (row.state === 'skipped' && row.target === target.id) {
     return row.reason === 'LeftByCheck' && !isComparison ? 'waiting' : 'left';
+  }
+
   return row.state === 'failed' ? 'failed' : 'waiting';
 }
 

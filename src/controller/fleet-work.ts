@@ -8,8 +8,10 @@ import { getRetryDelay } from '../work/retry.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
 
-/** Delay and number of retries if another worker holds the lease: that holder may be dead. Milliseconds. */
-const [BUSY_MS, BUSY_TRIES] = [30_000, 2];
+/** Delay of a retry if another worker holds the lease: that holder may be dead. Milliseconds. */
+const BUSY_MS = 30_000;
+/** Number of these retries. */
+const BUSY_TRIES = 2;
 /** The sweep handles work that is due later than this. Milliseconds. */
 export const SWEEP_MS = 120_000;
 
@@ -26,8 +28,10 @@ export async function sendFor(
 ): Promise<void> {
   const all = [...new Set(items.map(({ subscription }) => subscription))];
   const works: FleetWork[] = [];
-  for (let start = 0; start < all.length; start += MOST_SUBSCRIPTIONS)
+
+  for (let start = 0; start < all.length; start += MOST_SUBSCRIPTIONS) {
     works.push({ subscriptions: all.slice(start, start + MOST_SUBSCRIPTIONS), tries: 0, cause });
+  }
 
   await pMap(works, (work) => send(work, visibleOn), { concurrency: CONCURRENCY });
 }

@@ -328,8 +328,9 @@ export class Listing {
     this.#compareUse(ofAccount.get(true) ?? [], read.about, seen, started);
 
     // A scope has the location, identity and wave of its account.
-    for (const row of ofAccount.get(false) ?? [])
+    for (const row of ofAccount.get(false) ?? []) {
       results.keep({ ...(results.find(row) ?? row), ...read.about }, started);
+    }
 
     results.change({ account: id, location, tags, key: seen?.key ?? '', writtenOn: startedOn.toISOString() });
   }

@@ -32,8 +32,10 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
 
       const { account, scope } = before;
       const about = { key: key.id, account, scope, cause };
-      if (changed)
+
+      if (changed) {
         log({ level: 'info', reason: 'ChangedByOthers', message: REASONS.ChangedByOthers, ...about, ...changed });
+      }
 
       if (blocked) {
         const block = blocks.get(`${key.id} ${blocked.reason}`) ?? { key: key.id, reason: blocked.reason, uses: 0 };

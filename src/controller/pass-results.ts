@@ -300,8 +300,9 @@ export class PassResults {
     if (put.size > 0) await this.#ports.rows.put([...put.values()]);
 
     // Releases rows of lists, so that a pass does not hold a whole subscription in memory.
-    for (const { row, isListed } of results)
+    for (const { row, isListed } of results) {
       if (isListed && this.find(row) === row) this.#rows.delete(formatNameOfUse(row));
+    }
 
     if (drop.length > 0) await this.#ports.rows.drop(drop);
 

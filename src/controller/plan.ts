@@ -49,8 +49,11 @@ export function planKeyUse(
 
   const isTarget = (version: string | undefined) => version === undefined || version === target.version;
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
-  if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))
+
+  if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions))) {
     return stay('NeverBackwards', target);
+  }
+
   if (isExempt) return stay('LeftByCheck', target);
 
   if (use.pinned !== undefined) {

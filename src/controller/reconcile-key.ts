@@ -124,7 +124,9 @@ async function decide(
   }
 
   if (open && ordered) {
-    for await (const use of ports.moved.of(open.rekey.id)) if (!left.has(formatNameOfUse(use))) ordered.addMoved(use);
+    for await (const use of ports.moved.of(open.rekey.id)) {
+      if (!left.has(formatNameOfUse(use))) ordered.addMoved(use);
+    }
 
     const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
     const decision = await decideRollout(rollout, key, causes, ports);
@@ -256,8 +258,8 @@ async function decideRollout(
   }
 
   // Only this line widens a stage.
-  if (!(await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag)))
-    return undefined;
+  const isStored = await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag);
+  if (!isStored) return undefined;
 
   await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
 

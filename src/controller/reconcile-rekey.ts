@@ -86,7 +86,9 @@ export async function verifyRekey(
   if (gaps.length === 0) {
     // A worker may have put a use of the source key into the index since the count.
     const isManaged = selectManagedUses(await ports.inSight());
-    for await (const use of ports.rows.of(rekey.from)) if (covers(use) && isManaged(use)) return false;
+    for await (const use of ports.rows.of(rekey.from)) {
+      if (covers(use) && isManaged(use)) return false;
+    }
   }
 
   const now = ports.now();

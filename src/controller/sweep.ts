@@ -9,8 +9,10 @@ import type { FleetServices } from './worker-ports.ts';
 
 /** Age after which a due item counts as lost by its worker. Milliseconds. */
 const OVERDUE_MS = 30_000;
-/** Intervals between decisions on unfinished and on stuck rollouts. Milliseconds. */
-const [UNFINISHED_MS, STUCK_MS] = [120_000, 600_000];
+/** Interval between decisions on an unfinished rollout. Milliseconds. */
+const UNFINISHED_MS = 120_000;
+/** Interval between decisions on a stuck rollout. Milliseconds. */
+const STUCK_MS = 600_000;
 
 /** Subscriptions whose work is due within this time share messages. Milliseconds. */
 const TOGETHER_MS = 10_000;

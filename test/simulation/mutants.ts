@@ -264,7 +264,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'backwards: any other version than the target is moved',
     worlds: 'controller',
     file: 'src/controller/plan.ts',
-    from: "if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions)))\n    return stay('NeverBackwards', target);",
+    from: "if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions))) {\n    return stay('NeverBackwards', target);\n  }",
     to: '',
   },
   {
