@@ -3,7 +3,7 @@ import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts'
 import { CmkError } from '../errors/errors.ts';
 import { type Log, logToConsole } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { type Act, canReachKey, narrowError, type RouteKey, requireAccess } from '../http/access.ts';
+import { type Act, canReachKey, narrowError, type Reach, type RouteKey, requireAccess } from '../http/access.ts';
 import type { HeaderReader } from '../http/answers.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { type AnswerContext, HttpProblem, toProblemResponse } from '../http/problem.ts';
@@ -98,13 +98,13 @@ async function answerCaller(
 
   const { caller, services } = call;
   const { access } = services.settings;
-  const { role, reach } = route;
-  const require = (key: RouteKey | 'later' | undefined): void => {
-    if (key && key !== 'later') noteKey(key);
-    requireAccess(caller, { role, act, key }, access);
+  const { role } = route;
+  const require = (key: RouteKey | undefined): void => {
+    if (key) noteKey(key);
+    requireAccess(caller, { role, act, reach: key ?? 'fleet' }, access);
   };
 
-  require(keyToRequire(reach, request.params));
+  requireAccess(caller, { role, act, reach: reachOf(route, request.params) }, access);
 
   try {
     // `request.query` is unsafe: the host joins the values of a repeated parameter.
@@ -187,10 +187,12 @@ function addressOf(headers: HeaderReader): string | undefined {
   return last && last.length <= MAX_ADDRESS_LENGTH && /^[0-9a-f.:[\]]+$/i.test(last) ? last : undefined;
 }
 
-/** Returns `later` for a route whose handler requires the role itself. */
-function keyToRequire(reach: Route['reach'], params: Readonly<Record<string, string>>): RouteKey | 'later' | undefined {
-  if (reach === 'key') return keyNamed(params);
-  return reach === 'fleet' ? undefined : 'later';
+/** What the role must reach before the handler runs. */
+function reachOf({ reach }: Route, params: Readonly<Record<string, string>>): Reach {
+  if (reach !== 'key') return reach;
+
+  // A path without a key is about the whole fleet.
+  return keyNamed(params) ?? 'fleet';
 }
 
 /** Key that a path names; undefined for a route without a single key. */

@@ -35,12 +35,14 @@ export interface AccessRules {
 /** Delegated permission that `infra/entra.sh` creates; a person's token must have it. */
 const API_SCOPE = 'access_as_user';
 
-/** Access that a call needs: a role for an act on a key or on the whole fleet. */
+/** What a role must reach: one key, the whole fleet, or the keys that the handler determines and checks itself. */
+export type Reach = RouteKey | 'fleet' | 'handler';
+
+/** Access that a call needs: a role for an act, and what the role must reach. */
 export interface AccessAsked {
   readonly role: Role;
   readonly act: Act;
-  /** Undefined: the whole fleet. `later`: the handler determines the key and checks it then. */
-  readonly key: RouteKey | 'later' | undefined;
+  readonly reach: Reach;
 }
 
 /**
@@ -100,13 +102,18 @@ function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules):
   });
 }
 
-function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessRules): void {
-  if (key === 'later' || canReachKey(caller, role, key, rules)) return;
+function requireReach(caller: Caller, { role, reach }: AccessAsked, rules: AccessRules): void {
+  if (reach === 'handler') return;
+
+  if (reach === 'fleet') {
+    if (canReachKey(caller, role, undefined, rules)) return;
+    throw forbidden('RoleNarrowed', {
+      detail: `This call is about the whole fleet, but the role ${role} reaches only some keys.`,
+    });
+  }
+
   // The answer is the same for keys outside the role's scope and for keys that do not exist.
-  if (key) throw forbidden('KeyOutOfReach');
-  throw forbidden('RoleNarrowed', {
-    detail: `This call is about the whole fleet, but the role ${role} reaches only some keys.`,
-  });
+  if (!canReachKey(caller, role, reach, rules)) throw forbidden('KeyOutOfReach');
 }
 
 function forbidden(reason: Refusal, options: ConstructorParameters<typeof HttpProblem>[1] = {}): HttpProblem {

@@ -21,6 +21,30 @@ export type KeyRevocation = Awaited<ReturnType<typeof revokeKey>>;
 
 export type RevokeServices = KeyPorts<'versionPages' | 'listVersionsUnsettled'>;
 
+/** What one call has done to the key so far. */
+interface RevocationRun {
+  readonly startedOn: Date;
+  /** Becomes newer when the call meets a newer revocation, or a restore of one. */
+  stamp: RevocationStamp;
+  /** Versions as listed before the call changed them. */
+  readonly before: KeyVersion[];
+  /** The last change of each version, by version. */
+  readonly applied: Map<string, AppliedChange>;
+  /** Versions with the record of `stamp`, and whether they were enabled before. */
+  readonly recorded: Map<string, boolean>;
+  /** Milliseconds from the call to the end of the last wave of writes; 0 if the call wrote nothing. */
+  elapsedMs: number;
+}
+
+/** The last list of the key's versions. */
+interface Confirmation {
+  /** Undefined if the versions could not be listed. */
+  readonly proof: readonly KeyVersion[] | undefined;
+  readonly unproven: Failure | undefined;
+  /** A restore of this revocation is already running, so the call stops disabling versions. */
+  readonly restored: boolean;
+}
+
 /**
  * Disables every enabled version of a key, page by page as the list arrives. Depends only on Key Vault: no queue, table
  * or inventory. Safe to repeat: each call is a new revocation, newer than the revocation that it joins.
@@ -29,71 +53,21 @@ export type RevokeServices = KeyPorts<'versionPages' | 'listVersionsUnsettled'>;
  * @throws the SDK's error when the first page of versions cannot be listed; the call then changed nothing
  */
 export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revokedOn'>, services: RevokeServices) {
-  const { keys, now } = services;
-  const started = now();
-  const before: KeyVersion[] = [];
-  const applied = new Map<string, AppliedChange>();
-  const recorded = new Map<string, boolean>();
-  let stamp: RevocationStamp = { ...by, revokedOn: started };
-  let unproven: Failure | undefined;
-  let elapsedMs = 0;
-
-  async function* changesAsListed(): AsyncGenerator<VersionChange> {
-    try {
-      for await (const page of keys.versionPages(key)) {
-        before.push(...page);
-        stamp = stampAfter(stamp, page, now());
-        yield* planRevocation(page, stamp, now());
-      }
-    } catch (error) {
-      if (before.length === 0) throw error;
-      unproven = describeFailure(error);
-    }
-  }
-
-  const apply = async (changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> => {
-    for (const one of await applyChanges(key, changes, services)) {
-      applied.set(one.change.version.version, one);
-      const record = one.answer && revocationOf(one.answer, now());
-      if (record) recorded.set(record.version, record.wasEnabled);
-      elapsedMs = now().getTime() - started.getTime();
-    }
+  const { now } = services;
+  const startedOn = now();
+  const run: RevocationRun = {
+    startedOn,
+    stamp: { ...by, revokedOn: startedOn },
+    before: [],
+    applied: new Map(),
+    recorded: new Map(),
+    elapsedMs: 0,
   };
 
-  await apply(changesAsListed());
+  await apply(key, disableAsListed(key, run, services), run, services);
+  const { proof, unproven, restored } = await disableRest(key, run, services);
 
-  let proof: readonly KeyVersion[] | undefined;
-  let restored = false;
-  for (let wave = 1; ; wave += 1) {
-    try {
-      proof = await keys.listVersionsUnsettled(key);
-      unproven = undefined;
-    } catch (error) {
-      proof = undefined;
-      unproven = describeFailure(error);
-      break;
-    }
-
-    const { open, restoringBy, restored: last } = readRevocation(proof, now());
-
-    restored = (open?.id === stamp.id && restoringBy !== undefined) || last?.id === stamp.id;
-    if (wave === MOST_WAVES || restored) break;
-
-    const isClosed = last !== undefined && !isNewer(stamp, last);
-    const isOlder = open !== undefined && isNewer(open, stamp);
-
-    // A running restore of a newer revocation would end this revocation too. Renewed only once, so calls cannot race
-    // forever.
-    if (isClosed || (wave === 1 && isOlder)) stamp = stampAfter(stamp, proof, now());
-
-    const inTime = now().getTime() - started.getTime() < PATIENCE_MS;
-    const changes = planWave(proof, stamp, recorded, now()).filter(
-      ({ version }) => inTime || !applied.get(version.version)?.failure,
-    );
-    if (changes.length === 0) break;
-
-    await apply(changes);
-  }
+  const { before, applied, recorded, stamp, elapsedMs } = run;
 
   // An empty list proves nothing: a recovery of the deleted key brings its versions back as they were.
   const isDeleted = proof?.length === 0;
@@ -105,14 +79,91 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
     /** The key was deleted during the call. */
     isDeleted,
     stamp,
-    /** Versions with the record of `stamp`, and whether they were enabled before. */
     recorded,
     unproven,
-    /** A restore of this revocation is already running, so the call stops disabling versions. */
     restored,
-    /** Milliseconds from the call to the end of the last wave of writes; 0 if the call wrote nothing. */
     elapsedMs,
   };
+}
+
+/**
+ * Plans the changes of each page of versions as it arrives. If a later page cannot be listed, the confirming list shows
+ * what is left.
+ *
+ * @throws the SDK's error when the first page cannot be listed
+ */
+async function* disableAsListed(
+  key: ManagedKey,
+  run: RevocationRun,
+  { keys, now }: RevokeServices,
+): AsyncGenerator<VersionChange> {
+  try {
+    for await (const page of keys.versionPages(key)) {
+      run.before.push(...page);
+      run.stamp = stampAfter(run.stamp, page, now());
+      yield* planRevocation(page, run.stamp, now());
+    }
+  } catch (error) {
+    if (run.before.length === 0) throw error;
+  }
+}
+
+/** Lists the versions, and disables what is left, until a list shows that nothing is. */
+async function disableRest(key: ManagedKey, run: RevocationRun, services: RevokeServices): Promise<Confirmation> {
+  const { keys, now } = services;
+  for (let wave = 1; ; wave += 1) {
+    let proof: readonly KeyVersion[];
+    try {
+      proof = await keys.listVersionsUnsettled(key);
+    } catch (error) {
+      return { proof: undefined, unproven: describeFailure(error), restored: false };
+    }
+
+    const restored = isBeingRestored(proof, run.stamp, now());
+    const confirmed = { proof, unproven: undefined, restored };
+    if (restored || wave === MOST_WAVES) return confirmed;
+
+    if (isOvertaken(proof, run.stamp, wave, now())) run.stamp = stampAfter(run.stamp, proof, now());
+
+    const changes = planWave(proof, run, now());
+    if (changes.length === 0) return confirmed;
+
+    await apply(key, changes, run, services);
+  }
+}
+
+async function apply(
+  key: ManagedKey,
+  changes: Iterable<VersionChange> | AsyncIterable<VersionChange>,
+  run: RevocationRun,
+  services: RevokeServices,
+): Promise<void> {
+  const { now } = services;
+  for (const one of await applyChanges(key, changes, services)) {
+    run.applied.set(one.change.version.version, one);
+
+    const record = one.answer && revocationOf(one.answer, now());
+    if (record) run.recorded.set(record.version, record.wasEnabled);
+
+    run.elapsedMs = now().getTime() - run.startedOn.getTime();
+  }
+}
+
+/** Returns whether a restore of this revocation runs or has ended. */
+function isBeingRestored(proof: readonly KeyVersion[], { id }: RevocationStamp, now: Date): boolean {
+  const { open, restoringBy, restored } = readRevocation(proof, now);
+  return (open?.id === id && restoringBy !== undefined) || restored?.id === id;
+}
+
+/** Returns whether another revocation, or its restore, is newer than this one, which then needs a newer stamp. */
+function isOvertaken(proof: readonly KeyVersion[], stamp: RevocationStamp, wave: number, now: Date): boolean {
+  const { open, restored } = readRevocation(proof, now);
+  const isClosed = restored !== undefined && !isNewer(stamp, restored);
+  const isOlder = open !== undefined && isNewer(open, stamp);
+
+  // A running restore of a newer revocation would end this revocation too. Renewed only once, so calls cannot race
+  // forever.
+  return isClosed || (wave === 1 && isOlder);
 }
 
 function resultOf(
@@ -138,13 +189,19 @@ function resultOf(
 /** Plans the changes that the confirming read still requires. */
 function planWave(
   proof: readonly KeyVersion[],
-  stamp: RevocationStamp,
-  recorded: ReadonlyMap<string, boolean>,
+  { startedOn, stamp, applied, recorded }: RevocationRun,
   now: Date,
 ): readonly VersionChange[] {
+  const isInTime = now.getTime() - startedOn.getTime() < PATIENCE_MS;
+  const isWorthTrying = ({ version }: VersionChange): boolean => isInTime || !applied.get(version.version)?.failure;
+
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];
-  if (changes.length === 0) return [...planCarrier(proof, stamp, now), ...planJoin(proof, stamp, now)];
-  return [...new Map(changes.map((change) => [change.version.version, change])).values()];
+  if (changes.length > 0) {
+    const byVersion = new Map(changes.map((change) => [change.version.version, change]));
+    return [...byVersion.values()].filter(isWorthTrying);
+  }
+
+  return [...planCarrier(proof, stamp, now), ...planJoin(proof, stamp, now)].filter(isWorthTrying);
 }
 
 function stampOf({ id, revokedOn, revokedBy }: RevocationStamp): RevocationStamp {

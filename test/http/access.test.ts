@@ -29,16 +29,16 @@ const ROLE_OF: Partial<Record<AccessAsked['act'], AccessAsked['role']>> = {
   revoke: 'CmkKey.Revoke',
   restore: 'CmkKey.Restore',
 };
-/** `key` as `<vault>/<key>`; undefined: the whole fleet. */
-const asked = (act: AccessAsked['act'], name: string | undefined = 'kv-files/files-key'): AccessAsked => {
+/** `name` as `<vault>/<key>`. */
+const asked = (act: AccessAsked['act'], name = 'kv-files/files-key'): AccessAsked => {
   const [vault = '', key = ''] = name.split('/');
   return {
     role: ROLE_OF[act] ?? 'CmkKey.Read',
     act,
-    key: { vault, key },
+    reach: { vault, key },
   };
 };
-const FLEET: AccessAsked = { role: 'CmkKey.Read', act: 'read', key: undefined };
+const FLEET: AccessAsked = { role: 'CmkKey.Read', act: 'read', reach: 'fleet' };
 
 /** The refusal; undefined when the caller is let through. */
 function problemOf(caller: Caller, what: AccessAsked, rules: Partial<AccessRules> = {}): HttpProblem | undefined {

@@ -277,8 +277,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
     file: 'src/revocation/revoke.ts',
-    from: 'if (changes.length === 0) break;',
-    to: 'break;',
+    from: 'if (changes.length === 0) return confirmed;',
+    to: 'return confirmed;',
   },
   {
     name: 'no second list: a restore does not see that it was overtaken',
