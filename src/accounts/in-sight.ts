@@ -5,7 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 /** Time to live of the list of subscriptions, which a pass over many keys reads once. Milliseconds. */
-const BELIEVED_MS = 10_000;
+const CACHED_MS = 10_000;
 const WAIT_MS = 3_000;
 
 /**
@@ -22,7 +22,7 @@ export function createInSight({
   readonly settings: Pick<Settings, 'subscriptions'>;
   readonly subscriptions: Subscriptions;
 }): InSight {
-  const seen = new ReadCache<readonly string[] | undefined>(BELIEVED_MS);
+  const seen = new ReadCache<readonly string[] | undefined>(CACHED_MS);
   const read = () =>
     withDeadline(WAIT_MS, 'The subscriptions were not listed', () => subscriptions.list()).catch(() => undefined);
   return async () => settings.subscriptions ?? (await seen.read('', read)).value;

@@ -5,9 +5,9 @@ import type { Cause } from '../work/messages.ts';
 import { changeOrders, type OrderCall, type OrderPorts } from './change-orders.ts';
 import {
   findRekey,
-  type GoOnOrder,
   listOpenPauses,
   type PauseOrder,
+  type ResumeOrder,
   type StandingOrders,
   toCaller,
   withPause,
@@ -59,8 +59,8 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
   const { key, correlationId } = order;
   const now = ports.now();
   const warnings: string[] = [];
-  const goOns = key ? await findHeld(key, ports, warnings) : [];
-  const apply: Change = (orders) => withResume(orders, key, goOns, now);
+  const resumes = key ? await findHeld(key, ports, warnings) : [];
+  const apply: Change = (orders) => withResume(orders, key, resumes, now);
 
   const kept = await keep('fleet.resume', order, apply, ports, log);
 
@@ -83,23 +83,23 @@ async function findHeld(
   key: string,
   { orderStore, rollouts, now }: ControlPorts,
   warnings: string[],
-): Promise<readonly GoOnOrder[]> {
+): Promise<readonly ResumeOrder[]> {
   const rekey = findRekey(await orderStore.read(), key)?.id;
   const at = now().toISOString();
-  const goOns: GoOnOrder[] = [];
+  const resumes: ResumeOrder[] = [];
 
   try {
     const own = await rollouts.held(key);
-    if (own) goOns.push({ at, target: own });
+    if (own) resumes.push({ at, target: own });
 
     const ordered = rekey && (await rollouts.held(rekey));
-    if (ordered) goOns.push({ at, target: ordered, rekey });
+    if (ordered) resumes.push({ at, target: ordered, rekey });
   } catch (error) {
     const why = `the app failed to read the state of ${key}: ${describeError(error)}`;
     warnings.push(`A rotation that a failed canary or wave holds remains held, because ${why}`);
   }
 
-  return goOns;
+  return resumes;
 }
 
 /** Changes the orders. Called again after a conflict. @param id of the new order */
@@ -131,7 +131,7 @@ async function keep(
       const changed = apply(current, id, now);
       const left = new Set(listOpenPauses(changed, now).map((pause) => pause.id));
       ended = listOpenPauses(current, now).filter((pause) => !left.has(pause.id));
-      opened = changed.goOns.filter((goOn) => !current.goOns.includes(goOn)).map(({ target }) => target);
+      opened = changed.resumes.filter((resume) => !current.resumes.includes(resume)).map(({ target }) => target);
 
       const details = {
         why,

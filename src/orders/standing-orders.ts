@@ -8,7 +8,7 @@ import { DAY_MS } from '../formats/spans.ts';
 /** Maximum number of entries; new orders replace ended orders. */
 const MOST_ENTRIES = 200;
 /** Lifetime of an order that opens a gate: the rollout is finished by then. Milliseconds. */
-const GO_ON_KEPT_MS = 90 * DAY_MS;
+const RESUME_KEPT_MS = 90 * DAY_MS;
 
 const iso = z.iso.datetime();
 const by = z.object({ objectId: z.string(), appId: z.string().optional(), name: z.string().optional() });
@@ -30,7 +30,7 @@ export const PAUSE = z.object({
 });
 
 /** Opens the gate of the rollout to a version after a stage failed. */
-const GO_ON = z.object({
+const RESUME = z.object({
   at: iso,
   /** Version identifier. */
   target: z.string(),
@@ -94,14 +94,14 @@ const UNRECORDED = z.object({
 /** All standing orders of operators: one document, written with its ETag. */
 export const STANDING_ORDERS = z.object({
   pauses: z.array(PAUSE),
-  goOns: z.array(GO_ON),
+  resumes: z.array(RESUME).default([]),
   rekeys: z.array(REKEY),
   contests: z.array(CONTEST).default([]),
   unrecorded: z.array(UNRECORDED),
 });
 
 export type PauseOrder = Readonly<z.output<typeof PAUSE>>;
-export type GoOnOrder = Readonly<z.output<typeof GO_ON>>;
+export type ResumeOrder = Readonly<z.output<typeof RESUME>>;
 export type Rekey = Readonly<z.output<typeof REKEY>>;
 export type Contest = Readonly<z.output<typeof CONTEST>>;
 export type UnrecordedOrder = Readonly<z.output<typeof UNRECORDED>>;
@@ -109,7 +109,7 @@ export type StandingOrders = {
   readonly [K in keyof z.output<typeof STANDING_ORDERS>]: Readonly<z.output<typeof STANDING_ORDERS>[K]>;
 };
 
-export const NO_ORDERS: StandingOrders = { pauses: [], goOns: [], rekeys: [], contests: [], unrecorded: [] };
+export const NO_ORDERS: StandingOrders = { pauses: [], resumes: [], rekeys: [], contests: [], unrecorded: [] };
 
 /** Returns what an order shows of its caller. */
 export function toCaller({ objectId, appId, name }: z.output<typeof RECORDED_CALLER>): PauseOrder['by'] {
@@ -133,8 +133,8 @@ export function findPause(orders: StandingOrders, key: string, now: Date): Pause
  * @param target version identifier
  * @param rekey id of the re-key whose rollout it is; absent: the key's own
  */
-export function isResumed({ goOns }: StandingOrders, target: string, rekey?: string): boolean {
-  return goOns.some((order) => order.rekey === rekey && order.target.toLowerCase() === target.toLowerCase());
+export function isResumed({ resumes }: StandingOrders, target: string, rekey?: string): boolean {
+  return resumes.some((order) => order.rekey === rekey && order.target.toLowerCase() === target.toLowerCase());
 }
 
 /** Returns whether an order moves uses now, or after a resume. */
@@ -168,11 +168,11 @@ export function withPause(orders: StandingOrders, pause: PauseOrder, now: Date):
 export function withResume(
   orders: StandingOrders,
   key: string | undefined,
-  goOns: readonly GoOnOrder[],
+  resumes: readonly ResumeOrder[],
   now: Date,
 ): StandingOrders {
   const pauses = listOpenPauses(orders, now).filter((pause) => pause.key !== key);
-  return dropSurplus({ ...orders, pauses, goOns: [...orders.goOns, ...goOns] }, now);
+  return dropSurplus({ ...orders, pauses, resumes: [...orders.resumes, ...resumes] }, now);
 }
 
 /** Adds a re-key, or replaces the re-key with the same id. */
@@ -235,16 +235,16 @@ function dropSurplus(orders: StandingOrders, now: Date): StandingOrders {
     );
   }
 
-  const goOns = newest(
-    orders.goOns.filter(({ at }) => now.getTime() - Date.parse(at) < GO_ON_KEPT_MS),
+  const resumes = newest(
+    orders.resumes.filter(({ at }) => now.getTime() - Date.parse(at) < RESUME_KEPT_MS),
     room,
   );
   const ended = newest(
     rekeys.filter((rekey) => !needed.has(rekey)),
-    room - goOns.length,
+    room - resumes.length,
   );
 
-  return { ...orders, goOns, rekeys: rekeys.filter((rekey) => needed.has(rekey) || ended.includes(rekey)) };
+  return { ...orders, resumes, rekeys: rekeys.filter((rekey) => needed.has(rekey) || ended.includes(rekey)) };
 }
 
 function newest<T>(entries: readonly T[], most: number): T[] {

@@ -266,9 +266,9 @@ export async function finishRestore(
   };
 
   /** Versions that must be enabled in the end. */
-  const owed = new Set<string>();
+  const toEnable = new Set<string>();
   let seen = before;
-  let hopeful = true;
+  let isWorthRepeating = true;
   for (let wave = 1; ; wave += 1) {
     const { open } = readRevocation(seen, now());
     if (open && open.id !== revocation.id && isNewer(open, revocation)) {
@@ -277,14 +277,14 @@ export async function finishRestore(
     }
 
     for (const { version, wasEnabled } of readRevocation(seen, now()).records.values()) {
-      if (wasEnabled) owed.add(version);
+      if (wasEnabled) toEnable.add(version);
     }
 
     const steps = nextSteps(seen, revocation, restoredBy, now());
-    if (steps.length === 0) return ended(isOwed(seen, owed) ? 'RestoreIncomplete' : 'Restored', seen);
-    if (wave > MOST_WAVES || !hopeful) return ended('RestoreIncomplete', seen);
+    if (steps.length === 0) return ended(isStillDisabled(seen, toEnable) ? 'RestoreIncomplete' : 'Restored', seen);
+    if (wave > MOST_WAVES || !isWorthRepeating) return ended('RestoreIncomplete', seen);
 
-    hopeful = await apply(steps);
+    isWorthRepeating = await apply(steps);
     try {
       seen = await keys.listVersionsUnsettled(key);
     } catch (error) {
@@ -298,8 +298,8 @@ export async function finishRestore(
  * revocation, or a newer revocation whose record is lost. The app cannot determine the cause, so the version stays
  * disabled.
  */
-function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
-  return versions.some(({ version, enabled }) => owed.has(version) && !enabled);
+function isStillDisabled(versions: readonly KeyVersion[], toEnable: ReadonlySet<string>): boolean {
+  return versions.some(({ version, enabled }) => toEnable.has(version) && !enabled);
 }
 
 /** Changes of the next step with changes: mark, enable or close. */

@@ -88,7 +88,7 @@ describe('while a step-up sign-in is open', () => {
   }, async () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
-    const goOn = await holdProof(revoker);
+    const releaseProof = await holdProof(revoker);
 
     await page.route(REVOKE, (route) => route.abort());
     await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
@@ -96,7 +96,7 @@ describe('while a step-up sign-in is open', () => {
 
     const taken = page.context().waitForEvent('response', (response) => response.url().includes('/oauth2/v2.0/token'));
 
-    goOn();
+    releaseProof();
     await taken;
     await polledTwice(page);
 
@@ -107,7 +107,10 @@ describe('while a step-up sign-in is open', () => {
   it("and another person completes it, no call is sent with that person's token", { timeout: 60_000 }, async () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
-    const goOn = await holdProof(revoker, (url) => `${url.replace(/[?&]login_hint=[^&]*/, '')}&prompt=select_account`);
+    const releaseProof = await holdProof(
+      revoker,
+      (url) => `${url.replace(/[?&]login_hint=[^&]*/, '')}&prompt=select_account`,
+    );
     const sent: string[] = [];
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
 
@@ -119,7 +122,7 @@ describe('while a step-up sign-in is open', () => {
 
     await page.getByRole('button', { name: `Revoke ${FILES}` }).click();
     await page.getByText('Revoking …').waitFor();
-    goOn();
+    releaseProof();
 
     const popup = page
       .context()

@@ -103,7 +103,7 @@ describe('An order to resume', () => {
   it('of a key opens no gate while no failed stage holds its rollout: canaries and waves go on in their order', async () => {
     await orderPause({ ...order, key: KEY.id }, ports, () => {});
     const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
-    expect([opened, store.orders.goOns]).toEqual([[], []]);
+    expect([opened, store.orders.resumes]).toEqual([[], []]);
   });
 
   it('of a key opens the gate of its rollout that a failed stage holds, for that version alone, on record', async () => {

@@ -71,13 +71,13 @@ describe('A pause', () => {
 });
 
 describe('A resume', () => {
-  const goOn = { at: day(2).toISOString(), target: `${KEY.id}/1` };
+  const resume = { at: day(2).toISOString(), target: `${KEY.id}/1` };
 
   it('of a key lets the rollout onto one version go on, for 90 days', () => {
-    const orders = withResume(NO_ORDERS, KEY.id, [goOn], day(2));
+    const orders = withResume(NO_ORDERS, KEY.id, [resume], day(2));
     expect(isResumed(orders, `${KEY.id}/1`)).toBe(true);
     expect(isResumed(orders, `${KEY.id}/2`)).toBe(false);
-    expect(withPause(orders, pause(), day(93)).goOns).toEqual([]);
+    expect(withPause(orders, pause(), day(93)).resumes).toEqual([]);
   });
 });
 
