@@ -116,27 +116,8 @@ var watchedOperations = [
     operations: [
       'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/write'
       'Microsoft.Network/networkSecurityPerimeters/resourceAssociations/delete'
-      'Microsoft.AppConfiguration/configurationStores/write'
-      'Microsoft.Automation/automationAccounts/write'
-      'Microsoft.Batch/batchAccounts/write'
-      'Microsoft.Cache/redisEnterprise/write'
-      'Microsoft.CognitiveServices/accounts/write'
-      'Microsoft.Compute/diskEncryptionSets/write'
-      'Microsoft.ContainerRegistry/registries/write'
-      'Microsoft.ContainerService/managedClusters/write'
-      'Microsoft.DataFactory/factories/write'
-      'Microsoft.DataProtection/backupVaults/write'
-      'Microsoft.Databricks/workspaces/write'
-      'Microsoft.DBforMySQL/flexibleServers/write'
-      'Microsoft.DBforPostgreSQL/flexibleServers/write'
-      'Microsoft.EventHub/namespaces/write'
-      'Microsoft.Kusto/clusters/write'
-      'Microsoft.MachineLearningServices/workspaces/write'
-      'Microsoft.OperationalInsights/clusters/write'
-      'Microsoft.RecoveryServices/vaults/write'
-      'Microsoft.ServiceBus/namespaces/write'
-      'Microsoft.Sql/managedInstances/encryptionProtector/write'
-      'Microsoft.Sql/servers/encryptionProtector/write'
+      // From src/key-users/key-user-types.ts, by `npm run infra`.
+      ...loadJsonContent('key-users.json', '.write')
     ]
   }
 ]

@@ -1,5 +1,5 @@
 /**
- * Lints every Bicep file and compiles the templates.
+ * Lints every Bicep file, compiles the templates and makes `key-users.json` of the table of key users.
  *
  *   npm run infra             lint, compile, write the committed templates
  *   npm run infra -- --check  lint, compile, fail when a committed template is stale
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
+import { KEY_USERS, renderKeyUsers } from './infra/key-users.ts';
 import type { Answer } from './infra/run.ts';
 import { BANK_PARAMETERS, bicepFiles, TEMPLATES } from './infra/templates.ts';
 import { TERRAFORM_VARIABLES, terraformVariables } from './infra/terraform.ts';
@@ -23,16 +24,19 @@ const bicep = findBicep(root);
 console.log(`bicep ${bicep.version} (${bicep.from})`);
 const pinned = bicep.version === BICEP_VERSION;
 
-const strict = mkdtempSync(join(tmpdir(), 'cmk-bicep-'));
-cpSync(join(root, 'infra'), join(strict, 'infra'), { recursive: true });
-copyFileSync(join(root, 'scripts/infra/bicepconfig.jsonc'), join(strict, 'bicepconfig.json'));
-process.on('exit', () => rmSync(strict, { recursive: true, force: true }));
-
 let failures = 0;
 const fail = (message: string): void => {
   failures++;
   console.error(message.trimEnd());
 };
+
+// Before the copy, because the templates load it.
+keep(KEY_USERS, renderKeyUsers());
+
+const strict = mkdtempSync(join(tmpdir(), 'cmk-bicep-'));
+cpSync(join(root, 'infra'), join(strict, 'infra'), { recursive: true });
+copyFileSync(join(root, 'scripts/infra/bicepconfig.jsonc'), join(strict, 'bicepconfig.json'));
+process.on('exit', () => rmSync(strict, { recursive: true, force: true }));
 
 // A clean file says nothing on stderr: a warning is as bad as an error here.
 const clean = (file: string, answer: Answer): boolean => {
@@ -66,7 +70,7 @@ for (const file of bicepFiles(root)) {
   if (file === 'infra/main.bicep') keep(TERRAFORM_VARIABLES, terraformVariables(JSON.parse(answer.stdout)));
 }
 
-/** Writes what was made of the templates, or compares it with what is committed. */
+/** Writes what was made of the templates or of the table of key users, or compares it with what is committed. */
 function keep(path: string, text: string): void {
   const target = join(root, path);
   if (existsSync(target) && readFileSync(target, 'utf8') === text) return;

@@ -356,7 +356,7 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
     assignableScopes: [subscription().id]
     permissions: [
       {
-        actions: loadJsonContent('../key-users.json')
+        actions: loadJsonContent('../key-users.json', '.read')
         notActions: []
         dataActions: []
         notDataActions: []

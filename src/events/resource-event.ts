@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseResourceId, RESOURCE_GROUP } from '../azure/resource-id.ts';
-import { findApiVersion, KEY_USER_TYPES } from '../keys/key-user-types.ts';
+import { findKeyUserType, listKeySettingTypes } from '../key-users/key-user-types.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 
 /**
@@ -34,10 +34,7 @@ const LISTS: readonly (readonly (readonly [type: string, operations: string, con
   ],
   [
     ['Microsoft.Network/networkSecurityPerimeters/resourceAssociations', 'write delete', 'perimeter'],
-    // A child resource of the SQL server sets its key.
-    ...Object.keys(KEY_USER_TYPES).map(
-      (type) => [type.startsWith('Microsoft.Sql/') ? `${type}/encryptionProtector` : type, 'write', 'keyUser'] as const,
-    ),
+    ...listKeySettingTypes().map((type) => [type, 'write', 'keyUser'] as const),
   ],
 ];
 const OPERATIONS = LISTS.map((list) =>
@@ -201,5 +198,5 @@ const isTypeOf = {
   account: (type: string) => /^Microsoft\.Storage\/storageAccounts$/i.test(type),
   identity: (type: string) => /^Microsoft\.ManagedIdentity\/userAssignedIdentities$/i.test(type),
   vault: (type: string) => /^Microsoft\.KeyVault\/(?:vaults|managedHSMs)$/i.test(type),
-  keyUser: (type: string) => findApiVersion(type) !== undefined,
+  keyUser: (type: string) => findKeyUserType(type)?.apiVersion !== undefined,
 };

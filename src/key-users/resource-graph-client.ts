@@ -8,7 +8,7 @@ import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { createArmOptions, toAbortOption } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors/errors.ts';
-import { findApiVersion } from '../keys/key-user-types.ts';
+import { findKeyUserType } from './key-user-types.ts';
 
 /** A row of the projection `id, name, type, location, subscriptionId, tags, identity, properties`. */
 const ROW = z.object({
@@ -108,7 +108,7 @@ export function createKeyUserResources(credential: TokenCredential, cloud: Cloud
   return {
     /** Undefined if the resource does not exist. Read its errors with `describeFailure`. */
     async get({ id, subscriptionId, type, name }: ResourceId, signal?: AbortSignal) {
-      const version = findApiVersion(type);
+      const version = findKeyUserType(type)?.apiVersion;
       if (version === undefined) throw new TypeError(`The app knows no API version for ${type}.`);
       const shown = await readUnlessMissing(() => read(id, { 'api-version': version }, signal));
       // Resource Graph uses the provider's spelling of the id.

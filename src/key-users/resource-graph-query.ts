@@ -2,82 +2,8 @@ import { isSameResource } from '../azure/resource-id.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { OtherDependent } from './dependent.ts';
+import { describeWhenRevoked } from './key-user-types.ts';
 import type { GraphResource } from './resource-graph-client.ts';
-
-/**
- * Effect of a revocation and of a restore, by resource type in lower case. Source: each service's page on
- * customer-managed keys.
- */
-const WHEN_REVOKED: Readonly<Record<string, string>> = {
-  'microsoft.appconfiguration/configurationstores':
-    'Its data becomes unreadable within an hour, and readable again within an hour of the restore.',
-  'microsoft.batch/batchaccounts':
-    'Azure rejects every operation except deleting the account. Nodes of running pools become unavailable and their tasks are requeued. The account works again within ten minutes of the restore.',
-  'microsoft.cognitiveservices/accounts':
-    'Deployed fine-tuned models keep working. Microsoft does not document when the other functions stop.',
-  'microsoft.compute/diskencryptionsets':
-    'Virtual machines with such a disk shut down, and disks fail about an hour later. They boot again once the key is enabled or the set has another key.',
-  'microsoft.containerregistry/registries': 'Its data cannot be read until the key is restored.',
-  'microsoft.containerservice/managedclusters': 'The cluster may be lost if the key is not restored.',
-  'microsoft.databricks/workspaces': 'It stops when its cached key expires.',
-  'microsoft.dataprotection/backupvaults':
-    'Backups, restores, tiering and the expiry of restore points fail until the key is restored.',
-  'microsoft.dbformysql/flexibleservers':
-    'It rejects connections within ten minutes. After the restore, an operator must also revalidate its data encryption.',
-  'microsoft.dbforpostgresql/flexibleservers':
-    'It becomes inaccessible within 60 minutes, and is ready again within 60 minutes of the restore.',
-  'microsoft.documentdb/databaseaccounts':
-    'Azure rejects every operation except deleting the account until the key is restored.',
-  'microsoft.eventhub/namespaces': 'It cannot be used until the key is restored, unless it has another key.',
-  'microsoft.netapp/netappaccounts':
-    'After the restore, access to its volumes requires a support ticket with Microsoft.',
-  'microsoft.operationalinsights/clusters':
-    'Within an hour, queries fail and new data is dropped permanently. Ingestion and queries resume within 30 minutes of the restore.',
-  'microsoft.servicebus/namespaces': 'It cannot be used until the key is restored, unless it has another key.',
-  'microsoft.sql/managedinstances': sql('instance'),
-  'microsoft.sql/servers': sql('server'),
-  'microsoft.storage/storageaccounts': 'Storage rejects requests for its data until the key is restored.',
-};
-
-/**
- * The other types that support customer-managed keys. Sources: API specifications of the resource providers, and
- * aliases of Azure Policy. Excluded are child resources that Resource Graph does not list (encryption scopes, protectors
- * of SQL servers).
- */
-const UNDOCUMENTED: ReadonlySet<string> = new Set([
-  'microsoft.automation/automationaccounts',
-  'microsoft.cache/redisenterprise',
-  'microsoft.containerinstance/containergroups',
-  'microsoft.datafactory/factories',
-  'microsoft.devices/iothubs',
-  'microsoft.deviceupdate/accounts',
-  'microsoft.elasticsan/elasticsans/volumegroups',
-  // API specification "stable/2026-09-01". Azure's page on customer-managed keys omits this provider.
-  'microsoft.fileshares/fileshares',
-  'microsoft.hdinsight/clusters',
-  'microsoft.healthbot/healthbots',
-  'microsoft.healthcareapis/services',
-  'microsoft.healthcareapis/workspaces/dicomservices',
-  'microsoft.healthcareapis/workspaces/fhirservices',
-  'microsoft.kusto/clusters',
-  'microsoft.loadtestservice/loadtests',
-  'microsoft.machinelearningservices/workspaces',
-  'microsoft.recoveryservices/vaults',
-  'microsoft.storagecache/caches',
-  'microsoft.synapse/workspaces',
-]);
-
-/** Effect of a revocation on a resource; undefined: the app does not know why its type names a key. */
-export function describeWhenRevoked(type: string): string | undefined {
-  const isKnown = UNDOCUMENTED.has(type.toLowerCase());
-  return WHEN_REVOKED[type.toLowerCase()] ?? (isKnown ? NOT_DOCUMENTED : undefined);
-}
-
-const NOT_DOCUMENTED = 'Microsoft does not document when it stops or how to recover it.';
-
-function sql(what: string): string {
-  return `Its databases become inaccessible within ten minutes. They recover automatically within an hour if the key is restored within 30 minutes. Later, an operator must revalidate the ${what}, which loses its failover group, restore history and tags.`;
-}
 
 /** Maximum depth of properties that name a key. */
 const DEEPEST = 12;

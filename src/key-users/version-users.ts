@@ -8,6 +8,7 @@ import type { UseRows } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
+import { findKeyUserType } from './key-user-types.ts';
 import { Parts } from './parts.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
@@ -30,26 +31,6 @@ export type VersionUsersServices = BlastRadiusServices & {
   /** Accounts in the fleet index are read too; undefined if the index is unavailable. */
   readonly useRows?: Pick<UseRows, 'of'> | undefined;
 };
-
-/**
- * Types that may need a version after they stop naming it, with the reason (each service's page on customer-managed
- * keys). A log without requests does not prove the version unused for these types.
- */
-const HOLDS_OLD: readonly (readonly [types: RegExp, why: string])[] = [
-  [
-    /^(?:sql|dbforpostgresql|dbformysql|documentdb)\/|^recoveryservices\/vaults$|^dataprotection\/backupvaults$/,
-    'may have backups or recovery points that need an old version.',
-  ],
-  [
-    /^synapse\/workspaces$/,
-    'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
-  ],
-  [/^containerservice\/managedclusters$/, 'may have Kubernetes secrets that are still encrypted with an old version.'],
-  [
-    /^(?:cognitiveservices\/accounts|automation\/automationaccounts|databricks\/workspaces)$/,
-    'does not re-encrypt its data when its key changes, and may need an old version.',
-  ],
-];
 
 /**
  * Reads the users of a key and their versions. Finds the dependents, then reads each account again with its encryption
@@ -121,13 +102,16 @@ export async function readVersionUsers(
 
 /** Missing information about a resource, by its type and by the versions that it names. */
 export function listGaps({ id, type, known, uses }: OtherDependent): string[] {
+  const entry = findKeyUserType(type);
   const gaps: string[] = [];
-  const [, why] = HOLDS_OLD.find(([types]) => types.test(type.toLowerCase().replace(/^microsoft\./, ''))) ?? [];
-  if (why !== undefined) gaps.push(`${id} ${why}`);
-  else if (/^microsoft\.fileshares\//i.test(type)) gaps.push(`${id} does not show the version in use.`);
+
+  if (entry?.holdsOldVersions !== undefined) gaps.push(`${id} ${entry.holdsOldVersions}`);
+  else if (entry?.hidesVersion) gaps.push(`${id} does not show the version in use.`);
   else if (!known) gaps.push(`${id} names the key, and the app does not know its purpose.`);
+
   // Its service switches to a new version at an unknown time.
   if (uses.some(({ version }) => version === undefined)) gaps.push(`${id} uses the key without naming a version.`);
+
   return gaps;
 }
 

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  createVaultUseQuery,
-  describeWhenRevoked,
-  findUseOfKey,
-  listUsesOfVault,
-} from '../../src/key-users/resource-graph-query.ts';
+import { describeWhenRevoked } from '../../src/key-users/key-user-types.ts';
+import { createVaultUseQuery, findUseOfKey, listUsesOfVault } from '../../src/key-users/resource-graph-query.ts';
 import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);

@@ -24,7 +24,7 @@ import {
 } from '../../rotation/rotation.ts';
 import type { Found, FoundCause } from './check.ts';
 import { formatAllowOperations, formatMoveAccount, formatRotate } from './commands.ts';
-import { describeStoppedByExpiry, isUsedByMySql } from './other-checks.ts';
+import { describeStoppedByExpiry, hasUserWithDisputedExpiry } from './other-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /** Key Vault raises its near-expiry event 30 days before the expiry, unless the rotation policy overrides it. */
@@ -113,7 +113,7 @@ function expiryCause({ key }: KeySubject, hasExpired: boolean): FoundCause {
 export function findRotationIncomplete(subject: KeySubject, { now }: Rules): Found | undefined {
   const { key, versions } = subject;
   const unfinished = findUnfinishedRotation(listed(versions), now);
-  if (!unfinished || isUsedByMySql(subject)) return undefined;
+  if (!unfinished || hasUserWithDisputedExpiry(subject)) return undefined;
 
   const { from, to } = unfinished;
   const rotates = !findManualRotation(from) && !findManualRotation(to) && mayRotate(subject, from);
@@ -128,7 +128,7 @@ export function findRotationIncomplete(subject: KeySubject, { now }: Rules): Fou
 
 export function findNoExpiry(subject: KeySubject, { now }: Rules): Found | undefined {
   const newest = findVersionInForce(subject.versions, now);
-  if (!newest || newest.expiresOn || isUsedByMySql(subject)) return undefined;
+  if (!newest || newest.expiresOn || hasUserWithDisputedExpiry(subject)) return undefined;
   return { is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' };
 }
 

@@ -3,6 +3,7 @@ import { getLastName } from '../../azure/resource-id.ts';
 import { DAY_MS } from '../../formats/spans.ts';
 import { formatFirst } from '../../formats/text.ts';
 import type { OtherDependent } from '../../key-users/dependent.ts';
+import { findKeyUserType, isPreviousKey } from '../../key-users/key-user-types.ts';
 import {
   findNewestUsableVersion,
   findVersion,
@@ -16,18 +17,6 @@ import type { KeySubject, Rules } from './subjects.ts';
 
 // Resources of other services that use a key.
 
-/**
- * Resources that an expired key stops, according to each service's page on customer-managed keys. Virtual machines shut
- * down, servers become inaccessible, stores cannot decrypt. Storage keeps working with an expired key.
- */
-const STOPPED: Readonly<Record<string, string>> = {
-  'microsoft.compute/diskencryptionsets': 'the virtual machines on the disk encryption set',
-  'microsoft.dbforpostgresql/flexibleservers': 'the PostgreSQL server',
-  'microsoft.appconfiguration/configurationstores': 'the App Configuration store',
-};
-/** Property of a disk encryption set with the versions that it is moving away from. */
-const PREVIOUS_KEYS = /^previousKeys\b/i;
-const MYSQL = /^microsoft\.dbformysql\//i;
 const MOST_NAMED = 5;
 
 /**
@@ -40,24 +29,23 @@ export function describeStoppedByExpiry(
   version: KeyVersion,
   isNewest: boolean,
 ): string | undefined {
-  const isOn = ({ uses }: OtherDependent): boolean =>
+  const isOn = ({ type, uses }: OtherDependent): boolean =>
     uses.some(
       ({ path, version: named }) =>
-        !PREVIOUS_KEYS.test(path) && (named === undefined ? isNewest : named === version.version),
+        !isPreviousKey(type, path) && (named === undefined ? isNewest : named === version.version),
     );
 
   const stopped = others.flatMap((other) => {
-    const what = STOPPED[other.type.toLowerCase()];
+    const what = findKeyUserType(other.type)?.stopsOnExpiry;
     return what !== undefined && other.known && isOn(other) ? [`${what} ${getLastName(other.id)}`] : [];
   });
+
   return stopped.length > 0 ? formatFirst(stopped, MOST_NAMED) : undefined;
 }
 
-/**
- * The pages of MySQL contradict each other on the effect of an expiry on a server. One recommends keys without expiry.
- */
-export function isUsedByMySql({ others = [] }: KeySubject): boolean {
-  return others.some(({ type }) => MYSQL.test(type));
+/** Whether one of its users is of a type for which Microsoft's pages disagree on keys with an expiry. */
+export function hasUserWithDisputedExpiry({ others = [] }: KeySubject): boolean {
+  return others.some(({ type }) => findKeyUserType(type)?.isExpiryDisputed === true);
 }
 
 /**
@@ -74,8 +62,11 @@ export function findOtherResourceStale({ key, versions, others }: KeySubject, { 
   if (now.getTime() - getUsableSince(target).getTime() <= FOLLOW_MS) return [];
 
   return others.flatMap((other) => {
-    const behind = other.uses.find(({ path, version }) => !PREVIOUS_KEYS.test(path) && isOlder(version, target, read));
+    const behind = other.uses.find(
+      ({ path, version }) => !isPreviousKey(other.type, path) && isOlder(version, target, read),
+    );
     if (!other.known || !behind) return [];
+
     return [
       {
         resource: other.id,

@@ -330,7 +330,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['no version', naming(undefined)],
       ['a version that is not in the list', naming(version(77))],
       ['versions of the same second', key({ others: [other([NEW]), other([TWIN])], versions: { value: [TWIN, NEW] } })],
-      ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl')] })],
+      ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl', DES)] })],
       ['it is not known what it is used for', key({ others: [{ ...other([OLD]), known: false }] })],
       ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
       [
