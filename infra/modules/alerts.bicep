@@ -43,7 +43,13 @@ var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 
 // The records: a line that is not JSON has no reason and falls out. `ran`: the function; the record itself says it, since the
 // host's own columns (OperationName, OperationId) differ with how it sends its telemetry (host.json: telemetryMode).
-var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account), ran = coalesce(tostring(r["function"]), OperationName) | where isnotempty(reason)'
+var lines = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account), ran = coalesce(tostring(r["function"]), OperationName)'
+var records = '${lines} | where isnotempty(reason)'
+
+// Azure Monitor disables a rule whose query has failed for a week, and a query fails that names a table without rows. The
+// host writes AppTraces as long as it runs; any other table may be missing, so a union with one is fuzzy and has AppTraces too.
+var fuzzy = 'union isfuzzy=true'
+var alwaysThere = '(AppTraces | where false | project TimeGenerated, writer = "")'
 
 // Runs that failed, by the line that the host writes of each (Azure WebJobs SDK, FunctionInstanceLogger): a function of a queue
 // sends no request under OpenTelemetry (azure-sdk-for-net#49793). A line that carries an exception goes into AppExceptions, with
@@ -62,7 +68,9 @@ var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
 // Rights take minutes to spread in Azure: what is refused in the first two hours is no news.
 var settled = 'TimeGenerated > ${begun} + 2h'
 
-// `mute`: how long a rule that keeps firing sends no further mail. `by`: the columns whose values have an alert each, so
+// `window`: longer than `frequency` by what logs take to arrive, three to ten minutes, so that no record falls between two
+// evaluations. `mute`: how long a rule that keeps firing sends no further mail; never shorter than the window, in which one
+// record is found several times. `by`: the columns whose values have an alert each, so
 // that one key that is muted hides no other.
 var rules = [
   {
@@ -71,9 +79,9 @@ var rules = [
     description: 'A key, an account or a notification was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many. Repair what it names, then replay the queue that it names: cmk admin replay key-work.'
     severity: 1
     frequency: 'PT5M'
-    window: 'PT10M'
+    window: 'PT30M'
     // The second: what the host moved, in its own words (Azure WebJobs SDK, QueueProcessor), as after a process was ended five times.
-    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison" | extend key = "", account = "")'
+    query: '${lines} | where reason in (${poisoned}) or (Message has "MaxDequeueCount" and Message has "-poison")'
     mute: 'PT1H'
     by: ['account', 'key']
     threshold: 0
@@ -81,11 +89,11 @@ var rules = [
   {
     name: 'function-failed'
     title: 'Functions of the app fail'
-    description: 'Five failures or more in a quarter of an hour. A failed message is tried again by itself; many failures mean that something is wrong.'
+    description: 'Five failures or more within half an hour. A failed message is tried again by itself; many failures mean that something is wrong.'
     severity: 2
     frequency: 'PT15M'
-    window: 'PT15M'
-    query: 'union ${failedRuns}, (AppRequests | extend ran = OperationName | where Success == false and ResultCode !startswith "4")'
+    window: 'PT30M'
+    query: '${fuzzy} ${failedRuns}, (AppRequests | extend ran = OperationName | where Success == false and ResultCode !startswith "4")'
     mute: 'PT6H'
     by: ['ran']
     threshold: 4
@@ -96,7 +104,7 @@ var rules = [
     description: 'A caller cut off the data under a key. If you do not know the caller, act now.'
     severity: 1
     frequency: 'PT5M'
-    window: 'PT10M'
+    window: 'PT30M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
     query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
     mute: 'PT1H'
@@ -121,7 +129,7 @@ var rules = [
     description: 'A caller restored the data under a key. If you do not know the caller, revoke the key again, and find out who it was.'
     severity: 2
     frequency: 'PT5M'
-    window: 'PT10M'
+    window: 'PT30M'
     query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
     mute: 'PT1H'
     by: ['key']
@@ -133,7 +141,7 @@ var rules = [
     description: 'The person who revoked a key tried to restore it, or an application did. The record names the caller.'
     severity: 2
     frequency: 'PT5M'
-    window: 'PT10M'
+    window: 'PT30M'
     query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded")'
     mute: 'PT1H'
     by: ['key']
@@ -145,7 +153,7 @@ var rules = [
     description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token for another client or another API. The record has the caller, and the address.'
     severity: 3
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT30M'
     query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
     mute: 'PT6H'
     by: ['key']
@@ -157,7 +165,7 @@ var rules = [
     description: 'Records of the audit trail were changed, removed or put in since the last check. The record says where; cmk audit verify shows everything.'
     severity: 1
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT30M'
     query: '${records} | where reason == "AuditTrailBroken"'
     mute: 'P1D'
     by: ['reason']
@@ -169,8 +177,8 @@ var rules = [
     description: 'A writer of the container ${containerNames.package} decides what the app runs. A deployment of yours is one write, as the identity of the app; if there was none, or another principal wrote it, act as if the app were taken over: docs/how-to/deploy-azd.md, "What a bank asks for".'
     severity: 1
     frequency: 'PT5M'
-    window: 'PT10M'
-    query: 'StorageBlobLogs | where Category in ("StorageWrite", "StorageDelete") and ObjectKey contains "/${containerNames.package}" and StatusText == "Success" | extend writer = iff(RequesterObjectId == "${appPrincipalId}", "the app, or its deployment service", coalesce(RequesterObjectId, AuthenticationType))'
+    window: 'PT30M'
+    query: '${fuzzy} ${alwaysThere}, (StorageBlobLogs | where ingestion_time() > ago(10m) and Category in ("StorageWrite", "StorageDelete") and ObjectKey contains "/${containerNames.package}" and StatusText == "Success" | extend writer = iff(RequesterObjectId == "${appPrincipalId}", "the app, or its deployment service", coalesce(RequesterObjectId, AuthenticationType)))'
     mute: 'PT1H'
     by: ['writer']
     threshold: 0
@@ -181,8 +189,8 @@ var rules = [
     description: 'A message causes work and decides nothing (docs/explanation/trust.md). If no operator ran cmk admin replay, pause or re-key, find out who holds a right on the queues.'
     severity: 2
     frequency: 'PT15M'
-    window: 'PT15M'
-    query: 'StorageQueueLogs | where OperationName == "PutMessage" and StatusText == "Success" and RequesterObjectId != "${appPrincipalId}" | extend writer = coalesce(RequesterObjectId, AuthenticationType)'
+    window: 'PT30M'
+    query: '${fuzzy} ${alwaysThere}, (StorageQueueLogs | where OperationName == "PutMessage" and StatusText == "Success" and RequesterObjectId != "${appPrincipalId}" | extend writer = coalesce(RequesterObjectId, AuthenticationType))'
     mute: 'PT1H'
     by: ['writer']
     threshold: 0
@@ -205,7 +213,7 @@ var rules = [
     description: 'A key nears its expiry, or has expired, and the app may not or cannot rotate it (tagged to be rotated by hand, imported, disabled, refused by Key Vault), or a version of a revoked key is open.'
     severity: 2
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT30M'
     query: '${records} | where reason in (${needsPerson})'
     mute: 'P1D'
     by: ['key', 'reason']
@@ -217,7 +225,7 @@ var rules = [
     description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation list. After a repair it continues by itself; after an accepted failure, with cmk rotation resume.'
     severity: 2
     frequency: 'PT5M'
-    window: 'PT10M'
+    window: 'PT30M'
     query: '${records} | where reason in (${heldRotations})'
     mute: 'P1D'
     by: ['key', 'reason']
@@ -229,7 +237,7 @@ var rules = [
     description: 'Azure refused the app, or an account\'s identity. Compare infra/modules/roles.bicep, and deploy again.'
     severity: 2
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT30M'
     query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3 and ${settled}'
     mute: 'P1D'
     by: ['reason']
@@ -241,7 +249,7 @@ var rules = [
     description: 'An error that no other alert covers: a setting that is wrong, a record that could not be written to the audit trail, file shares that do not show what a revocation or a restore was meant to bring about, a rotation that stopped half-way. The record says what, and what to do.'
     severity: 2
     frequency: 'PT15M'
-    window: 'PT15M'
+    window: 'PT30M'
     // An operator who starts a check by hand gets its findings in the answer.
     query: '${records} | where SeverityLevel >= 3 and ran !in ("driftCheck", "runDriftCheck") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
     mute: 'PT6H'
@@ -254,8 +262,8 @@ var rules = [
     description: 'An account, a key or a vault is not as it has to be. The report in the container cmk-drift says what, and how to fix it.'
     severity: 2
     frequency: 'PT1H'
-    window: 'PT1H'
-    query: 'union (${records} | where ran == "driftCheck" and SeverityLevel >= 3), (union ${failedRuns} | where ran == "driftCheck" | extend reason = "CheckFailed") | where ${settled}'
+    window: 'PT2H'
+    query: '${fuzzy} (${records} | where ran == "driftCheck" and SeverityLevel >= 3), (${fuzzy} ${failedRuns} | where ran == "driftCheck" | extend reason = "CheckFailed") | where ${settled}'
     mute: 'P1D'
     by: ['reason']
     threshold: 0
@@ -301,7 +309,7 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       // Azure takes the one or the other: what resolves itself cannot be muted.
       autoMitigate: false
       muteActionsDuration: rule.mute
-      // The tables are made with the first telemetry, after this deployment.
+      // AppTraces is made with the first telemetry, after this deployment.
       skipQueryValidation: true
     }
   }
@@ -341,6 +349,36 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     }
     autoMitigate: true
     skipQueryValidation: true
+  }
+}
+
+// A rule that Azure Monitor has disabled is silent for ever. The activity log says so (Azure Monitor, "Troubleshoot log search
+// alerts"); resource health would not of rules that run less often than every 15 minutes. An alert on it costs nothing.
+resource disabledRules 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+  name: 'cmk-${environmentName}-alert-disabled'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Azure Monitor disabled an alert rule of the app, because its query had failed for a week. Deploy again, which enables it. If it fails again, run its query in the workspace.'
+    enabled: enabled
+    scopes: [resourceGroup().id]
+    condition: {
+      allOf: [
+        {
+          field: 'category'
+          equals: 'Administrative'
+        }
+        {
+          field: 'operationName'
+          equals: 'Microsoft.Insights/ScheduledQueryRules/disable/action'
+        }
+      ]
+    }
+    actions: {
+      actionGroups: map(groups, id => {
+        actionGroupId: id
+      })
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { search } from '@jmespath-community/jmespath';
 import { describe, expect, it } from 'vitest';
+import { mainWith } from './arm/templates.ts';
 import { PROJECT, useCommands } from './commands.ts';
 
 const commands = useCommands();
@@ -25,6 +26,32 @@ describe('docs/reference/rights-and-cost.md', () => {
     expect(totals).toHaveLength(2);
 
     for (const [shown, added] of totals) expect(added).toBeCloseTo(shown, 1);
+  });
+
+  const priceOf = (line: RegExp): number => Number(line.exec(guide)?.[1]);
+  const total = priceOf(/^\| \*\*total\*\* .*\*\*([\d.]+)\*\* \|$/m);
+  const warm = priceOf(/^\| one instance kept warm .* ([\d.]+) \|$/m);
+
+  it('counts the alerts of the template, and the readme has the same sums', async () => {
+    const azure = await mainWith({});
+    const frequencies = azure.values('Microsoft.Insights/scheduledQueryRules', 'evaluationFrequency').map(String);
+    const often = frequencies.filter((frequency) => frequency === 'PT5M').length;
+    const seldom = frequencies.filter((frequency) => /^PT(15M|\dH)$/.test(frequency)).length;
+    const price = (often * 1.5 + seldom * 0.5).toFixed(2);
+
+    // Azure has other prices for other frequencies.
+    expect(often + seldom).toBe(frequencies.length);
+    expect(guide).toContain(`${often} at 5 min, ${seldom} at 15 min or more`);
+    expect(guide).toContain(`| ${often} × 1.50 + ${seldom} × 0.50 = ${price} |`);
+    expect(guide).toContain(`| ${price} less`);
+    expect(read('README.md')).toContain(
+      `about $${Math.round(total)} a month, of which $${Math.round(warm)} keep break-glass warm and $${price} are alerts`,
+    );
+  });
+
+  it('has the totals of the choices about warm instances', () => {
+    expect(guide).toContain(`| ${(total - warm).toFixed(2)} in all |`);
+    expect(guide).toContain(`| ${(total + warm).toFixed(2)} in all |`);
   });
 });
 

@@ -6,6 +6,7 @@ import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asArray, asString, at } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS, mainWith, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import { ALWAYS_THERE, errorsIn, OPTIONAL } from './kql.ts';
 import { sources } from './sources.ts';
 
 const RULES = 'Microsoft.Insights/scheduledQueryRules';
@@ -35,6 +36,17 @@ function compared(query: string, column: string): string[] {
   return [...equal, ...within];
 }
 
+/** All but the one that the workbook asks of Resource Graph. */
+const queriesOfLogs = (): string[] => queries.filter((query) => !query.startsWith('resources'));
+
+/** Minutes in a duration of ISO 8601 as rules have them; NaN for none. */
+function minutes(duration: unknown): number {
+  const [, days, hours, minutes] = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?$/.exec(String(duration)) ?? [];
+  if (!days && !hours && !minutes) return Number.NaN;
+
+  return Number(days ?? 0) * 24 * 60 + Number(hours ?? 0) * 60 + Number(minutes ?? 0);
+}
+
 const queryOf = (name: string): string => {
   const rule = azure.ofType(RULES).find(({ id }) => id.endsWith(`-${name}`));
   return asString(at(rule?.body, 'properties', ...CRITERION, 'query'), name);
@@ -60,7 +72,9 @@ describe('the alert rules and the workbook', () => {
   });
 
   it('use the fields of the records themselves: the host may omit function and operation', () => {
-    const ofRecords = queries.filter((query) => query.includes('AppTraces'));
+    const ofRecords = queries.filter(
+      (query) => query.includes('AppTraces') && !/AzureDiagnostics|Storage\w+Logs/.test(query),
+    );
     expect(ofRecords.length).toBeGreaterThan(10);
     const columns = ofRecords.flatMap(
       (query) => query.replaceAll(/AppRequests[^)]*\)/g, '').match(/Operation(Id|Name)\b.{0,6}/g) ?? [],
@@ -165,7 +179,7 @@ describe('the alert rules and the workbook', () => {
     const query = queryOf('poisoned');
     expect(compared(query, 'reason')).toEqual(['Poisoned', 'PoisonMessages']);
     // "Message has reached MaxDequeueCount of 5. Moving message to queue 'key-work-poison'."
-    expect(query).toContain('where Message has "MaxDequeueCount" and Message has "-poison"');
+    expect(query).toContain('or (Message has "MaxDequeueCount" and Message has "-poison")');
   });
 
   it('report a failed function by the line of the host, in either table', () => {
@@ -205,8 +219,57 @@ describe('the alert rules and the workbook', () => {
     expect(compared(table, 'ran')).toEqual(expect.arrayContaining(calls));
   });
 
-  it('name no column first or last, which KQL rejects only after Azure has accepted the rule', () => {
-    expect(queries.filter((query) => /\b(first|last) *=/.test(query))).toEqual([]);
+  it('resolve in a workspace that has all tables, and in one that has those alone which always have rows', () => {
+    const wrong = queriesOfLogs().flatMap((query) => [
+      ...errorsIn(query, { ...ALWAYS_THERE, ...OPTIONAL }),
+      ...errorsIn(query, ALWAYS_THERE),
+      // Azure fails a fuzzy union of which no table is there.
+      ...(Object.keys(ALWAYS_THERE).some((name) => query.includes(name)) ? [] : [`no table is there: ${query}`]),
+    ]);
+    expect(wrong).toEqual([]);
+  });
+
+  it('would be rejected with a table that may be missing, an unknown column or a word of the language as a name', () => {
+    const rows = "AppExceptions | where tostring(Properties.EventName) == 'x'";
+
+    expect(errorsIn(rows, { ...ALWAYS_THERE, ...OPTIONAL })).toEqual([]);
+
+    for (const query of [rows, `union (AppTraces), (${rows})`, `AppTraces | join (${rows}) on TimeGenerated`]) {
+      expect(errorsIn(query, ALWAYS_THERE)).toEqual([expect.stringContaining("'AppExceptions'")]);
+    }
+
+    expect(errorsIn(`union isfuzzy=true (AppTraces), (${rows})`, ALWAYS_THERE)).toEqual([]);
+    expect(errorsIn('AppTraces | where Severity > 2', ALWAYS_THERE)).toEqual([expect.stringContaining("'Severity'")]);
+    expect(errorsIn('AppTraces | summarize last = count()', ALWAYS_THERE)).toEqual([expect.stringContaining("'last'")]);
+  });
+
+  it('look back further than to the last evaluation, as logs arrive up to ten minutes late, and mute what they find twice', () => {
+    for (const { id, body } of azure.ofType(RULES)) {
+      const minutesOf = (name: string) => minutes(at(body, 'properties', name));
+      const window = minutesOf('windowSize');
+      const mute = minutesOf('muteActionsDuration');
+
+      expect(window, id).toBeGreaterThanOrEqual(minutesOf('evaluationFrequency') + 10);
+
+      // A state that lasts is found for two days.
+      if (!Number.isNaN(mute) && !id.endsWith('revocation-open')) expect(mute, id).toBeGreaterThanOrEqual(window);
+    }
+  });
+
+  it('are watched themselves: Azure Monitor disables a rule that fails for a week, and records that', () => {
+    const [watch] = azure.ofType('Microsoft.Insights/activityLogAlerts');
+    const group = azure.ofType('Microsoft.Insights/actionGroups')[0]?.id;
+    expect(watch?.body.properties).toMatchObject({
+      enabled: true,
+      scopes: [expect.stringMatching(/\/resourceGroups\/rg-cmk-test$/)],
+      condition: {
+        allOf: [
+          { field: 'category', equals: 'Administrative' },
+          { field: 'operationName', equals: 'Microsoft.Insights/ScheduledQueryRules/disable/action' },
+        ],
+      },
+      actions: { actionGroups: [{ actionGroupId: group }] },
+    });
   });
 
   it('leave no record of an error without an alert', () => {
