@@ -191,6 +191,7 @@ resource madeForHost 'Microsoft.Storage/storageAccounts/blobServices/containers@
   }
 ]
 
+// No metrics: Azure keeps those of an account for 93 days anyway, and none is asked for in the workspace, which bills them.
 resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs
   name: 'cmk-autopilot'
@@ -200,12 +201,6 @@ resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-previ
       category: category
       enabled: true
     })
-    metrics: [
-      {
-        category: 'Transaction'
-        enabled: true
-      }
-    ]
   }
 }
 
@@ -218,12 +213,6 @@ resource tableDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-prev
       category: category
       enabled: true
     })
-    metrics: [
-      {
-        category: 'Transaction'
-        enabled: true
-      }
-    ]
   }
 }
 
@@ -236,12 +225,6 @@ resource queueDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-prev
     logs: [
       {
         category: 'StorageWrite'
-        enabled: true
-      }
-    ]
-    metrics: [
-      {
-        category: 'Transaction'
         enabled: true
       }
     ]

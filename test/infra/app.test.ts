@@ -15,6 +15,7 @@ const HOST_SETTINGS = [
   ...['CMK_WORK__credential', 'CMK_WORK__clientId'],
   ...['APPLICATIONINSIGHTS_CONNECTION_STRING', 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'],
   ...['FUNCTIONS_REQUEST_BODY_SIZE_LIMIT', 'OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'],
+  'OTEL_METRIC_EXPORT_INTERVAL',
 ];
 const SITE = 'Microsoft.Web/sites';
 const read = (path: string) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
@@ -139,6 +140,27 @@ describe('the function app', () => {
     expect([host.telemetryMode, host.logging?.applicationInsights]).toEqual(['OpenTelemetry', undefined]);
     const sampler = { OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage', OTEL_TRACES_SAMPLER_ARG: '1' };
     expect(settings).toMatchObject(sampler);
+  });
+
+  it('logs what alerts read, and of the rest of the host warnings alone: each line is billed', () => {
+    const levels: Record<string, string> = read('host.json').logging.logLevel;
+    const levelOf = (category: string) => {
+      const names = Object.keys(levels).filter((name) => category === name || category.startsWith(`${name}.`));
+      return levels[names.sort((a, b) => b.length - a.length)[0] ?? 'default'];
+    };
+
+    const readByAlerts = [
+      'Function.reconcileKey',
+      'Function.reconcileKey.User',
+      'Host.Triggers.Queue',
+      'Host.Function.Console',
+    ];
+    expect(readByAlerts.map(levelOf)).toEqual(readByAlerts.map(() => 'Information'));
+
+    const starts = ['Host.Startup', 'Microsoft.Azure.WebJobs.Hosting.OptionsLoggingService'];
+    expect(starts.map(levelOf)).toEqual(starts.map(() => 'Warning'));
+
+    expect(settings.OTEL_METRIC_EXPORT_INTERVAL).toBe('300000');
   });
 
   it('sets no property of a site that Flex Consumption rejects', () => {

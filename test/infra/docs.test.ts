@@ -28,6 +28,19 @@ describe('docs/reference/rights-and-cost.md', () => {
     for (const [shown, added] of totals) expect(added).toBeCloseTo(shown, 1);
   });
 
+  it('has correct products', () => {
+    const shown = [...guide.matchAll(/\| ([\d.]+(?: [×+] [\d.]+)*) = ([\d.]+) \|$/gm)];
+    expect(shown.length).toBeGreaterThan(3);
+
+    for (const [line, terms = '', sum] of shown) {
+      const products = terms.split(' + ').map((term) => term.split(' × ').reduce((all, one) => all * Number(one), 1));
+      expect(
+        products.reduce((all, one) => all + one),
+        line,
+      ).toBeCloseTo(Number(sum), 1);
+    }
+  });
+
   const priceOf = (line: RegExp): number => Number(line.exec(guide)?.[1]);
   const total = priceOf(/^\| \*\*total\*\* .*\*\*([\d.]+)\*\* \|$/m);
   const warm = priceOf(/^\| one instance kept warm .* ([\d.]+) \|$/m);
