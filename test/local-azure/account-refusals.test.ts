@@ -43,7 +43,7 @@ describe('an account that is on a customer-managed key', () => {
   };
 
   it.each([[['identity', 'key'] as const], [['identity', 'version'] as const]])(
-    'refuses another %j in one request, and stays as it is',
+    'An encrypted account rejects a PATCH that changes %j at once, and keeps its encryption',
     async (fields) => {
       const before = structuredClone(site.encrypted.encryption);
       await expect(change(...fields)).rejects.toMatchObject({
@@ -55,15 +55,18 @@ describe('an account that is on a customer-managed key', () => {
     },
   );
 
-  it.each(['identity', 'key', 'version'] as const)('takes another %s by itself', async (field) => {
-    expect(await change(field)).toMatchObject({ encryption: { keySource: 'Microsoft.Keyvault' } });
-  });
+  it.each(['identity', 'key', 'version'] as const)(
+    'An encrypted account accepts a PATCH that changes its %s alone',
+    async (field) => {
+      expect(await change(field)).toMatchObject({ encryption: { keySource: 'Microsoft.Keyvault' } });
+    },
+  );
 });
 
 describe('two writes of one account at once', () => {
   const tag = (value: string) => accounts.update('rg', site.account.name, { tags: { value } });
 
-  it('end in a refusal of the later one, and leave a third one alone', async () => {
+  it('Azure rejects the second of two concurrent writes of an account, and accepts one after them', async () => {
     local.azure.world.settings.accountWriteMs = 500;
 
     const results = await Promise.allSettled([tag('one'), tag('two')]);
@@ -73,7 +76,7 @@ describe('two writes of one account at once', () => {
     expect(await tag('three')).toMatchObject({ tags: { value: 'three' } });
   });
 
-  it('hinder no write of another account', async () => {
+  it('A write of one account does not block a write of another', async () => {
     local.azure.world.settings.accountWriteMs = 500;
     const other = accounts.update('rg', site.encrypted.name, { tags: { value: 'other' } });
     expect(await Promise.all([tag('one'), other])).toHaveLength(2);
@@ -89,7 +92,7 @@ describe('a body of an account', () => {
     ['an unknown SKU', { sku: { name: 'Standard_XRS' } }, 'InvalidValuesForRequestParameters'],
     ['an unknown version of TLS', { minimumTlsVersion: 'TLS1_9' }, 'InvalidValuesForRequestParameters'],
     ['51 tags', { tags: tags(51) }, 'TooManyTags'],
-  ])('is refused with %s, of a new account and of one that is there', async (_, wrong, code) => {
+  ])('Azure rejects %s when it creates and when it updates an account', async (_, wrong, code) => {
     const refused = { statusCode: 400, code };
     const create = accounts.create('rg', 'stnew', { ...properties, ...wrong });
     await expect(create.pollUntilDone()).rejects.toMatchObject(refused);
@@ -97,13 +100,13 @@ describe('a body of an account', () => {
     expect(local.azure.world.storageAccounts.has('stnew')).toBe(false);
   });
 
-  it('may have 50 tags', async () => {
+  it('An account accepts 50 tags', async () => {
     expect(Object.keys((await accounts.update('rg', site.account.name, { tags: tags(50) })).tags ?? {})).toHaveLength(
       50,
     );
   });
 
-  it('is refused with another location than the account has', async () => {
+  it('Azure rejects a PUT with another location than the account has', async () => {
     const create = accounts.create('rg', site.account.name, { ...properties, location: 'northeurope' });
     await expect(create.pollUntilDone()).rejects.toMatchObject({ statusCode: 409, code: 'InvalidResourceLocation' });
     expect(site.account.location).toBe('westeurope');
@@ -116,7 +119,7 @@ describe('the keys of an account', () => {
       body: { properties: { level } },
     });
 
-  it('are not listed under a ReadOnly lock', async () => {
+  it('A ReadOnly lock prevents the list of account keys', async () => {
     await lock('ReadOnly');
     await expect(accounts.listKeys('rg', site.account.name)).rejects.toMatchObject({
       statusCode: 409,
@@ -124,7 +127,7 @@ describe('the keys of an account', () => {
     });
   });
 
-  it('are listed under a CanNotDelete lock', async () => {
+  it('A CanNotDelete lock permits the list of account keys', async () => {
     await lock('CanNotDelete');
     expect((await accounts.listKeys('rg', site.account.name)).keys).toHaveLength(2);
   });

@@ -20,13 +20,13 @@ describe('an api-version of Azure Resource Manager', () => {
     `${vault}/providers/Microsoft.Insights/diagnosticSettings`,
     `${vault}/providers/Microsoft.EventGrid/eventSubscriptions`,
     `${subscription}/providers/Microsoft.Insights/eventtypes/management/values`,
-  ])('that does not exist is refused for %s', async (path) => {
+  ])('ARM rejects an api-version that does not exist for %s', async (path) => {
     const { status, body } = await arm(local.azure, 'GET', `${path}?api-version=2099-01-01`);
     expect([status, body.error?.code]).toEqual([400, 'InvalidApiVersionParameter']);
     expect(body.error?.message).toMatch(/^The api-version '2099-01-01' is invalid. The supported versions are '20/);
   });
 
-  it('of one resource type is refused for another', async () => {
+  it('ARM rejects the api-version of another resource type', async () => {
     expect((await arm(local.azure, 'GET', `${account}?api-version=2025-08-01`)).status).toBe(200);
     const { body } = await arm(local.azure, 'GET', `${vault}?api-version=2025-08-01`);
     expect(body.error?.code).toBe('InvalidApiVersionParameter');
@@ -43,7 +43,7 @@ describe('an api-version of Key Vault', () => {
     return { status: response.status, body: await response.json() };
   };
 
-  it('that does not exist is refused', async () => {
+  it('Key Vault rejects an api-version that does not exist', async () => {
     expect(await ask('GET', '/keys?api-version=9.9')).toMatchObject({
       status: 400,
       body: { error: { code: 'BadParameter', message: expect.stringContaining('The specified version (9.9)') } },
@@ -53,7 +53,7 @@ describe('an api-version of Key Vault', () => {
   it.each([
     ['POST', '/keys/archive-key/rotate'],
     ['GET', '/keys/archive-key/rotationpolicy'],
-  ])('before 7.3 has no %s %s', async (method, path) => {
+  ])('Key Vault serves no %s %s before the api-version 7.3', async (method, path) => {
     expect(await ask(method, `${path}?api-version=7.0`)).toMatchObject({
       status: 400,
       body: { error: { code: 'BadParameter' } },

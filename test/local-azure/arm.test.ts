@@ -10,7 +10,7 @@ const local = useLocalAzure({ fleet: 'sample', settings: { instantProvisioning: 
 const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
 const vaults = `${subscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults`;
 
-describe('what is not there', () => {
+describe('a resource that does not exist', () => {
   it.each([
     [
       '/subscriptions/5ab50000-0000-4000-8000-0000000000ff/resourcegroups',
@@ -49,12 +49,12 @@ describe('what is not there', () => {
       'InvalidResourceNamespace',
       "The resource namespace 'microsoft.nosuch' is invalid.",
     ],
-  ])('%s is a %i %s', async (path, status, code, message) => {
+  ])('ARM answers GET %s with %i %s', async (path, status, code, message) => {
     const answer = await arm(local.azure, 'GET', path);
     expect({ status: answer.status, error: answer.body.error }).toEqual({ status, error: { code, message } });
   });
 
-  it('needs an api-version', async () => {
+  it('ARM rejects a request without an api-version', async () => {
     const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
     const response = await fetch(`https://management.azure.com${subscription}`, {
       headers: { authorization: `Bearer ${token}` },
@@ -72,11 +72,11 @@ describe('what is not there', () => {
   });
 });
 
-describe('who may do what', () => {
+describe('authorization', () => {
   it.each([
     ['without a token', undefined, 'AuthenticationFailed'],
-    ['with a token that is none', 'Bearer nonsense', 'InvalidAuthenticationToken'],
-  ])('refuses %s', async (_, authorization, code) => {
+    ['with a malformed token', 'Bearer nonsense', 'InvalidAuthenticationToken'],
+  ])('ARM rejects a request %s', async (_, authorization, code) => {
     const response = await fetch(`https://management.azure.com${subscription}?api-version=2022-12-01`, {
       headers: authorization ? { authorization } : {},
     });
@@ -84,7 +84,7 @@ describe('who may do what', () => {
     expect(response.headers.get('www-authenticate')).toContain('authorization_uri=');
   });
 
-  it("refuses a token for another resource, and one that is not signed by the tenant's keys", async () => {
+  it("ARM rejects a token for another resource, and a token that the tenant's keys did not sign", async () => {
     const ask = async (token: string) => {
       const response = await fetch(`https://management.azure.com${subscription}?api-version=2022-12-01`, {
         headers: { authorization: `Bearer ${token}` },
@@ -101,7 +101,7 @@ describe('who may do what', () => {
     expect(await ask(`${token.slice(0, -8)}AAAAAAAA`)).toBe('InvalidAuthenticationToken');
   });
 
-  it('lets the app change accounts and nothing beyond', async () => {
+  it('The app may change an account, and may not delete it', async () => {
     const app = signIn(local.azure, 'app');
     const account = `${subscription}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
     expect((await arm(local.azure, 'PATCH', account, { as: app, body: { tags: { seen: 'yes' } } })).status).toBe(200);
@@ -112,7 +112,7 @@ describe('who may do what', () => {
 });
 
 describe('role assignments', () => {
-  it('count from the resource they are made on downwards, once they have propagated', async () => {
+  it('A role assignment applies to its scope and below, after it has propagated', async () => {
     const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
 
     local.azure.world.settings.rolePropagationMs = 60_000;
@@ -145,7 +145,7 @@ describe('vaults', () => {
     [{ enablePurgeProtection: false }, 'enablePurgeProtection'],
     [{ enableSoftDelete: false }, 'enableSoftDelete'],
     [{ softDeleteRetentionInDays: 30 }, 'softDeleteRetentionInDays'],
-  ])('do not take %j back', async (properties, named) => {
+  ])('A vault does not accept %j once the protection is on', async (properties, named) => {
     const { status, body: answer } = await arm(local.azure, 'PATCH', `${vaults}/kv-files`, { body: { properties } });
     expect(status).toBe(400);
     expect(answer.error?.message).toContain(`"${named}"`);
@@ -177,13 +177,13 @@ describe('event subscriptions', () => {
       'an unknown operator',
       { destination, filter: { advancedFilters: [{ operatorType: 'StringLike', key: 'Subject', values: ['a'] }] } },
     ],
-  ])('are refused with %s', async (_, properties) => {
+  ])('Event Grid rejects an event subscription with %s', async (_, properties) => {
     const { status, body } = await arm(local.azure, 'PUT', id, { body: { properties } });
     expect([status, body.error?.code]).toEqual([400, 'InvalidRequest']);
   });
 });
 
-it('refuses every other host at once, and notes it', async () => {
+it('The gateway rejects a request to another host, and logs it', async () => {
   const since = local.azure.requests.last;
   await expect(fetch('https://example.com/')).rejects.toThrow();
   expect(local.azure.requests.since(since)).toMatchObject([

@@ -49,7 +49,7 @@ const got = async (name: string): Promise<string> => {
 };
 
 describe('the unmodified blob client', () => {
-  it('reads and writes with an encryption scope, until it is disabled', async () => {
+  it('The blob client reads and writes with an encryption scope until the scope is disabled', async () => {
     await container().getBlockBlobClient('in').upload('scoped', 6, { encryptionScope: 'scope1' });
     await container().getBlockBlobClient('out').upload('plain', 5);
     expect([await got('in'), await got('out')]).toEqual(['scoped', 'plain']);
@@ -60,7 +60,7 @@ describe('the unmodified blob client', () => {
     expect(await got('in')).toBe('scoped');
   });
 
-  it('is refused both when the identity of the account has no role any more', async () => {
+  it("Blobs cannot be read, with a scope or without, after the account's identity lost its role", async () => {
     const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
     for (const [id, { principalId }] of local.azure.world.roleAssignments) {
       if (principalId === identity?.principalId) local.azure.world.roleAssignments.delete(id);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Clock } from '../../local/azure/clock.ts';
 
-it('moves its followers before it fires what is due', async () => {
+it('The clock moves its followers before it fires the timers that are due', async () => {
   const clock = new Clock();
   const order: string[] = [];
   clock.follow(async (offsetMs) => {

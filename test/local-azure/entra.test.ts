@@ -26,7 +26,7 @@ function credentials(name: keyof typeof CLIENT_IDS) {
 }
 
 describe('client credentials', () => {
-  it('give an application a v2 token of the API with its roles, and no scope', async () => {
+  it('Client credentials give an application a v2 token of the API with its roles, and no scope', async () => {
     const { body } = await token({ ...credentials('robot'), scope: `${CMK_API_AUDIENCE}/.default` });
     const claims = claimsOf(body.access_token ?? '');
     const now = Date.now() / 1000;
@@ -49,7 +49,7 @@ describe('client credentials', () => {
     expect(Number(claims.exp)).toBeGreaterThan(now + 3000);
   });
 
-  it('are valid in real time, wherever the clock stands', async () => {
+  it('A token is valid in real time, whatever the clock of the local Azure shows', async () => {
     local.azure.clock.advance(40 * 24 * 3_600_000);
     const { body } = await token({ ...credentials('robot'), scope: `${CMK_API_AUDIENCE}/.default` });
     const keySet = createRemoteJWKSet(new URL(`${login}/discovery/v2.0/keys`));
@@ -65,7 +65,7 @@ describe('client credentials', () => {
     [{ client_id: CLIENT_IDS.app }, 400, 'unauthorized_client'],
     [{ scope: '' }, 400, 'invalid_scope'],
     [{ grant_type: 'password' }, 400, 'unsupported_grant_type'],
-  ])('with %j are refused', async (change, status, error) => {
+  ])('Entra rejects client credentials with %j', async (change, status, error) => {
     const answer = await token({ ...credentials('owner'), scope: 'https://graph.microsoft.com/.default', ...change });
     expect([answer.status, answer.body.error]).toEqual([status, error]);
   });
@@ -85,7 +85,7 @@ describe('the managed-identity endpoint', () => {
     ['an unknown identity', { client_id: 'c1100000-0000-4000-8000-0000000000ff' }, undefined, 400],
     ['another protocol', { 'api-version': '2017-09-01' }, undefined, 400],
     ['a wrong header', {}, 'wrong', 403],
-  ])('refuses %s', async (_, query, header, status) => {
+  ])('The managed-identity endpoint rejects %s', async (_, query, header, status) => {
     expect((await ask(query as Record<string, string>, header)).status).toBe(status);
   });
 });
@@ -125,8 +125,8 @@ describe('a page', () => {
 
   it.each([
     ['another verifier', { code_verifier: 'x'.repeat(50) }, 'AADSTS501481'],
-    ['another way back', { redirect_uri: 'http://127.0.0.1:1/' }, 'AADSTS50011'],
-  ])('gets nothing by %s', async (_, changes, error) => {
+    ['another redirect URI', { redirect_uri: 'http://127.0.0.1:1/' }, 'AADSTS50011'],
+  ])('Entra rejects the code of a page with %s', async (_, changes, error) => {
     const { code } = await choose(asked(), CLIENT_IDS.operator);
     const { status, body } = await redeem(code, changes);
     expect(status).toBe(400);
@@ -134,14 +134,14 @@ describe('a page', () => {
   });
 
   it.each([
-    ['a client that there is not', { client_id: CLIENT_IDS.owner }, 'AADSTS700016'],
-    ['a page elsewhere', { redirect_uri: 'https://evil.example/' }, 'AADSTS50011'],
+    ['a client that does not exist', { client_id: CLIENT_IDS.owner }, 'AADSTS700016'],
+    ['a page of another site', { redirect_uri: 'https://evil.example/' }, 'AADSTS50011'],
     ['another page of this machine', { redirect_uri: 'http://127.0.0.1:7071/' }, 'AADSTS50011'],
     ['a page below it', { redirect_uri: `${redirect}/x` }, 'AADSTS50011'],
     ['a host that looks like this one', { redirect_uri: redirect.replace('7071', '7071@evil.example') }, 'AADSTS50011'],
     ['a token without a code', { response_type: 'token' }, 'AADSTS700054'],
     ['a code without PKCE', { code_challenge: '' }, 'AADSTS9002325'],
-  ])('is refused %s', async (_, changes, error) => {
+  ])('Entra rejects a sign-in request for %s', async (_, changes, error) => {
     const response = await fetch(asked(changes));
     expect(response.status).toBe(400);
     expect(await response.text()).toContain(error);

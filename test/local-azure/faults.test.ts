@@ -31,7 +31,7 @@ const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.valu
 afterEach(() => local.azure.faults.clear());
 
 describe('faults of requests', () => {
-  it('answer in place of the service, as often as they were ordered, after those to be skipped', async () => {
+  it('A fault answers in place of the service for the number of requests in times, after those in skip', async () => {
     const answer = { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'Busy' } } };
     const rule = {
       match: { host: 'management.*', method: 'get', path: '^/subscriptions/.*/stfiles01\\?' },
@@ -56,7 +56,7 @@ describe('faults of requests', () => {
     ['resetThenMs', 600, 'cut', 'later'],
     ['delayMs', 600, 'answered', 'later'],
     ['delayAfterMs', 600, 'answered', 'at once'],
-  ])('by %s %j the one that is meant is %s, and takes effect %s', async (effect, value, outcome, when) => {
+  ])('With the fault %s %j, the matching request is %s and takes effect %s', async (effect, value, outcome, when) => {
     const wanted = `by ${effect}`;
 
     await writeAccount(local.azure, account, { tags: { value: 'before' } });
@@ -87,7 +87,7 @@ describe('faults of requests', () => {
     else await eventually('it takes effect', () => held() === wanted);
   });
 
-  it('hang until the client gives up, and let a request take effect although its caller has gone', async () => {
+  it('A request that hangs has no effect, and a delayed one has its effect although its caller has aborted', async () => {
     for (const [effect, says] of [
       [{ hang: true }, 'before'],
       [{ delayMs: 400 }, 'given up'],
@@ -105,7 +105,7 @@ describe('faults of requests', () => {
     }
   });
 
-  it('meet the page of a list that is meant', async () => {
+  it('A fault applies only to the page of a list that it matches', async () => {
     const key = new TestKey(local.azure.world);
 
     for (let n = 1; n < 26; n++) key.add();
@@ -144,7 +144,7 @@ describe('faults of requests', () => {
     [[{ match: { delivery: true }, hang: true }], 'rule 0'],
     [[{ match: { delivery: true }, duplicate: 1 }], 'rule 0: duplicate'],
     [[7], 'rule 0'],
-  ])('%j is refused with what is wrong, and none of it is taken', async (rules, message) => {
+  ])('POST /faults rejects %j with the reason and adds no rule', async (rules, message) => {
     const { status, body } = await control('POST', '/faults', rules);
     expect(status).toBe(400);
     expect(body.error).toContain(message);
@@ -153,7 +153,7 @@ describe('faults of requests', () => {
 });
 
 describe('the control API', () => {
-  it('moves the clock forward', async () => {
+  it('POST /clock moves the clock forward', async () => {
     const before = local.azure.clock.nowMs();
     const { status, body } = await control('POST', '/clock', { advance: 'PT24H' });
     expect(status).toBe(200);
@@ -161,13 +161,13 @@ describe('the control API', () => {
   });
 
   it.each([{ advance: '24h' }, { advance: 'P' }, { advance: 7 }, {}, { advance: 'PT1H', more: 1 }])(
-    'refuses the clock %j',
+    'POST /clock rejects %j',
     async (body) => {
       expect((await control('POST', '/clock', body)).status).toBe(400);
     },
   );
 
-  it('tells every request after a number', async () => {
+  it('GET /requests lists each request after a sequence number', async () => {
     const since = local.azure.requests.last;
 
     await arm(local.azure, 'GET', `${account}?api-version=2025-08-01`, {
@@ -192,7 +192,7 @@ describe('the control API', () => {
     expect((await control('GET', '/requests?since=x')).status).toBe(400);
   });
 
-  it('changes settings, and refuses one that there is not', async () => {
+  it('PATCH /settings changes settings, and rejects an unknown one and an invalid value', async () => {
     expect((await control('PATCH', '/settings', { latencyMs: 1 })).body).toMatchObject({ latencyMs: 1 });
     expect((await control('PATCH', '/settings', { latency: 1 })).status).toBe(400);
     expect((await control('PATCH', '/settings', { latencyMs: -1 })).status).toBe(400);

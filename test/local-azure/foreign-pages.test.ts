@@ -28,20 +28,20 @@ const SERVERS: Record<string, () => string> = {
   'the sign-in': () => `${local.azure.signInUrl}/common/discovery/instance`,
   'the managed identity': () => local.azure.env.IDENTITY_ENDPOINT ?? '',
   'the storage': () => blobs(azurite.connectionString),
-  'what stands before the storage': () => blobs(local.azure.storage),
+  'the storage front': () => blobs(local.azure.storage),
   'the Functions host': () => `${host.url}/admin/host/status`,
 };
 
-describe.each(Object.entries(SERVERS))('%s', (_name, url) => {
+describe.each(Object.entries(SERVERS))('%s', (server, url) => {
   it.each(['attacker.example', 'attacker.example:7071', '127.0.0.1.attacker.example', 'localhost.attacker.example'])(
-    'refuses the Host %j',
+    `A request with the Host %j does not reach ${server}`,
     async (name) => {
       expect(await call(url(), { host: name })).toBe(421);
     },
   );
 
   it.each(['127.0.0.1', '127.0.0.1:7071', 'localhost', 'LOCALHOST:7071', '[::1]:7071'])(
-    'serves the Host %j',
+    `A request with the Host %j reaches ${server}`,
     async (name) => {
       expect(await call(url(), { host: name })).not.toBe(421);
     },
@@ -50,7 +50,7 @@ describe.each(Object.entries(SERVERS))('%s', (_name, url) => {
 
 describe('a body that a form could send', () => {
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'text/json', ''])(
-    'is refused as %j by the control API and by the Functions host',
+    'The control API and the Functions host reject a request from a page with the content type %j',
     async (type) => {
       const page = { origin: 'https://attacker.example' };
       const headers: Record<string, string> = type === '' ? page : { ...page, 'content-type': type };
@@ -65,13 +65,13 @@ describe('a body that a form could send', () => {
     },
   );
 
-  it('is read as JSON from what is no page, whatever it is declared as', async () => {
+  it('The control API reads JSON from a client that is no page, whatever the content type', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT1S"}')).toBe(200);
     expect(await call(`${local.azure.controlUrl}/clock`, headers, 'advance=PT1S')).toBe(400);
   });
 
-  it('is read when it is declared as JSON, and is some', async () => {
+  it('The control API accepts a body that is declared as JSON and is JSON', async () => {
     const headers = { 'content-type': 'application/json; charset=utf-8' };
     expect(await call(`${local.azure.controlUrl}/clock`, headers, '{"advance":"PT1S"}')).toBe(200);
     expect(await call(`${local.azure.controlUrl}/clock`, headers, 'advance=PT1S')).toBe(400);

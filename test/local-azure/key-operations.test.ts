@@ -19,10 +19,10 @@ function allow(...keyOps: string[]) {
 describe.each([
   ['wrap', ['unwrapKey', 'sign']],
   ['unwrap', ['wrapKey', 'sign']],
-])('a key that may not %s', (_, operations) => {
+])('a key that may not %s', (operation, operations) => {
   const refused = { statusCode: 403, code: 'KeyVaultAuthenticationFailure' };
 
-  it('is refused for an account', async () => {
+  it(`An account cannot use a key that may not ${operation}`, async () => {
     await allow(...operations);
     const { storageAccounts } = clients.storage(site.subscription.subscriptionId);
     await expect(
@@ -30,7 +30,7 @@ describe.each([
     ).rejects.toMatchObject(refused);
   });
 
-  it('is refused for an encryption scope', async () => {
+  it(`An encryption scope cannot use a key that may not ${operation}`, async () => {
     await allow(...operations);
     const { encryptionScopes } = clients.storage(site.subscription.subscriptionId);
     const scope = {
@@ -41,7 +41,7 @@ describe.each([
   });
 });
 
-it('data are no longer readable once the version in use may not unwrap, and are again when it may', async () => {
+it('Data are unreadable while the key version in use may not unwrap', async () => {
   await clients.readShare(site.encrypted.name);
 
   await allow('wrapKey', 'sign');

@@ -17,14 +17,14 @@ function ask(query: string, as: Parameters<typeof signIn>[1] = 'owner', workspac
   });
 }
 
-it('refuses who has no right on the workspace, another query, and a workspace that there is not', async () => {
+it('Log Analytics rejects a caller without a right, a query that it does not serve, and an unknown workspace', async () => {
   expect((await ask('AzureActivity', 'outsider')).status).toBe(403);
   const other = await ask('AzureActivity | take 1');
   expect([other.status, await other.json()]).toMatchObject([400, { error: { code: 'BadArgumentError' } }]);
   expect((await ask('x', 'owner', '10600000-0000-4000-8000-000000000002')).status).toBe(404);
 });
 
-it('has what Storage and people did, with who and when, once the delay has gone by', async () => {
+it('The usage log shows an unwrap by Storage, with its caller and time, after the ingestion delay', async () => {
   const services = sampleServices({ CMK_USAGE_WORKSPACE: WORKSPACE_ID });
   const key = new TestKey(local.azure.world);
   const managed = services.settings.vaults.key(key.id());

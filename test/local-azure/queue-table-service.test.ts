@@ -6,7 +6,7 @@ const local = useLocalAzure({ fleet: 'sample' });
 const OPEN = { blob: 'open', file: 'open', queue: 'open', table: 'open' };
 const CUT_OFF = 'KeyVaultEncryptionKeyNotFound';
 
-it('serves a queue and a table of an account whose key is disabled, unless they are under that key', async () => {
+it("A queue and a table stay readable after their account's key was disabled, unless that key encrypts them", async () => {
   const { world } = local.azure;
   const account = world.storageAccounts.get('stfiles01');
   const version = world.vaults.get('kv-files')?.keys.get('files-key')?.versions.at(-1);

@@ -36,7 +36,7 @@ const namesOf = (data: unknown): unknown[] => (data as { name: unknown }[]).map(
 const accounts = "resources | where type in~ ('Microsoft.Storage/storageAccounts')";
 
 describe('Resource Graph', () => {
-  it('shows what the caller may read, and says nothing of the rest', async () => {
+  it('Resource Graph returns the resources that the caller may read, and no others', async () => {
     const one = reader(`/subscriptions/${SECOND_SUBSCRIPTION_ID}`);
     expect(namesOf((await one.resources({ query: accounts })).data)).toEqual(['strecords01', 'strecords02']);
     const group = reader(`/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-archive`);
@@ -45,13 +45,13 @@ describe('Resource Graph', () => {
 
   it.each<[sentence: string, subscriptions: string[] | undefined, scope: string | undefined]>([
     ['any subscription', undefined, undefined],
-    ['the subscription asked for', [SUBSCRIPTION_ID], `/subscriptions/${SECOND_SUBSCRIPTION_ID}`],
-  ])('refuses a caller without access to %s', async (_, subscriptions, scope) => {
+    ['the subscription of the query', [SUBSCRIPTION_ID], `/subscriptions/${SECOND_SUBSCRIPTION_ID}`],
+  ])('Resource Graph rejects a caller without access to %s', async (_, subscriptions, scope) => {
     const query = { query: accounts, ...(subscriptions ? { subscriptions } : {}) };
     await expect(reader(scope).resources(query)).rejects.toMatchObject({ statusCode: 403 });
   });
 
-  it('tells what is left of the quota, and refuses what is over it', async () => {
+  it('Resource Graph reports the remaining quota, and rejects a query over it', async () => {
     local.azure.world.settings.throttle = true;
 
     const client = reader(`/subscriptions/${SECOND_SUBSCRIPTION_ID}`);
@@ -93,7 +93,7 @@ describe('a query', () => {
     'resources | project nothing',
     'resources | limit -1',
     '',
-  ])("outside the part that is served is refused in Azure's shape: %s", async (query) => {
+  ])("Resource Graph rejects a query that the local Azure does not serve, in Azure's shape: %s", async (query) => {
     await expect(owner().resources({ query })).rejects.toMatchObject({
       statusCode: 400,
       details: { error: { code: 'BadRequest', details: [{ code: 'InvalidQuery' }, { code: 'ParserFailure' }] } },
@@ -114,14 +114,14 @@ describe('a query', () => {
     ['resources | sort by name asc', ['/2', '/1']],
     ['resources | take 1', ['/1']],
     ['resources', ['/1', '/2']],
-  ])('means what Kusto means by it: %s', (query, ids) => {
+  ])('Resource Graph evaluates a query as Kusto does: %s', (query, ids) => {
     expect(evaluate(parseQuery(query), rows).map(({ id }) => id)).toEqual(ids);
   });
 });
 
 const list = `/subscriptions/${SUBSCRIPTION_ID}/resources?api-version=2021-04-01&$filter=`;
 
-it('the generic list of resources shows a caller the resources on which it has a right, and refuses none', async () => {
+it('The generic list of resources returns the resources that the caller may read, and rejects no caller', async () => {
   const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
   const scope = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-archive`;
 

@@ -28,7 +28,7 @@ beforeEach(() => {
 describe('an assignment at a management group', () => {
   const give = () => roles.create(managementGroup, randomUUID(), { roleDefinitionId, principalId: reader.objectId });
 
-  it('counts in every subscription', async () => {
+  it('A role assignment at a management group applies to each subscription', async () => {
     const read = async (path: string) => (await arm(local.azure, 'GET', `/${path}`, { as: reader })).status;
     expect(await read(vault)).toBe(403);
 
@@ -43,8 +43,8 @@ describe('an assignment at a management group', () => {
     ['a subscription', subscription],
     ['a vault', vault],
     ['a key', `${vault}/keys/files-key`],
-    ['the group itself', managementGroup],
-  ])('is in the list of %s with the scope that it was made at', async (_, scope) => {
+    ['the management group itself', managementGroup],
+  ])('The role assignments of %s include one at a management group, with its own scope', async (_, scope) => {
     const { id } = await give();
 
     const scopes: (string | undefined)[] = [];
@@ -64,24 +64,27 @@ describe('the principal of an assignment', () => {
     ['it is not in the directory', unknown, undefined, 'PrincipalNotFound'],
     ['it is not in the directory and its type is given', unknown, 'ServicePrincipal', 'PrincipalNotFound'],
     ['its id is no GUID', 'id-app', undefined, 'InvalidPrincipalId'],
-  ] as const)('is refused if %s', async (_, principalId, principalType, code) => {
+  ] as const)('Azure rejects the principal of a role assignment if %s', async (_, principalId, principalType, code) => {
     await expect(give(principalId, principalType)).rejects.toMatchObject({ statusCode: 400, code });
   });
 
-  it.each(['User', 'Group'] as const)('is refused if it is an application and is called a %s', async (type) => {
-    await expect(give(reader.objectId, type)).rejects.toMatchObject({
-      statusCode: 400,
-      code: 'UnmatchedPrincipalType',
-      message: `The PrincipalId '${reader.objectId.replaceAll('-', '')}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${type}'.`,
-    });
-  });
+  it.each(['User', 'Group'] as const)(
+    'Azure rejects a role assignment that names an application as a %s',
+    async (type) => {
+      await expect(give(reader.objectId, type)).rejects.toMatchObject({
+        statusCode: 400,
+        code: 'UnmatchedPrincipalType',
+        message: `The PrincipalId '${reader.objectId.replaceAll('-', '')}' has type 'ServicePrincipal' , which is different from specified PrinciaplType '${type}'.`,
+      });
+    },
+  );
 
-  it('may be a user, whose type Azure finds out by itself', async () => {
+  it('Azure finds the principal type of a user that a role assignment names', async () => {
     const user = signIn(local.azure, 'outsider');
     expect(await give(user.objectId)).toMatchObject({ principalId: user.objectId, principalType: 'User' });
   });
 
-  it('may be the system-assigned identity of an account', async () => {
+  it('A role assignment may name the system-assigned identity of an account', async () => {
     const account = `/${subscription}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
     const { body } = await arm(local.azure, 'PATCH', account, {
       body: { identity: { type: 'SystemAssigned,UserAssigned' } },

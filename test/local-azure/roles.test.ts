@@ -12,7 +12,7 @@ describe('actionMatches', () => {
     ['Microsoft.Authorization/*/Delete', 'microsoft.authorization/roleassignments/delete', true],
     // A dot is a dot.
     ['Microsoft.KeyVault/vaults/read', 'MicrosoftxKeyVault/vaults/read', false],
-  ])('%s, %s: %s', (pattern, action, matches) => {
+  ])('The pattern %s matches the action %s: %s', (pattern, action, matches) => {
     expect(actionMatches(pattern, action)).toBe(matches);
   });
 });
@@ -26,12 +26,12 @@ describe('scopeCovers', () => {
     ['/providers/Microsoft.Management/managementGroups/mg', '/subscriptions/a/resourceGroups/rg', true],
     ['/subscriptions/a', '/providers/Microsoft.Management/managementGroups/mg', false],
     ['/providers/Microsoft.Management/managementGroups/mg', '/', false],
-  ])('%s over %s: %s', (assigned, scope, covers) => {
+  ])('The scope %s covers %s: %s', (assigned, scope, covers) => {
     expect(scopeCovers(assigned, scope)).toBe(covers);
   });
 
   const segments = fc.array(fc.stringMatching(/^[a-z]{1,5}$/), { maxLength: 6 });
-  it('holds for a scope and everything below it, and for nothing above', () => {
+  it('A scope covers itself and all scopes below it, and none above', () => {
     fc.assert(
       fc.property(segments, segments, (parent, below) => {
         const upper = `/${parent.join('/')}`;

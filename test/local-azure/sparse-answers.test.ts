@@ -48,7 +48,7 @@ async function readAll(key: TestKey, accountId: string) {
   };
 }
 
-it('the app reads the sparse form of an answer as it reads the full one', async () => {
+it('The app reads the same from a sparse answer as from a full one', async () => {
   const { world } = local.azure;
   const key = new TestKey(world);
   const { id } = key.account('pinned', { shares: ['share'] });
@@ -81,7 +81,7 @@ it('the app reads the sparse form of an answer as it reads the full one', async 
   expect(await readAll(key, id)).toEqual(full);
 });
 
-it('the SDK waits for the end of a DELETE of Event Grid by its Location alone', async () => {
+it('The SDK waits for the end of a DELETE in Event Grid by its Location header alone', async () => {
   const { world, owner, requests } = local.azure;
 
   Object.assign(world.settings, { sparseAnswers: true, instantProvisioning: false });

@@ -57,24 +57,27 @@ function patchKey(account: StorageAccount, keyvaultproperties: Record<string, un
 }
 
 describe('an automatic account', () => {
-  it.each(['automatic', 'automaticEmpty'] as const)('(%s) looks for a new version once a day', async (mode) => {
-    const account = add(mode);
-    const second = addKeyVersion(local.azure.world, vault, 'key');
+  it.each(['automatic', 'automaticEmpty'] as const)(
+    'An account without a pin (%s) looks for a new key version once a day',
+    async (mode) => {
+      const account = add(mode);
+      const second = addKeyVersion(local.azure.world, vault, 'key');
 
-    expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
+      expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
 
-    local.azure.clock.advance(day - 60_000);
+      local.azure.clock.advance(day - 60_000);
 
-    expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
+      expect((await keyOf(account))?.currentVersionedKeyIdentifier).toContain(first.version);
 
-    local.azure.clock.advance(60_000);
+      local.azure.clock.advance(60_000);
 
-    const key = await keyOf(account);
-    expect(key?.currentVersionedKeyIdentifier).toContain(second.version);
-    expect(key?.keyversion).toBe(mode === 'automatic' ? undefined : '');
-  });
+      const key = await keyOf(account);
+      expect(key?.currentVersionedKeyIdentifier).toContain(second.version);
+      expect(key?.keyversion).toBe(mode === 'automatic' ? undefined : '');
+    },
+  );
 
-  it('stays where it is while the newest version is disabled or the role is gone', async () => {
+  it('An automatic account stays on its version while the newest one is disabled', async () => {
     const account = add('automatic');
     const second = addKeyVersion(local.azure.world, vault, 'key', { enabled: false });
     local.azure.clock.advance(day);
@@ -86,8 +89,8 @@ describe('an automatic account', () => {
 
   it.each([
     [true, 'resolves the newest version at once'],
-    [false, 'leaves it for the next look'],
-  ])('with the setting %s, an empty version in a PATCH %s', async (refresh) => {
+    [false, 'keeps the version until the next daily check'],
+  ])('With refreshAutomaticOnPatch %s, a PATCH with an empty version %s', async (refresh) => {
     local.azure.world.settings.refreshAutomaticOnPatch = refresh;
 
     const account = add('automaticEmpty');
@@ -105,7 +108,7 @@ describe('an automatic account', () => {
 });
 
 describe('a PATCH of a pinned account', () => {
-  it('without a version keeps the pin; with an empty one it becomes automatic and resolves the newest at once', async () => {
+  it('A PATCH without a version keeps the pin, and one with an empty version makes the account automatic', async () => {
     const account = add('pinned');
     const second = addKeyVersion(local.azure.world, vault, 'key');
     const names = { keyvaulturi: vault.properties.vaultUri, keyname: 'key' };
@@ -120,14 +123,14 @@ describe('a PATCH of a pinned account', () => {
     });
   });
 
-  it('without a version drops the pin where a PATCH replaces', async () => {
+  it('A PATCH without a version drops the pin where a PATCH replaces the encryption', async () => {
     local.azure.world.settings.encryptionPatch = 'replace';
     account = add('pinned');
     const { body } = await enable({ keyversion: undefined });
     expect(body.properties?.encryption?.keyvaultproperties).not.toHaveProperty('keyversion');
   });
 
-  it('back to Microsoft-managed keys leaves no key properties', async () => {
+  it('A PATCH back to Microsoft-managed keys leaves no key properties', async () => {
     const account = add('pinned');
     const { body } = await arm(local.azure, 'PATCH', account.id, {
       body: { properties: { encryption: { keySource: 'Microsoft.Storage', identity: null } } },
@@ -139,7 +142,7 @@ describe('a PATCH of a pinned account', () => {
 describe('an identity that is deleted', () => {
   const apiVersion = '?api-version=2024-11-30';
 
-  it('stays named on the account, and one made again under its name is another that the account cannot use', async () => {
+  it('A deleted identity stays named on its account, which cannot use a new identity of the same name', async () => {
     const { world } = local.azure;
     const account = add('pinned');
 
@@ -165,7 +168,7 @@ describe('an identity that is deleted', () => {
   });
 });
 
-it('lists of accounts come in pages that nextLink leads through', async () => {
+it('A list of accounts comes in pages that nextLink connects', async () => {
   local.azure.world.settings.storageListPageSize = 2;
   for (const name of ['stone', 'sttwo', 'stthree', 'stfour', 'stfive']) add('pinned', name);
 
@@ -183,7 +186,7 @@ it('lists of accounts come in pages that nextLink leads through', async () => {
   expect(names).toEqual(['stone', 'sttwo', 'stthree', 'stfour', 'stfive']);
 });
 
-it('an encryption scope is pinned by a versioned key URI, and follows its key with one that has no version', async () => {
+it('An encryption scope is pinned by a versioned key URI, and follows its key by one without a version', async () => {
   const account = add('pinned');
   const put = (name: string, keyUri: string) =>
     arm(local.azure, 'PUT', `${account.id}/encryptionScopes/${name}`, {
@@ -271,7 +274,7 @@ describe('encrypting an account with a key', () => {
     ['the key is not active yet', () => Object.assign(first, { nbf: past() + 3600 }), noAccess],
     ['the key does not exist', () => vault.keys.clear(), noKey],
     ['the key is an elliptic curve', () => addKeyVersion(local.azure.world, vault, 'key', { kty: 'EC' }), wrongKey],
-  ])('is refused when %s', async (_, arrange, refusal) => {
+  ])('Azure refuses to encrypt an account when %s', async (_, arrange, refusal) => {
     const owners = [...local.azure.world.roleAssignments].filter(([, { scope }]) => scope === '/');
 
     arrange();
@@ -287,7 +290,7 @@ describe('encrypting an account with a key', () => {
     expect(account.encryption.keySource).toBe('Microsoft.Storage'); // nothing was changed
   });
 
-  it('is refused with the old version and a new vault, as az sends it', async () => {
+  it('Azure refuses a PATCH with the old version and a new vault, as az sends it', async () => {
     addVault(local.azure.world, group, 'kv2');
     allowStorage(local.azure.world, local.azure.world.vaults.get('kv2') as Vault, identity.principalId);
     const version = first.version;
@@ -295,7 +298,7 @@ describe('encrypting an account with a key', () => {
     expect(body.error?.code).toBe('HttpResourceNotFound');
   });
 
-  it('is refused at creation with a system-assigned identity, which has no role yet', async () => {
+  it('Azure refuses to create an encrypted account with a system-assigned identity, which has no role yet', async () => {
     const { status, body } = await arm(
       local.azure,
       'PUT',
@@ -320,7 +323,7 @@ describe('encrypting an account with a key', () => {
     expect(local.azure.world.storageAccounts.has('stnew')).toBe(false);
   });
 
-  it('works by access policy in a vault without RBAC', async () => {
+  it('An account uses a key by access policy in a vault without RBAC', async () => {
     vault.properties.enableRbacAuthorization = false;
     expect((await enable()).body.error?.code).toBe('KeyVaultAuthenticationFailure');
     vault.properties.accessPolicies = [
@@ -337,20 +340,23 @@ describe('an account whose key was disabled', () => {
     Object.assign(first, { enabled: false });
   });
 
-  it('still takes a PATCH that leaves the key as it is', async () => {
+  it('An account whose key is disabled accepts a PATCH that does not change the key', async () => {
     const { status, body } = await arm(local.azure, 'PATCH', account.id, { body: { tags: { a: 'b' } } });
     expect({ status, tags: body.tags }).toEqual({ status: 200, tags: { a: 'b' } });
   });
 
-  it.each([true, false])('can be moved off it when the setting is %s, and not otherwise', async (allowed) => {
-    local.azure.world.settings.repointFromDisabledKey = allowed;
-    addKeyVersion(local.azure.world, vault, 'other');
-    expect((await enable({ keyname: 'other' })).status).toBe(allowed ? 200 : 403);
-    const back = await arm(local.azure, 'PATCH', account.id, {
-      body: { properties: { encryption: { keySource: 'Microsoft.Storage' } } },
-    });
-    expect(back.status).toBe(allowed ? 200 : 403);
-  });
+  it.each([true, false])(
+    'With repointFromDisabledKey %s, an account whose key is disabled moves to another key only if the setting allows it',
+    async (allowed) => {
+      local.azure.world.settings.repointFromDisabledKey = allowed;
+      addKeyVersion(local.azure.world, vault, 'other');
+      expect((await enable({ keyname: 'other' })).status).toBe(allowed ? 200 : 403);
+      const back = await arm(local.azure, 'PATCH', account.id, {
+        body: { properties: { encryption: { keySource: 'Microsoft.Storage' } } },
+      });
+      expect(back.status).toBe(allowed ? 200 : 403);
+    },
+  );
 });
 
 describe('an account that lacks a service', () => {
@@ -364,15 +370,18 @@ describe('an account that lacks a service', () => {
     ['shares', 'BlobStorage', 'Standard_LRS'],
     ['shares', 'StorageV2', 'Premium_LRS'],
     ['containers', 'FileStorage', 'Premium_LRS'],
-  ] as const)('refuses to list %s (%s, %s)', async (what, kind, sku) => {
-    const [path, message] = service[what];
-    const account = newAccount(
-      { id: add('pinned').id, name: 'staccount', location: 'westeurope', kind, skuName: sku },
-      0,
-    );
-    local.azure.world.storageAccounts.set(account.name, account);
+  ] as const)(
+    'Azure refuses to list the %s of an account that has none by its kind (%s, %s)',
+    async (what, kind, sku) => {
+      const [path, message] = service[what];
+      const account = newAccount(
+        { id: add('pinned').id, name: 'staccount', location: 'westeurope', kind, skuName: sku },
+        0,
+      );
+      local.azure.world.storageAccounts.set(account.name, account);
 
-    const { status, body } = await arm(local.azure, 'GET', `${account.id}/${path}`);
-    expect([status, body.error]).toEqual([400, { code: 'FeatureNotSupportedForAccount', message }]);
-  });
+      const { status, body } = await arm(local.azure, 'GET', `${account.id}/${path}`);
+      expect([status, body.error]).toEqual([400, { code: 'FeatureNotSupportedForAccount', message }]);
+    },
+  );
 });

@@ -20,7 +20,7 @@ const held = async (name: string) => {
 };
 
 describe('the app’s storage', () => {
-  it('is logged under its name in Azure, apart from the rest', async () => {
+  it("A request to the app's storage is logged under its host in Azure, in a log of its own", async () => {
     const azure = local.azure.requests.last;
     const of = local.azure.storageRequests.last;
     await queueOf('logged').create();
@@ -39,7 +39,7 @@ describe('the app’s storage', () => {
     ['resetThenMs', 100, ['one'], /./],
     ['delayMs', 100, ['one'], undefined],
     ['delayAfterMs', 100, ['one'], undefined],
-  ])('meets the fault %s', async (effect, value, wanted, refusal) => {
+  ])("The fault %s applies to the app's storage", async (effect, value, wanted, refusal) => {
     const name = `fault-${effect.toLowerCase()}`;
 
     await queueOf(name).create();
@@ -58,7 +58,7 @@ describe('the app’s storage', () => {
     expect(local.azure.faults.list()).toEqual([]);
   });
 
-  it('meets no fault that does not name it', async () => {
+  it("A fault that does not name the app's storage does not apply to it", async () => {
     await queueOf('spared').create();
     local.azure.faults.add([{ match: {}, answer: { status: 503 } }]);
     await queueOf('spared').sendMessage('one');

@@ -33,7 +33,7 @@ describe("ARM's buckets", () => {
     ['GET', 250, 25, 'reads'],
     ['PATCH', 200, 10, 'writes'],
     ['DELETE', 200, 10, 'deletes'],
-  ])('%s: %i at once, then %i a second', (method, capacity, perSecond, name) => {
+  ])('ARM permits %s %i times at once, then %i times a second', (method, capacity, perSecond, name) => {
     const { world, advance } = stillWorld();
     const throttle = createArmThrottle(world);
     const { passed, refusal } = exhaust(() => throttle('sub', 'me', method));
@@ -54,7 +54,7 @@ describe("ARM's buckets", () => {
 });
 
 describe("the Storage provider's buckets", () => {
-  it('take 10 writes a second and 1,200 an hour, in each region', () => {
+  it('The Storage provider permits 10 writes a second and 1,200 an hour in each region', () => {
     const { world, advance } = stillWorld();
     const throttle = createStorageThrottle(world);
     const write = (region = 'westeurope') => throttle('sub', region, 'PATCH', true);
@@ -80,7 +80,7 @@ describe("the Storage provider's buckets", () => {
   it.each([
     ['reads', true, 800],
     ['lists', false, 100],
-  ])('take so many %s in five minutes', (_, isItem, capacity) => {
+  ])('The Storage provider permits a fixed number of %s in five minutes', (_, isItem, capacity) => {
     const { world, advance } = stillWorld();
     const throttle = createStorageThrottle(world);
     const { passed, refusal } = exhaust(() => throttle('sub', 'westeurope', 'GET', isItem));

@@ -31,11 +31,11 @@ describe('a caller of a vault with a firewall', () => {
   const read = () => clients.keys(site.vault).getKey('key');
 
   it.each([
-    ['no rule lets it in', deny('AzureServices'), 'ForbiddenByFirewall'],
+    ['no rule permits its address', deny('AzureServices'), 'ForbiddenByFirewall'],
     ['the rules have other addresses', deny('None', '198.51.100.0/24', '203.0.113.11'), 'ForbiddenByFirewall'],
     ['public access is off', { publicNetworkAccess: 'Disabled' }, 'ForbiddenByConnection'],
     ['a perimeter secures it', { publicNetworkAccess: 'SecuredByPerimeter' }, 'ForbiddenByConnection'],
-  ])('is refused if %s', async (_, properties, code) => {
+  ])('A vault rejects a caller if %s', async (_, properties, code) => {
     close(properties);
     const error: unknown = await read().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ statusCode: 403, code: 'Forbidden' });
@@ -45,13 +45,13 @@ describe('a caller of a vault with a firewall', () => {
   it.each([
     ['its address is in a rule', deny('None', '203.0.113.10')],
     ['its network is in a rule', deny('None', '203.0.113.0/24')],
-    ['the firewall lets all in', { networkAcls: { bypass: 'None', defaultAction: 'Allow' } }],
-  ])('is let in if %s', async (_, properties) => {
+    ['the firewall permits all', { networkAcls: { bypass: 'None', defaultAction: 'Allow' } }],
+  ])('A vault permits a caller if %s', async (_, properties) => {
     close(properties);
     expect(await read()).toMatchObject({ name: 'key' });
   });
 
-  it('is let in from a private address, as by a private endpoint', async () => {
+  it('A vault permits a caller with a private address, as by a private endpoint', async () => {
     close({ ...deny('None'), publicNetworkAccess: 'Disabled' });
     local.azure.world.settings.callerAddress = '10.1.2.3';
     expect(await read()).toMatchObject({ name: 'key' });
@@ -66,9 +66,9 @@ describe('Storage at a vault with a firewall', () => {
 
   it.each([
     ['no trusted service', deny('None')],
-    ['no trusted service at all, as public access is off', { ...deny('None'), publicNetworkAccess: 'Disabled' }],
-    ['those of its perimeter alone', { publicNetworkAccess: 'SecuredByPerimeter' }],
-  ])('neither takes its key nor reads data if the vault lets in %s', async (_, properties) => {
+    ['no trusted service and public access is off', { ...deny('None'), publicNetworkAccess: 'Disabled' }],
+    ['its perimeter alone', { publicNetworkAccess: 'SecuredByPerimeter' }],
+  ])('Storage can neither set a key nor read data if the vault permits %s', async (_, properties) => {
     close(properties);
     await expect(move()).rejects.toMatchObject({ statusCode: 403, code: 'KeyVaultAuthenticationFailure' });
     await expect(clients.readShare(site.encrypted.name)).rejects.toMatchObject({
@@ -81,7 +81,7 @@ describe('Storage at a vault with a firewall', () => {
     ['trusted services', deny('AzureServices')],
     ['trusted services although public access is off', { ...deny('AzureServices'), publicNetworkAccess: 'Disabled' }],
     ['everyone', { networkAcls: { bypass: 'None', defaultAction: 'Allow' } }],
-  ])('takes its key and reads data if the vault lets in %s', async (_, properties) => {
+  ])('Storage can set a key and read data if the vault permits %s', async (_, properties) => {
     close(properties);
     expect(await move()).toMatchObject({ encryption: { keySource: 'Microsoft.Keyvault' } });
     await clients.readShare(site.encrypted.name);

@@ -5,7 +5,7 @@ import { useAzurite } from '../../support/azurite.ts';
 
 const azurite = useAzurite();
 
-it('writes a dead letter into the container that the event subscription names', async () => {
+it('Event Grid writes a dead letter into the container that the event subscription names', async () => {
   const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
     'cmk-deadletter',
   );

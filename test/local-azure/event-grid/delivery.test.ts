@@ -9,7 +9,7 @@ const hour = 60 * minute;
 const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { timeout: 5000, interval: 5 });
 
 describe('a delivery', () => {
-  it('is one event in an array, in the Event Grid schema, to the function of the destination', async () => {
+  it("A delivery sends one event in an array, in the Event Grid schema, to the destination's function", async () => {
     const { create, delivered, grid, subscribe, vault } = await eventGridFixture();
 
     subscribe();
@@ -56,7 +56,7 @@ describe('a delivery', () => {
     });
   });
 
-  it('is one CloudEvent where the subscription says so', async () => {
+  it('A delivery sends one CloudEvent if the subscription has that schema', async () => {
     const { create, delivered, subscribe, vault } = await eventGridFixture();
     subscribe({ eventDeliverySchema: 'CloudEventSchemaV1_0' });
     create('k1');
@@ -88,7 +88,7 @@ describe('a delivery', () => {
     ['an operator that there is not', { filter: advanced('NotThere', ['files-key']) }, 0],
     ['a subscription that is still being made', { provisioningState: 'Creating' }, 0],
     ['a subscription that has expired', { expirationTimeUtc: '2020-01-01T00:00:00Z' }, 0],
-  ])('with %s', async (_what, properties, expected) => {
+  ])('An event subscription with %s gets the events that it selects', async (_what, properties, expected) => {
     const { create, delivered, grid, subscribe } = await eventGridFixture();
     subscribe(properties);
     subscribe({}, 'control');
@@ -97,7 +97,7 @@ describe('a delivery', () => {
     expect(grid.events).toHaveLength(expected + 1);
   });
 
-  it('goes to each subscription of its own vault, and to no other', async () => {
+  it('An event goes to each subscription of its own vault, and to no other', async () => {
     const { create, delivered, grid, subscribe, vault, world } = await eventGridFixture();
     subscribe({}, 'a');
     subscribe({}, 'b');
@@ -110,7 +110,7 @@ describe('a delivery', () => {
 });
 
 describe('a failed delivery', () => {
-  it('is tried again by the schedule, with the count in a header', async () => {
+  it('Event Grid retries a failed delivery on its schedule, with the count in a header', async () => {
     const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
 
     subscribe();
@@ -145,7 +145,7 @@ describe('a failed delivery', () => {
     [401, 10 * second],
     [302, 10 * second],
     [206, 10 * second],
-  ])('with status %i waits %i ms', async (status, wait) => {
+  ])('After status %i Event Grid waits %i ms before it retries', async (status, wait) => {
     const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
     subscribe();
     replies.push(status);
@@ -157,7 +157,7 @@ describe('a failed delivery', () => {
     await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
   });
 
-  it('ends when the attempts are used up', async () => {
+  it('Event Grid drops an event after maxDeliveryAttempts', async () => {
     const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
     subscribe({ retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 1440 } });
     replies.push(500, 500);
@@ -172,7 +172,7 @@ describe('a failed delivery', () => {
   it.each<[string, Record<string, unknown>]>([
     ['WebHook', { endpointUrl: 'https://example.com/hook' }],
     ['StorageQueue', { resourceId: '/subscriptions/s/…/storageAccounts/st', queueName: 'q' }],
-  ])('to a %s never leaves this machine, and its attempt says so', async (endpointType, properties) => {
+  ])('Event Grid makes no request to a %s, and records why', async (endpointType, properties) => {
     const { create, grid, subscribe } = await eventGridFixture();
     subscribe({ destination: { endpointType, properties } });
     create('k1');
@@ -189,7 +189,7 @@ describe('a dead letter', () => {
     },
   };
 
-  it('is written five minutes after the last attempt, with the reason', async () => {
+  it('Event Grid writes a dead letter with its reason five minutes after the last attempt', async () => {
     const letters: DeadLetter[] = [];
     const writeDeadLetter = async (letter: DeadLetter) => {
       letters.push(letter);
@@ -222,7 +222,7 @@ describe('a dead letter', () => {
 describe('faults', () => {
   const ordered = (...faults: DeliveryFault[]) => ({ takeDelivery: () => faults.shift() });
 
-  it('drop loses the event for good', async () => {
+  it('An event with the fault drop is never delivered', async () => {
     const { create, delivered, grid, subscribe, world } = await eventGridFixture(ordered({ drop: true }));
     subscribe();
     create('lost');
@@ -233,7 +233,7 @@ describe('faults', () => {
     expect(grid.events[0]).toMatchObject({ outcome: 'dropped', attempts: [] });
   });
 
-  it('reorder delivers after the next event of the subscription', async () => {
+  it("An event with the fault reorder is delivered after the subscription's next event", async () => {
     const { create, delivered, subscribe } = await eventGridFixture(ordered({ reorder: true }));
     subscribe();
     create('first');

@@ -32,7 +32,7 @@ describe('an event of a subscription', () => {
   it.each([
     ['GET', account],
     ['DELETE', `${account}nosuch`],
-  ])('is not made by a %s that changes nothing', async (method, path) => {
+  ])('A %s that changes nothing (%s) publishes no event', async (method, path) => {
     published.length = 0;
     await arm(local.azure, method, path);
     expect(published).toEqual([]);
@@ -46,7 +46,7 @@ describe('an event subscription of a subscription', () => {
   };
   const path = (id: string) => `/subscriptions/${id}/providers/Microsoft.EventGrid/eventSubscriptions/drift`;
 
-  it('makes the system topic of its source', async () => {
+  it('An event subscription on a subscription creates the system topic of its source', async () => {
     await arm(local.azure, 'PUT', path(SECOND_SUBSCRIPTION_ID), { body: { properties: { destination } } });
 
     const { body } = await arm(
@@ -64,7 +64,7 @@ describe('an event subscription of a subscription', () => {
     ]);
   });
 
-  it('takes 25 values in all its advanced filters', async () => {
+  it('Event Grid rejects 26 values in the advanced filters of an event subscription', async () => {
     const advancedFilters = [
       { operatorType: 'StringIn', key: 'data.operationName', values: Array.from({ length: 25 }, String) },
       { operatorType: 'StringNotIn', key: 'data.claims.appid', values: ['x'] },
@@ -82,7 +82,7 @@ describe('an event subscription of a subscription', () => {
     ['StringNotIn', 'data.claims.nosuch', 'x', true],
     ['StringNotContains', 'data.claims.nosuch', 'x', false],
     ['StringIn', 'data.operationName', 'microsoft.keyvault/VAULTS/write', true],
-  ])('with %s %s %s wants the event: %s', async (operatorType, key, value, wanted) => {
+  ])('An event subscription with the filter %s %s %s gets the event: %s', async (operatorType, key, value, wanted) => {
     const vault = `${subscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
     const event = await eventOf('PATCH', vault, { body: { tags: {} } });
     const properties = { filter: { advancedFilters: [{ operatorType, key, values: [value] }] } };

@@ -54,7 +54,7 @@ async function control(method: string, path: string, body?: unknown): Promise<Re
 
 const arrived = (count: number) => eventually(`${count} deliveries`, () => delivered.length >= count);
 
-it('obeys the faults and the clock of the control, and shows its attempts there', async () => {
+it('Event Grid applies the faults and the clock of the control API, and lists its attempts at /events', async () => {
   await control('POST', '/faults', [
     { match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 2 },
   ]);

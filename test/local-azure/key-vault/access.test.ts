@@ -4,20 +4,20 @@ import { assignRole } from '../../../local/azure/roles/assign-role.ts';
 import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
 import { vaultFixture } from './fixture.ts';
 
-describe('who is let in', () => {
+describe('access to a vault', () => {
   it.each([
     ['https://vault.azure.net', 200],
     ['https://vault.azure.net/', 200],
     ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093', 200],
     ['https://management.azure.com', 401],
-  ])('a token for %s gets %i', async (audience, status) => {
+  ])('A vault answers a token for %s with %i', async (audience, status) => {
     const { ask } = vaultFixture();
     const answer = await ask('GET', '/keys', undefined, { audience });
     expect(answer.status).toBe(status);
     expect(answer.headers.has('www-authenticate')).toBe(status === 401);
   });
 
-  it('is refused without a role, with the action and the resource', async () => {
+  it('A vault rejects a caller without a role, and names the action and the resource', async () => {
     const { ask, outsider, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     const { status, body } = await ask('POST', '/keys/k1/rotate', undefined, { as: outsider });
@@ -28,7 +28,7 @@ describe('who is let in', () => {
     expect(vault.keys.get('k1')?.versions).toHaveLength(1);
   });
 
-  it('with a role on one key reaches that key alone', async () => {
+  it('A caller with a role on one key reaches that key alone', async () => {
     const { ask, outsider, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     createKeyVersion(world, vault, 'k2');
@@ -39,7 +39,7 @@ describe('who is let in', () => {
     expect((await ask('GET', '/keys', undefined, { as: outsider })).status).toBe(403);
   });
 
-  it('with an access policy may do what it says, and no role counts', async () => {
+  it('In a vault with access policies, a policy grants access and a role does not', async () => {
     const { ask, outsider, owner, vault, world } = vaultFixture({}, { enableRbacAuthorization: false });
     vault.properties.accessPolicies = [
       { tenantId: world.tenantId, objectId: outsider.objectId, permissions: { keys: ['Get', 'List', 'UnwrapKey'] } },
@@ -52,7 +52,7 @@ describe('who is let in', () => {
   });
 });
 
-it('token buckets refuse the 21st key of ten seconds, and let one more through when half a second has passed', async () => {
+it('A vault rejects the 21st new key in ten seconds, and accepts one more after half a second', async () => {
   const { ask, vault, world } = vaultFixture({ throttle: true });
   const { privateKey } = createKeyVersion(world, vault, 'seed');
   const key = privateKey.export({ format: 'jwk' });

@@ -5,8 +5,8 @@ import { vaultFixture } from './fixture.ts';
 
 describe('creating and reading keys', () => {
   it.each([
-    ['a key that is not there', 'GET', '/keys/none/', undefined, 404, 'KeyNotFound'],
-    ['a version that is not there', 'GET', `/keys/k1/${'0'.repeat(32)}`, undefined, 404, 'KeyNotFound'],
+    ['a key that does not exist', 'GET', '/keys/none/', undefined, 404, 'KeyNotFound'],
+    ['a version that does not exist', 'GET', `/keys/k1/${'0'.repeat(32)}`, undefined, 404, 'KeyNotFound'],
     ['a name with an underscore', 'POST', '/keys/a_b/create', { kty: 'RSA' }, 400, 'BadParameter'],
     ['a name of 128 characters', 'POST', `/keys/${'a'.repeat(128)}/create`, { kty: 'RSA' }, 400, 'BadParameter'],
     ['RSA of 1024 bits', 'POST', '/keys/k2/create', { kty: 'RSA', key_size: 1024 }, 400, 'BadParameter'],
@@ -27,9 +27,9 @@ describe('creating and reading keys', () => {
       400,
       'BadParameter',
     ],
-    ['an operation that is not there', 'POST', '/keys/k1/v/explode', {}, 404, 'NotFound'],
-    ['a method that is not there', 'DELETE', '/keys', undefined, 405, 'MethodNotAllowed'],
-  ])('refuses %s', async (_what, method, path, body, status, code) => {
+    ['an operation that does not exist', 'POST', '/keys/k1/v/explode', {}, 404, 'NotFound'],
+    ['a method that the path lacks', 'DELETE', '/keys', undefined, 405, 'MethodNotAllowed'],
+  ])('Key Vault rejects a request with %s', async (_what, method, path, body, status, code) => {
     const { ask, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     expect(await ask(method, path, body)).toMatchObject({ status, body: { error: { code } } });
@@ -38,7 +38,7 @@ describe('creating and reading keys', () => {
 });
 
 describe('lists', () => {
-  it('pages versions by 25, with a link that carries the port and a skip token', async () => {
+  it('Key Vault lists 25 versions a page, with a link that has the port and a skip token', async () => {
     const { ask, vault, world } = vaultFixture();
     const { privateKey } = createKeyVersion(world, vault, 'k1');
 
@@ -68,17 +68,20 @@ describe('lists', () => {
     ['oldestFirst', (made) => made],
     ['newestFirst', (made) => made.toReversed()],
     ['byVersion', (made) => made.toSorted()],
-  ])('shows versions in the order %s, for none is documented', async (versionListOrder, ordered) => {
-    const { ask, vault, world } = vaultFixture(versionListOrder ? { versionListOrder } : {});
-    const { privateKey, version } = createKeyVersion(world, vault, 'k1');
-    const made = [version];
-    for (let more = 0; more < 9; more++) made.push(createKeyVersion(world, vault, 'k1', { privateKey }).version);
-    const { value } = (await ask('GET', '/keys/k1/versions')).body;
-    expect(value.map(({ kid }: { kid: string }) => kid.split('/').at(-1))).toEqual(ordered(made));
-  });
+  ])(
+    'Key Vault lists versions in the order %s of the settings, for none is documented',
+    async (versionListOrder, ordered) => {
+      const { ask, vault, world } = vaultFixture(versionListOrder ? { versionListOrder } : {});
+      const { privateKey, version } = createKeyVersion(world, vault, 'k1');
+      const made = [version];
+      for (let more = 0; more < 9; more++) made.push(createKeyVersion(world, vault, 'k1', { privateKey }).version);
+      const { value } = (await ask('GET', '/keys/k1/versions')).body;
+      expect(value.map(({ kid }: { kid: string }) => kid.split('/').at(-1))).toEqual(ordered(made));
+    },
+  );
 });
 
-it('rotating copies tags only where the world says so', () => {
+it('A rotation copies the tags of the key if rotateCopiesTags is on', () => {
   const { vault, world } = vaultFixture({ rotateCopiesTags: true });
   createKeyVersion(world, vault, 'k1', { tags: { a: '1' } });
   expect(rotateKey(world, vault, 'k1').tags).toEqual({ a: '1' });

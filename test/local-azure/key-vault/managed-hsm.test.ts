@@ -49,7 +49,7 @@ async function ask(
 }
 
 describe('the keys of a Managed HSM', () => {
-  it('are rotated when there is a policy, which gives no notice and waits at least 28 days', async () => {
+  it('A key of a Managed HSM rotates only with a policy, which has no notice and waits at least 28 days', async () => {
     await keys().createRsaKey('rotated', { hsm: true });
 
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
@@ -73,20 +73,20 @@ describe('the keys of a Managed HSM', () => {
     await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
   });
 
-  it('take tokens for a Managed HSM alone', async () => {
+  it('A Managed HSM accepts only tokens for Managed HSM', async () => {
     const answer = await ask('GET', '/keys', { audience: 'https://vault.azure.net' });
     expect(answer.status).toBe(401);
     expect(answer.challenge).toMatch(/resource="https:\/\/managedhsm\.azure\.net"$/);
   });
 
-  it('are the only thing under that name: there is no vault of it, and no other HSM', async () => {
+  it('A Managed HSM is no vault, and a vault is no Managed HSM', async () => {
     await expect(fetch('https://hsm-local.vault.azure.net/keys?api-version=7.6')).rejects.toThrow();
     await expect(fetch('https://kv-files.managedhsm.azure.net/keys?api-version=7.6')).rejects.toThrow();
   });
 });
 
 describe("a Managed HSM's own access control", () => {
-  it('refuses a caller without a local role, even an owner in Azure RBAC, with the error of an HSM', async () => {
+  it('A Managed HSM rejects a caller without a local role', async () => {
     const as = signIn(local.azure, 'outsider');
     const refused = await ask('GET', '/keys/vault-key/versions', { as });
     expect(refused).toMatchObject({ status: 403, body: { error: { code: 'AccessDenied' } } });
@@ -95,7 +95,7 @@ describe("a Managed HSM's own access control", () => {
     );
   });
 
-  it('lists at / and /keys what is assigned there, and at a key what is of it alone, page by page', async () => {
+  it('A Managed HSM lists the role assignments of a scope page by page', async () => {
     const principalId = randomUUID();
     const path = (scope: string) => `/${scope}/providers/Microsoft.Authorization/roleAssignments`;
     const names = new Map(['/', '/keys', '/keys/vault-key'].map((scope) => [scope, randomUUID()]));

@@ -12,7 +12,7 @@ const policy = {
 };
 
 describe('a rotation policy', () => {
-  it('is a notice of 30 days where none was put', async () => {
+  it('A key without a rotation policy reports a notice 30 days before expiry', async () => {
     const { ask, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     expect((await ask('GET', '/keys/k1/rotationpolicy')).body).toMatchObject({
@@ -35,7 +35,7 @@ describe('a rotation policy', () => {
     ['a trigger with two times', { lifetimeActions: [rotate({ timeAfterCreate: 'P30D', timeBeforeExpiry: 'P30D' })] }],
     ['an unknown action', { lifetimeActions: [{ trigger: { timeAfterCreate: 'P30D' }, action: { type: 'Delete' } }] }],
     ['two rotations', { lifetimeActions: [rotate({ timeAfterCreate: 'P30D' }), rotate({ timeAfterCreate: 'P60D' })] }],
-  ])('is refused with %s', async (_what, body) => {
+  ])('Key Vault rejects a rotation policy with %s', async (_what, body) => {
     const { ask, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     expect(await ask('PUT', '/keys/k1/rotationpolicy', body)).toMatchObject({
@@ -45,7 +45,7 @@ describe('a rotation policy', () => {
     expect(vault.keys.get('k1')?.rotationPolicy).toBeUndefined();
   });
 
-  it('rotates when its time comes, again and again, each version with its own expiry', async () => {
+  it('A key with a rotation policy rotates each time that it is due, and each version gets its own expiry', async () => {
     const { ask, vault, world } = vaultFixture();
 
     createKeyVersion(world, vault, 'k1');
@@ -75,7 +75,7 @@ describe('expiry events', () => {
   const types = (events: { type: string }[]): string[] =>
     events.map(({ type }) => type.replace('Microsoft.KeyVault.Key', ''));
 
-  it('come 30 days before expiry and at expiry', () => {
+  it('Key Vault sends an event 30 days before expiry and one at expiry', () => {
     const { events, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 40 * day) });
     world.clock.advance(9 * day);
@@ -86,7 +86,7 @@ describe('expiry events', () => {
     expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry', 'Expired']);
   });
 
-  it('come by the notice of the policy', async () => {
+  it('Key Vault sends the near-expiry event at the time that the rotation policy names', async () => {
     const { ask, events, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 100 * day) });
     const notify = { trigger: { timeBeforeExpiry: 'P60D' }, action: { type: 'Notify' } };
@@ -95,13 +95,13 @@ describe('expiry events', () => {
     expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
   });
 
-  it('come at once for a key made inside the window', () => {
+  it('Key Vault sends the near-expiry event at once for a new key that expires within 30 days', () => {
     const { events, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + day) });
     expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
   });
 
-  it('do not come for a version that is no longer the newest, nor for a deleted key', async () => {
+  it('Key Vault sends no expiry event for a superseded version or a deleted key', async () => {
     const { ask, events, vault, world } = vaultFixture();
     const exp = seconds(world.clock.nowMs() + 40 * day);
     createKeyVersion(world, vault, 'superseded', { exp });

@@ -17,7 +17,7 @@ function client(vault = 'kv-files', clientId: string = CLIENT_IDS.owner): KeyCli
 }
 
 describe('the unmodified key client', () => {
-  it('is refused for an owner in a vault on which that owner has no role of its own', async () => {
+  it('An owner cannot create a key in a vault on which the owner has no data role', async () => {
     const { world } = local.azure;
     const [group] = world.resourceGroups.values();
     if (!group) throw new Error('The sample fleet has groups.');
@@ -29,7 +29,7 @@ describe('the unmodified key client', () => {
     await expect(client('kv-other').getKey('other-key')).resolves.toMatchObject({ name: 'other-key' });
   });
 
-  it('disables one version, which then neither wraps nor unwraps, and leaves the other', async () => {
+  it('A disabled version does not unwrap, and the other version of the key stays enabled', async () => {
     const keys = client();
     const old = await keys.createRsaKey('wrap-key');
 
