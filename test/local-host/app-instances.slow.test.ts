@@ -31,7 +31,7 @@ const servedBy = async () =>
   ((await (await fetch(`${app.url}/admin/host/status`)).json()) as { processId: number }).processId;
 
 describe('POST /app', () => {
-  it('kills and starts the processes of the app, behind one address', async () => {
+  it('POST /app kills and starts the processes of the app behind one address', async () => {
     const { body } = await control('GET', '/app');
     const [first, second] = body.instances as AppInstance[];
     if (!first || !second) throw new Error('Two instances are up.');
@@ -62,7 +62,7 @@ describe('POST /app', () => {
 });
 
 describe('POST /clock', () => {
-  it('fires a timer whose time it passes, on one instance alone', async () => {
+  it('POST /clock fires a timer that becomes due, on one instance alone', async () => {
     const times = (what: string) => app.output().split(`${what} 'Functions.driftCheck'`).length - 1;
     const before = times('Executing');
     const minutes = 61 - app.azure.clock.now().getUTCMinutes();
@@ -71,7 +71,7 @@ describe('POST /clock', () => {
     expect(times('Executing')).toBe(before + 1);
   });
 
-  it('brings a message that was hidden for ten minutes into sight after ten minutes', async () => {
+  it('POST /clock makes a message that is hidden for ten minutes visible after ten minutes', async () => {
     const queue = app.queues.getQueueClient('clock-test');
     await queue.createIfNotExists();
     await queue.sendMessage('later', { visibilityTimeout: 600 });
@@ -83,7 +83,7 @@ describe('POST /clock', () => {
     expect(await received()).toEqual(['later']);
   });
 
-  it('ages access tokens: the old one has expired, a new one is taken', async () => {
+  it('POST /clock expires an access token, and a new token is accepted', async () => {
     const token = async () => (await control('POST', '/token', { signIn: 'revoker' })).body.access_token as string;
     const call = async (bearer: string) =>
       (await fetch(`${app.url}/api/keys/kv-files/files-key`, { headers: { authorization: `Bearer ${bearer}` } }))

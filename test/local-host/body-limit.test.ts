@@ -51,21 +51,24 @@ function post(base: string, path: string, framing: 'length' | 'chunked', size = 
 
 const hex = ({ length }: Buffer) => Buffer.from(`${length.toString(16)}\r\n`);
 
-it.each(['length', 'chunked'] as const)('a body of 95 MiB (%s) is answered 413 before it is read', async (framing) => {
-  let calls = 0;
-  const echo = () => {
-    calls += 1;
-    return { body: String(calls) };
-  };
-  fixture.handlers = { echo };
+it.each(['length', 'chunked'] as const)(
+  'The host answers 413 to a body of 95 MiB (%s) before it reads the body',
+  async (framing) => {
+    let calls = 0;
+    const echo = () => {
+      calls += 1;
+      return { body: String(calls) };
+    };
+    fixture.handlers = { echo };
 
-  const { status, sent } = await post(fixture.url, '/api/echo', framing);
-  expect(status).toBe('413');
-  expect(sent).toBeLessThan(IN_FLIGHT);
-  expect(calls).toBe(0);
-});
+    const { status, sent } = await post(fixture.url, '/api/echo', framing);
+    expect(status).toBe('413');
+    expect(sent).toBeLessThan(IN_FLIGHT);
+    expect(calls).toBe(0);
+  },
+);
 
-it('a body of the limit is served, and one byte more is not', async () => {
+it('The host accepts a body of the limit, and rejects one byte more', async () => {
   fixture.handlers = { echo: () => ({ body: 'served' }) };
   expect((await post(fixture.url, '/api/echo', 'length', LIMIT)).status).toBe('200');
   expect((await post(fixture.url, '/api/echo', 'length', LIMIT + 1)).status).toBe('413');

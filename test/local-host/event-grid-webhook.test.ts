@@ -14,19 +14,19 @@ const NOTIFICATION = { 'aeg-event-type': 'Notification' };
 const event = (id: string) => ({ id, eventType: 'Test', data: { Id: `key-${id}`, Nested: { A: 1 } } });
 
 describe('handshakes', () => {
-  it('answers the validation of the Event Grid schema', async () => {
+  it('The host answers the validation of the Event Grid schema', async () => {
     const reply = await post([{ data: { validationCode: 'ABC' } }], { 'aeg-event-type': 'SubscriptionValidation' });
     expect(reply.status).toBe(200);
     expect(await reply.json()).toEqual({ validationResponse: 'ABC' });
   });
 
-  it('answers the validation of CloudEvents, whose data is encoded twice', async () => {
+  it('The host answers the validation of CloudEvents, whose data is encoded twice', async () => {
     const body = { data: JSON.stringify({ validationCode: 'DEF' }) };
     const reply = await post(body, { 'aeg-event-type': 'SubscriptionValidation' });
     expect(await reply.json()).toEqual({ validationResponse: 'DEF' });
   });
 
-  it('allows the origin that OPTIONS asks for', async () => {
+  it('The host allows the origin that OPTIONS asks for', async () => {
     const reply = await fetch(`${fixture.url}/runtime/webhooks/eventgrid?functionName=onEvent`, {
       method: 'OPTIONS',
       headers: { 'WebHook-Request-Origin': 'eventgrid.azure.net' },
@@ -41,13 +41,13 @@ describe('handshakes', () => {
     ['a function with another trigger', 'plain', NOTIFICATION, 404],
     ['no aeg-event-type', 'onEvent', {}, 400],
     ['another aeg-event-type', 'onEvent', { 'aeg-event-type': 'SubscriptionDeletion' }, 400],
-  ])('refuses %s', async (_what, name, headers, status) => {
+  ])('The Event Grid webhook rejects %s', async (_what, name, headers, status) => {
     expect((await post([event('1')], headers as Record<string, string>, name)).status).toBe(status);
   });
 });
 
 describe('notifications', () => {
-  it('hands each event over as it is, with its data as trigger metadata', async () => {
+  it('A function gets each event unchanged, with its data as trigger metadata', async () => {
     const seen: unknown[] = [];
     fixture.handlers = {
       onEvent: (input: unknown, context: InvocationContext) => {
@@ -58,7 +58,7 @@ describe('notifications', () => {
     expect(seen).toEqual([[event('1'), { data: { id: 'key-1', nested: { a: 1 } } }]]);
   });
 
-  it('wraps a single object, such as a CloudEvent, into an array', async () => {
+  it('A function gets the CloudEvent of a body that is no array', async () => {
     const seen: unknown[] = [];
     fixture.handlers = {
       onEvent: (input: unknown) => {

@@ -27,15 +27,15 @@ async function front(urls: readonly string[]): Promise<Front> {
 
 const named = (name: string) => instance((_, response) => response.end(name));
 
-describe('what stands before the instances', () => {
-  it('hands each request to the next one, whatever connection it comes by', async () => {
+describe("the front of the app's instances", () => {
+  it('The front sends each request to the next instance, whatever its connection', async () => {
     const { url } = await front([(await named('first')).url, (await named('second')).url]);
     const answers = [];
     for (let n = 0; n < 4; n++) answers.push(await (await fetch(url)).text());
     expect(answers).toEqual(['first', 'second', 'first', 'second']);
   });
 
-  it('hands on method, path, host, headers and body, and answers as the instance does', async () => {
+  it("The front forwards method, path, host, headers and body, and the instance's answer", async () => {
     const { url: target } = await instance(async (asked, response) => {
       const chunks = await asked.toArray();
       response.writeHead(418, 'Teapot', { 'x-one': ['1', '2'], 'content-type': 'application/json' });
@@ -59,7 +59,7 @@ describe('what stands before the instances', () => {
     });
   });
 
-  it('answers 503 while there is none, and 502 when one ends before it answered', async () => {
+  it('The front answers 503 without an instance, and 502 when an instance ends before it answers', async () => {
     const urls: string[] = [];
     const { url } = await front(urls);
     expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(503);

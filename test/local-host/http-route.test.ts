@@ -21,7 +21,7 @@ describe('a route', () => {
     ['api/{a}', '/api/%zz', undefined],
     ['api/{a}', '/api/x%2Fy', { a: 'x%2Fy' }],
     ['api/{a}', '/api/%C3%A4', { a: 'ä' }],
-  ])('%s matches %s as %j', (template, path, params) => {
+  ])('The route %s matches %s as %j', (template, path, params) => {
     expect(parseRoute(template).match(path)).toEqual(params);
   });
 
@@ -29,7 +29,7 @@ describe('a route', () => {
     ['a/{b', 'is not understood'],
     ['a/{b:regex(x)}', 'is not imitated'],
     ['a/{b:minlength}', 'is not imitated'],
-  ])('%s is refused', (template, message) => {
+  ])('The host rejects the route %s', (template, message) => {
     expect(() => parseRoute(template)).toThrow(message);
   });
 });

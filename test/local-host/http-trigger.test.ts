@@ -12,13 +12,13 @@ describe('routes', () => {
     ['a method that the function does not take', 'DELETE', '/api/plain'],
     ['HEAD where only GET and POST are taken', 'HEAD', '/api/plain'],
     ['a path that is longer than the route', 'GET', '/api/echo/1/2'],
-  ])('answers 404 to %s', async (_what, method, path) => {
+  ])('The Functions host answers 404 to %s', async (_what, method, path) => {
     const reply = await fetch(fixture.url + path, { method });
     expect(reply.status).toBe(404);
     expect(await reply.text()).toBe('');
   });
 
-  it('tries routes in the order of the function names, whatever the order of registration', async () => {
+  it('The Functions host tries routes in the order of the function names', async () => {
     fixture.handlers = { 'a-item': () => ({ body: 'a-item' }), 'z-special': () => ({ body: 'z-special' }) };
     const reply = await fetch(`${fixture.url}/api/items/special`);
     expect(await reply.text()).toBe('a-item');
@@ -43,7 +43,7 @@ describe('requests', () => {
     return (await reply.json()) as Record<string, unknown>;
   };
 
-  it('carries method, parameters, headers and body', async () => {
+  it('A function gets the method, parameters, headers and body of a request', async () => {
     const seen = await ask('/API/Echo/a%20b?x=1', { method: 'POST', body: 'text', headers: { 'X-Test': 'yes' } });
     expect(seen).toEqual({
       method: 'POST',
@@ -55,7 +55,7 @@ describe('requests', () => {
     });
   });
 
-  it('drops a body that comes without Content-Length', async () => {
+  it('The Functions host drops a body without Content-Length', async () => {
     fixture.handlers = { echo };
     const body = await new Promise<string>((resolve, reject) => {
       const request = httpRequest(`${fixture.url}/api/echo`, { method: 'POST' }, (reply) => {
@@ -77,13 +77,13 @@ describe('requests', () => {
 });
 
 describe('replies', () => {
-  it('answers 204 when the function returns nothing', async () => {
+  it('The Functions host answers 204 when the function returns nothing', async () => {
     fixture.handlers = { plain: () => undefined };
     const reply = await fetch(`${fixture.url}/api/plain`);
     expect(reply.status).toBe(204);
   });
 
-  it('answers 500 with an empty body when the function throws, and logs the error', async () => {
+  it('The Functions host answers 500 with an empty body when the function throws, and logs the error', async () => {
     fixture.handlers = {
       plain: () => {
         throw new Error('inner secret');
@@ -99,7 +99,7 @@ describe('replies', () => {
     });
   });
 
-  it('carries status, headers and JSON', async () => {
+  it('The Functions host sends the status, headers and JSON that a function returns', async () => {
     fixture.handlers = { plain: () => ({ status: 418, headers: { 'X-Pot': 'tea' }, jsonBody: { a: 1 } }) };
     const reply = await fetch(`${fixture.url}/api/plain`);
     expect(reply.status).toBe(418);
@@ -109,7 +109,7 @@ describe('replies', () => {
   });
 });
 
-it('an invocation lets hooks change what is called and see what came of it', async () => {
+it('An invocation hook can replace the function and read its result', async () => {
   const seen: unknown[] = [];
   fixture.handlers = {
     plain: () => ({ body: 'original' }),

@@ -23,14 +23,14 @@ async function ahead(control: string): Promise<number> {
   return Number(stdout) - Date.now();
 }
 
-it('gives a client of the local run the time of the local Azure, and its own where that does not answer', async () => {
+it('A client of the local run has the time of the local Azure, or its own if that does not answer', async () => {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   expect(await ahead(`http://127.0.0.1:${port}`)).toBeGreaterThan(AHEAD_MS - 60_000);
   expect(await ahead('http://127.0.0.1:1')).toBeLessThanOrEqual(0);
 });
 
-it('dates the errors of a child by the clock that was moved', async () => {
+it('A child process dates its answers by the clock that was moved', async () => {
   const program = `
     const server = require('node:http').createServer((request, response) => response.writeHead(404).end());
     server.listen(0, '127.0.0.1', async () => {

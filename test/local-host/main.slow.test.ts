@@ -24,7 +24,7 @@ async function start(): Promise<{ url: string; child: Child }> {
   return { url, child };
 }
 
-it('answers what it was asked before it leaves on SIGTERM, and lets the app clean up', async () => {
+it("On SIGTERM the Functions host finishes its requests and runs the app's termination hook", async () => {
   const { url, child } = await start();
   await child.says(/app started/);
   const reply = fetch(`${url}/api/slow`).then((response) => response.text());
@@ -35,14 +35,14 @@ it('answers what it was asked before it leaves on SIGTERM, and lets the app clea
   expect(child.output()).toMatch(/app terminated\s*$/);
 });
 
-it('ends on an unhandled rejection, as the worker does', async () => {
+it('The Functions host ends on an unhandled rejection, as the worker does', async () => {
   const { url, child } = await start();
   await expect(fetch(`${url}/api/reject`)).rejects.toThrow();
   expect(await child.exit).toBe(1);
   expect(child.output()).toContain('no code awaits this');
 });
 
-it('says what to do when its port is busy', async () => {
+it('The Functions host tells what to do when its port is busy', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const port = String((server.address() as { port: number }).port);

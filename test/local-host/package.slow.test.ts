@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 
-it('of the local Azure is used as its README says, by a client with the plain SDK', async () => {
+it('A client with the plain SDK uses the package of the local Azure as its README says', async () => {
   const readme = await readFile(join(project, 'node_modules/local-azure-cmk/README.md'), 'utf8');
   const [program = '', client = ''] = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code);
   await writeFile(join(project, 'program.js'), program);
@@ -41,7 +41,7 @@ it('of the local Azure is used as its README says, by a client with the plain SD
   expect(stdout).toMatch(/^https:\/\/kv-files\.vault\.azure\.net\/keys\/files-key\/[0-9a-f]{32}\n$/);
 });
 
-it('bundles its Functions host, which it starts in processes of its own', async () => {
+it('The package of the local Azure bundles its Functions host', async () => {
   await writeFile(
     join(project, 'host.js'),
     "import { startLocalRun } from 'local-azure-cmk/run';\nimport { bundleHost, bundlePreload } from './node_modules/local-azure-cmk/dist/run/host-bundle.js';\n" +

@@ -59,7 +59,7 @@ const poisoned = () =>
 const count = async () => (await queue.getProperties()).approximateMessagesCount;
 
 describe('base64, the default', () => {
-  it('that is none goes to the poison queue as it is, and the function never sees it', async () => {
+  it('A message that is not base64 goes to the poison queue unchanged, without a call of its function', async () => {
     await queue.sendMessage('{"plain":1}');
     const seen = listen();
     expect(await poisoned()).toBe('{"plain":1}');
@@ -68,7 +68,7 @@ describe('base64, the default', () => {
   });
 });
 
-it('finishes what it has taken before it stops, and takes no more', async () => {
+it('A listener that stops finishes its messages and fetches no more', async () => {
   await queue.sendMessage('YQ==');
 
   let started = false;

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage, outputMessages, triggerData } from '../../local/host/queue-message.ts';
 
-it('encoding gives back what was encoded', () => {
+it('A queue message decodes to the text that was encoded', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'grapheme' }),
@@ -22,29 +22,29 @@ describe('what the function gets', () => {
     ['a number as text, which the library makes a number', '123', { string: '123' }],
     ['true as .NET writes it', 'true', { string: 'True' }],
     ['false as .NET writes it', 'false', { string: 'False' }],
-  ])('is %s', (_what, text, data) => {
+  ])('A function gets %s', (_what, text, data) => {
     expect(triggerData(text)).toEqual(data);
   });
 });
 
 describe('what an output becomes', () => {
   it.each([
-    ['an object is one message', { json: '{"a":1}' }, ['{"a":1}']],
-    ['an array is one message each, nulls left out', { json: '[{"a":1},"b",2,null]' }, ['{"a":1}', 'b', '2']],
-    ['a JSON string with an array is split too', { string: '[1,2]' }, ['1', '2']],
-    ['plain text stays as it is', { string: 'text' }, ['text']],
-    ['a number is its text', { int: 5 }, ['5']],
+    ['an object as one message', { json: '{"a":1}' }, ['{"a":1}']],
+    ['an array as a message for each item that is not null', { json: '[{"a":1},"b",2,null]' }, ['{"a":1}', 'b', '2']],
+    ['a JSON string with an array as a message for each item', { string: '[1,2]' }, ['1', '2']],
+    ['plain text unchanged', { string: 'text' }, ['text']],
+    ['a number as its text', { int: 5 }, ['5']],
     [
-      'times in a JSON string are written anew',
+      'times in a JSON string in their short form',
       { string: '{"at":"2030-01-01T00:00:00.000Z","to":"2030-01-01T00:00:00.120Z"}' },
       ['{"at":"2030-01-01T00:00:00Z","to":"2030-01-01T00:00:00.12Z"}'],
     ],
     [
-      'times in an object are left alone',
+      'times in an object unchanged',
       { json: '{"at":"2030-01-01T00:00:00.000Z"}' },
       ['{"at":"2030-01-01T00:00:00.000Z"}'],
     ],
-  ])('%s', (_what, data, messages) => {
+  ])('A queue output sends %s', (_what, data, messages) => {
     expect(outputMessages(data)).toEqual(messages);
   });
 });

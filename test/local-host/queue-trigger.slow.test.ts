@@ -49,7 +49,7 @@ const onQueue = (run: (input: unknown, context: InvocationContext) => unknown) =
 };
 
 describe('a message', () => {
-  it('reaches the function parsed, with its metadata, and is deleted afterwards', async () => {
+  it('A message reaches its function parsed, with metadata, and is deleted afterwards', async () => {
     const seen: [unknown, Record<string, unknown> | undefined][] = [];
     onQueue((input, context) => {
       seen.push([input, context.triggerMetadata]);
@@ -76,7 +76,7 @@ describe('a message', () => {
     ]);
   });
 
-  it('comes back after the visibility timeout when the function fails, and is poison after the last attempt', async () => {
+  it('A message whose function fails returns after the visibility timeout, and is poison after the last attempt', async () => {
     const attempts: { at: number; count: unknown }[] = [];
 
     onQueue((_input, context) => {
@@ -93,7 +93,7 @@ describe('a message', () => {
     await eventually('the queue is empty', isEmpty);
   });
 
-  it('is kept hidden for as long as the function works, past its lease', async () => {
+  it('A message stays hidden while its function works longer than the lease', async () => {
     let runs = 0;
     const started = Date.now();
     onQueue(async () => {
@@ -106,7 +106,7 @@ describe('a message', () => {
   });
 });
 
-it('a batch is taken whole, and the next one when the threshold is reached', async () => {
+it('The host fetches a full batch of messages, and the next one when the threshold is reached', async () => {
   let running = 0;
   let most = 0;
   let done = 0;

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe('the environment file', () => {
-  it('gives back what was written', () => {
+  it('parseEnv reads the variables that formatEnv writes', () => {
     const name = fc.stringMatching(/^[A-Z_][A-Za-z0-9_]*$/);
     fc.assert(
       fc.property(
@@ -33,7 +33,7 @@ describe('the environment file', () => {
     );
   });
 
-  it('means the same to a shell', async () => {
+  it('A shell reads the same values from the environment file', async () => {
     const path = join(folder, 'env');
 
     await writeEnvFile(path, { PLAIN: 'a b;$HOME`', QUOTED: "it's 'x'\\" });
@@ -50,14 +50,14 @@ describe('the environment file', () => {
     expect(child.output()).toBe("a b;$HOME`|it's 'x'\\");
   });
 
-  it('leaves out what a shell cannot export', () => {
+  it('The environment file omits names that a shell cannot export', () => {
     expect(formatEnv({ 'AzureWebJobs.driftCheck.Disabled': 'true', '1ST': 'a', PLAIN: 'b' })).toBe(
       "export PLAIN='b'\n",
     );
   });
 });
 
-it('the state folder is taken over when its process id belongs to something else by now', async () => {
+it('A local run claims a state folder whose process id belongs to another program', async () => {
   await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
   await (await claimStateFolder(folder)).release();
 });
@@ -75,7 +75,7 @@ describe("the app's environment", () => {
 
   const environment = appEnvironment(appSettings('local storage', caller), { HTTPS_PROXY: 'http://local' }, caller);
 
-  it('holds no secret of an owner, and nothing of the caller that would mislead it', () => {
+  it("The app's environment holds no secret of the owner and no proxy or storage of the caller", () => {
     expect(environment).not.toHaveProperty('AZURE_CLIENT_SECRET');
     expect(environment).not.toHaveProperty('NODE_OPTIONS');
     expect(environment).toMatchObject({
@@ -85,12 +85,12 @@ describe("the app's environment", () => {
     });
   });
 
-  it("takes the caller's own CMK settings", () => {
+  it("The app's environment keeps the caller's CMK settings", () => {
     expect(environment).toMatchObject({ CMK_DUAL_CONTROL: 'off' });
     expect(environment).not.toHaveProperty('CMK_API');
   });
 
-  it('names vaults that the sample fleet has', () => {
+  it("The sample fleet has the vaults that the app's settings name", () => {
     const world = createWorld();
     sampleFleet(world);
     const ids = [...world.vaults.values(), ...world.managedHsms.values()].map(({ id }) => id);

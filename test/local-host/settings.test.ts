@@ -4,7 +4,7 @@ import { connectionString, resolveSettings } from '../../local/host/app-settings
 import { hostSettings, readHostSettings, timeSpanMs } from '../../local/host/host-json.ts';
 
 describe('host.json', () => {
-  it('has the defaults of the real host', () => {
+  it('host.json without settings has the defaults of the real host', () => {
     expect(hostSettings({ version: '2.0' })).toEqual({
       routePrefix: 'api',
       queues: {
@@ -19,7 +19,7 @@ describe('host.json', () => {
     });
   });
 
-  it("reads the app's own", async () => {
+  it("The host reads the settings of the app's host.json", async () => {
     const settings = await readHostSettings(join(import.meta.dirname, '../..'));
     expect(settings.queues).toMatchObject({ messageEncoding: 'none', visibilityTimeoutMs: 15_000 });
   });
@@ -33,7 +33,7 @@ describe('host.json', () => {
       '"visibilityTimeout" must be a time span',
     ],
     [{ version: '2.0', extensions: [] }, '"extensions" is no object'],
-  ])('%j is refused', (json, message) => {
+  ])('The host rejects the host.json %j', (json, message) => {
     expect(() => hostSettings(json)).toThrow(message);
   });
 
@@ -43,13 +43,13 @@ describe('host.json', () => {
     ['00:00:00.2', 200],
     ['00:60:00', undefined],
     ['15', undefined],
-  ])('time span %s', (text, ms) => {
+  ])('The time span %s is %s ms', (text, ms) => {
     expect(timeSpanMs(text)).toBe(ms);
   });
 });
 
 describe('app settings', () => {
-  it('resolve in expressions', () => {
+  it('An expression in a binding resolves to the app settings that it names', () => {
     expect(resolveSettings('a-%X%-%Y%', { X: '1', Y: '2' })).toBe('a-1-2');
     expect(() => resolveSettings('%X%', {})).toThrow("'%X%' does not resolve: app setting X is missing.");
   });
@@ -59,11 +59,11 @@ describe('app settings', () => {
     ['AzureWebJobs and the name', 'Mine', { AzureWebJobsMine: 'a' }],
     ['AzureWebJobsStorage without a name', undefined, { AzureWebJobsStorage: 'a' }],
     ['a name from a setting', '%NAME%', { NAME: 'Mine', Mine: 'a' }],
-  ])('give a connection by %s', (_what, name, env) => {
+  ])('A connection is found by %s', (_what, name, env) => {
     expect(connectionString(name, env as Record<string, string>)).toBe('a');
   });
 
-  it('say what is missing for a connection', () => {
+  it('The error for a connection names the app setting that is missing', () => {
     expect(() => connectionString(undefined, {})).toThrow('set the app setting AzureWebJobsStorage');
     expect(() => connectionString('Mine', { Mine__accountName: 'x' })).toThrow('identity-based');
   });

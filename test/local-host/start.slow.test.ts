@@ -52,7 +52,7 @@ async function token(...args: string[]): Promise<{ code: unknown; output: string
 }
 
 describe('npm start', () => {
-  it('brings everything up, tells other clients how to join, hands out tokens, and leaves nothing on SIGTERM', async () => {
+  it('npm start writes the environment for clients, issues tokens, and ends all its processes on SIGTERM', async () => {
     const up = await start();
     expect(up.env).toMatchObject({
       CMK_API: `${up.url}/api`,
@@ -93,7 +93,7 @@ describe('npm start', () => {
     await expect(stat(join(folder, 'env'))).rejects.toThrow('ENOENT');
   });
 
-  it('ends with the last lines of a process that ends by itself, and stops the others', async () => {
+  it('npm start prints the last lines of a process that dies, and stops the others', async () => {
     const up = await start();
     const { processId } = (await (await fetch(`${up.url}/admin/host/status`)).json()) as { processId: number };
     process.kill(processId, 'SIGKILL');
@@ -102,14 +102,14 @@ describe('npm start', () => {
     await allGone(up);
   });
 
-  it('leaves nothing running when it is killed without warning', async () => {
+  it('No process of a local run stays after npm start was killed', async () => {
     const up = await start();
     up.child.process.kill('SIGKILL');
     await up.child.exit;
     await allGone(up);
   });
 
-  it('can be stopped while it is starting', async () => {
+  it('npm start stops on SIGINT while it is starting', async () => {
     const child = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
 
     started = child;
@@ -131,7 +131,7 @@ describe('npm start', () => {
   it.each([
     [['--once', '--no-tour'], '--once ends after the tour, so it needs one'],
     [['--twice'], "Unknown option '--twice'"],
-  ])('explains itself when it does not understand %j', async (args, message) => {
+  ])('npm start prints its usage for the arguments %j', async (args, message) => {
     const child = startChild(START, args, { PORT: '0', LOCAL_DIR: folder });
     expect(await child.exit).toBe(2);
     expect(child.output()).toContain(message);
@@ -140,11 +140,11 @@ describe('npm start', () => {
 });
 
 describe('npm run token', () => {
-  it('says how to start when nothing is running', async () => {
+  it('npm run token tells how to start a local run when none is up', async () => {
     expect(await token('revoker')).toEqual({ code: 1, output: expect.stringContaining('npm start -- --no-tour') });
   });
 
-  it('explains itself without a name', async () => {
+  it('npm run token prints its usage without a name', async () => {
     expect(await token()).toEqual({ code: 1, output: expect.stringContaining('Usage: npm run --silent token') });
   });
 });

@@ -22,7 +22,7 @@ function start(options: Partial<TimerListenerOptions> = {}): { runs: TypedData[]
 const parsed = (data: TypedData | undefined) => JSON.parse(data?.json ?? 'null') as Record<string, unknown>;
 
 describe('a schedule', () => {
-  it('runs the function each time', async () => {
+  it('A timer calls its function at each occurrence, with the schedule status', async () => {
     const { runs } = start();
 
     await vi.advanceTimersByTimeAsync(16 * 60_000);
@@ -40,7 +40,7 @@ describe('a schedule', () => {
     });
   });
 
-  it('leaves out what falls due while the run before still works', async () => {
+  it('A timer skips an occurrence while the previous call still runs', async () => {
     let running = 0;
     let runs = 0;
     start({
@@ -59,7 +59,7 @@ describe('a schedule', () => {
   });
 });
 
-it('runs at the start when it is told to', async () => {
+it('A timer with runOnStartup calls its function at the start', async () => {
   const { runs } = start({ runOnStartup: true });
   await vi.advanceTimersByTimeAsync(0);
   expect(runs).toHaveLength(1);
@@ -68,7 +68,7 @@ it('runs at the start when it is told to', async () => {
 it.each([
   ['with useMonitor: false', { useMonitor: false }],
   ['with a period under a minute', { schedule: '*/10 * * * * *' }],
-])('has no schedule status %s', async (_what, options) => {
+])('A timer has no schedule status %s', async (_what, options) => {
   const { runs } = start(options);
   await vi.advanceTimersByTimeAsync(5 * 60_000);
   expect(parsed(runs[0]).ScheduleStatus).toBeNull();

@@ -27,7 +27,7 @@ it('local/ imports nothing of the app', async () => {
   ).toEqual([]);
 });
 
-it('the packages that local/ imports are those that it names', async () => {
+it('The package.json of local/ names the packages that it imports', async () => {
   const { dependencies } = JSON.parse(await readFile(join(PROJECT, 'local/package.json'), 'utf8'));
   const packages = (await imports('local'))
     .map(({ from }) => from)
