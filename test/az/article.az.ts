@@ -92,7 +92,7 @@ interface ShownAccount {
 }
 
 describe('Step 1: create a key vault, or configure an existing one', () => {
-  it('creates a vault with purge protection', async () => {
+  it('az creates a vault with purge protection', async () => {
     const vault = await az.json<{ properties: Record<string, unknown> }>(
       `keyvault create --name ${VAULT} --resource-group ${GROUP} --location ${REGION} --enable-purge-protection true`,
     );
@@ -104,7 +104,7 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
     });
   });
 
-  it('turns purge protection on for an existing vault', async () => {
+  it('az turns purge protection on for an existing vault', async () => {
     const created = await az.json<{ properties: Record<string, unknown> }>(
       `keyvault create --name kv-article-old --resource-group ${GROUP} --location ${REGION}`,
     );
@@ -115,7 +115,7 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
     expect(updated.properties.enablePurgeProtection).toBe(true);
   });
 
-  it('assigns the Key Vault Crypto Officer role to the person who is signed in', async () => {
+  it('az assigns the Key Vault Crypto Officer role to the person who is signed in', async () => {
     vaultId = await az.text(`keyvault show --name ${VAULT} --query id -o tsv`);
 
     expect(vaultId).toMatch(new RegExp(`/resourceGroups/${GROUP}/providers/Microsoft.KeyVault/vaults/${VAULT}$`));
@@ -134,7 +134,7 @@ describe('Step 1: create a key vault, or configure an existing one', () => {
 });
 
 describe('Step 2: create or import an encryption key', () => {
-  it('creates an RSA key', async () => {
+  it('az creates an RSA key', async () => {
     const key = await user.json<{ key: { kid: string; kty: string } }>(
       `keyvault key create --vault-name ${VAULT} --name ${KEY} --kty RSA --size 2048`,
     );
@@ -142,7 +142,7 @@ describe('Step 2: create or import an encryption key', () => {
     expect(key.key.kid).toMatch(new RegExp(`^https://${VAULT}.vault.azure.net/keys/${KEY}/[0-9a-f]{32}$`));
   });
 
-  it('refuses a size that Key Vault does not make', async () => {
+  it('Key Vault rejects a key size that it does not make', async () => {
     const { code, stderr } = await az.run(
       `keyvault key create --vault-name ${VAULT} --name small --kty RSA --size 1024`,
     );
@@ -150,7 +150,7 @@ describe('Step 2: create or import an encryption key', () => {
     expect(stderr).toMatch(/size/i);
   });
 
-  it('imports an RSA key by --pem-password: the --password of the article does not exist', async () => {
+  it('az imports an RSA key with --pem-password, as the --password of the article does not exist', async () => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const file = path.join(folder, 'key.pem');
     const passphrase = 'geheim';
@@ -172,7 +172,7 @@ describe('Step 2: create or import an encryption key', () => {
 });
 
 describe('Step 3: create a managed identity and assign permissions', () => {
-  it('creates a user-assigned identity and shows its principal', async () => {
+  it('az creates a user-assigned identity and shows its principal', async () => {
     const identity = await az.json<{ id: string; principalId: string }>(
       `identity create --name ${IDENTITY} --resource-group ${GROUP} --location ${REGION}`,
     );
@@ -182,7 +182,7 @@ describe('Step 3: create a managed identity and assign permissions', () => {
     expect(principalId).toBe(identity.principalId);
   });
 
-  it('assigns it the Key Vault Crypto Service Encryption User role', async () => {
+  it('az assigns an identity the Key Vault Crypto Service Encryption User role', async () => {
     const create = `role assignment create --assignee-object-id ${principalId} --assignee-principal-type ServicePrincipal --role "Key Vault Crypto Service Encryption User" --scope ${vaultId}`;
     const assignment = await az.json<{ roleDefinitionId: string }>(create);
     expect(assignment).toMatchObject({ principalId, principalType: 'ServicePrincipal', scope: vaultId });
@@ -195,7 +195,7 @@ describe('Step 3: create a managed identity and assign permissions', () => {
 describe('Step 4: configure customer-managed keys', () => {
   const key = { vault: VAULT, key: KEY };
 
-  it('on an existing account, which then follows the newest version', async () => {
+  it('az encrypts an existing account, which then follows the newest version', async () => {
     const [ofAz, ours] = await twins('auto');
 
     identityId = await az.text(`identity show --name ${IDENTITY} --resource-group ${GROUP} --query id -o tsv`);
@@ -216,7 +216,7 @@ describe('Step 4: configure customer-managed keys', () => {
     await expectSame(ofAz, ours);
   });
 
-  it('on an existing account, pinned to a version', async () => {
+  it('az encrypts an existing account with a pinned version', async () => {
     const [ofAz, ours] = await twins('pin');
     const version = (
       await az.text(`keyvault key show --vault-name ${VAULT} --name ${KEY} --query key.kid -o tsv`)
@@ -233,7 +233,7 @@ describe('Step 4: configure customer-managed keys', () => {
     await expectSame(ofAz, ours);
   });
 
-  it("on an existing account, with the account's own identity", async () => {
+  it("az encrypts an existing account with the account's own identity", async () => {
     const [ofAz, ours] = await twins('sys');
 
     // One command cannot do it: the identity has no role before it exists.
@@ -260,7 +260,7 @@ describe('Step 4: configure customer-managed keys', () => {
     expect(await withoutPrincipal(ours)).toBe(await withoutPrincipal(ofAz));
   });
 
-  it('on a new account', async () => {
+  it('az encrypts a new account', async () => {
     const [ofAz, ours] = ['stnewaz', 'stnewus'] as const;
     const command = (name: string): string =>
       `storage account create --name ${name} --resource-group ${GROUP} --location ${REGION} --sku Standard_LRS --kind StorageV2 --identity-type UserAssigned --user-identity-id ${identityId} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId}`;
@@ -280,7 +280,7 @@ describe('Step 4: configure customer-managed keys', () => {
     await expectSame(ofAz, ours);
   });
 
-  it('encrypts no queue or table of an account that did not ask for it at creation', async () => {
+  it('az encrypts no queue or table of an account that did not ask for it at creation', async () => {
     const { world } = procedures;
     const accounts = ['stnewplain', 'stnewus'].flatMap((name) => world.storageAccounts.get(name) ?? []);
 
@@ -307,7 +307,7 @@ describe('Step 4: configure customer-managed keys', () => {
     for (const version of versions) version.enabled = true;
   });
 
-  it('is refused for a vault without purge protection', async () => {
+  it('Azure refuses to encrypt an account with a key of a vault without purge protection', async () => {
     await az.json(`keyvault create --name kv-article-bare --resource-group ${GROUP} --location ${REGION}`);
 
     const scope = vaultId.replace(VAULT, 'kv-article-bare');
@@ -326,7 +326,7 @@ describe('Step 4: configure customer-managed keys', () => {
 });
 
 describe('Step 5: verify the configuration', () => {
-  it('shows key source, vault and key', async () => {
+  it('az shows the key source, vault and key of an account', async () => {
     const encryption = await az.json<ShownAccount['encryption']>(
       `storage account show --name stautoaz --resource-group ${GROUP} --query encryption`,
     );
@@ -338,7 +338,7 @@ describe('Step 5: verify the configuration', () => {
 });
 
 describe('Key rotation', () => {
-  it('moves an account that is pinned to a version to the newest one', async () => {
+  it('az moves an account that is pinned to a version to the newest one', async () => {
     await az.json(`keyvault key rotate --vault-name ${VAULT} --name ${KEY}`);
 
     const version = (
@@ -354,7 +354,7 @@ describe('Key rotation', () => {
     await expectSame('stpinaz', 'stpinus');
   });
 
-  it('changes the key of an automatic account', async () => {
+  it('az changes the key of an automatic account', async () => {
     await az.json(`keyvault key create --vault-name ${VAULT} --name second-key --kty RSA --size 3072`);
     const account = await az.json<ShownAccount>(
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name second-key --encryption-key-source Microsoft.Keyvault`,
@@ -365,7 +365,7 @@ describe('Key rotation', () => {
     await expectSame('stautoaz', 'stautous');
   });
 
-  it('changes the key of a pinned account, whose old version az sends along (azure-cli#27644)', async () => {
+  it('az changes the key of a pinned account, whose old version az sends along (azure-cli#27644)', async () => {
     const update = `storage account update --name stpinaz --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name second-key --encryption-key-source Microsoft.Keyvault`;
     const stale = await az.run(update);
     expect(stale.code).not.toBe(0);
@@ -379,7 +379,7 @@ describe('Key rotation', () => {
 });
 
 describe('Revoke access by disabling the key', () => {
-  it('disables the newest version alone, and enables it again', async () => {
+  it('az disables the newest version alone, and enables it again', async () => {
     await az.json(`keyvault key rotate --vault-name ${VAULT} --name ${KEY}`);
 
     const disable = `keyvault key set-attributes --vault-name ${VAULT} --name ${KEY}`;
@@ -401,7 +401,7 @@ describe('Revoke access by disabling the key', () => {
 });
 
 describe('Switch back to Microsoft-managed keys', () => {
-  it('returns the account to Microsoft-managed keys', async () => {
+  it('az returns the account to Microsoft-managed keys', async () => {
     const account = await az.json<ShownAccount>(
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-source Microsoft.Storage`,
     );

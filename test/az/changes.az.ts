@@ -155,7 +155,7 @@ describe('a change that az makes reaches the page within seconds, with its calle
   }
 
   it(
-    'as a new finding, or as one that is gone',
+    'A change that az makes appears on the page within seconds, as a new finding or as one that is gone',
     async () => {
       const { back, unpinned, other, plain, scoped, deleted, denied, orphan } = accounts;
       const update = 'storage account update --ids';
@@ -219,7 +219,7 @@ describe('a change that az makes reaches the page within seconds, with its calle
   );
 
   it(
-    'and so does its repair by the printed command or by the text of the finding',
+    'A repair by the printed command or by the text of the finding appears on the page within seconds',
     async () => {
       const { back, other, plain, scoped, denied } = accounts;
       const printed = (reason: string, resource: string) =>
@@ -239,7 +239,7 @@ describe('a change that az makes reaches the page within seconds, with its calle
     LONG_MS,
   );
 
-  it('and the activity log confirms it, without a whole drift check', async () => {
+  it('The activity log confirms a change that az made, without a whole drift check', async () => {
     const report = await eventually(
       'all changes are confirmed',
       () => now?.changes.every(({ confirmed }) => confirmed) && now,
@@ -249,7 +249,7 @@ describe('a change that az makes reaches the page within seconds, with its calle
     expect(app.records().filter(({ reason }) => reason === 'DriftChecked')).toHaveLength(1);
   });
 
-  it('and the next whole drift check reports what is still there, with the same caller', async () => {
+  it('The next whole drift check reports what remains of the changes that az made, with the same caller', async () => {
     const { findings } = (await call('POST', '/drift')) as DriftReport;
     const orphaned = findings.find(({ resource }) => resource === accounts.orphan);
     expect(orphaned).toMatchObject({

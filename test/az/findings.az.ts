@@ -31,7 +31,7 @@ beforeAll(() => {
 afterAll(() => az?.close());
 
 describe('a command that a finding prints has the options that az takes', () => {
-  it.each(commands)('%s', async (command) => {
+  it.each(commands)('az accepts the options of the printed command %s', async (command) => {
     const help = await az.text(`${kindOf(command).slice('az '.length)} --help`);
     const given = [...command.matchAll(/ (--[a-z-]+)/g)].map(([, option = '']) => option);
     const lines = help.split('\n').filter((line) => /^ {4}--/.test(line));

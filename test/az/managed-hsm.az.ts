@@ -39,7 +39,7 @@ interface Shown {
 }
 
 describe('the Managed HSM itself', () => {
-  it('has its own local roles', async () => {
+  it('A Managed HSM has its own local roles', async () => {
     const roles = await az.json<{ roleName: string }[]>(`keyvault role definition list --hsm-name ${HSM}`);
     expect(roles.map(({ roleName }) => roleName)).toEqual(
       expect.arrayContaining([
@@ -84,7 +84,7 @@ describe('the Managed HSM itself', () => {
 });
 
 describe('Step 2: create an encryption key', () => {
-  it('creates an RSA-HSM key, and sets the rotation policy that an HSM needs', async () => {
+  it('az creates an RSA-HSM key, and sets the rotation policy that an HSM needs', async () => {
     const key = await az.json<Shown>(
       `keyvault key create --hsm-name ${HSM} --name article-key --kty RSA-HSM --size 2048`,
     );
@@ -114,7 +114,7 @@ describe('Step 2: create an encryption key', () => {
 });
 
 describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
-  it('on an existing account', async () => {
+  it('az encrypts an existing account with a key of a Managed HSM', async () => {
     const identity = await az.text('identity show --name id-storage --resource-group rg-files --query id -o tsv');
     const create = `storage account create --name stvaultaz --resource-group rg-vault --location westeurope --sku Standard_LRS --identity-type UserAssigned --user-identity-id ${identity}`;
     await az.json(create);
@@ -131,7 +131,7 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
     });
   });
 
-  it('is refused without purge protection, in the words of azure-cli#17914', async () => {
+  it('Azure refuses a Managed HSM without purge protection, in the words of azure-cli#17914', async () => {
     const hsm = app.azure.world.managedHsms.get(HSM);
     if (!hsm) throw new Error('The sample fleet has it.');
 
@@ -155,7 +155,7 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
 });
 
 describe('a deleted local role', () => {
-  it('is found, with the command that assigns it again', async () => {
+  it('The drift check finds a deleted local role, and prints the command that assigns it again', async () => {
     const principal = await az.text(
       'identity show --name id-storage --resource-group rg-files --query principalId -o tsv',
     );
@@ -184,7 +184,7 @@ describe('a deleted local role', () => {
     expect(await role()).toMatchObject({ state: 'ok' });
   });
 
-  it('is assigned to the app as docs/how-to/managed-hsm.md says', async () => {
+  it('az assigns the app its local role as docs/how-to/managed-hsm.md says', async () => {
     const page = readFileSync(new URL('../../docs/how-to/managed-hsm.md', import.meta.url), 'utf8');
     const identity = await az.json<{ principalId: string }>(
       'identity create --name id-app-hsm --resource-group rg-vault --location westeurope',

@@ -83,7 +83,7 @@ afterAll(() => {
 });
 
 describe('the first step of uninstalling', () => {
-  it('prints the revoked keys, and nothing else', async () => {
+  it('The first step of uninstalling prints the revoked keys, and nothing else', async () => {
     const { world, owner } = local.azure;
     const [vault] = world.vaults.values();
     const [key] = vault?.keys.values() ?? [];
@@ -115,7 +115,7 @@ describe('the first step of uninstalling', () => {
 });
 
 describe('the third step of uninstalling', () => {
-  it('deletes the roles of one app, and keeps those of another with the same environment name', async () => {
+  it('The third step of uninstalling deletes the roles of one app, and keeps those of another with the same environment name', async () => {
     const before = { theirs: assignmentsOf(theirs), roles: roles() };
 
     expect(assignmentsOf(ours).length).toBeGreaterThan(5);
@@ -135,7 +135,7 @@ describe('the third step of uninstalling', () => {
     expect(before.roles.length).toBeGreaterThan(left.length);
   });
 
-  it('changes nothing the second time', async () => {
+  it('The third step of uninstalling changes nothing the second time', async () => {
     const before = [assignmentsOf(theirs), roles()];
     await az.script(script, folder);
     expect([assignmentsOf(theirs), roles()]).toEqual(before);

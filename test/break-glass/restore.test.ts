@@ -43,7 +43,7 @@ async function audited(key: TestKey): Promise<string[]> {
 }
 
 describe('a restore', () => {
-  it('takes the id of its revocation in capitals too, also once it is restored', async () => {
+  it('A restore accepts the id of its revocation in capitals, also after the key was restored', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -59,7 +59,7 @@ describe('a restore', () => {
     expect(await audited(key)).toHaveLength(3);
   });
 
-  it('reverses the newest revocation with all that it joined, and is refused to the person who revoked', async () => {
+  it('A restore reverses the newest revocation with all that it joined, and is denied to the person who revoked', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const first = await revoke(key, services, 'alice');
@@ -77,7 +77,7 @@ describe('a restore', () => {
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
-  it('records the key as Key Vault spells it, as the revocation and the status do', async () => {
+  it('A restore records the key as Key Vault spells it, as the revocation and the status do', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const shouted = createManagedKey(managed(key, services).vault, key.name.toUpperCase());
@@ -99,7 +99,7 @@ describe('a restore', () => {
     ]);
   });
 
-  it('is open to the person who revoked when CMK_DUAL_CONTROL is off', async () => {
+  it('The person who revoked may restore when CMK_DUAL_CONTROL is off', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services({ CMK_DUAL_CONTROL: 'off' });
     await revoke(key, services);
@@ -107,7 +107,7 @@ describe('a restore', () => {
     expect(enabledOf(key)).toEqual([true]);
   });
 
-  it('has the key reconciled afterwards, and starts the probe of its effect', async () => {
+  it('A restore queues a reconcile pass of the key and the probe of its effect', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     await revoke(key, services);
@@ -119,7 +119,7 @@ describe('a restore', () => {
     expect(await requested(key, services)).toEqual(['restore']);
   });
 
-  it('changes nothing when nothing is revoked', async () => {
+  it('A restore changes nothing when nothing is revoked', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const seen = wire.azure.requests.last;
@@ -136,7 +136,7 @@ describe('a restore', () => {
 });
 
 describe('a restore of a soft-deleted key', () => {
-  it('names the missing right when the app may not recover keys', async () => {
+  it('A restore of a deleted key names the missing right when the app may not recover keys', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     await revoke(key, services);
@@ -148,7 +148,7 @@ describe('a restore of a soft-deleted key', () => {
     expect(key.vault.deletedKeys.has(key.name)).toBe(true);
   });
 
-  it('of a mistyped name does not claim that the key is deleted, where the app may not list deleted keys', async () => {
+  it('A restore of a mistyped name does not claim that the key is deleted if the app may not list deleted keys', async () => {
     const call = routeCalls(wire, 'restorer');
     const body = { reason: 'The laptop is back', revocation: 'cafe' };
     const { status, body: refused } = await call('restoreKey', { vault: 'hsm-local', key: 'valut-key', body });
@@ -159,7 +159,7 @@ describe('a restore of a soft-deleted key', () => {
     expect(refused.nextStep).toMatch(/^Check the name of the key\./);
   });
 
-  it('recovers the key first, and enables what was revoked', async () => {
+  it('A restore of a deleted key recovers the key first, and then enables the revoked versions', async () => {
     allowRecovery(wire.azure);
     const key = keyOf(wire.azure, 3);
     const off = versionsOf(key)[1];
@@ -171,7 +171,7 @@ describe('a restore of a soft-deleted key', () => {
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('by the person who revoked it is refused, and the key is not even recovered', async () => {
+  it('A restore of a deleted key by the person who revoked it is denied, and does not recover the key', async () => {
     allowRecovery(wire.azure);
 
     const key = keyOf(wire.azure, 1);
@@ -188,7 +188,7 @@ describe('a restore of a soft-deleted key', () => {
     expect(besideLooks()).toHaveLength(1); // the probe of the revocation
   });
 
-  it('is refused if the key is not revoked, whichever revocation the call names, and the key stays deleted', async () => {
+  it('A restore of a deleted key that is not revoked is rejected, and does not recover the key', async () => {
     allowRecovery(wire.azure);
 
     const services = wire.services();
@@ -219,7 +219,7 @@ describe('a restore of a soft-deleted key', () => {
 });
 
 describe('the preflight of a restore', () => {
-  it('names what each account lacks, and which accounts are ready', async () => {
+  it('The preflight of a restore names what each account lacks, and which accounts are ready', async () => {
     const key = keyOf(wire.azure, 1);
     const { world } = wire.azure;
     const ready = key.account();
@@ -248,7 +248,7 @@ describe('the preflight of a restore', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('finds accounts that use the key by a scope in the index, and lists no scopes', async () => {
+  it('The preflight of a restore finds accounts that use the key by a scope in the index, and lists no scopes', async () => {
     const key = keyOf(wire.azure, 1);
     const other = keyOf(wire.azure, 1);
 
@@ -272,7 +272,7 @@ describe('the preflight of a restore', () => {
     expect(wire.arm(since, /encryptionScopes/)).toEqual([]);
   });
 
-  it('names what it failed to read, in time, and the restore enables the key all the same', async () => {
+  it('The preflight of a restore names in time what it failed to read, and the restore enables the key all the same', async () => {
     const key = keyOf(wire.azure, 1);
 
     key.account();
@@ -292,7 +292,7 @@ describe('the preflight of a restore', () => {
   });
 });
 
-it('the effect in a key’s status is not one that was observed before the key was revoked again', async () => {
+it('The status of a key shows no effect that was observed before the key was revoked again', async () => {
   const key = keyOf(wire.azure, 1);
   const account = key.account('pinned', { shares: ['share1'] });
   const services = wire.services();

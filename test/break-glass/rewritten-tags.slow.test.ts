@@ -30,7 +30,7 @@ it.each([
   [1, [true], ['error RevocationRecordLost']],
   [2, [false, true], ['error RevokedVersionEnabled', 'warning RevocationOpen']],
 ])(
-  'tags that Terraform rewrites after a revocation are an error in every later check: a key of %i versions',
+  'Every later check reports tags that Terraform rewrites after a revocation as an error: a key of %i versions',
   async (...args) => {
     const [count, enabled, findings] = args;
     const key = keyOf(wire.azure, count);

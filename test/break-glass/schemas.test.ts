@@ -14,7 +14,7 @@ describe('a reason that a caller gives', () => {
     'Lost 💻 again',
     'Kept ❤️ safe',
     'ที่นี่ พบแล้ว ἀ̔͂',
-  ])('is accepted: %s', (said) => expect(isReadable(said)).toBe(true));
+  ])('The API accepts the reason of a caller: %s', (said) => expect(isReadable(said)).toBe(true));
 
   it.each<[string, string]>([
     ['a line break', 'lost\nRestored by an intruder'],
@@ -31,7 +31,7 @@ describe('a reason that a caller gives', () => {
     ['text in tags', 'lost\u{e0066}\u{e006f}'],
     ['a variation that hides text', 'lost\u{e0101}'],
     ['marks that run over the lines around', `lost${'\u0301'.repeat(40)}`],
-  ])('is rejected: %s', (_, said) => {
+  ])('The API rejects the reason of a caller: %s', (_, said) => {
     expect(isReadable(said)).toBe(false);
     expect(REVOKE_REQUEST.safeParse({ reason: said, confirm: 'kv/key' }).success).toBe(false);
     expect(PAUSE_REQUEST.safeParse({ reason: said }).success).toBe(false);

@@ -63,7 +63,7 @@ async function revokeAndDie(key: TestKey, services: Services): Promise<void> {
 }
 
 describe('the verification passes after a revocation and a restore', () => {
-  it('are queued beforehand for 15, 75, 400 and 875 seconds later; each names the key, and the claimed caller', async () => {
+  it('The verification passes are queued beforehand for 15, 75, 400 and 875 seconds later, with the key and the claimed caller', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -83,7 +83,7 @@ describe('the verification passes after a revocation and a restore', () => {
     expect(Object.keys(fields).sort()).toEqual(['claimed', 'delaySeconds', 'due', 'key', 'kind']);
   });
 
-  it('change nothing, and record nothing twice, when all succeeded', async () => {
+  it('The verification passes change nothing, and record nothing twice, when all succeeded', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -100,7 +100,7 @@ describe('the verification passes after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
   });
 
-  it('record once a revocation whose process was killed before its audit record', async () => {
+  it('The verification passes record once a revocation whose process was killed before its audit record', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -123,7 +123,7 @@ describe('the verification passes after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
-  it('are repeated if the trail is still unreachable when the last of them should record', async () => {
+  it('The verification passes are repeated if the trail is still unreachable when the last of them should record', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const away = { ...services, audit: async () => ({ failed: 'out of reach' }) };
@@ -140,7 +140,7 @@ describe('the verification passes after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
   });
 
-  it('disable what a late write has enabled since, and rewrite the revocation record that it erased', async () => {
+  it('The verification passes disable what a late write has enabled, and rewrite the revocation record that it erased', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -156,7 +156,7 @@ describe('the verification passes after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
-  it('enable again what a late write of the revocation disabled after the restore, whatever tags it erased', async () => {
+  it('The verification passes enable what a late write of the revocation disabled after the restore, whatever tags it erased', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -176,8 +176,8 @@ describe('the verification passes after a revocation and a restore', () => {
   });
 });
 
-describe('a reconcile pass, and that of the drift check', () => {
-  it('completes a restore that was interrupted after its first tag', async () => {
+describe('a reconcile pass', () => {
+  it('A reconcile pass completes a restore that was interrupted after its first tag', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
 
@@ -202,7 +202,7 @@ describe('a reconcile pass, and that of the drift check', () => {
   });
 });
 
-it('a revocation record from the future revokes nothing, blocks no restore, and is an error', async () => {
+it('A revocation record from the future revokes nothing, blocks no restore, and is an error', async () => {
   const key = keyOf(wire.azure, 2);
   const services = wire.services();
   const [planted] = versionsOf(key);
@@ -225,7 +225,7 @@ it('a revocation record from the future revokes nothing, blocks no restore, and 
   expect(enabledOf(key)).toEqual([true, true]);
 });
 
-it('the status does not call versions revoked that were disabled before, even if they carry the record', async () => {
+it('The status shows no version as revoked that was disabled before, even if it carries the record', async () => {
   const key = keyOf(wire.azure, 1);
   const [off] = versionsOf(key);
   if (off) off.enabled = false;

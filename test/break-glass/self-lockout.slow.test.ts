@@ -18,11 +18,11 @@ const MAY_LOCK_OUT = expect.stringContaining('could not read whether its own sto
 const services = (): Services => wire.services({ AzureWebJobsStorage: '', AzureWebJobsStorage__accountName: OWN });
 
 it.each([
-  ['encrypted with the key is said to be locked out', OWN, [LOCKS_OUT], [LOCKS_OUT]],
-  ['that does not use the key is not', 'stanother', [], []],
+  ['that is encrypted with the key is reported as locked out', OWN, [LOCKS_OUT], [LOCKS_OUT]],
+  ['that does not use the key is not reported', 'stanother', [], []],
   // The status reads the index, which has no row of an account that the app does not see.
-  ['that the app does not see is said to be unknown', undefined, [MAY_LOCK_OUT], []],
-])("the app's own storage %s, before the key is revoked and after", async (_, name, expected, ofStatus) => {
+  ['that the app does not see is reported as unknown', undefined, [MAY_LOCK_OUT], []],
+])("The app's own storage %s, before the key is revoked and after", async (_, name, expected, ofStatus) => {
   const key = keyOf(wire.azure, 2);
   const { world } = wire.azure;
   const account = key.account('pinned', { name: name ?? 'stanother' });

@@ -11,7 +11,7 @@ const { revoke, restore } = breakGlass(wire);
 const reasons = () => wire.records.map(({ reason }) => reason);
 
 describe('while a key is revoked', () => {
-  it('a later version without a free tag is disabled all the same, and the log names what a restore will omit', async () => {
+  it('A version that appears while the key is revoked is disabled without a free tag, and the log names what a restore will omit', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -56,7 +56,7 @@ describe('while a key is revoked', () => {
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('the answer warns that the key cannot be kept disabled if no version has a free tag', async () => {
+  it('A revocation warns that the key cannot be kept disabled if no version has a free tag', async () => {
     const key = keyOf(wire.azure, 1);
     key.first.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
     const services = wire.services();

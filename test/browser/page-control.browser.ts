@@ -83,7 +83,7 @@ async function pressedWithout(who: string): Promise<Visit> {
 }
 
 describe('while a step-up sign-in is open', () => {
-  it('the result of a call that ended meanwhile stays on the page, as the call may have taken effect', {
+  it('The result of a call that ended during a step-up sign-in stays on the page, as it may have taken effect', {
     timeout: 60_000,
   }, async () => {
     const revoker = await pressedWithout('revoker');
@@ -104,7 +104,9 @@ describe('while a step-up sign-in is open', () => {
     expect(await page.getByText('may have taken effect all the same').count()).toBe(1);
   });
 
-  it("and another person completes it, no call is sent with that person's token", { timeout: 60_000 }, async () => {
+  it('No call is sent with the token of another person who completes a step-up sign-in', {
+    timeout: 60_000,
+  }, async () => {
     const revoker = await pressedWithout('revoker');
     const { page } = revoker;
     const releaseProof = await holdProof(
@@ -139,7 +141,7 @@ describe('while a step-up sign-in is open', () => {
     expect(await page.getByText('Your sign-in has ended').count()).toBe(0);
   });
 
-  it('the focus moves to the message about its outcome', { timeout: 60_000 }, async () => {
+  it('The focus moves to the message about the outcome of a step-up sign-in', { timeout: 60_000 }, async () => {
     const { page } = await pressedWithout('revoker');
     await signInBy(page, 'Prove who you are');
     await page.getByText('You have proved who you are. Nothing was changed yet.').waitFor();
@@ -148,7 +150,9 @@ describe('while a step-up sign-in is open', () => {
 });
 
 describe('where a call needs step-up', () => {
-  it('a key is revoked and restored after the step-up sign-in', { timeout: 120_000 }, async () => {
+  it('A key whose calls need step-up is revoked and restored after the step-up sign-in', {
+    timeout: 120_000,
+  }, async () => {
     const revoker = await as('revoker', VIEW);
     await revoke(revoker, KEY);
     await revoker.page.getByText('The key is revoked.').waitFor();

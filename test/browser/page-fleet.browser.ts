@@ -28,7 +28,7 @@ const { as } = useVisits(chromium, app);
 beforeAll(() => app.checkDrift());
 
 describe(`a fleet of ${ACCOUNTS} accounts`, () => {
-  it('is filtered while the user types, and renders only the visible rows', async () => {
+  it('The fleet is filtered while the user types, and the page renders only the visible rows', async () => {
     const { page } = await as('operator', '#/fleet');
 
     await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
@@ -73,7 +73,7 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany04999`);
   });
 
-  it('names the part that could not be read, and reads it again', async () => {
+  it('The fleet names the part that could not be read, and reads it again', async () => {
     const { page } = await as('operator', '#/trend', { provoked: answersOf('503') });
     await page.getByText('Revocations').first().waitFor();
     const further = /\/api\/fleet\?.*after=/;
@@ -84,7 +84,7 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
-  it('is sorted by any column in both directions, and downloaded as shown', async () => {
+  it('The fleet is sorted by any column in both directions, and downloaded as shown', async () => {
     const { page } = await as('operator', '#/fleet?q=stmany');
 
     await page.getByText(/^5,000 accounts of/).waitFor({ timeout: 60_000 });

@@ -64,7 +64,7 @@ const pressRevoke = (page: Page, { name }: TestKey) =>
   page.getByRole('button', { name: `Revoke kv-records/${name}` }).click();
 
 describe('an address that an attacker made', () => {
-  it('opens no view and sends no request if its path leaves the API', async () => {
+  it('An address whose path leaves the API opens no view and sends no request', async () => {
     const { page, requests } = await as('operator', '#/break-glass/../rekeys');
     for (const hash of ['#/break-glass/kv-files/..', '#/fleet/..', '#/audit/.', '#/keys/%2e%2e/drift']) {
       await page.getByRole('heading', { name: 'No such view' }).waitFor();
@@ -77,7 +77,7 @@ describe('an address that an attacker made', () => {
 });
 
 describe('a revocation', () => {
-  it('that is incomplete says so, and can be sent again as it was typed', async () => {
+  it('An incomplete revocation is shown as such, and can be sent again as it was typed', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
 
@@ -100,7 +100,7 @@ describe('a revocation', () => {
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
   });
 
-  it('can be made by the keyboard alone: each result gets the focus, and is announced once', async () => {
+  it('A revocation works by the keyboard alone, and each result gets the focus and is announced once', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key), { colorScheme: 'dark', viewport: { width: 320, height: 640 } });
     const focused = () => page.evaluate<string>('document.activeElement?.textContent?.trim() ?? ""');
@@ -127,7 +127,7 @@ describe('a revocation', () => {
     expect(await axeFinds(page)).toEqual([]);
   });
 
-  it('that is interrupted by the end of a session is made after a new sign-in', async () => {
+  it('A revocation that the end of a session interrupted is made after a new sign-in', async () => {
     const key = freshKey();
     const { page } = await as('revoker', view(key));
 
@@ -151,7 +151,7 @@ describe('a revocation', () => {
     await page.getByText('The key is revoked.').waitFor();
   });
 
-  it('is sent once, however often the button is pressed', async () => {
+  it('A revocation is sent once, however often the button is pressed', async () => {
     const key = freshKey();
     const { page, requests } = await as('revoker', view(key));
     await fillRevocation(page, key);
@@ -162,7 +162,7 @@ describe('a revocation', () => {
 });
 
 describe('a restore', () => {
-  it('applies to the revocation on the page: after a newer one the form starts empty', async () => {
+  it('A restore applies to the revocation on the page, and its form starts empty after a newer revocation', async () => {
     const key = freshKey();
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
@@ -180,7 +180,7 @@ describe('a restore', () => {
     expect(await page.getByText('The key is restored.').count()).toBe(0);
   });
 
-  it('whose answer is lost is confirmed by the status that is read afterwards', async () => {
+  it('A restore whose answer is lost is confirmed by the status that is read afterwards', async () => {
     const key = freshKey();
 
     await revokeByApi(key);
@@ -199,7 +199,7 @@ describe('a restore', () => {
     expect(await page.getByRole('alert').count()).toBe(0);
   });
 
-  it('sends the revocation that is shown, even in a stale tab', async () => {
+  it('A restore sends the id of the revocation that is shown, even in a stale tab', async () => {
     const key = freshKey();
     const first = await revokeByApi(key);
     const { page } = await as('restorer', view(key));
@@ -220,7 +220,7 @@ describe('a restore', () => {
 });
 
 describe('a dry run', () => {
-  it('that is refused can be sent again, and the result for one key is never shown for another', async () => {
+  it('A rejected dry run can be sent again, and its result for one key is never shown for another', async () => {
     const { page } = await as('revoker', '#/keys');
 
     await page.route('**/revoke?dryRun=true', (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
@@ -253,7 +253,7 @@ describe('a dry run', () => {
 });
 
 describe('a user of the page', () => {
-  it('leaves no data behind after a sign-out, even if the browser goes back', async () => {
+  it('A user leaves no data behind after a sign-out, even if the browser goes back', async () => {
     const { page } = await as('operator', '#/keys');
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
     // The page stays where it is, as one does that a browser keeps for the way back.
@@ -264,7 +264,7 @@ describe('a user of the page', () => {
     expect(await page.getByText('operator@').count()).toBe(0);
   });
 
-  it('leaves no data to the next user after the session has ended', async () => {
+  it('A user leaves no data to the next user after the session has ended', async () => {
     const { page } = await as('operator', '#/break-glass/kv-files/files-key');
 
     await page.getByText('8 storage accounts with').waitFor();
@@ -286,7 +286,7 @@ describe('a user of the page', () => {
 });
 
 describe('an unexpected answer', () => {
-  it('breaks one view at most, which can be read again', async () => {
+  it('An unexpected answer breaks one view at most, which can be read again', async () => {
     const { page } = await as('operator', '#/trend');
     await page.getByText('Revocations').first().waitFor();
     await page.route('**/api/keys', (route) => route.fulfill({ json: { value: [{}] } }), { times: 1 });
@@ -297,7 +297,7 @@ describe('an unexpected answer', () => {
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
   });
 
-  it('becomes a problem with a next step', async () => {
+  it('An unexpected answer becomes a problem with a next step', async () => {
     const { page } = await as('operator', '#/nowhere');
 
     for (const [answer, reason] of [
@@ -321,7 +321,7 @@ describe('an unexpected answer', () => {
     }
   });
 
-  it('that is missing leaves no "Healthy" of old data on the page', async () => {
+  it('A missing answer leaves no "Healthy" of old data on the page', async () => {
     const { page } = await as('operator', '#/', { clock: true });
     const headline = page.locator('.headline');
     await headline.getByText(/\.$/).first().waitFor();

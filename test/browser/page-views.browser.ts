@@ -54,7 +54,7 @@ async function goTo(page: Page, view: string): Promise<void> {
 }
 
 describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
-  it('axe-core finds nothing on any view', async () => {
+  it(`No view in the ${colorScheme} theme has an axe violation`, async () => {
     const { page } = await as('operator', '#/', { colorScheme });
     for (const [name, view, text] of VIEWS) {
       await goTo(page, view);
@@ -66,7 +66,7 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
   it.each([
     ['is on its way', () => {}],
     ['does not come', (route: Route) => route.fulfill({ status: 503, body: 'away' })],
-  ])('axe-core finds nothing while the data of a view %s', async (_, answer) => {
+  ])(`A view in the ${colorScheme} theme has no axe violation while its data %s`, async (_, answer) => {
     const { page } = await open('#/nowhere', { colorScheme, provoked: answersOf('503') });
     await page.route('**/api/**', answer);
     await signIn(page, 'operator');
@@ -93,7 +93,7 @@ function madeHostile(value: unknown, isWords = false): unknown {
 }
 
 describe('names that look like markup', () => {
-  it('stay text wherever they are shown, and make no view wider than a narrow screen', async () => {
+  it('A name that looks like markup stays text, and makes no view wider than a narrow screen', async () => {
     const { page } = await as('operator', '#/', { viewport: { width: 320, height: 640 } });
     await page.route('**/api/**', async (route) => {
       const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
@@ -120,7 +120,7 @@ describe('on any screen', () => {
     [320, 640],
     [390, 844],
     [1400, 900],
-  ])('of %i × %i no view scrolls sideways', async (width, height) => {
+  ])('No view scrolls sideways on a screen of %i × %i', async (width, height) => {
     const { page } = await as('operator', '#/', { viewport: { width, height } });
     for (const [name, view, text] of VIEWS) {
       await page.goto(`${app.url}/${view}`);
@@ -129,7 +129,7 @@ describe('on any screen', () => {
     }
   });
 
-  it('every view can be used by the keyboard alone, as its heading has the focus', async () => {
+  it('Every view can be used by the keyboard alone, as its heading has the focus', async () => {
     const { page } = await as('operator');
     await page.getByRole('link', { name: 'Keys', exact: true }).focus();
     await page.keyboard.press('Enter');
@@ -156,7 +156,7 @@ const POLLED = [
 /** Longer than anything waits that is asked for again and again, but for the trend. Milliseconds. */
 const LONG_MS = 65_000;
 
-it('a view polls by one request at a time, and not at all while it is hidden', {
+it('A view polls by one request at a time, and not at all while it is hidden', {
   timeout: 120_000,
 }, async () => {
   const { page } = await as('operator', '#/nowhere', { clock: true });
@@ -209,7 +209,7 @@ it('a view polls by one request at a time, and not at all while it is hidden', {
 });
 
 describe('without JavaScript', () => {
-  it('the page says what it needs', async () => {
+  it('The page tells without JavaScript what it needs', async () => {
     const { page } = await open('', { javaScriptEnabled: false });
     expect(await page.locator('noscript').textContent()).toContain('it needs');
     expect(await page.locator('noscript main').isVisible()).toBe(true);
@@ -217,7 +217,7 @@ describe('without JavaScript', () => {
 });
 
 describe('the page as it is served', () => {
-  it('has a strict content security policy, and files that are cached for good', async () => {
+  it('The served page has a strict content security policy, and files that are cached for good', async () => {
     const document = await fetch(`${app.url}/`);
     const policy = document.headers.get('content-security-policy') ?? '';
 

@@ -26,21 +26,21 @@ async function readShare(account: string): Promise<number> {
 }
 
 describe('signing in', () => {
-  it.each(['revoker', 'restorer', 'operator'])('shows the page to %s', async (who) => {
+  it.each(['revoker', 'restorer', 'operator'])('The page opens after a sign-in as %s', async (who) => {
     const { page } = await as(who);
     await page.getByRole('region', { name: 'Fleet' }).getByText('Serving').waitFor();
     expect(await page.title()).toBe('Now · cmk-autopilot');
     expect(await page.getByRole('button', { name: 'Check again' }).count()).toBe(who === 'operator' ? 1 : 0);
   });
 
-  it('tells the outsider that they have no role, and sends no request to the API', async () => {
+  it('The page tells a person without a role so, and sends no request to the API', async () => {
     const { page, requests } = await as('outsider', '#/fleet');
     await page.getByRole('heading', { name: 'You have no role here' }).waitFor();
     expect(await page.getByRole('table').count()).toBe(0);
     expect(requests.filter((url) => url.includes('/api/'))).toEqual([]);
   });
 
-  it('leaves tokens in no storage, address or log', async () => {
+  it('A sign-in leaves tokens in no storage, address or log', async () => {
     const { page, tokens, requests } = await as('operator', '#/keys');
 
     await page.getByRole('link', { name: KEY }).waitFor();
@@ -60,7 +60,7 @@ describe('signing in', () => {
     }
   });
 
-  it('says that the session has ended, and resumes in the same view with what was typed', async () => {
+  it('The page tells that the session has ended, and resumes in the same view with what was typed', async () => {
     // The API and the sign-in refuse.
     const { page } = await as('restorer', '#/fleet?q=stfiles', { provoked: answersOf('40[01]') });
 
@@ -81,7 +81,7 @@ describe('signing in', () => {
       .waitFor();
   });
 
-  it('ends with a sign-out, after which the page has no user', async () => {
+  it('The page has no user after a sign-out', async () => {
     const { page } = await as('operator');
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.waitForURL(`${app.url}/`);
@@ -108,7 +108,7 @@ async function type(field: Locator, text: string): Promise<void> {
 }
 
 describe('break-glass through the page alone', () => {
-  it('revokes a key, and another person restores it', { timeout: 120_000 }, async () => {
+  it('A person revokes a key by the page alone, and another person restores it', { timeout: 120_000 }, async () => {
     expect(await readShare('stfiles01')).toBe(200);
 
     const { page: revoker } = await as('revoker', `#/break-glass/${KEY}`, PHONE);
@@ -179,7 +179,7 @@ describe('break-glass through the page alone', () => {
     expect(await auditor.title()).toMatch(/^Record \d+ /);
   });
 
-  it('takes at most 6 taps and 20 keystrokes to revoke at night, and 5 and 12 to restore', {
+  it('A revocation takes at most 6 taps and 20 keystrokes on the page, and a restore 5 and 12', {
     timeout: 120_000,
   }, async () => {
     const archive = 'kv-files/archive-key';
@@ -211,7 +211,7 @@ describe('break-glass through the page alone', () => {
     expect(await restorer.counted()).toEqual({ taps: 3, keystrokes: 11 });
   });
 
-  it('tells the revoker that another person has to restore', async () => {
+  it('The page tells the revoker that another person has to restore', async () => {
     const { page } = await as('operator', '#/break-glass/kv-files/archive-key', { provoked: answersOf('403') });
 
     await page.getByLabel('Why').fill('Two people');
@@ -233,8 +233,8 @@ describe('break-glass through the page alone', () => {
   });
 });
 
-describe('who asked for a key', () => {
-  it('is told version by version, with who, how far the log reaches, and its gaps', async () => {
+describe('requests of a key', () => {
+  it('The page lists the requests of a key by version, with their callers and the gaps of the log', async () => {
     const accounts = [...app.azure.world.storageAccounts.values()].filter(({ name }) => name.startsWith('strecords'));
     const principals = accounts.flatMap(({ identity }) => identity?.principalId ?? []);
     const [account] = accounts;
@@ -266,7 +266,7 @@ describe('who asked for a key', () => {
   });
 });
 
-describe('what is not known of a key', () => {
+describe('unknowns of a key', () => {
   /** The answer about a key with some of it replaced, as it takes weeks, or a Storage that is slow, to have it so. */
   async function withStatus(view: string, change: object) {
     const { page } = await as('operator', '#/keys');
@@ -280,7 +280,7 @@ describe('what is not known of a key', () => {
 
   const at = (hour: number): string => `2026-10-01T${String(hour).padStart(2, '0')}:00:00.000Z`;
 
-  it('is listed: gaps of the log, requests without a version or a name, and missing versions', async () => {
+  it('The page lists what is unknown of a key: gaps of the log, incomplete requests and missing versions', async () => {
     const gaps = [20, 16, 12, 8, 4].map((hour) => ({ from: at(hour - 3), to: at(hour) }));
     const versions = [
       { version: 'f'.repeat(32), wrapped: { on: at(2), appId: 'app-of-a-client' } },
@@ -301,8 +301,8 @@ describe('what is not known of a key', () => {
   });
 });
 
-describe('what is in progress', () => {
-  it('is shown for a rotation from its beginning to its end', async () => {
+describe('progress', () => {
+  it('The page shows a rotation from its beginning to its end', async () => {
     await app.call('operator', 'POST', '/pause', { reason: 'To watch it', key: 'kv-records/records-key' });
 
     const { page } = await as('operator');
@@ -344,7 +344,7 @@ describe('what is in progress', () => {
     await page.getByText('Intact').waitFor();
   });
 
-  it('is shown for the index on every view until it is built', async () => {
+  it('Every view shows the progress of the index until it is built', async () => {
     const { page } = await as('operator', '#/nowhere', { clock: true });
     let listed = 1;
 
@@ -367,7 +367,7 @@ describe('what is in progress', () => {
     await notice.waitFor({ state: 'detached' });
   });
 
-  it('is the last data, marked as old, while the app is down', async () => {
+  it('The page shows the last data, marked as old, while the app is down', async () => {
     const { page } = await as('operator', `#/break-glass/${KEY}`, { provoked: answersOf('50[23]') });
     const versions = page.getByRole('region', { name: 'Versions' });
 
@@ -384,7 +384,7 @@ describe('what is in progress', () => {
     expect(await versions.getByRole('alert').count()).toBe(0);
   });
 
-  it('shows a change in Azure within seconds, with its caller, and without a whole check', async () => {
+  it('The page shows a change in Azure within seconds, with its caller, and without a whole check', async () => {
     const archive = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
     if (!archive) throw new Error('The sample fleet has no starchive02.');
 
@@ -405,7 +405,7 @@ describe('what is in progress', () => {
     await wrong.getByText('storageAccounts write. Changed by').nth(1).waitFor({ timeout: 60_000 });
   });
 
-  it('includes a rotation that is checked and started on the page of its key', async () => {
+  it('A rotation is checked and started on the page of its key', async () => {
     await app.advance(2 * 3_600_000);
     const { page } = await as('operator', `#/keys/${KEY}`);
     const rotate = page.getByRole('group').filter({ hasText: `Rotate ${KEY}` });
@@ -417,7 +417,7 @@ describe('what is in progress', () => {
     await rotate.getByText('Rotated. Moves begin within seconds.').waitFor();
   });
 
-  it('includes a re-key that is checked and started on the page of its key', async () => {
+  it('A re-key is checked and started on the page of its key', async () => {
     const { page } = await as('operator', '#/keys/kv-files/archive-key');
     const rekey = page.getByRole('group').filter({ hasText: 'Re-key kv-files/archive-key' });
 

@@ -102,7 +102,7 @@ const SCREENS = [
 describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
   const screen = { viewport: { width, height }, colorScheme };
 
-  it('every picture fits the screen, shows no raw time, and axe-core finds nothing', async () => {
+  it(`Every picture fits a ${colorScheme} screen of ${width} × ${height}, shows no raw time, and has no axe violation`, async () => {
     const visit = await as('operator', '#/keys', screen);
     const { page } = visit;
     const look = async (name: string): Promise<void> => {
@@ -123,7 +123,7 @@ describe.each(SCREENS)('at %i × %i, %s', (width, height, colorScheme) => {
 });
 
 describe('the pictures', () => {
-  it('of a paused rotation show the progress of each region, without a rate and an expected end', async () => {
+  it('The picture of a paused rotation shows the progress of each region, without a rate and an expected end', async () => {
     const { page } = await as('operator');
     const rows = page.getByRole('table', { name: `Rotation of kv-files/${key.name} by region` }).getByRole('row');
     await rows.nth(3).waitFor();
@@ -131,7 +131,7 @@ describe('the pictures', () => {
     expect(await rows.nth(1).textContent()).toBe('westeurope6 of 15');
   });
 
-  it('of the fleet filter the list by a square or a button, and reset it', async () => {
+  it('The picture of the fleet filters the list by a square or a button, and resets it', async () => {
     const { page } = await as('operator', '#/fleet');
     const found = page.getByRole('status').filter({ hasText: 'accounts' });
     const serving = page.getByRole('button', { name: /Serving/ });
@@ -148,7 +148,7 @@ describe('the pictures', () => {
     await page.waitForURL(/health=(?!Serving)\w+/);
   });
 
-  it('of a key name its versions and accounts, each linked to its list', async () => {
+  it('The picture of a key names its versions and accounts, each linked to its list', async () => {
     const { page } = await as('operator', `#/keys/kv-files/${key.name}`);
     const flow = page.getByRole('region', { name: 'What uses which version' });
     await flow.getByText(`newest, ${MOVED} accounts`).waitFor();
@@ -156,7 +156,7 @@ describe('the pictures', () => {
     await page.getByText(`${BEHIND} accounts of`).waitFor();
   });
 
-  it('of the trend show p50, p95 and the promise of the day under the pointer', async () => {
+  it('The trend shows p50, p95 and the promise of the day under the pointer', async () => {
     const visit = await as('operator', '#/fleet', { viewport: { width: 1400, height: 900 } });
 
     await withTrend(visit);

@@ -95,7 +95,7 @@ describe('with accounts', () => {
 
   const get = async <T>(path: string) => (await (await app.call('operator', 'GET', path)).json()) as T;
 
-  it('each view is captured in every state', async () => {
+  it('Each view of a fleet with accounts is captured in every state', async () => {
     await mkdir(ALL, { recursive: true });
     await app.checkDrift();
     await takeAll(app, '1-well');
@@ -146,7 +146,7 @@ describe('without accounts', () => {
     },
   });
 
-  it('each view is captured empty', async () => {
+  it('Each view is captured without accounts', async () => {
     await takeAll(app, '0-empty');
   });
 });

@@ -5,7 +5,7 @@ import { ROOMS } from '../../scripts/arrows.ts';
 const read = (name: string): string => readFileSync(name, 'utf8');
 
 describe('docs/explanation/architecture.md', () => {
-  it('lists every folder of src/, from the top', () => {
+  it('The architecture page lists every folder of src/, from the top', () => {
     const text = read('docs/explanation/architecture.md');
     const table = text.slice(text.indexOf('## The rooms'), text.indexOf('Beside `src/`'));
     const rows = [...table.matchAll(/^\| (`src\/.*?) \|/gm)].map(([, cell = '']) =>
@@ -14,7 +14,7 @@ describe('docs/explanation/architecture.md', () => {
     expect(rows).toEqual(ROOMS.toReversed());
   });
 
-  it('lists every trigger and every store of the app', () => {
+  it('The architecture page lists every trigger and every store of the app', () => {
     const text = read('docs/explanation/architecture.md');
     const woken = globSync('src/functions/*.ts').flatMap((file) => [
       ...read(file).matchAll(/^(?:onTimer|onMessage|onKeyEvent|app\.eventGrid<unknown>)\(\s*'(\w+)'/gm),

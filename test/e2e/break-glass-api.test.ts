@@ -23,7 +23,7 @@ const expectAsDocumented = (answer: Answer, operation: 'keyStatus' | 'revokeKey'
   expectDocumented(answer, operation, api.document);
 
 describe('openapi.json', () => {
-  it('is served without a token, and valid', async () => {
+  it('The app serves a valid openapi.json without a token', async () => {
     const { status, headers } = await call('/openapi.json');
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^application\/json/);
@@ -31,7 +31,7 @@ describe('openapi.json', () => {
     expect(api.document.openapi).toMatch(/^3\.1\./);
   });
 
-  it('describes the answers of the calls', async () => {
+  it('openapi.json describes the answers of the calls', async () => {
     const key = keyOf(wire.azure, 2);
     key.account('pinned', { shares: ['share1'] });
     expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
@@ -43,7 +43,7 @@ describe('openapi.json', () => {
     expectAsDocumented(await restore(key), 'restoreKey');
   });
 
-  it('describes every refusal', async () => {
+  it('openapi.json describes every refusal', async () => {
     const key = keyOf(wire.azure, 1);
     const post = (action: string, options: Call) => call(path(key, action), { method: 'POST', ...options });
     for (const [answer, status] of [
@@ -84,26 +84,29 @@ describe('a key of an unmanaged vault', () => {
     ['POST', '/revoke'],
     ['POST', '/revoke?dryRun=true'],
     ['POST', '/restore'],
-  ])('gets the same answer to %s …%s whether or not it or its vault exists', async (method, action) => {
-    const seen = wire.azure.requests.last;
+  ])(
+    'A key of an unmanaged vault gets the same answer to %s …%s whether or not it or its vault exists',
+    async (method, action) => {
+      const seen = wire.azure.requests.last;
 
-    const answers = await Promise.all(
-      asked.map((name) => {
-        const body =
-          action === '/restore' ? { reason: 'testing', revocation: 'cafe' } : { reason: 'testing', confirm: name };
-        return call(`/keys/${name}${action}`, { as: 'operator', method, ...(method === 'POST' ? { body } : {}) });
-      }),
-    );
+      const answers = await Promise.all(
+        asked.map((name) => {
+          const body =
+            action === '/restore' ? { reason: 'testing', revocation: 'cafe' } : { reason: 'testing', confirm: name };
+          return call(`/keys/${name}${action}`, { as: 'operator', method, ...(method === 'POST' ? { body } : {}) });
+        }),
+      );
 
-    for (const { status, body } of answers) {
-      const { instance: _, correlationId: __, ...rest } = body;
-      const { instance: ___, correlationId: ____, ...first }: Partial<Body> = answers[0]?.body ?? {};
-      expect({ status, ...rest }).toEqual({ ...first, status: 404, reason: 'KeyNotManaged' });
-    }
+      for (const { status, body } of answers) {
+        const { instance: _, correlationId: __, ...rest } = body;
+        const { instance: ___, correlationId: ____, ...first }: Partial<Body> = answers[0]?.body ?? {};
+        expect({ status, ...rest }).toEqual({ ...first, status: 404, reason: 'KeyNotManaged' });
+      }
 
-    const hosts = new Set(wire.azure.requests.since(seen).map(({ host }) => host));
-    expect(
-      [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
-    ).toEqual([]);
-  });
+      const hosts = new Set(wire.azure.requests.since(seen).map(({ host }) => host));
+      expect(
+        [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
+      ).toEqual([]);
+    },
+  );
 });

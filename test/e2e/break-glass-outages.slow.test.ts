@@ -74,7 +74,7 @@ describe.each([
     silent?.close();
   });
 
-  it('a revocation disables every version, and its answer names what it failed to write or read', async () => {
+  it(`A revocation disables every version while storage endpoints ${storage} and ${arm}, and names what it failed to write or read`, async () => {
     const key = keyOf(wire.azure, 12);
 
     key.account('pinned', { shares: ['share1'] });
@@ -105,7 +105,7 @@ describe.each([
     expect(keyVaultCalls(wire.azure, key.name, seen)).toHaveLength(2 + 2 * 12); // the list, twice; each version is read and written
   });
 
-  it('a restore enables the key, and its answer names what it failed to write or read', async () => {
+  it(`A restore enables the key while storage endpoints ${storage} and ${arm}, and names what it failed to write or read`, async () => {
     const key = keyOf(wire.azure, 3);
     const revoked = await revoke(app, key);
 
@@ -142,7 +142,7 @@ describe('with a Key Vault request that hangs', () => {
   });
   afterAll(() => app?.stop());
 
-  it('the other versions are disabled at once, and the answer names the version that is not', async () => {
+  it('A revocation disables the other versions at once while a Key Vault request hangs, and names the version that stays enabled', async () => {
     const key = keyOf(wire.azure, 8);
 
     wire.azure.faults.add([
@@ -182,7 +182,7 @@ describe('the status of a key, with the app’s storage and ARM out of reach', (
 
   afterAll(() => app?.stop());
 
-  it('shows the versions and the revocation, and names what it failed to read', async () => {
+  it("The status of a key shows versions and revocation without the app's storage and ARM, and names what it failed to read", async () => {
     const key = keyOf(wire.azure, 2);
     wire.azure.faults.add([FAULTS['ARM answers 503 to everything']]);
     const answer = await app.call(`/keys/kv-files/${key.name}`, { as: 'revoker' });

@@ -49,7 +49,7 @@ beforeAll(async () => {
 });
 
 describe('a change whose event', () => {
-  it('is lost is found and repaired by the next whole check', async () => {
+  it('A change whose event is lost is found and repaired by the next whole check', async () => {
     const [account = ''] = accounts;
     app.azure.faults.add([{ match: { delivery: true, function: 'resourceChanged' }, drop: true }]);
     await pinBack(account);
@@ -57,7 +57,7 @@ describe('a change whose event', () => {
     await eventually('the account is repaired', () => pinnedTo(account) === newest);
   });
 
-  it('comes three times, late and out of order is found once, repaired and gone', async () => {
+  it('A change whose event comes three times, late and out of order is found once and repaired', async () => {
     const [, account = ''] = accounts;
 
     app.azure.faults.add([
@@ -98,7 +98,7 @@ describe('a change of a resource that is neither account nor vault', () => {
 
   const rg = () => group(app.azure.world).id;
 
-  it('is found with its author: a disk encryption set and a SQL server pointed to an old version and forward again', async () => {
+  it('A change of a disk encryption set or a SQL server to an old version and forward again is found with its author', async () => {
     const key = new TestKey(app.azure.world);
     const newer = key.add();
 
@@ -131,7 +131,7 @@ describe('a change of a resource that is neither account nor vault', () => {
 });
 
 describe('an account that is changed again after two repairs within an hour', () => {
-  it('is not repaired again, with both sides named, until an operator releases it', async () => {
+  it('An account that is changed again after two repairs within an hour is not repaired until an operator releases it', async () => {
     const account = accounts[3] ?? '';
 
     for (const repair of ['first', 'second']) {

@@ -20,7 +20,7 @@ beforeAll(() => app.listed());
 afterEach(() => app.azure.faults.clear());
 
 describe('a new version of a key', () => {
-  it('moves every account that depends on the key, within seconds of its event', async () => {
+  it('A new version of a key moves every account that depends on the key, within seconds of its event', async () => {
     const files = key();
     const accounts = [files.account(), files.account(), files.account('automatic'), files.account('automaticEmpty')];
 
@@ -48,7 +48,7 @@ describe('a new version of a key', () => {
     for (const { cause } of found) expect(cause).toMatchObject({ by: 'KeyNewVersionCreated' });
   });
 
-  it('is created by a call of the API, once an hour, and recorded with the caller', async () => {
+  it('A call of the API creates a new version of a key, once an hour, and records the caller', async () => {
     const files = key();
     const account = files.account();
 
@@ -89,7 +89,7 @@ describe('a new version of a key', () => {
     ]);
   });
 
-  it('in an unmanaged vault is rejected: 202, a record, and no request', async () => {
+  it('The event of a new version in an unmanaged vault is rejected with 202, a record and no request', async () => {
     const other = key('kv-other');
 
     await app.settled();
@@ -134,7 +134,7 @@ describe('a key near its expiry', () => {
   const outcome = (of: TestKey, reason: string) =>
     eventually(`${reason} for ${of.name}`, () => recordsAbout(of).find((record) => record.reason === reason));
 
-  it('is rotated, and its accounts move', async () => {
+  it('A key near its expiry is rotated, and its accounts move', async () => {
     const archive = nearing({});
     const account = archive.account();
     await app.found();

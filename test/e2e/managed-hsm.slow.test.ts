@@ -129,7 +129,7 @@ describe('a re-key', () => {
   it.each([
     ['off', () => [newKey(), new TestKey(app.azure.world, 'kv-files')] as const],
     ['onto', () => [new TestKey(app.azure.world, 'kv-files'), newKey()] as const],
-  ])('moves the uses of a key %s a Managed HSM', async (_, keys) => {
+  ])('A re-key moves the uses of a key %s a Managed HSM', async (_, keys) => {
     const [from, to] = keys();
     const account = accountOn(from);
     await app.found();

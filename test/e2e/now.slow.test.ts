@@ -60,7 +60,7 @@ function revoke(of: RunningApp, key: TestKey): Promise<Answer> {
 
 // First: later tests leave the fleet unhealthy.
 describe('cmk now', () => {
-  it('prints one line, with a line for each deviation, and exits 0 only if healthy', async () => {
+  it('cmk now prints one line, with a line for each deviation, and exits 0 only if healthy', async () => {
     const app = await startApp({ CMK_AUTOFIX: 'none' });
     const key = new TestKey(wire.azure.world, 'kv-records');
     const unchecked = nowOf(await askWhole(app));
@@ -121,7 +121,7 @@ describe('GET /api/now', () => {
     document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
   });
 
-  it('is one answer with a headline, composed of the same parts as their own routes', async () => {
+  it('GET /api/now is one answer with a headline, composed of the same parts as their own routes', async () => {
     const key = keyOf(wire.azure, 2);
 
     key.account();
@@ -166,7 +166,7 @@ describe('GET /api/now', () => {
     for (const part of PARTS) expect(Date.parse(now[part].readOn ?? '')).toBeGreaterThan(0);
   });
 
-  it('answers while the index hangs, and delays no revocation', async () => {
+  it('GET /api/now answers while the index hangs, and delays no revocation', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' }, gate.connectionString);
 
     gate.hang('Table');
@@ -188,7 +188,7 @@ describe('GET /api/now', () => {
     );
   });
 
-  it('uses no cached reads after its instance has revoked or restored', async () => {
+  it('GET /api/now uses no cached reads after its instance has revoked or restored', async () => {
     const one = await startApp({ CMK_AUTOFIX: 'none' });
 
     await askWhole(one);
@@ -223,7 +223,7 @@ describe('the parts of GET /api/now', () => {
     expect((await revoke(app, new TestKey(wire.azure.world, 'kv-files'))).status).toBe(200);
   });
 
-  it('depend on the role of the caller alone, not on an ETag of another caller', async () => {
+  it('The parts of GET /api/now depend on the role of the caller alone, not on an ETag of another caller', async () => {
     const whole = await askWhole(app, 'operator');
     const etag = whole.headers.get('etag') ?? '';
     const other = await ask(app, 'restorer', { 'if-none-match': etag });

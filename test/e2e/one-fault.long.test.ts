@@ -179,7 +179,7 @@ describe.each(FLOWS)('$name', (flow) => {
   afterEach(() => app.azure.faults.clear());
 
   it.each(FAULTS)(
-    '$name',
+    `The flow ${flow.name} keeps its promises with one fault in any request: $name`,
     async (fault) => {
       const title = (step: Step) => `${flow.name} · ${fault.name} · ${titleOf(step)}`;
       const wanted = steps.filter((step) => ONLY.test(title(step)));

@@ -116,7 +116,7 @@ it('the status of a key shows the users of each version, and the estimated time 
 });
 
 describe('the keys of the managed vaults', () => {
-  it('are listed with their health, users and next rotation', async () => {
+  it('The keys of the managed vaults are listed with their health, users and next rotation', async () => {
     const vault = 'kv-records';
     const disabled = new TestKey(wire.azure.world, vault);
 
@@ -183,7 +183,7 @@ describe('the keys of the managed vaults', () => {
     expect(listed<Listed>(await get('/keys?vault=KV-Records')).map((key) => key.vault)).not.toContain('kv-files');
   });
 
-  it('are listed in pages, each key once', async () => {
+  it('The keys of the managed vaults are listed in pages, each key once', async () => {
     const one = await appWith();
     const made = Array.from({ length: 60 }, () => keyOf(wire.azure, 1).name);
     const names = (await allKeys('revoker', one)).map(({ name }) => name);

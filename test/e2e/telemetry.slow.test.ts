@@ -59,19 +59,19 @@ describe('the trace of a rotation', () => {
     patches = all;
   });
 
-  it('leads from the event to the last account', () => {
+  it('The trace of a rotation leads from the event to the last account', () => {
     expect(new Set(patches.map(({ attributes }) => attributes['cmk.account'])).size).toBe(ACCOUNTS);
     for (const patch of patches) expect(patch).toMatchObject({ kind: 3, isError: false });
   });
 
-  it('continues over the queue, and names the invocation that received the message', async () => {
+  it('The trace of a rotation continues over the queue, and names the invocation that received the message', async () => {
     // A span is sent when it ends, which may be after the last PATCH.
     await eventually('the work of the queue in the trace', () =>
       spansOf(event.traceId).some(({ links, name }) => links > 0 && name === 'reconcile key'),
     );
   });
 
-  it('has the count of moves, and the time to the last account', async () => {
+  it('The trace of a rotation has the count of moves, and the time to the last account', async () => {
     const of = (name: string) =>
       receiver.points.filter((point) => point.name === name && point.attributes.key === key.id());
     await eventually('the metrics of the rotation', () => of('cmk.rotation.duration').length > 0);
@@ -107,7 +107,7 @@ it('the drift check emits findings by code, open revocations and the age of ever
 });
 
 describe('a telemetry receiver', () => {
-  it('that hangs delays neither a revocation nor a move', async () => {
+  it('A telemetry receiver that hangs delays neither a revocation nor a move', async () => {
     const key = new TestKey(app.azure.world);
     const account = key.account();
 

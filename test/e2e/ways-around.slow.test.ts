@@ -88,7 +88,7 @@ describe('a role that is narrowed to one vault', () => {
     'kv-files@kv-records/records-key',
     'kv-files/files-key%3f@kv-records/records-key',
     '/kv-records/records-key',
-  ])('admits no other vault by another spelling: %s', async (path) => {
+  ])('A role that is narrowed to one vault admits no other vault by another spelling: %s', async (path) => {
     const { token } = tokenWith('revoker', { acrs: ['c1'] });
     const since = wire.azure.requests.last;
     const answer = await raw(`/api/keys/${path}/revoke`, token);
@@ -96,7 +96,7 @@ describe('a role that is narrowed to one vault', () => {
     expect(asked(since)).toEqual([]);
   });
 
-  it('reveals by no answer, and by no delay, which keys exist', async () => {
+  it('A role that is narrowed to one vault reveals by no answer and by no delay which keys exist', async () => {
     const { token } = tokenWith('revoker', { acrs: ['c1'] });
     const since = wire.azure.requests.last;
     for (const key of ['records-key', 'no-such-key']) {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { auditCsv } from '../../page/src/views/audit-csv.ts';
 
-it('audit records are CSV with the columns of the command line, and no text of another is a formula', () => {
+it('The CSV of audit records has the columns of the command line, and no cell is a formula', () => {
   const record = { seq: 7, id: 'r7', time: '2026-11-24T12:00:00.000Z', hash: 'h', intact: true, file: 'f' };
 
   const entry = {
@@ -19,7 +19,7 @@ it('audit records are CSV with the columns of the command line, and no text of a
   );
 });
 
-it('a reason that a queue message gave is marked in the CSV, with the place where the record was found', () => {
+it('The CSV marks a reason that a queue message gave, and names the place where the record was found', () => {
   const details = { why: 'A laptop was stolen', ticket: 'INC-1', claimed: {}, foundIn: 'key-work' };
   const entry = { action: 'key.revoke', reason: 'Revoked', resource: 'r', details };
   const record = { seq: 7, id: 'r7', time: 't', hash: 'h', intact: true, file: 'f', entry };

@@ -12,18 +12,18 @@ const record = (
 });
 const records = (...numbers: readonly number[]) => numbers.map((seq) => record(seq));
 
-it('keeps what newer records have pushed out of the first page', () => {
+it('The page keeps audit records that newer ones pushed out of the first page', () => {
   const before = joinRecords([], records(9, 8, 7, 6, 5, 4));
   const after = joinRecords(before, [...records(6, 5, 4), ...records(12, 11, 10)]);
   expect(after.map(({ seq }) => seq)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4]);
 });
 
-it('has each once, as it was read last', () => {
+it('The page shows an audit record once, as it was read last', () => {
   const changed = records(2).map((one) => ({ ...one, intact: false }));
   expect(joinRecords(records(2, 1), changed)).toEqual([...changed, ...records(1)]);
 });
 
-it('has a move once that is on two pages, since it was recorded again after a worker had died', () => {
+it('The page shows a move once that was recorded twice after a worker died', () => {
   const again = record(9, { id: 'move', details: { foundIn: 'cmkfleet' } });
   const pages = [again, ...records(8, 7), record(6, { id: 'move' }), ...records(5)];
   expect(joinRecords([], pages).map(({ seq }) => seq)).toEqual([8, 7, 6, 5]);

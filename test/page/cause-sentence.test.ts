@@ -33,7 +33,7 @@ describe('the sentence of a cause', () => {
     ['EventSubscriptionMissing', [VAULT], 1, [VAULT], 'An event subscription of the vault kv-files is missing.'],
     ['ContestedChange', [ACCOUNT], 1, [ACCOUNT], contested],
     ['PinnedVersion', [], 2, [`${ACCOUNT}/encryptionScopes/one`], 'Pinned version: 2 resources.'],
-  ])('names what %s is about, and no id', (reason, about, affected, sample, sentence) => {
+  ])('The sentence of the cause %s names its resource, and no id', (reason, about, affected, sample, sentence) => {
     const accounts = sample[0] === ACCOUNT ? Math.min(affected, 10) : 0;
     expect(causeSentence({ reason, about, affected, accounts, sample })).toBe(sentence);
   });
@@ -53,7 +53,7 @@ describe('what a cause means for data', () => {
       'New key versions are noticed by the hourly check instead of within seconds. Data can still be read and written.',
     ],
     ['NearExpiry', '', true, ''],
-  ])('is said of %s, and that it serves only where no account is cut off', (reason, is, isServing, effect) => {
+  ])('The page tells what the cause %s means for data', (reason, is, isServing, effect) => {
     expect(causeEffect({ reason, is, accounts: 1 }, isServing)).toBe(effect);
   });
 });
@@ -68,13 +68,13 @@ describe('the next step', () => {
       'that client (`az ad sp show --id 0b1e` shows its name)',
     ],
     ['the person that sets it back', { ...by, objectId: '0b1e', name: 'bob@example.com' }, 'bob@example.com'],
-    ['no command with an id that is none', { ...by, objectId: "0';rm" }, 'that client'],
-  ])('names %s', (_, changedBy, who) => {
+    ['no command with a malformed id', { ...by, objectId: "0';rm" }, 'that client'],
+  ])('The next step names %s', (_, changedBy, who) => {
     const step = nextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix, changedBy });
     expect(step).toBe(`Stop ${who}, then release stfiles01.`);
   });
 
-  it('is the first sentence of the fix otherwise', () => {
+  it('The next step is the first sentence of the fix if the other party is unknown', () => {
     expect(nextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix })).toBe('Stop the other party.');
   });
 });

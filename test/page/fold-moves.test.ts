@@ -10,7 +10,7 @@ function record(action: string, details: object): AuditRecordView {
 }
 const move = (to: string, by: string, ref = '') => record('account.move', { to, cause: { by, ref } });
 
-it('the moves of a rotation are one entry, and what is repaired later is another', () => {
+it('The moves of a rotation are one entry, and later repairs are another', () => {
   const records = [
     move('k/2', 'drift', 'report'),
     move('k/2', 'progress'),

@@ -30,6 +30,6 @@ it.each([
     [['fleet'], { health: 'Stale' }],
   ],
   ['advice, which is nothing wrong', seen({ warning: 0 }, [cause('advice')]), undefined],
-])('the headline leads to what it counts: %s', (_, now, target) => {
+])('The headline links to what it counts: %s', (_, now, target) => {
   expect(targetOf(now)).toEqual(target);
 });

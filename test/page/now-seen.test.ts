@@ -6,16 +6,16 @@ const READ = '2026-11-27T00:00:00.000Z';
 const problem = { type: '', title: '', status: 503, detail: '', reason: 'ServiceUnavailable', nextStep: '' };
 const REPORT = { drift: { readOn: READ, value: {} } };
 const first = { line: 'Healthy.', tone: 'good', pauses: { readOn: READ, value: [] }, ...REPORT };
-describe('what is known after an answer', () => {
+describe('mergeNow', () => {
   const known = mergeNow(undefined, first, AT);
 
-  it('is what it says, each part as old as it is', () => {
+  it('An answer sets the headline and each part with the time at which it was read', () => {
     expect(known).toMatchObject({ line: 'Healthy.', tone: 'good' });
     expect(known.parts.pauses).toEqual({ value: [], readOn: new Date(READ), problem: undefined, isReading: false });
     expect(known.parts.fleet).toBeUndefined();
   });
 
-  it('is as it was, found anew, where the answer leaves it out or is none', () => {
+  it('A part that an answer omits keeps its value, and a part that could not be read keeps its time', () => {
     const later = new Date('2026-11-27T00:02:00.000Z');
     const same = mergeNow(known, undefined, later);
 
@@ -33,26 +33,26 @@ describe('what is known after an answer', () => {
     expect(recovered).toMatchObject({ value: {}, problem: undefined });
   });
 
-  it('stays while it is read again', () => {
+  it('A part keeps its value while it is read again', () => {
     const reading = mergeNow(known, { ...first, pauses: { reading: true } }, AT);
     expect(reading.parts.pauses).toEqual({ value: [], readOn: new Date(READ), problem: undefined, isReading: true });
   });
 });
 
-describe('the line on top', () => {
+describe('the headline', () => {
   const good = mergeNow(undefined, first, AT);
   const heard = { isOld: false, isRefused: false };
   const old = { isOld: true, isRefused: false };
 
-  it('is that of the app', () => {
+  it("The headline is that of the app's answer", () => {
     expect(headlineOf(good, heard)).toEqual({ line: 'Healthy.', tone: 'good' });
   });
 
-  it('does not call an old answer healthy', () => {
+  it('The headline does not call an old answer healthy', () => {
     expect(headlineOf(good, old)).toMatchObject({ tone: 'warn', line: expect.stringMatching(/^Not known: .* old/) });
   });
 
-  it('says what is wrong also when it is old, and that it is', () => {
+  it('The headline of an old answer with a problem shows the problem and that it is old', () => {
     const bad = mergeNow(good, { line: '1 key is revoked.', tone: 'bad' }, AT);
     expect(headlineOf(bad, old)).toEqual({
       tone: 'bad',
@@ -60,7 +60,7 @@ describe('the line on top', () => {
     });
   });
 
-  it('says that nothing is known, or that the caller may not see it', () => {
+  it('The headline tells that nothing has been read, or that the caller may not see it', () => {
     expect(headlineOf(undefined, heard).line).toBe('Not everything has been read yet.');
     expect(headlineOf(undefined, { ...old, isRefused: true }).line).toBe(
       'You are not allowed to see the state of the fleet.',
@@ -68,7 +68,7 @@ describe('the line on top', () => {
   });
 });
 
-describe('the one cause behind the line', () => {
+describe('the only cause behind the headline', () => {
   const heard = { isOld: false, isRefused: false };
 
   const cause = (reason: string, accounts: number) => ({
@@ -89,7 +89,7 @@ describe('the one cause behind the line', () => {
   const LOCK = cause('ScopeLocked', 1);
   const LOCKED = 'A lock keeps the app from moving stfiles01 to the newest version of its key. Not all is known.';
 
-  it('replaces the number', () => {
+  it('The headline shows the sentence of a single cause in place of the number', () => {
     expect(line([LOCK], { NoAccess: 0 })).toBe(LOCKED);
     expect(line([cause('IdentityWithoutRole', 2)], { NoAccess: 2 })).toMatch(
       / has no role on .*\. Not all is known\.$/,
@@ -98,7 +98,7 @@ describe('the one cause behind the line', () => {
     expect(line([cause('ContestedChange', 1)], {}, { rotations })).toMatch(/^stfiles01 was set back/);
   });
 
-  it('does not hide anything else', () => {
+  it('The headline shows the number if anything but one cause is wrong', () => {
     expect(line([LOCK, LOCK], {})).toMatch(/^1 error/);
     expect(line([LOCK], { Blocked: 1 })).toMatch(/^1 error/);
     expect(line([cause('IdentityWithoutRole', 2)], { NoAccess: 3 })).toMatch(/^1 error/);

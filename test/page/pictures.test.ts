@@ -19,7 +19,7 @@ describe('a time line', () => {
     ['months', [NOW, NOW + 400 * DAY_MS], /^\w{3} \d{4}$/],
     ['years', [NOW, NOW + 4_000 * DAY_MS], /^\d{4}$/],
     ['a century', [NOW, NOW + 36_525 * DAY_MS], /^\d{4}$/],
-  ] as const)('of %s has one to five labels, and all times are on it', (_, times, label) => {
+  ] as const)('A time line of %s has one to six labels, and all times are on it', (_, times, label) => {
     const { ticks, place } = timeScale(times);
     expect(ticks.length).toBeGreaterThanOrEqual(1);
     expect(ticks.length).toBeLessThanOrEqual(6);
@@ -29,13 +29,13 @@ describe('a time line', () => {
     expect(place(times[0] - 9e15)).toBe(0);
   });
 
-  it('has its labels at the beginnings of months', () => {
+  it('A time line has its labels at the beginnings of months', () => {
     const { ticks } = timeScale([Date.parse('2026-06-15'), Date.parse('2028-05-15')]);
     const days = ticks.map(({ at }) => new Date(at).toISOString().slice(0, 10));
     expect(days.join()).toBe('2026-07-01,2027-01-01,2027-07-01,2028-01-01');
   });
 
-  it('tells distances in their largest unit', () => {
+  it('A time line shows a distance in its largest unit', () => {
     const distances = [0.2, 12, 100, 1_000].map((days) => distance(-days * DAY_MS));
     expect(distances.join()).toBe('5 h,12 d,3 months,3 years');
   });
@@ -52,7 +52,7 @@ describe('the expiry of keys', () => {
     ...rest,
   });
 
-  it('has what is overdue first and in red, then what is due next; what has no version is left out', () => {
+  it('The picture of expiries shows overdue keys first and in red, and omits keys without a version', () => {
     const rows = expiryRows(
       [
         key('never', {}),
@@ -89,7 +89,7 @@ describe('a rotation by region', () => {
     ...rest,
   });
 
-  it('adds up subscriptions, and ends with the last of them', () => {
+  it('The progress of a region is the sum of its subscriptions, and ends with the last of them', () => {
     const places = [
       place('westeurope', { moved: 40, waiting: 10, movedLately: 40, expectedEnd: inDays(0.1) }),
       place('westeurope', { subscription: 't', moved: 5, waiting: 50, movedLately: 5, expectedEnd: inDays(0.2) }),
@@ -119,7 +119,7 @@ describe('a rotation by region', () => {
     ]);
   });
 
-  it('has the rate of the time since it began, where that is short', () => {
+  it('The rate of a rotation younger than five minutes is that since its start', () => {
     const places = [place('westeurope', { moved: 300, waiting: 1, movedLately: 300 })];
     const startedOn = new Date(NOW - 30_000).toISOString();
     expect(regionsOf({ places, startedOn }, NOW)[0]?.perMinute).toBe(600);
@@ -143,7 +143,7 @@ describe('the flow of a key', () => {
       },
     } as unknown as KeyStatusResponse);
 
-  it('goes from the newest version down, and names some accounts of each', () => {
+  it('The flow of a key lists the newest version first, and names some accounts of each version', () => {
     const shown = flow([
       ['old', 90, ['a', 'b', 'c', 'd', 'e']],
       ['new', 2, ['f', 'g/scope']],
@@ -174,7 +174,7 @@ describe('the flow of a key', () => {
     ]);
   });
 
-  it('shows the newest version although nothing uses it yet', () => {
+  it('The flow of a key shows the newest version although nothing uses it yet', () => {
     const [first] = flow([['old', 1, ['a']]]).versions;
     expect([first?.version, first?.leaves[0]?.name]).toEqual(['new', 'nothing yet']);
   });
@@ -190,7 +190,7 @@ describe('the fleet in squares', () => {
   const many = (from: number, to: number, state: HealthState, cause?: string) =>
     Array.from({ length: to - from }, (_, n) => row(from + n, state, cause));
 
-  it('is in blocks: worst first, then the cause of most accounts', () => {
+  it('The picture of the fleet shows the worst state first, then the cause of most accounts', () => {
     const blocks = blocksOf([
       ...many(0, 3, 'Serving'),
       ...many(3, 4, 'Blocked', 'x'),
@@ -206,7 +206,7 @@ describe('the fleet in squares', () => {
     ]);
   });
 
-  it('tells six causes apart, and counts the rest', () => {
+  it('The picture of the fleet separates its largest causes, and joins the rest', () => {
     const blocks = blocksOf(Array.from({ length: 9 }, (_, n) => row(n, 'Blocked', `cause ${n}`)));
     expect(blocks.map(({ cause, rows }) => [cause, rows.length]).at(-1)).toEqual([undefined, 4]);
     expect(blocks).toHaveLength(6);
@@ -216,7 +216,7 @@ describe('the fleet in squares', () => {
     [14, 340, 1],
     [5_000, 1_300, 1],
     [20_000, 340, 7],
-  ])('of %i accounts fits into %i pixels', (accounts, width, perSquare) => {
+  ])('The picture of a fleet of %i accounts fits into %i pixels', (accounts, width, perSquare) => {
     const blocks = blocksOf([row(0, 'Revoked'), ...many(1, accounts, 'Serving')]);
     const grid = gridOf(blocks, width);
     expect(grid.perSquare).toBe(perSquare);
@@ -226,7 +226,7 @@ describe('the fleet in squares', () => {
     expect(grid.spans[1]?.squares).toBe(Math.ceil((accounts - 1) / perSquare));
   });
 
-  it('tells which account is at a point', () => {
+  it('The picture of the fleet finds the account at a point', () => {
     const blocks = blocksOf([...many(0, 2, 'Revoked', 'z'), ...many(2, 30, 'Serving')]);
     const grid = gridOf(blocks, 220);
     expect([grid.cell, grid.columns]).toEqual([22, 10]);
@@ -244,7 +244,7 @@ describe('the trend', () => {
     { day: '2026-11-26', events: { rotations, revocations: 0, restores: 0, complete: true } },
   ];
 
-  it('has a gap where nothing is known, and no zero on an axis that grows by factors', () => {
+  it('The trend has a gap for a day without data, and no zero on a logarithmic axis', () => {
     const [speed] = TREND_CHARTS;
     expect(speed && trendData(days, speed)).toEqual([
       [20_782, 20_783],
@@ -255,7 +255,7 @@ describe('the trend', () => {
     expect(speed?.promise?.value).toBe(60);
   });
 
-  it('has at most six labels on an axis, all whole', () => {
+  it('An axis of the trend has at most six labels, all whole numbers', () => {
     expect(valueAxis('count', 1)).toEqual({ end: 1, ticks: [0, 1] });
     expect(valueAxis('count', 47)).toEqual({ end: 60, ticks: [0, 20, 40, 60] });
     expect(valueAxis('seconds', 60)).toEqual({ end: 300, ticks: [1, 10, 60, 300] });

@@ -17,8 +17,8 @@ const document = (text: string): PageFile => {
 const headers = (given: Record<string, string> = {}) => new Headers(given);
 const header = (answer: { headers?: unknown }, name: string) => (answer.headers as Record<string, string>)[name] ?? '';
 
-describe('what a browser is told', () => {
-  it('is where to sign in, as whom, and for what', () => {
+describe('the sign-in of the page', () => {
+  it('The page gets its tenant, client id, authority and scope from the settings', () => {
     expect(createPageConfig(readSettings(VALID))).toEqual({
       tenantId: VALID.CMK_TENANT_ID,
       clientId: SETTINGS.CMK_API_AUDIENCE.example,
@@ -41,9 +41,9 @@ describe('what a browser is told', () => {
 
   it.each([
     ['no tenant', { CMK_TENANT_ID: '' }],
-    ['a tenant that is many', { CMK_TENANT_ID: 'common' }],
+    ['a tenant of many organisations', { CMK_TENANT_ID: 'common' }],
     ['no client id', { CMK_API_AUDIENCE: 'api://another-app' }],
-  ])('is nothing with %s', (_, changes) => {
+  ])('The page has no sign-in with %s', (_, changes) => {
     expect(createPageConfig(readSettings({ ...VALID, ...changes }))).toBeUndefined();
   });
 });
@@ -51,14 +51,14 @@ describe('what a browser is told', () => {
 describe('a document', () => {
   const config = createPageConfig(readSettings(VALID));
 
-  it('has it in an attribute, where it stays text', () => {
+  it('The document has the sign-in in an attribute, where markup stays text', () => {
     const nasty = config && { ...config, scope: '"><script>alert(1)</script>$&' };
     const { body } = serveDocument(document('<meta content="{{config}}">'), nasty, headers());
     expect(String(body)).toContain('&#60;script&#62;alert(1)&#60;/script&#62;$&#38;');
     expect(String(body)).not.toContain('<script>');
   });
 
-  it('is asked for anew each time, and sent once', () => {
+  it('A document is revalidated each time, and sent again only if it changed', () => {
     const first = serveDocument(document('{{config}}'), config, headers());
     expect(header(first, 'cache-control')).toBe('no-cache');
 
@@ -76,14 +76,14 @@ describe('a document', () => {
     });
   });
 
-  it('may reach the app and its sign-in, and nothing else', () => {
+  it('The document may connect to the app and its sign-in, and to nothing else', () => {
     const policy = header(serveDocument(document(''), config, headers()), 'content-security-policy');
     expect(policy).toContain("connect-src 'self' https://login.microsoftonline.com;");
     expect(policy).not.toMatch(/unsafe|\*|data:|blob:/);
   });
 });
 
-it('a file is kept for good, and sent compressed to who takes that', () => {
+it('A file is cached for good, and sent compressed to a client that accepts it', () => {
   const file = { type: 'text/css', bytes: Buffer.from('plain'), gzipped: Buffer.from('small') };
   const plain = serveFile(file, headers());
 

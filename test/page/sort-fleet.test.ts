@@ -22,18 +22,18 @@ const ROWS = [
 const order = (sort: string | null) => sortFleet(ROWS, parseSort(sort)).map(({ name }) => name);
 
 describe('the order of the fleet', () => {
-  it('is worst health first, then the name, unless another is asked for', () => {
+  it('The fleet is sorted by the worst health first, then by name, unless the caller asks for another order', () => {
     expect(order(null)).toEqual(['d', 'b', 'c', 'a']);
     expect(order('nonsense')).toEqual(order(null));
   });
 
-  it('goes either way, and leaves what is empty last', () => {
+  it('The fleet is sorted in either direction, with empty values last', () => {
     expect(order('since').slice(0, 2)).toEqual(['b', 'c']);
     expect(order('-since').slice(0, 2)).toEqual(['c', 'b']);
     expect(order('-account')).toEqual(['d', 'c', 'b', 'a']);
   });
 });
 
-it('a CSV of the fleet starts no formula', () => {
+it('A cell in the CSV of the fleet is no formula', () => {
   expect(fleetCsv(ROWS.slice(1, 2)).split('\r\n')[1]).toContain(",'=cmd(),s,");
 });
