@@ -43,7 +43,7 @@ beforeEach(() => {
 const withoutAudit = (): ControlPorts => ({ ...ports, audit: async () => ({ failed: 'The trail is down.' }) });
 
 describe('An order to pause', () => {
-  it('is kept, and recorded under an id of its own', async () => {
+  it('An order to pause is stored, and recorded under an id of its own', async () => {
     const until = new Date(nowMs + 3_600_000);
     const ordered = await orderPause({ ...order, key: KEY.id, ticket: 'C-1', until }, ports, () => {});
 
@@ -74,14 +74,14 @@ describe('An order to pause', () => {
     expect(store.orders.unrecorded).toEqual([]);
   });
 
-  it('is stored once when the answer to its write is lost, and names the pause that it replaced', async () => {
+  it('An order to pause is stored once when the answer to its write is lost, and names the pause that it replaced', async () => {
     await orderPause({ ...order }, { ...ports, newId: () => 'before' }, () => {});
     store.lostAnswers = 1;
     const { pauses, ended } = await orderPause(order, ports, () => {});
     expect([pauses, ended]).toMatchObject([[{ id: 'o1' }], [{ id: 'before' }]]);
   });
 
-  it('takes effect while the audit trail is down, and the sweep records it after a minute', async () => {
+  it('An order to pause takes effect while the audit trail is down, and the sweep records it after a minute', async () => {
     expect(await orderPause(order, withoutAudit(), () => {})).toMatchObject({ audit: 'The trail is down.' });
     expect(await recordOverdueChanges(ports)).toEqual([]);
     nowMs += 60_000;
@@ -93,20 +93,20 @@ describe('An order to pause', () => {
 });
 
 describe('An order to resume', () => {
-  it('of a key ends its pause and reconciles the key', async () => {
+  it('An order to resume a key ends its pause and reconciles the key', async () => {
     await orderPause({ ...order, key: KEY.id }, ports, () => {});
     const { pauses, ended } = await orderResume({ ...order, key: KEY.id }, { ...ports, newId: () => 'o2' }, () => {});
     expect([pauses, ended]).toMatchObject([[], [{ id: 'o1' }]]);
     expect(requested).toEqual([[KEY.id]]);
   });
 
-  it('of a key opens no gate while no failed stage holds its rollout: canaries and waves go on in their order', async () => {
+  it('An order to resume a key opens no gate while no failed stage holds its rollout', async () => {
     await orderPause({ ...order, key: KEY.id }, ports, () => {});
     const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
     expect([opened, store.orders.resumes]).toEqual([[], []]);
   });
 
-  it('of a key opens the gate of its rollout that a failed stage holds, for that version alone, on record', async () => {
+  it('An order to resume a key opens the gate that a failed stage holds, for that version alone, and is recorded', async () => {
     const { id } = keyVersion(199);
     held.set(KEY.id, id);
     const { opened } = await orderResume({ ...order, key: KEY.id }, ports, () => {});
@@ -116,7 +116,7 @@ describe('An order to resume', () => {
     expect(audited).toMatchObject([{ action: 'fleet.resume', details: { opened: [id] } }]);
   });
 
-  it("of a key opens the held gate of its re-key, and not that of the target key's own rollout", async () => {
+  it("An order to resume a key opens the held gate of its re-key, and not that of the target key's own rollout", async () => {
     const by = { objectId: 'alice' };
     const rekey = { id: 'r', from: KEY.id, to: OTHER, state: 'active', maxFailures: 3, reason: 'leaked', by } as const;
     store.orders = withRekey(store.orders, { ...rekey, startedOn: day(1).toISOString() }, day(1));
@@ -126,7 +126,7 @@ describe('An order to resume', () => {
     expect(isResumed(store.orders, `${OTHER}/2`)).toBe(false);
   });
 
-  it('warns that it opens no gate when the rollout cannot be read, and that the queue is down', async () => {
+  it('An order to resume warns that it opens no gate when the rollout cannot be read, and that the queue is down', async () => {
     const down = async () => {
       throw new Error('no answer');
     };

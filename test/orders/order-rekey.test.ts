@@ -50,7 +50,7 @@ const inState = async (state: Rekey['state']) => {
 };
 
 describe('A re-key', () => {
-  it('starts active, is recorded, and has both keys reconciled', async () => {
+  it('A re-key starts active, is recorded, and has both keys reconciled', async () => {
     const rekey = await start();
     expect(rekey).toMatchObject({ id: 'r1', state: 'active', by: { objectId: 'alice', appId: 'az' } });
     expect(store.orders).toMatchObject({ rekeys: [rekey], unrecorded: [] });
@@ -68,7 +68,7 @@ describe('A re-key', () => {
     expect(requested).toEqual([[KEY.id, OTHER]]);
   });
 
-  it('is stored once when the answer to its write is lost', async () => {
+  it('A re-key is stored once when the answer to its write is lost', async () => {
     store.lostAnswers = 1;
     await start();
     expect(store.orders.rekeys).toHaveLength(1);
@@ -78,12 +78,12 @@ describe('A re-key', () => {
     ['from the same key', { to: THIRD }],
     ['onto its target', { from: THIRD }],
     ['the other way round', { from: OTHER, to: KEY.id }],
-  ])('does not start beside an open re-key %s', async (_, change) => {
+  ])('A re-key does not start beside an open re-key %s', async (_, change) => {
     await start();
     await expect(start(change)).rejects.toMatchObject({ reason: 'RekeyConflict' });
   });
 
-  it('is paused by an operator and resumed, so that what failed before is tried again', async () => {
+  it('An operator pauses and resumes a re-key, and the failed uses are retried', async () => {
     const { id } = await start();
     expect(await act(id, 'pause')).toMatchObject({ state: 'paused', paused: { why: 'a reason' } });
     const resumed = await act(id, 'resume', 'call-3');
@@ -93,7 +93,7 @@ describe('A re-key', () => {
   });
 
   it.each(['active', 'verifying', 'paused', 'stopped', 'done', 'ended'] as const)(
-    'that is %s is rolled back by a new order that covers only what it moved',
+    'A re-key that is %s is rolled back by a new order that covers only what it moved',
     async (state) => {
       const id = await inState(state);
       expect(await act(id, 'rollBack')).toMatchObject({ from: OTHER, to: KEY.id, only: id, state: 'active' });
@@ -101,7 +101,7 @@ describe('A re-key', () => {
     },
   );
 
-  it('is not rolled back while another open order uses either of its keys', async () => {
+  it('A re-key is not rolled back while another open order uses either of its keys', async () => {
     const id = await inState('done');
     await start({ from: OTHER, to: THIRD });
     await expect(act(id, 'rollBack')).rejects.toMatchObject({ reason: 'RekeyConflict' });
@@ -115,11 +115,11 @@ describe('A re-key', () => {
     ['resume', 'ended'],
     ['end', 'done'],
     ['end', 'ended'],
-  ] as const)('rejects %s when it is %s', async (what, state) => {
+  ] as const)('The order to %s is rejected for a re-key that is %s', async (what, state) => {
     await expect(act(await inState(state), what)).rejects.toMatchObject({ reason: 'RekeyNotPossible' });
   });
 
-  it('that does not exist is RekeyNotFound', async () => {
+  it('A re-key that does not exist is reported as RekeyNotFound', async () => {
     await expect(act('r9', 'pause')).rejects.toMatchObject({ reason: 'RekeyNotFound' });
   });
 });

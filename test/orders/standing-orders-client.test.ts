@@ -25,24 +25,27 @@ describe('The document of standing orders', () => {
     await container().deleteIfExists();
   });
 
-  it('has no orders before it is first written', async () => {
+  it('The document of standing orders has no orders before it is first written', async () => {
     expect(await store().read()).toEqual(NO_ORDERS);
   });
 
-  it('keeps the changes of concurrent writers', async () => {
+  it('The document of standing orders keeps the changes of concurrent writers', async () => {
     const keys = ['one', 'two', 'three', 'four'].map((name) => `https://kv.vault.azure.net/keys/${name}`);
     await Promise.all(keys.map((key, n) => store().change((orders) => withPause(orders, pause(`p${n}`, key), day(1)))));
     expect((await store().read()).pauses.map(({ id }) => id).sort()).toEqual(['p0', 'p1', 'p2', 'p3']);
   });
 
-  it('is not written when a change returns it unchanged', async () => {
+  it('The document of standing orders is not written when a change returns it unchanged', async () => {
     await store().change((orders) => orders);
     expect(await container().exists()).toBe(false);
   });
 
-  it.each(['', '{"pauses": 1}'])('is unreadable, and not empty, when it is damaged: %j', async (text) => {
-    await container().create();
-    await container().getBlockBlobClient('orders.json').upload(text, text.length);
-    await expect(store().read()).rejects.toMatchObject({ reason: 'PauseUnreadable' });
-  });
+  it.each(['', '{"pauses": 1}'])(
+    'A damaged document of standing orders is unreadable, and not empty: %j',
+    async (text) => {
+      await container().create();
+      await container().getBlockBlobClient('orders.json').upload(text, text.length);
+      await expect(store().read()).rejects.toMatchObject({ reason: 'PauseUnreadable' });
+    },
+  );
 });

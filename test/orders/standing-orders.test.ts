@@ -41,30 +41,30 @@ const rekey = (change: Partial<Rekey> = {}): Rekey => ({
 });
 
 describe('A pause', () => {
-  it('of all keys pauses each key, and a pause of a key only that key, whatever the stored spelling', () => {
+  it('A pause of all keys pauses each key, and a pause of a key only that key, whatever the stored spelling', () => {
     expect(findPause(withPauses(pause()), KEY.id, day(2))).toMatchObject({ id: 'p' });
     const one = STANDING_ORDERS.parse(withPauses(pause({ key: KEY.id.toUpperCase() })));
     expect(findPause(one, KEY.id, day(2))).toMatchObject({ id: 'p' });
     expect(findPause(one, OTHER, day(2))).toBeUndefined();
   });
 
-  it('of all keys comes before a pause of the key', () => {
+  it('A pause of all keys takes precedence over a pause of the key', () => {
     const both = withPauses(pause({ id: 'one', key: KEY.id }), pause({ id: 'all' }));
     expect(findPause(both, KEY.id, day(2))).toMatchObject({ id: 'all' });
   });
 
-  it('ends by itself', () => {
+  it('A pause ends at its time', () => {
     const orders = withPauses(pause({ until: day(3).toISOString() }));
     expect(listOpenPauses(orders, day(2))).toHaveLength(1);
     expect(listOpenPauses(orders, day(3))).toEqual([]);
   });
 
-  it('replaces the pause of the same key, or of all keys', () => {
+  it('A pause replaces the pause of the same key, or of all keys', () => {
     const orders = withPauses(pause(), pause({ id: 'key', key: KEY.id }), pause({ id: 'later' }));
     expect(orders.pauses.map(({ id }) => id)).toEqual(['key', 'later']);
   });
 
-  it('of all keys is admitted when pauses of 200 keys fill the store', () => {
+  it('A pause of all keys is admitted when pauses of 200 keys fill the store', () => {
     const keys = Array.from({ length: 200 }, (_, n) => pause({ id: `${n}`, key: `${KEY.vault.uri}/keys/key-${n}` }));
     expect(findPause(withPauses(...keys, pause()), OTHER, day(2))).toMatchObject({ id: 'p' });
   });
@@ -73,7 +73,7 @@ describe('A pause', () => {
 describe('A resume', () => {
   const resume = { at: day(2).toISOString(), target: `${KEY.id}/1` };
 
-  it('of a key lets the rollout onto one version go on, for 90 days', () => {
+  it('A resume of a key lets the rollout onto one version continue, for 90 days', () => {
     const orders = withResume(NO_ORDERS, KEY.id, [resume], day(2));
     expect(isResumed(orders, `${KEY.id}/1`)).toBe(true);
     expect(isResumed(orders, `${KEY.id}/2`)).toBe(false);
@@ -82,19 +82,19 @@ describe('A resume', () => {
 });
 
 describe('A re-key', () => {
-  it.each(['active', 'verifying'] as const)('that is %s moves the uses of its source key', (state) => {
+  it.each(['active', 'verifying'] as const)('A re-key that is %s moves the uses of its source key', (state) => {
     const orders = withRekey(NO_ORDERS, rekey({ state }), day(1));
     expect(findRekey(orders, KEY.id)).toMatchObject({ id: 'r1' });
     expect(findRekey(orders, OTHER)).toBeUndefined();
   });
 
-  it.each(['paused', 'stopped'] as const)('that is %s moves nothing, and keeps its keys', (state) => {
+  it.each(['paused', 'stopped'] as const)('A re-key that is %s moves nothing, and keeps its keys', (state) => {
     const orders = withRekey(NO_ORDERS, rekey({ state }), day(1));
     expect(findRekey(orders, KEY.id)).toBeUndefined();
     expect(findConflicts(orders, { from: THIRD, to: KEY.id })).toHaveLength(1);
   });
 
-  it.each(['done', 'ended'] as const)('that is %s conflicts with no other', (state) => {
+  it.each(['done', 'ended'] as const)('A re-key that is %s conflicts with no other', (state) => {
     expect(findConflicts(withRekey(NO_ORDERS, rekey({ state }), day(1)), { from: OTHER, to: THIRD })).toEqual([]);
   });
 });
@@ -105,18 +105,18 @@ describe('The document', () => {
     rekeys: Array.from({ length: 200 }, (_, n) => rekey({ id: `r${n}`, state })),
   });
 
-  it('drops the oldest ended re-key when it has 200 entries', () => {
+  it('The document of orders drops the oldest ended re-key when it has 200 entries', () => {
     const { rekeys } = withRekey(many('done'), rekey({ id: 'new' }), day(2));
     expect(rekeys).toHaveLength(200);
     expect([rekeys[0]?.id, rekeys.at(-1)?.id]).toEqual(['r1', 'new']);
   });
 
-  it('keeps a re-key that another re-key rolls back', () => {
+  it('The document of orders keeps a re-key that another re-key rolls back', () => {
     const { rekeys } = withRekey(many('ended'), rekey({ id: 'back', only: 'r0' }), day(2));
     expect([rekeys[0]?.id, rekeys[1]?.id]).toEqual(['r0', 'r2']);
   });
 
-  it('rejects an entry when it has 200 that are needed', () => {
+  it('The document of orders rejects an entry when it has 200 that are needed', () => {
     expect(() => withPause(many('paused'), pause({ key: KEY.id }), day(2))).toThrow(
       expect.objectContaining({ reason: 'TooManyOrders' }),
     );

@@ -25,7 +25,7 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
     'KeyVault',
   ],
   ['lacks its key', { match: FILES, answer: refusal('KeyVaultEncryptionKeyNotFound') }, 1, 'KeyVault'],
-])('of a file service that %s', async (_, fault, failing, why) => {
+])('The canary probe answers in time, with the reason, for a file service that %s', async (_, fault, failing, why) => {
   const account = new TestKey(wire.azure.world).account('pinned', { shares: ['share1'] });
 
   wire.azure.faults.add([fault as never]);

@@ -64,11 +64,7 @@ function refusedAfter(rounds: string): string | undefined {
 
 describe('the record of an effect', () => {
   it.each<[sentence: string, rounds: string, expected: string]>([
-    [
-      'has no time while the block is not seen',
-      'revoked 0; 1 open; 6 open',
-      'open since 1, checked 6, after undefined',
-    ],
+    ['has no time while no block is seen', 'revoked 0; 1 open; 6 open', 'open since 1, checked 6, after undefined'],
     ['has the time to the first block', 'revoked 0; 1 open; 6 blocked', 'blocked since 6, checked 6, after 6'],
     ['keeps both while it stays blocked', 'revoked 0; 2 blocked; 60 blocked', 'blocked since 2, checked 60, after 2'],
     [
@@ -78,17 +74,17 @@ describe('the record of an effect', () => {
     ],
     ['drops the time when it opens', 'revoked 0; 2 blocked; 7 open', 'open since 7, checked 7, after undefined'],
     [
-      'measures anew from a new change',
+      'measures again from a new change',
       'revoked 0; 2 blocked; restored 600; 601 blocked; 604 open',
       'open since 604, checked 604, after 4',
     ],
     [
-      'does not carry the time of the change before',
+      'does not keep the time of the previous change',
       'revoked 0; 2 blocked; restored 600; 601 blocked',
       'blocked since 2, checked 601, after undefined',
     ],
     [
-      'has the time 0 when it was so before',
+      'has the time 0 when the account was blocked before',
       'revoked 0; 2 blocked; revoked 699; 700 blocked',
       'blocked since 2, checked 700, after 0',
     ],
@@ -97,7 +93,7 @@ describe('the record of an effect', () => {
     expect(stateAfter(rounds)).toBe(expected);
   });
 
-  it('has the measurement of each account, and drops an account that uses the key no longer', () => {
+  it('The record of an effect has the measurement of each account, and drops an account that no longer uses the key', () => {
     const change = { expect: 'blocked', since: at(0) } as const;
     const blob = { account: '/a/st2', service: 'blob', container: 'c' } as const;
     const round = (results: ProbeResult[], current?: KeyEffect) =>
@@ -113,7 +109,7 @@ describe('the record of an effect', () => {
     ]);
   });
 
-  it('survives being written and read, in whatever order rounds come', () => {
+  it('The record of an effect is parsed as it was written, in any order of rounds', () => {
     const state = fc.constantFrom('blocked', 'noAccess', 'open', 'unknown');
     const round = fc.tuple(fc.constantFrom('revoked 0; ', 'restored 600; '), fc.nat(2_000), state);
     fc.assert(
@@ -126,7 +122,7 @@ describe('the record of an effect', () => {
   });
 
   it.each(['', '{}', '[1]', '{"key":"k","change":{"expect":"gone","since":"x"},"accounts":[]}'])(
-    'is made anew when what is there is no record: %s',
+    'The record of an effect is created again if the stored text is no record: %s',
     (text) => {
       expect(EFFECT.parse(parseJson(text))).toBeUndefined();
     },
@@ -156,12 +152,12 @@ describe('the time that the last revocation took until Storage refused', () => {
       '8 after the revocation of 600',
     ],
     [
-      'leaves out an account that refused before the revocation',
+      'excludes an account that refused before the revocation',
       'revoked 0; 5 blocked; revoked 90000; 90001 blocked; 90060 blocked',
       '5 after the revocation of 0',
     ],
-    ['leaves out an account that refuses for another reason', 'revoked 0; 1 noAccess; 6 noAccess', undefined],
-    ['leaves out an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', undefined],
+    ['excludes an account that refuses for another reason', 'revoked 0; 1 noAccess; 6 noAccess', undefined],
+    ['excludes an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', undefined],
     ['is unknown by a clock that is behind', 'revoked 0; -30 blocked', undefined],
     ['is the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', '6 after the revocation of 0'],
   ])('%s', (_, rounds, expected) => {
@@ -194,30 +190,30 @@ describe('the next probe', () => {
   const givenUp = { next: 'givenUp' };
 
   it.each<[sentence: string, seen: KeyEffect, attempt: number, minutes: number, next: object]>([
-    ['none when every account shows it', effect('blocked blocked'), 0, 0, done],
-    ['none when there is no account', effect(''), 0, 0, done],
-    ['none for an account that can never show it', effect('blocked noShare'), 0, 0, done],
+    ['never when every account shows the effect', effect('blocked blocked'), 0, 0, done],
+    ['never when there is no account', effect(''), 0, 0, done],
+    ['never for an account that cannot show the effect', effect('blocked noShare'), 0, 0, done],
     ['5 s after the first', effect('open'), 0, 0, again(5)],
     ['10 s after the second', effect('open'), 1, 0, again(10)],
     ['40 s after the fourth', effect('open'), 3, 1, again(40)],
-    ['every minute, however often', effect('open'), 1_000, 29, again(60)],
+    ['every minute after many attempts', effect('open'), 1_000, 29, again(60)],
     ['again for an account without a result', effect('blocked unknown'), 0, 0, again(5)],
     ['again when not every account was found', effect('blocked', false), 0, 0, again(5)],
-    ['none after half an hour', effect('blocked open'), 30, 30, givenUp],
-    ['none after half an hour of not finding all', effect('', false), 30, 31, givenUp],
+    ['never after half an hour', effect('blocked open'), 30, 30, givenUp],
+    ['never after half an hour in which not all accounts were found', effect('', false), 30, 31, givenUp],
     ['again for two hours while lists are throttled', effect('blocked throttled', false), 30, 119, again(60)],
-    ['none after two hours of throttled lists', effect('blocked throttled', false), 30, 120, givenUp],
-    ['none after half an hour of a list that fails', effect('throttled failed', false), 30, 30, givenUp],
-    ['none after half an hour of an account that serves', effect('open throttled', false), 30, 30, givenUp],
+    ['never after two hours of throttled lists', effect('blocked throttled', false), 30, 120, givenUp],
+    ['never after half an hour of a list that fails', effect('throttled failed', false), 30, 30, givenUp],
+    ['never after half an hour of an account that serves', effect('open throttled', false), 30, 30, givenUp],
     ['again for ten minutes without a role, which may be new', effect('blocked barred'), 9, 9, again(60)],
-    ['none after that, without an error', effect('blocked barred'), 10, 10, done],
+    ['never after ten minutes without a role, without an error', effect('blocked barred'), 10, 10, done],
     ['again for the other accounts', effect('open barred'), 10, 10, again(60)],
-    ['none when the effect is seen late', effect('blocked'), 30, 45, done],
-  ])('is %s', (_, seen, attempt, minutes, next) => {
+    ['never when the effect was seen late', effect('blocked'), 30, 45, done],
+  ])('The next probe is due %s', (_, seen, attempt, minutes, next) => {
     expect(scheduleNextProbe(seen, attempt, new Date(at(minutes * 60)))).toEqual(next);
   });
 
-  it('waits for the accounts that can show it and do not', () => {
+  it('The probe waits for the accounts that can show the effect and do not', () => {
     const pending = listPendingAccounts(effect('blocked open unknown noShare throttled'));
     expect(pending.map(({ account }) => account)).toEqual(['/a/st1', '/a/st2', '/a/st4']);
   });

@@ -22,18 +22,18 @@ const container = () =>
   BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient('cmk-drift');
 
 describe('the effect store', () => {
-  it('has nothing of a key that was never probed, not even a container', async () => {
+  it('The effect store has nothing for a key that was never probed, and creates no container', async () => {
     expect(await store().read(createManagedKey(VAULT, 'fresh'))).toBeUndefined();
   });
 
-  it('keeps what is written, under one name whatever the letters of the key', async () => {
+  it('The effect store keeps a record under one name, whatever the case of the key', async () => {
     const written = await store().update(createManagedKey(VAULT, 'Files-Key'), () => effectOf('/a/one'));
     expect(written).toEqual(effectOf('/a/one'));
     expect(await store().read(createManagedKey(VAULT, 'files-key'))).toEqual(written);
     expect(await container().getBlobClient('effect/kv-files/files-key.json').exists()).toBe(true);
   });
 
-  it('makes anew what is not a record of ours', async () => {
+  it('The effect store replaces a blob that is no record', async () => {
     const key = createManagedKey(VAULT, 'garbled');
     await store().update(key, () => effectOf('/a/none'));
     const blob = container().getBlockBlobClient('effect/kv-files/garbled.json');

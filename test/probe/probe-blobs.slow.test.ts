@@ -55,7 +55,7 @@ const shown = (effect: Pick<KeyEffect, 'accounts'> | undefined): string[] =>
     .sort();
 
 describe('the effect on an account without a file share', () => {
-  it('is seen on its blobs', async () => {
+  it('The probe sees the effect on the blobs of an account without a file share', async () => {
     const { account, managed, services, change, round } = site({ minutes: 2 });
     expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked']);
 
@@ -68,7 +68,7 @@ describe('the effect on an account without a file share', () => {
     expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
   });
 
-  it('is read from a list with metadata, which Storage documents as refused, and from no blob', async () => {
+  it('The probe lists blobs with metadata, which Storage documents as refused, and reads no blob', async () => {
     const { account, services, change, round } = site({ minutes: 1 });
     const since = wire.azure.requests.last;
     await round(change('blocked'));
@@ -82,7 +82,7 @@ describe('the effect on an account without a file share', () => {
     expect(await services.dataLists.blob(account.name, 'minutes')).toBe(true);
   });
 
-  it('is seen on the first container that has a blob under the key of the account', async () => {
+  it('The probe uses the first container that has a blob under the key of the account', async () => {
     const { change, round } = site({ a: 'scope1', b: 0, c: 1 });
 
     // Microsoft does not document whether a list without blobs is refused. A refused list is a proof all the same.
@@ -95,7 +95,7 @@ describe('the effect on an account without a file share', () => {
     expect(shown(await round(restored))).toEqual(['blob c open']);
   });
 
-  it('is probed on another container if the probed one has no blob', async () => {
+  it('The probe uses another container if the probed one has no blob', async () => {
     const { change, round } = site({ b: 0, c: 1 });
 
     wire.azure.world.settings.fileServiceDelayMs = 12_000;
@@ -120,18 +120,21 @@ describe('the effect on an account without a file share', () => {
     ['has no container', {}, 'StorageV2', 'file none unknown'],
     ['has its blobs under scopes alone', { a: 'scope1' }, 'StorageV2', 'file none unknown'],
     ['has no blob', { a: 0 }, 'StorageV2', 'blob none unknown'],
-  ])('is unknown, and not waited for, if the account %s', async (_, containers, kind, expected) => {
-    const { account, change, round } = site(containers);
-    account.kind = kind;
-    change('blocked');
+  ])(
+    'The effect is unknown, and the probe does not wait for it, if the account %s',
+    async (_, containers, kind, expected) => {
+      const { account, change, round } = site(containers);
+      account.kind = kind;
+      change('blocked');
 
-    const effect = await round(change('open'));
-    expect(shown(effect)).toEqual([expected]);
-    expect(effect?.complete).toBe(true);
-    expect(wire.sent).toEqual([]);
-  });
+      const effect = await round(change('open'));
+      expect(shown(effect)).toEqual([expected]);
+      expect(effect?.complete).toBe(true);
+      expect(wire.sent).toEqual([]);
+    },
+  );
 
-  it('is unknown without the role that lists blobs, which is named', async () => {
+  it('The effect is unknown without the role that lists blobs, which the probe names', async () => {
     const { change, round } = site({ minutes: 1 });
     const { roleAssignments } = wire.azure.world;
     const listers = [...roleAssignments].filter(([, { condition }]) => condition?.includes('Blob.List'));
@@ -147,7 +150,7 @@ describe('the effect on an account without a file share', () => {
     expect(wire.sent).toHaveLength(1);
   });
 
-  it('counts when the app asks whether a canary serves data', async () => {
+  it('The effect on blobs decides whether a canary without a file share serves data', async () => {
     const { account, services, change } = site({ minutes: 1 });
     const ask = createCanaryProbe(services);
     expect(await ask([account.id], '', wire.log)).toBe('proven');
@@ -158,7 +161,7 @@ describe('the effect on an account without a file share', () => {
 });
 
 describe('the effect on an account with file shares and blobs', () => {
-  it('is seen on a share alone', async () => {
+  it('The probe sees the effect on a share alone if the account has shares and blobs', async () => {
     const { account, change, round } = site({ minutes: 1 }, ['share1']);
     const since = wire.azure.requests.last;
 
@@ -170,7 +173,7 @@ describe('the effect on an account with file shares and blobs', () => {
     expect(ofBlobs).toEqual([]);
   });
 
-  it('is given up after ten minutes without the role that lists files, which is named, and without an error', async () => {
+  it('The probe ends after ten minutes without the role that lists files, which it names, and without an error', async () => {
     const { change, round } = site({ minutes: 1 }, ['share1']);
     const { roleAssignments } = wire.azure.world;
     const readers = [...roleAssignments].filter(([, { roleDefinitionId }]) => roleDefinitionId.endsWith(FILE_READER));

@@ -11,7 +11,7 @@ describe('a message of the key queue', () => {
   it.each<[kind: string, message: object]>([
     ['probe', message],
     ['key', keyMessage],
-  ])('of kind %s survives the queue', (_, sent) => {
+  ])('A message of kind %s is parsed as it was written', (_, sent) => {
     expect(PARSERS['key-work'](JSON.parse(JSON.stringify(sent)))).toEqual(sent);
   });
 
@@ -20,7 +20,7 @@ describe('a message of the key queue', () => {
     ['without a kind', { ...message, kind: undefined }],
     ['without a key', { ...message, key: '' }],
     ['that is text', 'probe'],
-  ])('is refused %s', (_, entry) => {
+  ])('A message of the key queue is rejected %s', (_, entry) => {
     expect(() => PARSERS['key-work'](entry)).toThrow(/has an invalid format/);
   });
 
@@ -29,12 +29,12 @@ describe('a message of the key queue', () => {
     ['revocation', { did: 'restore', revocation: { id: 'f00d' }, finished: true, records: true, versions: [] }],
     ['key', { alsoLate: true }],
     ['rotate', { due: 'now' }],
-  ])('of kind %s is read without what it says beside the key', (kind, more) => {
+  ])('A message of kind %s is read without fields that would decide more than the key', (kind, more) => {
     const sent = { kind, key: KEY.id, cause, attempt: 0 };
     expect(PARSERS['key-work']({ ...sent, ...more })).toEqual(sent);
   });
 
-  it('is read without what is said of its caller where that is not readable', () => {
+  it('A message with an unreadable caller is read without the caller', () => {
     const sent = { kind: 'revocation', key: KEY.id, cause, attempt: 0 };
     expect(PARSERS['key-work']({ ...sent, claimed: { caller: 'alice' } })).toEqual({ ...sent, claimed: undefined });
   });

@@ -11,7 +11,7 @@ describe('the share that is asked', () => {
     ['the first by name', [share('b'), share('a')], 'a'],
     ['one over SMB before one over NFS', [share('a', 'NFS'), share('b')], 'b'],
     ['one over NFS when there is no other', [share('a', 'NFS')], 'a'],
-  ])('is %s', (_, shares, chosen) => {
+  ])('The share that the probe chooses is %s', (_, shares, chosen) => {
     expect(chooseShare(shares)).toBe(chosen);
   });
 });
@@ -48,25 +48,25 @@ describe('the probe target of an account', () => {
   }
 
   it.each([true, false])(
-    'is a share if it has one, without a list of its containers (blobs: %s)',
+    'The probe target of an account with a share is that share, without a list of containers (blobs: %s)',
     async (probeBlobs) => {
       const expected = { target: { account: id, service: 'file', places: ['a'] }, listed: 0 };
       expect(await targetWith(shareA, probeBlobs)).toEqual(expected);
     },
   );
 
-  it('is at most five containers if it has no share and the blob probe is on', async () => {
+  it('The probe target of an account without a share is at most five containers if the blob probe is on', async () => {
     const { target, listed } = await targetWith([], true);
     expect(target).toEqual({ account: id, service: 'blob', places: ['c0', 'c1', 'c2', 'c3', 'c4'] });
     expect(listed).toBe(5);
   });
 
-  it('is no container if the blob probe is off', async () => {
+  it('An account without a share has no probe target if the blob probe is off', async () => {
     const expected = { target: { account: id, service: 'file', places: [] }, listed: 0 };
     expect(await targetWith([], false)).toEqual(expected);
   });
 
-  it('is unknown, with the reason, if its containers cannot be listed', async () => {
+  it('The probe target of an account is unknown, with the reason, if its containers cannot be listed', async () => {
     const refused = Object.assign(new Error('Conflict'), { statusCode: 409, code: 'Conflict' });
     const { target } = await targetWith([], true, refused);
     expect(target).toMatchObject({ service: 'blob', unlisted: 'failed' });

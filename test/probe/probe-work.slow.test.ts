@@ -96,7 +96,7 @@ function revoke(key: ManagedKey): ProbeWork {
 const ofReason = (records: LogRecord[], reason: string): LogRecord[] => records.filter((one) => one.reason === reason);
 
 describe('following the effect of a change', () => {
-  it('ends in the first round when every account shows it, and tells how long it took', async () => {
+  it('The probe ends in the first round when every account shows the effect, and logs how long it took', async () => {
     const app = open();
     const since = local.azure.clock.now().toISOString();
     const work = revoke(app.key);
@@ -116,7 +116,7 @@ describe('following the effect of a change', () => {
     expect(ofReason(app.records, 'EffectSeen')).toHaveLength(1);
   });
 
-  it('asks after 5, 10 and 20 s while Storage has not noticed yet; the accounts are searched for once', async () => {
+  it('The probe repeats after 5, 10 and 20 s until Storage notices, and searches for the accounts once', async () => {
     const app = open();
 
     local.azure.world.settings.fileServiceDelayMs = 30_000;
@@ -136,7 +136,7 @@ describe('following the effect of a change', () => {
     expect(lists).toHaveLength(2); // one for each subscription
   });
 
-  it('keeps how long the last revocation took until Storage refused, and logs it', async () => {
+  it('The probe stores and logs how long the last revocation took until Storage refused', async () => {
     const app = open();
 
     local.azure.world.settings.fileServiceDelayMs = 30_000;
@@ -153,7 +153,7 @@ describe('following the effect of a change', () => {
     expect((await app.services.effects.read(app.key))?.refusedAfter).toEqual(measured);
   });
 
-  it('follows the restore once the key is restored, whichever message it is by', async () => {
+  it('The probe follows the restore once the key is restored, whichever message started it', async () => {
     const app = open();
 
     local.azure.world.settings.fileServiceDelayMs = 30_000;
@@ -176,7 +176,7 @@ describe('following the effect of a change', () => {
     expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
   });
 
-  it('tells nothing of a revocation that is restored while its accounts are asked', async () => {
+  it('The probe reports nothing of a revocation that is restored during the round', async () => {
     const app = open();
     const revoked = revoke(app.key);
     const { effects, keys } = app.services;
@@ -197,7 +197,7 @@ describe('following the effect of a change', () => {
     expect((await effects.read(app.key))?.change.expect).toBe('open');
   });
 
-  it('goes on from a record that claims to be of a time to come, and of no revocation later than it is', async () => {
+  it('The probe continues from a record from the future, and ignores a revocation from the future', async () => {
     const app = open();
     const { effects } = app.services;
     const since = '9999-12-31T00:00:00.000Z';
@@ -226,7 +226,7 @@ describe('following the effect of a change', () => {
     expect(local.azure.requests.since(before).filter(({ host }) => /\.file\./i.test(host))).toEqual([]);
   });
 
-  it('ends after half an hour with an error that names the accounts, one look a minute until then', async () => {
+  it('The probe ends after half an hour with an error that names the accounts, after one round a minute', async () => {
     const app = open();
 
     mark('blocked', true); // and nothing was disabled
@@ -246,7 +246,7 @@ describe('following the effect of a change', () => {
     expect(app.poisoned).toEqual([]);
   });
 
-  it('looks for the accounts again when not all could be listed, and loses none it knows', async () => {
+  it('The probe searches for the accounts again when not all could be listed, and keeps those that it knows', async () => {
     const app = open();
 
     await follow(app, revoke(app.key));
@@ -268,7 +268,7 @@ describe('following the effect of a change', () => {
     expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
   });
 
-  it('asks another share when the one that was asked is gone', async () => {
+  it('The probe uses another share when the probed one was deleted', async () => {
     const account = local.azure.world.storageAccounts.get('starchive01');
     const share = account?.fileShares.get('share1');
     if (!account || !share) throw new Error('The sample fleet has changed.');
@@ -295,13 +295,13 @@ describe('following the effect of a change', () => {
   });
 });
 
-describe('trouble on the way', () => {
+describe("failures of the app's storage", () => {
   const unreachable = {
     AzureWebJobsStorage:
       'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a',
   };
 
-  it("of the app's own storage puts the message back without using up its tries", async () => {
+  it("The probe requeues its message without an attempt while the app's own storage is unreachable", async () => {
     const app = open(unreachable);
     const now = local.azure.clock.now().toISOString();
     const work = { ...revoke(app.key), attempt: 30, cause: { ...cause, since: now } };
@@ -312,7 +312,7 @@ describe('trouble on the way', () => {
     expect(app.sent).toMatchObject([{ work: { kind: 'probe', attempt: 30 }, delaySeconds: 15 }]);
   });
 
-  it("of the app's own storage for half an hour is said, and the message goes", async () => {
+  it("The probe reports an outage of the app's own storage of half an hour, and deletes its message", async () => {
     const app = open(unreachable);
     const since = new Date(local.azure.clock.nowMs() - 31 * 60_000).toISOString();
     const work = probeMessage(app.key, { ...cause, since });

@@ -31,7 +31,7 @@ async function statesOf(targets: ProbeTarget[], ms = 20_000): Promise<string[]> 
 }
 
 describe('the probe', () => {
-  it('sees accounts serve, be blocked by a disabled key, and serve again', async () => {
+  it('The probe sees accounts serve, be blocked by a disabled key, and serve again', async () => {
     const targets = [target('stfiles01'), target('stfiles07'), target('starchive01')];
     expect(await statesOf(targets)).toEqual(['open', 'open', 'open']);
     setEnabled('files-key', false);
@@ -41,7 +41,7 @@ describe('the probe', () => {
     expect(await statesOf(targets)).toEqual(['open', 'open', 'open']);
   });
 
-  it('asks with the intent that the file service takes tokens for, for one entry, once', async () => {
+  it('The probe lists one entry of a share, once, with the intent header that tokens require', async () => {
     const since = local.azure.requests.last;
     local.azure.faults.add([{ match: { host: 'stfiles01.file.core.windows.net' }, answer: { status: 503 } }]);
     expect(await statesOf([target('stfiles01')])).toEqual([expect.stringMatching(/^unknown: 503/)]);
@@ -54,12 +54,12 @@ describe('the probe', () => {
     ['has no share', { ...target('stfiles01'), places: [] }, /no file share/],
     ['has lost the share', target('stfiles01', 'gone'), /ShareNotFound/],
     ['is gone', target('stnowhere01'), /./],
-  ])('cannot tell of an account that %s, and says why', async (_, asked, why) => {
+  ])('The probe has no result for an account that %s, with the reason', async (_, asked, why) => {
     const [answer] = await probe([asked], sampleServices(), 20_000);
     expect(answer).toMatchObject({ state: 'unknown', why: expect.stringMatching(why) });
   });
 
-  it('cannot tell without the right to list files, and names the role', async () => {
+  it('The probe has no result without the right to list files, and names the role', async () => {
     const stranger = addPrincipal(local.azure.world, { displayName: 'stranger' });
     const credential = new ClientSecretCredential(local.azure.world.tenantId, stranger.clientId, stranger.secret);
     const all = sampleServices();
@@ -71,7 +71,7 @@ describe('the probe', () => {
     });
   });
 
-  it('keeps what was answered when time is up, in the order of the targets', async () => {
+  it('The probe keeps the results that it has when time is up, in the order of the targets', async () => {
     local.azure.faults.add([{ match: { host: 'stfiles02.file.core.windows.net' }, hang: true }]);
     const states = await statesOf([target('stfiles02'), target('stfiles01')], 1_500);
     expect(states).toEqual([expect.stringMatching(/^unknown: The read exceeded its deadline/), 'open']);

@@ -9,7 +9,7 @@ const answer = (statusCode: number, code: string, service: DataService = 'file')
 
 describe('the rejection of a list', () => {
   it.each(['KeyVaultEncryptionKeyNotFound', 'KeyVaultVaultNotFound', 'KeyVaultAccessTokenCannotBeAcquired'])(
-    'shows a block on 403 %s',
+    'A list that is rejected with 403 %s shows a block',
     (code) => {
       expect(answer(403, code)).toEqual({ state: 'blocked', why: code });
     },
@@ -22,7 +22,7 @@ describe('the rejection of a list', () => {
     [404, 'ResourceNotFound', 'file', /404 ResourceNotFound: as Azure says/],
     [500, 'KeyVaultEncryptionKeyNotFound', 'file', /500/],
     [429, 'TooManyRequests', 'file', /429/],
-  ])('has no result on %i %s of a %s service, and says why', (status, code, service, why) => {
+  ])('A list that fails with %i %s in a %s service has no result, with the reason', (status, code, service, why) => {
     expect(answer(status, code, service)).toEqual({ state: 'unknown', why: expect.stringMatching(why) });
   });
 
@@ -31,12 +31,15 @@ describe('the rejection of a list', () => {
     ['ShareBeingDeleted', 'file', 'share'],
     ['ContainerNotFound', 'blob', 'container'],
     ['ContainerBeingDeleted', 'blob', 'container'],
-  ] as const)('requires another place on 404 %s', (code, service, what) => {
-    const why = `${code}: the ${what} does not exist any more; the next probe searches for another.`;
-    expect(answer(404, code, service)).toEqual({ state: 'unknown', unlisted: 'gone', why });
-  });
+  ] as const)(
+    'A list that fails with 404 %s makes the probe search for another share or container',
+    (code, service, what) => {
+      const why = `${code}: the ${what} does not exist any more; the next probe searches for another.`;
+      expect(answer(404, code, service)).toEqual({ state: 'unknown', unlisted: 'gone', why });
+    },
+  );
 
-  it('may be in an answer of 200', () => {
+  it('The probe recognizes a rejection in an answer of 200', () => {
     const served = (status: number, bodyAsText: string | null) => () => requireList({ status, bodyAsText });
     expect(served(200, '<?xml version="1.0"?><EnumerationResults ShareName="s"/>')).not.toThrow();
     expect(served(403, '<Error/>')).not.toThrow();

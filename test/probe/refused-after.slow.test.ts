@@ -12,7 +12,7 @@ const UNREACHABLE =
   'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a';
 
 describe('the status of a key', () => {
-  it('shows after a restore how long the last revocation took until Storage refused', async () => {
+  it('The status of a key shows after a restore how long the last revocation took until Storage refused', async () => {
     const key = new TestKey(wire.azure.world);
     const services = wire.services();
     expect((await keyStatus(managed(key, services), services)).refusedAfter).toBeUndefined();
@@ -30,7 +30,7 @@ describe('the status of a key', () => {
     expect(refusedAfter).toEqual({ revokedOn: since, seconds: 40 });
   });
 
-  it('is shown with a warning while the app cannot read the probe results', async () => {
+  it('The status of a key has a warning while the app cannot read the probe results', async () => {
     const key = new TestKey(wire.azure.world);
     const services = wire.services();
     const away = {

@@ -8,7 +8,7 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire({ fleet: 'empty' });
 
-it('the effect is seen on each of 160 dependents in a region that throttles lists, and stays recorded', async () => {
+it('The probe sees the effect on each of 160 dependents in a region that throttles lists, and keeps it recorded', async () => {
   const { world, clock } = wire.azure;
   const size = { accounts: 160, subscriptions: 1, regions: ['westeurope'], shares: ['share1'] };
   const { vault, keyName } = benchFleet(world, size);

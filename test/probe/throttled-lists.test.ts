@@ -122,28 +122,28 @@ describe('the effect of a revocation with 1,000 dependents in a region, where Az
 
   beforeAll(() => key.rounds((counts) => seen.push(counts)));
 
-  it('is seen on all of them', () => {
+  it('The probe sees the effect on each of 1,000 dependents in a region that admits 100 lists in five minutes', () => {
     expect(seen.at(-1)).toEqual({ blocked: 1_000, open: 0, unknown: 0 });
     expect(key.records.at(-1)).toMatchObject({ reason: 'EffectSeen', level: 'info' });
   });
 
-  it('stays recorded for each account on which it was seen', () => {
+  it('The effect stays recorded for each account on which the probe saw it', () => {
     const blocked = seen.map((counts) => counts.blocked);
     expect(blocked).toEqual(blocked.toSorted((a, b) => a - b));
   });
 
-  it('takes one list of shares of each account', () => {
+  it('The probe lists the shares of each account once', () => {
     expect(key.lists).toHaveLength(1_000);
   });
 
-  it('stops the lists of a round in a region that throttled one, except for those in flight', () => {
+  it('The probe stops the lists of a round in a region that throttled one, except for those in flight', () => {
     const rounds = Object.values(Object.groupBy(key.refused, (atMs) => atMs));
     for (const refused of rounds) expect(refused?.length).toBeLessThanOrEqual(CONCURRENCY);
   });
 });
 
 describe('the effect of a revocation while lists of shares are throttled', () => {
-  it('reaches accounts that come after 150 accounts without a share', async () => {
+  it('The probe reaches accounts that come after 150 accounts without a share', async () => {
     const key = revokedKey(200, { withoutShare: 150 });
     await key.rounds();
     const { accounts = [] } = key.effect() ?? {};
@@ -152,7 +152,7 @@ describe('the effect of a revocation while lists of shares are throttled', () =>
     expect(key.records.at(-1)).toMatchObject({ reason: 'EffectSeen', accounts: 200, silent: 150 });
   });
 
-  it('stays recorded for an account whose share is deleted while its shares cannot be listed', async () => {
+  it('The effect stays recorded for an account whose share is deleted while its shares cannot be listed', async () => {
     const key = revokedKey(160);
     let round = 0;
     await key.rounds(({ blocked }) => {
@@ -164,7 +164,7 @@ describe('the effect of a revocation while lists of shares are throttled', () =>
     expect(found).toMatchObject({ state: 'blocked', share: 'share2', secondsAfterChange: 0 });
   });
 
-  it('counts no account that was first probed in a later round to the time until Storage refused', async () => {
+  it('The time until Storage refused excludes an account that was first probed in a later round', async () => {
     const key = revokedKey(160);
     await key.rounds();
     expect(key.seconds()).toBeGreaterThan(60);

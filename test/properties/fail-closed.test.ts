@@ -31,7 +31,7 @@ const mutated = (text: string) =>
       edits.reduce((now, [at, remove, insert]) => now.slice(0, at) + insert + now.slice(at + remove), text),
     );
 
-it('an identifier leads to a key of a managed vault, or to nothing', () => {
+it('An identifier yields a key of a managed vault, or nothing', () => {
   fc.assert(
     fc.property(fc.oneof(mutated(GOOD), mutated(KEY.id), fc.webUrl(), fc.string()), (identifier) => {
       const key = VAULTS.key(identifier);
@@ -45,7 +45,7 @@ it('an identifier leads to a key of a managed vault, or to nothing', () => {
   );
 });
 
-it('an event leads to a key version of the managed vault that it comes from, or is refused with a reason', () => {
+it('An event yields a key version of the managed vault that sent it, or is rejected with a reason', () => {
   const source = fc.oneof(fc.constant(VAULT_ID), mutated(VAULT_ID), fc.string());
   const id = fc.oneof(fc.constant(GOOD), mutated(GOOD), fc.anything());
   const type = fc.oneof(fc.constant(TYPE), fc.string(), fc.anything());

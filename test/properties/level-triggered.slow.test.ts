@@ -51,7 +51,7 @@ function withoutVersion(account: StorageAccount): unknown {
   return structuredClone({ encryption, keyname, keyvaulturi, identity, tags, sku, kind, properties });
 }
 
-it('whatever happens to the key and whichever messages arrive, every account ends on the newest usable version, as it was', async () => {
+it('Every account ends on the newest usable version, whatever happens to the key and whichever messages arrive', async () => {
   const services = wire.services();
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 10 }), async (steps) => {

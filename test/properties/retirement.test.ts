@@ -53,7 +53,7 @@ const users: fc.Arbitrary<VersionUsers> = fc.record({
   gaps: fc.array(fc.constant('Something is not read.'), { maxLength: 1 }),
 });
 
-it('a version that may be retired has been superseded for long enough, and no known user uses it', () => {
+it('A version that may be retired has been superseded for long enough, and no known user uses it', () => {
   let gone = 0;
   fc.assert(
     fc.property(versions, users, (all, who) => {

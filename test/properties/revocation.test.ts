@@ -3,7 +3,7 @@ import { it } from 'vitest';
 import { MemoryVault } from './memory-vault.ts';
 import { History, histories } from './revocation-histories.ts';
 
-it('a revocation is sticky, and its restore is exact, after every step of 1,000 random histories', async () => {
+it('A revocation is sticky, and its restore is exact, after every step of 1,000 random histories', async () => {
   await fc.assert(
     fc.asyncProperty(
       histories(24),

@@ -22,37 +22,45 @@ const log = (change: Partial<UsageLog> = {}): Evidence => ({
   log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], lastOfClients: [], ...change },
 });
 
-describe('what the log proves', () => {
+describe('the evidence of the log', () => {
   it.each<[string, Evidence]>([
-    ['nothing was asked', log()],
-    ['the version was last asked for before its successor took over', log({ uses: [use({ lastOn: day(10) })] })],
-    ['another version is asked for', log({ uses: [use({ version: NEW.version, lastOn: NOW })] })],
-    ['the log was silent before', log({ silences: [{ from: day(5), to: day(10) }] })],
+    ['no request was logged', log()],
+    ['the version was last used before its successor took over', log({ uses: [use({ lastOn: day(10) })] })],
+    ['another version is used', log({ uses: [use({ version: NEW.version, lastOn: NOW })] })],
+    ['the log was silent before the successor took over', log({ silences: [{ from: day(5), to: day(10) }] })],
     ['the log begins when the successor took over', log({ trackedSince: day(11) })],
-  ])('shows that the version is unused: %s', (_, evidence) => {
+  ])('The log proves that a version is unused if %s', (_, evidence) => {
     expect(listReasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([]);
   });
 
   it.each<[string, Evidence, RegExp]>([
     [
-      'it is out of reach',
+      'the log is unreachable',
       { missing: 'CMK_USAGE_WORKSPACE is not set.' },
       /proves nothing: CMK_USAGE_WORKSPACE is not/,
     ],
     ['a client unwrapped with it', log({ uses: [use({})] }), /used it to unwrap on 2026-01-12T.*, by oid-1\./],
-    ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /used it to wrap/],
-    ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
+    ['a client wrapped with it', log({ uses: [use({ operation: 'wrap' })] }), /used it to wrap/],
+    ['a client decrypted with it', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
     ['the client of a use is unknown', log({ uses: [use({ objectId: undefined })] }), /that the log does not name/],
     ['a request named no version', log({ uses: [use({ version: undefined })] }), /without a version/],
-    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /no entries in the log/],
-    ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
-    ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
-    ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],
-  ])('not that the version is unused: %s', (_, evidence, reason) => {
+    [
+      'the log has no entries of the vault',
+      log({ trackedSince: undefined, trackedUntil: undefined }),
+      /no entries in the log/,
+    ],
+    ['the log begins too late', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
+    ['the log is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
+    [
+      'the log was silent',
+      log({ silences: [{ from: day(10), to: day(12) }] }),
+      /from 2026-01-10T.* to 2026-01-12T.*off/,
+    ],
+  ])('The log does not prove that a version is unused if %s', (_, evidence, reason) => {
     expect(listReasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
   });
 
-  it('counts every use since the version after it had taken over, however many have come since', () => {
+  it('Every use after the direct successor took over counts, even if newer versions followed', () => {
     // A weekly client used the first version long after the second existed.
     const later = keyVersion(17);
     const weekly = log({ uses: [use({ lastOn: day(16) })] });
@@ -65,7 +73,7 @@ describe('what the log proves', () => {
     expect(listReasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
   });
 
-  it('not that the version is unused while a client has used no newer version since, however long ago', () => {
+  it('A version does not count as unused while one of its clients has used no newer version', () => {
     const silent = log({ lastOfClients: [use({ lastOn: day(9), objectId: 'oid-vm' })] });
     expect(listReasonsOfLog(OLD, [OLD, NEW], silent, NOW)).toEqual([
       expect.stringMatching(/used it to unwrap on 2026-01-09T.*, by oid-vm\. .* no other version since/),
@@ -76,7 +84,7 @@ describe('what the log proves', () => {
     expect(listReasonsOfLog(OLD, [OLD, NEW], log({ uses: [asking], lastOfClients: [asking] }), NOW)).toHaveLength(1);
   });
 
-  it('nothing while it shows no request of those who are in sight on the key: it leaves requests out', () => {
+  it('The log proves nothing while it shows no request for a key that is in use', () => {
     const blind = listReasonsOfLog(OLD, [OLD, NEW], log(), NOW, { used: true });
     expect(blind).toEqual([expect.stringMatching(/shows no request for the key.*although it is used/)]);
     const before = log({ uses: [use({ version: NEW.version, lastOn: day(10) })] });
@@ -85,7 +93,7 @@ describe('what the log proves', () => {
     expect(listReasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
   });
 
-  it('nothing before a day without a use, counted from when its successor was enabled at the latest', () => {
+  it('The log proves nothing before a day without a use, counted from the time at which the successor was enabled', () => {
     const enabled = { ...NEW, updatedOn: hoursAgo(47) };
     expect(listReasonsOfLog(OLD, [OLD, enabled], log(), NOW)).toEqual([expect.stringMatching(/unused for 24 hours/)]);
     // Tags may have changed alone, so a use before that counts too.
@@ -94,7 +102,7 @@ describe('what the log proves', () => {
     expect(listReasonsOfLog(OLD, [OLD, touched], used, NOW)).toEqual([expect.stringMatching(/used it to unwrap/)]);
   });
 
-  it('nothing before a day has gone by without a use, and nothing without a successor', () => {
+  it('The log proves nothing before a day without a use, and nothing without a successor', () => {
     const young = keyVersion(18, { createdOn: hoursAgo(47) });
     const reasons = listReasonsOfLog(OLD, [OLD, young], log(), NOW);
     expect(reasons).toEqual([expect.stringMatching(/unused for 24 hours/)]);

@@ -86,14 +86,14 @@ describe('retirement', () => {
     ['an encryption scope', '/encryptionScopes\\?'],
     ['the other resource types', 'Microsoft.ResourceGraph'],
     ['the deleted accounts', '^/subscriptions/[^/]+/providers/Microsoft.Storage/deletedAccounts'],
-  ])('refuses when %s cannot be read', async (_, path) => {
+  ])('A version is kept when %s cannot be read', async (_, path) => {
     const { key } = movedOn();
     wire.azure.faults.add([{ match: { path }, answer: NO }]);
     expect((await retire(key)).outcome).toMatchObject([{ outcome: 'kept' }]);
     expect(stateOf(key)).toEqual([true, true]);
   });
 
-  it('refuses while a deleted account can be recovered, or an account of the index cannot be read', async () => {
+  it('A version is kept while a deleted account can be recovered, or an account of the index cannot be read', async () => {
     const { key } = movedOn();
     const deleted = key.account('pinned', { key: key.use('pinned', key.first) });
 
@@ -115,7 +115,7 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([true, true]);
   });
 
-  it('enables the version again if an account was pinned to it in the meantime', async () => {
+  it('A retirement enables the version again if an account was pinned to it in the meantime', async () => {
     const { key, account } = movedOn();
     const { outcome, audited } = await retire(key, { change: around(() => pin(key, account)) });
     expect(outcome).toMatchObject([
@@ -125,7 +125,7 @@ describe('retirement', () => {
     expect(audited).toMatchObject([{ action: 'key.retire', reason: 'RetirementUndone', details: { enabled: true } }]);
   });
 
-  it('says at once and loudly when it cannot enable the version again, and how a person does, and goes no further', async () => {
+  it('A retirement that cannot enable the version again reports the command for a person, and stops', async () => {
     const { key, account } = movedOn(1);
     const change = around(async () => {
       await pin(key, account);
@@ -139,7 +139,7 @@ describe('retirement', () => {
     expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
   });
 
-  it('enables no version of a key whose other versions an operator has disabled meanwhile', async () => {
+  it('A retirement enables no version of a key whose other versions an operator disabled meanwhile', async () => {
     const { key, account, newer } = movedOn();
     const change = around(
       () => pin(key, account),
@@ -154,7 +154,7 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([false, false]);
   });
 
-  it('opens nothing, and has a person do it, when the key cannot be read again', async () => {
+  it('A retirement enables no version, and reports the command for a person, when the key cannot be read again', async () => {
     const { key } = movedOn();
     const match = { path: `/keys/${key.name}/versions` };
     const change = around(async () => {
@@ -165,7 +165,7 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([false, true]);
   });
 
-  it('leaves what was disabled although the answer was lost to a later pass, which confirms it', async () => {
+  it('A later pass confirms a retirement whose answer was lost', async () => {
     const { key } = movedOn();
 
     wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, resetAfter: true, times: 9 }]);
@@ -188,7 +188,7 @@ describe('retirement', () => {
 describe('retirement by the log', () => {
   const byLog = async (key: TestKey) => (await retire(key, { proof: 'log' })).outcome;
 
-  it('disables a version that no client has used since its successor took over', async () => {
+  it('A retirement by the log disables a version that no client has used since its successor took over', async () => {
     const { key } = movedOn();
     expect(await byLog(key)).toMatchObject([{ outcome: 'retired' }]);
     expect([stateOf(key), tagOf(key)]).toEqual([[false, true], expect.stringMatching(/Z [0-9a-f]{32}$/)]);
@@ -197,18 +197,18 @@ describe('retirement by the log', () => {
   const error = { code: 'PartialError', message: 'x' };
 
   it.each<[string, object, RegExp]>([
-    ['is refused', { answer: NO }, /403/],
+    ['is denied', { answer: NO }, /403/],
     ['does not answer', { reset: true }, /proves nothing/],
     ['is truncated', { answer: { status: 200, body: { tables: [], error } } }, /partial result \(PartialError\)/],
-    ['is an answer of another form', { answer: { status: 200, body: { tables: [] } } }, /unknown format/],
-  ])('gives advice while the log %s', async (_, effect, why) => {
+    ['has another format', { answer: { status: 200, body: { tables: [] } } }, /unknown format/],
+  ])('A retirement by the log keeps the version while the log %s', async (_, effect, why) => {
     const { key } = movedOn();
     wire.azure.faults.add([{ match: { host: 'api.loganalytics.io' }, ...effect }]);
     expect(await byLog(key)).toMatchObject([{ outcome: 'unproven', detail: expect.stringMatching(why) }]);
     expect(stateOf(key)).toEqual([true, true]);
   });
 
-  it('is finished whatever was revoked and restored before, and not while the key is revoked', async () => {
+  it('A retirement by the log is finished after an earlier revocation and restore, and not while the key is revoked', async () => {
     const { key, newer } = movedOn();
     const leaveHalfDone = (restored = '') => {
       const record = `${wire.azure.clock.now().toISOString()} ${newer.version} unsettled ${restored}`.trim();
@@ -231,7 +231,7 @@ describe('retirement by the log', () => {
     expect(await finish(key)).toEqual(['retired']);
   });
 
-  it('is done by the drift check alone where that is opted in, and told; what was taken back stays', async () => {
+  it('The drift check retires a version by the log if CMK_AUTOFIX has it, and keeps one that a person enabled again', async () => {
     const { key } = movedOn();
 
     // Those of the tests before: one check does not retire everything.
@@ -265,7 +265,7 @@ describe('retirement by the log', () => {
     expect(wire.records.filter((one) => one.reason === 'VersionRetired' && one.resource === resource)).toHaveLength(1);
   });
 
-  it('is undone by the next check if a client that no list shows used the version meanwhile', async () => {
+  it('The next check undoes a retirement by the log if an unlisted client used the version meanwhile', async () => {
     const { key } = movedOn();
     const record = `${wire.azure.clock.now().toISOString()} x unsettled`;
     Object.assign(key.first, { enabled: false, tags: { 'cmk-retired': record } });

@@ -38,19 +38,19 @@ const revoked = keyVersion(1, {
   },
 });
 
-describe('whether an old version may go', () => {
+describe('whether a version may be retired', () => {
   it.each<[string, Parameters<typeof listReasonsToKeep>[1], VersionUsers]>([
     ['no account uses the key', [OLD, NEW], UNUSED],
-    ['every account shows the new version', [OLD, NEW], used(ACCOUNT, 10)],
-    ['an account shows a third one', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
+    ['every account uses the new version', [OLD, NEW], used(ACCOUNT, 10)],
+    ['an account uses a third version', [OLD, keyVersion(2), NEW], used(ACCOUNT, 2)],
     ['the successor is just old enough', [OLD, keyVersion(19)], UNUSED],
     ['a younger version is not usable', [OLD, NEW, keyVersion(20, { enabled: false })], UNUSED],
-  ])('it may when %s', (_, versions, users) => {
+  ])('A version may be retired when %s', (_, versions, users) => {
     expect(listReasonsToKeep(OLD, versions, users, NOW)).toEqual([]);
   });
 
   it.each<[string, Parameters<typeof listReasonsToKeep>[1], VersionUsers, RegExp]>([
-    ['there is no other', [OLD], UNUSED, /^No newer version is usable\.$/],
+    ['there is no other version', [OLD], UNUSED, /^No newer version is usable\.$/],
     ['no newer one is enabled', [OLD, keyVersion(10, { enabled: false })], UNUSED, /^No newer version is usable/],
     ['a newer one has expired', [OLD, keyVersion(10, { expiresOn: day(11) })], UNUSED, /^No newer version/],
     ['a newer one is not active yet', [OLD, keyVersion(10, { notBefore: day(21) })], UNUSED, /^No newer version/],
@@ -61,46 +61,51 @@ describe('whether an old version may go', () => {
       new RegExp(`^Its successor ${versionName(19)} has been usable for 23 hours, which has to be at least 24\\.$`),
     ],
     [
-      'the successor became active too lately',
+      'the successor became active too recently',
       [OLD, keyVersion(10, { notBefore: new Date(NOW.getTime() - 3_600_000) })],
       UNUSED,
       / usable for 1 hour,/,
     ],
     [
-      'the successor was enabled, or changed, too lately',
+      'the successor was enabled, or changed, too recently',
       [OLD, keyVersion(10, { updatedOn: new Date(NOW.getTime() - 3_600_000) })],
       UNUSED,
       / usable for 1 hour,/,
     ],
-    ['the youngest usable one is too young, whatever the next one is', [OLD, NEW, keyVersion(20)], UNUSED, / 0 hours,/],
     [
-      'its clock is ahead',
+      'the newest usable version is too young, whatever the next one is',
+      [OLD, NEW, keyVersion(20)],
+      UNUSED,
+      / 0 hours,/,
+    ],
+    [
+      'the clock of the successor is ahead',
       [OLD, keyVersion(20, { createdOn: new Date(NOW.getTime() + 240_000) })],
       UNUSED,
       / 0 hours,/,
     ],
     ['a revocation is open', [revoked, OLD, NEW], UNUSED, /^A revocation of the key is open/],
-    ['an account is on it', [OLD, NEW], used(ACCOUNT, 1), /^It is used by st1\.$/],
+    ['an account uses it', [OLD, NEW], used(ACCOUNT, 1), /^It is used by st1\.$/],
     ['an account is pinned to it and shows another', [OLD, NEW], used(ACCOUNT, 1, 10), /used by st1/],
-    ['a scope is on it', [OLD, NEW], used(`${ACCOUNT}/encryptionScopes/s1`, 1), /used by st1\/s1/],
-    ['another resource is on it', [OLD, NEW], used(DISK, 1), new RegExp(`used by ${DISK}`)],
+    ['a scope uses it', [OLD, NEW], used(`${ACCOUNT}/encryptionScopes/s1`, 1), /used by st1\/s1/],
+    ['another resource uses it', [OLD, NEW], used(DISK, 1), new RegExp(`used by ${DISK}`)],
     [
-      'something is not known',
+      'something is unknown',
       [OLD, NEW],
       { uses: [], gaps: ['A is not read.', 'B is not read.'] },
       /^Not everything is known: A is not read\.; B is not read\.$/,
     ],
     [
-      'many use it',
+      'many resources use it',
       [OLD, NEW],
       { uses: Array.from({ length: 5 }, (_, n) => ({ who: `a${n}`, versions: [OLD.version] })), gaps: [] },
       /^It is used by a0, a1, a2 and 2 more\.$/,
     ],
-  ])('it may not when %s', (_, versions, users, reason) => {
+  ])('A version may not be retired when %s', (_, versions, users, reason) => {
     expect(listReasonsToKeep(OLD, versions, users, NOW).join(' ')).toMatch(reason);
   });
 
-  it('is never asked of the newest usable version, nor of one that is younger', () => {
+  it('The newest usable version, and a newer one, may not be retired', () => {
     const later = keyVersion(19, { notBefore: day(30) });
     for (const version of [NEW, later]) {
       expect(listReasonsOfKey(version, [OLD, NEW, later], NOW)).toEqual(['No newer version is usable.']);
@@ -112,7 +117,7 @@ describe('whether an old version may go', () => {
 describe('the tag of a retired version', () => {
   const tags = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`tag-${n}`, 'x']));
 
-  it('says when and for which version it went, beside the other tags', () => {
+  it('The tag of a retired version names its time and successor, beside the other tags', () => {
     const kept = keyVersion(1, { tags: { team: 'a' } });
     const retired = createRetiredTags(kept, NEW, NOW);
 
@@ -139,13 +144,13 @@ describe('the tag of a retired version', () => {
     expect(createSettledTags({ team: 'a' })).toEqual({ team: 'a' });
   });
 
-  it('is left out where there is none to spare, and takes the place of an earlier one', () => {
+  it('The tag of a retired version is omitted without a free tag, and replaces an earlier one', () => {
     expect(createRetiredTags(keyVersion(1, { tags: tags(15) }), NEW, NOW)).toBeUndefined();
     const again = createRetiredTags(keyVersion(1, { tags: { ...tags(14), 'cmk-retired': 'before' } }), NEW, NOW);
     expect(again?.['cmk-retired']).toContain(NEW.version);
   });
 
-  it('gives way to another when a person takes it back, and the app leaves that version alone', () => {
+  it('A version that a person enabled again gets the tag cmk-kept, and the app does not retire it', () => {
     const retired = keyVersion(1, { tags: { team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` } });
     const tags = createKeptTags(retired, 'oid-1', NOW);
     expect(tags).toEqual({ team: 'a', 'cmk-kept': `${NOW.toISOString()} oid-1` });
@@ -153,7 +158,7 @@ describe('the tag of a retired version', () => {
     expect(listReasonsOfOperator({ ...retired, enabled: false })).toEqual([]);
   });
 
-  it('is half done only while no operator has changed the version since: what an operator disables stays disabled', () => {
+  it('A retirement counts as half done only while no operator has changed the version', () => {
     const half = keyVersion(1, { enabled: false, tags: createRetiredTags(OLD, NEW, NOW) ?? {} });
     const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000);
     const touched = (minutes: number) => listHalfRetired([{ ...half, updatedOn: later(minutes) }, NEW], later(60));
@@ -164,7 +169,7 @@ describe('the tag of a retired version', () => {
     expect(listHalfRetired([{ ...half, tags: createSettledTags(half.tags) }, NEW], later(60))).toEqual([]);
   });
 
-  it('on a version that is enabled tells that a person took it back, with whatever tool', () => {
+  it('An enabled version with the tag of a retired one counts as enabled by a person', () => {
     const enabled = keyVersion(1, { tags: createRetiredTags(OLD, NEW, NOW) ?? {} });
     expect(listReasonsOfOperator(enabled)).toEqual([
       expect.stringMatching(/was retired.*enabled again.*does not retire it/),

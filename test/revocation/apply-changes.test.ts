@@ -23,13 +23,13 @@ async function applyUnread(change: VersionChange, read: () => Promise<KeyVersion
   return { applied, written };
 }
 
-describe('applyChanges, when the read right before the write fails', () => {
+describe('applyChanges', () => {
   const again = (fresh: KeyVersion) => ({ tags: { ...fresh.tags, mark: 'restoring' } });
 
   it.each([
     ['a mark', { tags: { ...listed.tags, mark: 'restoring' } }],
     ['the enabling of a version', { enabled: true }],
-  ])('does not write %s, and says why', async (_, change) => {
+  ])('applyChanges does not write %s if the read right before fails, and reports the failure', async (_, change) => {
     const { applied, written } = await applyUnread({ version: listed, ...change, again }, async () => {
       throw refused;
     });
@@ -37,13 +37,13 @@ describe('applyChanges, when the read right before the write fails', () => {
     expect(applied).toMatchObject({ answer: undefined, failure: { kind: 'throttled' }, written: false });
   });
 
-  it('does not write to a version that is gone', async () => {
+  it('applyChanges does not write to a deleted version', async () => {
     const { applied, written } = await applyUnread({ version: listed, ...again(listed), again }, async () => undefined);
     expect(written).toEqual([]);
     expect(applied).toMatchObject({ answer: undefined, written: false });
   });
 
-  it('disables a version all the same', async () => {
+  it('applyChanges disables a version even if the read right before the write fails', async () => {
     const change = { version: listed, enabled: false, tags: { ...listed.tags, record: 'revoked' }, again };
     const { written } = await applyUnread(change, async () => {
       throw refused;

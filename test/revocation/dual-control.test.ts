@@ -7,7 +7,7 @@ const person = (n: number) => `0e450000-0000-4000-8000-${String(n).padStart(12, 
 const application = (n: number) => `a9900000-0000-4000-8000-00000000000${n}`;
 
 describe('a person who revoked', () => {
-  it('cannot restore alone, however many people revoke again: the audit trail has all of them', async () => {
+  it('A person who revoked cannot restore alone, however many people revoke again', async () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     let last = '';
@@ -17,7 +17,7 @@ describe('a person who revoked', () => {
     expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
-  it('cannot restore alone when the audit trail was out of reach as they revoked: the tags tell that it was they', async () => {
+  it('A person who revoked while the audit trail was unreachable cannot restore alone, by the tags', async () => {
     const site = new KeySite();
     const { audit } = site.trail;
 
@@ -37,7 +37,7 @@ describe('a person who revoked', () => {
     expect(await site.restore(BOB, last)).toBe('Restored');
   });
 
-  it('is not let through, nor is another person, while the audit trail that alone has all of them cannot be read', async () => {
+  it('A restore is denied to each person while the audit trail with the omitted revokers is unreadable', async () => {
     const site = new KeySite();
 
     await site.revoke(ALICE);
@@ -63,7 +63,7 @@ describe('a person who revoked', () => {
   });
 });
 
-it('an application that may restore cannot restore what it revoked, however many others revoke again', async () => {
+it('An application cannot restore what it revoked, however many others revoke again', async () => {
   const site = new KeySite();
   const own = application(1);
   await site.revoke(own, KEY, 'application');

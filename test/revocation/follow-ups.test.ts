@@ -6,7 +6,7 @@ import { KEY } from '../support/keys.ts';
 import { call, KeySite } from './key-site.ts';
 import { ALICE, BOB } from './records.ts';
 
-it('the messages of a call have its longest texts, and the time at which each comes due', async () => {
+it('The follow-up messages of a call have its longest texts, and the time at which each is due', async () => {
   const sent: Work[] = [];
 
   // As long as the API takes a reason and a ticket, and as it cuts the texts of a token.
@@ -30,7 +30,7 @@ it('the messages of a call have its longest texts, and the time at which each co
   expect(read).toMatchObject(due.map((on) => ({ key: KEY.id, due: on, claimed: said })));
 });
 
-it('a revocation that was killed before its record is in the trail although a second one joined it', async () => {
+it('A revocation that was killed before its audit record is in the trail although a second one joined it', async () => {
   for (const second of [ALICE, BOB]) {
     const site = new KeySite();
     await site.revoke(ALICE);

@@ -8,8 +8,8 @@ import { ALICE, BOB } from './records.ts';
 const MALLORY = 'ba110000-0000-4000-8000-00000000000d';
 const cause = { by: 'revoke', ref: 'forged', since: '' };
 
-describe('a writer of the queue key-work', () => {
-  it('does not enable what a person has disabled since, nor disable what a person has enabled', async () => {
+describe('a forged message in key-work', () => {
+  it('A forged message neither enables what a person disabled nor disables what a person enabled', async () => {
     const site = new KeySite();
     const first = await site.revoke(ALICE);
 
@@ -36,7 +36,7 @@ describe('a writer of the queue key-work', () => {
     expect(site.enabled()).toEqual([false, true]);
   });
 
-  it('fills in the reason of a record that is missing, and only for the person whom the key names', async () => {
+  it('A message supplies the reason of a missing audit record only if its caller is the one that the key names', async () => {
     for (const [objectId, why] of [
       [ALICE, 'a test'],
       [MALLORY, undefined],
@@ -82,9 +82,9 @@ describe('a writer of the queue key-work', () => {
   });
 
   it.each([
-    ['a restore by the same person, which was refused,', 'restore', 0],
+    ['a denied restore by the same person', 'restore', 0],
     ['a later revocation by the same person', 'revoke', 900],
-  ])('%s fills in no reason', async (_, by, seconds) => {
+  ])('The message of %s supplies no reason for a missing audit record', async (_, by, seconds) => {
     const site = new KeySite();
 
     await site.revoke(ALICE);
@@ -115,7 +115,7 @@ describe('a writer of the queue key-work', () => {
     ['with invisible characters', 'I was bribed\u202egnp.exe'],
     ['with control characters', 'I was bribed\u001b[2J'],
     ['of several lines', 'I was bribed\nReason: none'],
-  ])('fills in no reason that the API rejects: %s', async (_, why) => {
+  ])('A forged message supplies no reason that the API rejects: %s', async (_, why) => {
     const site = new KeySite();
 
     await site.revoke(ALICE);
@@ -134,7 +134,7 @@ describe('a writer of the queue key-work', () => {
     expect(JSON.stringify(entry)).not.toContain(why.slice(0, 12));
   });
 
-  it('puts no name, client or sign-in beside the object id that the key shows', async () => {
+  it('A forged message adds no name, client or sign-in to the object id that the key shows', async () => {
     const site = new KeySite();
 
     await site.revoke(ALICE);
@@ -166,7 +166,7 @@ describe('a writer of the queue key-work', () => {
     expect(details?.foundIn).toBe('key-work');
   });
 
-  it('has a missing record of a restore written, in the name of the person whom the key names', async () => {
+  it('A forged message leads to the missing record of a restore, with the person whom the key names', async () => {
     const site = new KeySite();
     await site.restore(BOB, await site.revoke(ALICE));
     site.trail.forget();

@@ -31,8 +31,8 @@ async function eventsOf(...entries: readonly (readonly [days: number, entry: Aud
   return createKeyTrail(trail.files)(KEY, NOON);
 }
 
-describe('what the audit trail says was done to a key', () => {
-  it('is its revocations and restores, newest first, with who it was and the versions that carry the record', async () => {
+describe('the history of a key in the audit trail', () => {
+  it('The history of a key lists revocations and restores, newest first, with caller and recorded versions', async () => {
     const carriers = [{ version: 'v1', wasEnabled: false }];
 
     const restore = entry({
@@ -67,19 +67,19 @@ describe('what the audit trail says was done to a key', () => {
 
   it.each<[string, AuditEntry]>([
     ['another key', entry({ resource: createManagedKey(VAULT, 'files-key2').id })],
-    ['a restore that was refused', entry({ action: 'key.restore', reason: 'SecondPersonNeeded' })],
+    ['a denied restore', entry({ action: 'key.restore', reason: 'SecondPersonNeeded' })],
     ['a restore that was overtaken', entry({ action: 'key.restore', reason: 'RestoreOvertaken' })],
     ['a move', entry({ action: 'account.move', reason: 'Moved' })],
     ['a call without a caller', { ...entry(), caller: undefined } as unknown as AuditEntry],
-  ])('is not what is about %s', async (_, other) => {
+  ])('The history of a key ignores the record of %s', async (_, other) => {
     expect(await eventsOf([0, other])).toEqual([]);
   });
 
-  it('says of what a look has concluded from the tags that it is no call’s own record', async () => {
+  it('The history of a key marks a record that a pass concluded from the tags', async () => {
     expect(await eventsOf([0, entry({}, { foundIn: 'key-work' })])).toMatchObject([{ by: ALICE, isFound: true }]);
   });
 
-  it('is read no further back than asked', async () => {
+  it('The history of a key starts at the given time', async () => {
     expect(await eventsOf([-3, entry()], [1, entry({ reason: 'RevocationIncomplete' })])).toHaveLength(1);
   });
 });

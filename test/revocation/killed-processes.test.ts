@@ -21,7 +21,7 @@ function killedAfterPatch(site: KeySite) {
 }
 
 describe('a version that appears while the key is revoked', () => {
-  it('is recorded by a later pass, once, when the process that disabled it was killed', async () => {
+  it('A later pass records once a version that a killed process disabled', async () => {
     const site = new KeySite();
     const id = await site.revoke(ALICE);
 
@@ -41,7 +41,7 @@ describe('a version that appears while the key is revoked', () => {
     expect(kept(site)).toMatchObject([{ id: `key.keepRevoked/${id}/${version}`, reason: 'KeptRevoked', details }]);
   });
 
-  it('is recorded by the process that disabled it alone', async () => {
+  it('Only the process that disabled a later version records it', async () => {
     const site = new KeySite();
     await site.revoke(ALICE);
     site.pass(3_600);
@@ -53,7 +53,7 @@ describe('a version that appears while the key is revoked', () => {
   });
 });
 
-it('the pass that finishes the restore of a dead process requests the uses of the key, and a pass days later does not', async () => {
+it('The pass that finishes the restore of a dead process queues the uses of the key, and a pass days later does not', async () => {
   const site = new KeySite();
   const id = await site.revoke(ALICE);
 

@@ -20,19 +20,22 @@ async function rewritten(versions: number, enabled: boolean) {
 const restores = ({ trail }: KeySite) => trail.entries.filter(({ reason }) => /^Restore(d|Incomplete)$/.test(reason));
 
 describe('a restore of a key whose tags another tool changed', () => {
-  it.each([1, 2])('is incomplete and names the version that stays disabled: %i versions', async (count) => {
-    const { site, id, newest } = await rewritten(count, false);
-    const result = await site.restored(BOB, id);
-    expect(result).toMatchObject({ end: 'RestoreIncomplete', left: { lost: [newest] }, revocation: { id } });
-    expect(result.warnings).toEqual([expect.stringMatching(`${newest}.*another tool removed its record`)]);
-    expect(site.enabled().at(-1)).toBe(false);
+  it.each([1, 2])(
+    'A restore is incomplete and names a version that stays disabled, as another tool removed its record: %i versions',
+    async (count) => {
+      const { site, id, newest } = await rewritten(count, false);
+      const result = await site.restored(BOB, id);
+      expect(result).toMatchObject({ end: 'RestoreIncomplete', left: { lost: [newest] }, revocation: { id } });
+      expect(result.warnings).toEqual([expect.stringMatching(`${newest}.*another tool removed its record`)]);
+      expect(site.enabled().at(-1)).toBe(false);
 
-    site.vault().set(newest, true);
-    expect(await site.restored(BOB, id)).toMatchObject({ end: 'Restored', warnings: [] });
-    expect(restores(site)).toHaveLength(1);
-  });
+      site.vault().set(newest, true);
+      expect(await site.restored(BOB, id)).toMatchObject({ end: 'Restored', warnings: [] });
+      expect(restores(site)).toHaveLength(1);
+    },
+  );
 
-  it('records the end of a revocation that only the audit trail still shows, once', async () => {
+  it('A restore records once the end of a revocation that only the audit trail still shows', async () => {
     const { site, id } = await rewritten(1, true);
     expect(await site.restored(BOB, id)).toMatchObject({ end: 'Restored', changed: false });
     expect(restores(site)).toMatchObject([
@@ -42,13 +45,13 @@ describe('a restore of a key whose tags another tool changed', () => {
     expect(restores(site)).toHaveLength(1);
   });
 
-  it('needs a second person also where only the audit trail shows who revoked', async () => {
+  it('A restore needs a second person even if only the audit trail shows who revoked', async () => {
     const { site, id } = await rewritten(1, true);
     expect(await site.restore(ALICE, id)).toBe('SecondPersonNeeded');
     expect(restores(site)).toEqual([]);
   });
 
-  it('says that it could not read the audit trail, and restores what the tags show', async () => {
+  it('A restore warns that it could not read the audit trail, and restores what the tags show', async () => {
     const { site, id, newest } = await rewritten(2, false);
     site.trail.isOut = true;
     const result = await site.restored(BOB, id);
@@ -58,7 +61,7 @@ describe('a restore of a key whose tags another tool changed', () => {
   });
 });
 
-it('a restore lists the versions that were disabled before the revocation, and is complete', async () => {
+it('A restore lists the versions that were disabled before the revocation, and is complete', async () => {
   const site = new KeySite();
   const [first] = site.vault().versions.map(({ version }) => version);
   site.vault().set(first ?? '', false);

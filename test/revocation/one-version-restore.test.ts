@@ -25,7 +25,7 @@ function killedAfterPatch(site: KeySite) {
 }
 
 describe('a restore of a key with one version', () => {
-  it('is finished and recorded when its process is killed right after the version is enabled', async () => {
+  it('A restore is finished and recorded when its process is killed right after the version is enabled', async () => {
     const { site, id } = await revokedSite();
 
     site.restore(BOB, id, KEY, killedAfterPatch(site));
@@ -46,19 +46,19 @@ describe('a restore of a key with one version', () => {
     ]);
   });
 
-  it('goes on when the trail is down, and its reply says so', async () => {
+  it('A restore succeeds while the audit trail is down, and its answer says so', async () => {
     const { site, id } = await revokedSite();
     const result = await site.restored(BOB, id, KEY, { audit: async () => ({ failed: 'The trail is down.' }) });
     expect(result).toMatchObject({ end: 'Restored', audit: 'The trail is down.' });
   });
 
-  it('is not recorded as begun for a caller who may not restore', async () => {
+  it('A restore by a caller who may not restore is not recorded as begun', async () => {
     const { site, id } = await revokedSite();
     expect(await site.restore(ALICE, id)).toBe('SecondPersonNeeded');
     expect(site.trail.entries.filter(({ action }) => action === 'key.restore')).toEqual([]);
   });
 
-  it('disables the version again when a newer record is written just after it was enabled', async () => {
+  it('A restore disables the version again when a newer record is written just after it was enabled', async () => {
     const { site, id } = await revokedSite();
 
     site.pass(900);

@@ -7,31 +7,31 @@ import { shortOf } from '../../src/revocation/revokers.ts';
 import { keyVersion, versionName } from '../support/keys.ts';
 import { BOB, CAROL, changed, fullOfTags, later, NOW, record, restored, revoked, stamp } from './records.ts';
 
-describe('planCarrier: a revocation that finds nothing to disable', () => {
+describe('planCarrier', () => {
   const off = [keyVersion(1, { enabled: false }), keyVersion(2, { enabled: false, tags: { owner: 'files' } })];
 
-  it('leaves its record on the newest version all the same, and says that it was off', () => {
+  it('A revocation with nothing to disable writes its record on the newest version, as disabled before', () => {
     expect(planCarrier(off, stamp, NOW)).toEqual([
       { version: off[1], tags: { owner: 'files', ...record(2, { wasEnabled: false }) } },
     ]);
   });
 
-  it('passes over versions that have no tag to spare, and over those that are on', () => {
+  it('planCarrier skips versions without a free tag, and enabled versions', () => {
     const versions = [...off, keyVersion(3), keyVersion(4, { enabled: false, tags: fullOfTags() })];
     expect(changed(planCarrier(versions, stamp, NOW))).toEqual([2]);
   });
 
   it.each<[string, KeyVersion[]]>([
     ['a revocation is open', [...off, revoked(3)]],
-    ['no version has a tag to spare', [keyVersion(1, { enabled: false, tags: fullOfTags() })]],
+    ['no version has a free tag', [keyVersion(1, { enabled: false, tags: fullOfTags() })]],
     ['there is no version', []],
-  ])('leaves none when %s', (_, versions) => expect(planCarrier(versions, stamp, NOW)).toEqual([]));
+  ])('planCarrier writes no record when %s', (_, versions) => expect(planCarrier(versions, stamp, NOW)).toEqual([]));
 });
 
-describe('planRecordAgain and planRepair: a late write has taken the record away', () => {
+describe('planRecordAgain and planRepair', () => {
   const names = new Map([versionName(1), versionName(2)].map((name) => [name, true]));
 
-  it('write it once more, and disable what is on', () => {
+  it('After a late write erased the record, planRecordAgain and planRepair write it again and disable the enabled versions', () => {
     const versions = [keyVersion(1), keyVersion(2, { enabled: false }), revoked(3), keyVersion(4)];
     for (const plan of [planRecordAgain(versions, stamp, names, NOW), planRepair(versions, stamp, names, NOW)]) {
       expect(plan.map(({ version, enabled, tags }) => [version.version, enabled, tags])).toEqual([
@@ -41,7 +41,7 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
     }
   });
 
-  it('do so over an older restore’s mark, and over a record that this one closes', () => {
+  it('planRepair replaces the tombstone of an older restore and the record of an older revocation', () => {
     const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
     const versions = [
       keyVersion(1, { enabled: false, tags: restored(1, older) }),
@@ -52,8 +52,8 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
 
   it.each<[string, KeyVersion[]]>([
     ['the record is where it was written', [revoked(1), revoked(2)]],
-    ['a newer revocation has taken its place', [revoked(1, { tags: record(1, later) }), revoked(2)]],
-  ])('leave everything when %s', (_, versions) => {
+    ['a newer revocation has replaced it', [revoked(1, { tags: record(1, later) }), revoked(2)]],
+  ])('planRecordAgain and planRepair change nothing when %s', (_, versions) => {
     expect(planRecordAgain(versions, stamp, names, NOW)).toEqual([]);
     expect(planRepair(versions, stamp, names, NOW)).toEqual([]);
   });
@@ -63,18 +63,18 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
     ['a newer one was restored', [keyVersion(1, { tags: restored(1, later) }), keyVersion(2)]],
     ['a caller restores it', [revoked(3, { tags: record(3, { restoringBy: BOB }) }), keyVersion(1)]],
     ['a caller restores a newer one', [revoked(3, { tags: record(3, { ...later, restoringBy: BOB }) }), keyVersion(1)]],
-    ['no tag of any revocation is left: a person took them all away', [keyVersion(1), keyVersion(2)]],
-  ])('planRepair leaves everything when %s', (_, versions) => {
+    ['a person removed the tags of all revocations', [keyVersion(1), keyVersion(2)]],
+  ])('planRepair changes nothing when %s', (_, versions) => {
     expect(planRepair(versions, stamp, names, NOW)).toEqual([]);
   });
 
-  it('planRepair leaves a version that was changed when no late write could come any more', () => {
+  it('planRepair does not change a version that was updated after any late write could arrive', () => {
     const later = new Date(stamp.revokedOn.getTime() + 600_001);
     const versions = [revoked(3), keyVersion(1, { updatedOn: later }), keyVersion(2, { updatedOn: stamp.revokedOn })];
     expect(changed(planRepair(versions, stamp, names, NOW))).toEqual([2]);
   });
 
-  it('planRepair goes on while an older revocation is being restored', () => {
+  it('planRepair works while an older revocation is being restored', () => {
     const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1), restoringBy: BOB };
     expect(changed(planRepair([revoked(3, { tags: record(3, older) }), keyVersion(1)], stamp, names, NOW))).toEqual([
       1,
@@ -82,13 +82,13 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
   });
 });
 
-describe('planReopenLost: an older restore took the record away just before the newer revocation was restored', () => {
+describe('planReopenLost', () => {
   const names = new Map([versionName(1), versionName(2)].map((name) => [name, true]));
   const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
   const lost = keyVersion(1, { enabled: false, tags: restored(1, older) });
   const back = keyVersion(2, { tags: restored(2) });
 
-  it('enables what stayed off, and marks it then, so that it is left alone from there on', () => {
+  it('planReopenLost enables a version whose record an older restore erased, and then writes a tombstone', () => {
     const [open] = planReopenLost([lost, back], stamp, names, NOW);
     expect([open?.version, open?.enabled, open?.tags]).toEqual([lost, true, undefined]);
     const [mark, ...more] = planReopenLost([{ ...lost, enabled: true }, back], stamp, names, NOW);
@@ -96,7 +96,7 @@ describe('planReopenLost: an older restore took the record away just before the 
     expect(planReopenLost([{ ...lost, enabled: false, tags: restored(1) }, back], stamp, names, NOW)).toEqual([]);
   });
 
-  it('looks once more right before it writes', () => {
+  it('planReopenLost changes no version that was revoked again right before the write', () => {
     const [open] = planReopenLost([lost, back], stamp, names, NOW);
     expect(open?.again?.(revoked(1))).toEqual({});
   });
@@ -106,15 +106,17 @@ describe('planReopenLost: an older restore took the record away just before the 
     ['this one is not restored', [lost, keyVersion(2)]],
     ['the version has no tombstone', [keyVersion(1, { enabled: false }), back]],
     ['it carries a record', [revoked(1), back]],
-  ])('leaves everything when %s', (_, versions) => expect(planReopenLost(versions, stamp, names, NOW)).toEqual([]));
+  ])('planReopenLost changes nothing when %s', (_, versions) =>
+    expect(planReopenLost(versions, stamp, names, NOW)).toEqual([]),
+  );
 
-  it('leaves a version that was off before', () => {
+  it('planReopenLost does not enable a version that was disabled before the revocation', () => {
     expect(planReopenLost([lost, back], stamp, new Map([[versionName(1), false]]), NOW)).toEqual([]);
   });
 });
 
-describe('planJoin: revocations at the same moment', () => {
-  it('enters the caller of a revocation whose record was replaced into the record that stands', () => {
+describe('planJoin', () => {
+  it('planJoin adds the caller of a concurrent revocation whose record was replaced to the remaining record', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, { ...later, revokedBy: BOB }) })];
     const others = [versions[1] as KeyVersion];
     const [join] = planJoin(others, stamp, NOW);
@@ -127,14 +129,14 @@ describe('planJoin: revocations at the same moment', () => {
   });
 
   it.each<[string, KeyVersion[]]>([
-    ['its own record stands', [revoked(1)]],
+    ['its own record remains', [revoked(1)]],
     ['nothing is revoked', [keyVersion(1)]],
     ['the key is being restored', [revoked(1, { tags: record(1, { ...later, revokedBy: BOB, restoringBy: CAROL }) })]],
   ])('does nothing when %s', (_, versions) => expect(planJoin(versions, stamp, NOW)).toEqual([]));
 });
 
-describe('planMark: the first write of a restore', () => {
-  it('marks the newest version with the open revocation’s record, and leaves its other tags', () => {
+describe('planMark', () => {
+  it('planMark marks the newest version with the record of the open revocation, and keeps its other tags', () => {
     const versions = [revoked(1), revoked(2, { tags: { ...record(2), owner: 'files' } }), keyVersion(3)];
     expect(planMark(versions, BOB, NOW)).toMatchObject([
       { version: { version: versionName(2) }, tags: { owner: 'files', ...record(2, { restoringBy: BOB }) } },
@@ -142,14 +144,14 @@ describe('planMark: the first write of a restore', () => {
     expect(planMark(versions, BOB, NOW)[0]?.enabled).toBeUndefined();
   });
 
-  it('marks one whose record is the open revocation’s, not one that it joined', () => {
+  it('planMark marks a version with the record of the open revocation, not one that it joined', () => {
     expect(changed(planMark([revoked(1, { tags: record(1, later) }), revoked(2)], BOB, NOW))).toEqual([1]);
   });
 
   it.each<[string, KeyVersion[]]>([
     ['nothing is revoked', [keyVersion(1)]],
-    ['there is one record alone, where a newer revocation could be written just now', [revoked(1), keyVersion(2)]],
-    ['it is marked already, by whomever', [revoked(1, { tags: record(1, { restoringBy: CAROL }) }), revoked(2)]],
+    ['there is only one record, which a newer revocation could replace at the same time', [revoked(1), keyVersion(2)]],
+    ['it is marked already, by any caller', [revoked(1, { tags: record(1, { restoringBy: CAROL }) }), revoked(2)]],
   ])('does nothing when %s', (_, versions) => expect(planMark(versions, BOB, NOW)).toEqual([]));
 
   it('writes nothing over a newer record, nor where the record has gone', () => {
@@ -162,8 +164,8 @@ describe('planMark: the first write of a restore', () => {
   });
 });
 
-describe('planReopen: the second', () => {
-  it('enables what the revocation or one that it joined disabled, newest first, and touches no tag', () => {
+describe('planReopen', () => {
+  it('planReopen enables what the revocation or a joined one disabled, newest first, and changes no tag', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, later) }), keyVersion(3, { enabled: false })];
     const plan = planReopen(versions, { ...stamp, ...later }, NOW);
     expect(changed(plan)).toEqual([2, 1]);
@@ -171,15 +173,17 @@ describe('planReopen: the second', () => {
   });
 
   it.each<[string, KeyVersion]>([
-    ['was off before', revoked(1, { tags: record(1, { wasEnabled: false }) })],
-    ['is on already', revoked(1, { enabled: true })],
+    ['was disabled before', revoked(1, { tags: record(1, { wasEnabled: false }) })],
+    ['is enabled already', revoked(1, { enabled: true })],
     ['a newer revocation disabled', revoked(1, { tags: record(1, later) })],
     ['has a record that a rotation copied', keyVersion(1, { enabled: false, tags: record(2) })],
-  ])('leaves a version that %s', (_, version) => expect(planReopen([version], stamp, NOW)).toEqual([]));
+  ])('planReopen does not change a version that %s', (_, version) =>
+    expect(planReopen([version], stamp, NOW)).toEqual([]),
+  );
 });
 
-describe('planClose: the last', () => {
-  it('replaces every record that is not newer, and leaves the other tags', () => {
+describe('planClose', () => {
+  it('planClose replaces every record that is not newer by a tombstone, and keeps the other tags', () => {
     const versions = [
       revoked(1, { enabled: true, tags: { ...record(1), owner: 'files' } }),
       revoked(2, { tags: record(2, { wasEnabled: false }) }),
@@ -194,7 +198,7 @@ describe('planClose: the last', () => {
     ]);
   });
 
-  it('fits where the record did, also without another tag to spare', () => {
+  it('planClose needs no free tag beside the record that it replaces', () => {
     const { 'tag-0': _one, ...fourteen } = fullOfTags();
     expect(
       planClose([revoked(1, { enabled: true, tags: { ...fourteen, ...record(1) } })], stamp, BOB, NOW)[0]?.tags,
@@ -210,12 +214,12 @@ describe('planClose: the last', () => {
     expect(close?.again?.(keyVersion(1))).toEqual({});
   });
 
-  it('leaves the record of one that a late write has just disabled again: it is enabled by it', () => {
+  it('planClose keeps the record of a version that a late write disabled again, which needs it to be enabled', () => {
     const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
     expect(close?.again?.(revoked(1))).toEqual({});
   });
 
-  it('leaves a key that can be revoked anew, and whose old records open nothing', () => {
+  it('After planClose a key can be revoked again, and its old records open no revocation', () => {
     const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
     const after = [keyVersion(1, { tags: close?.tags ?? {} }), revoked(2)];
     expect(readRevocation(after, NOW)).toMatchObject({ open: undefined, restored: { id: 'f00d', restoredBy: BOB } });
@@ -223,11 +227,11 @@ describe('planClose: the last', () => {
   });
 });
 
-describe('planCloseLost: an older restore has taken the record away', () => {
+describe('planCloseLost', () => {
   const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
   const plan = (...versions: KeyVersion[]) => planCloseLost(versions, stamp, BOB, NOW);
 
-  it('says all the same that this revocation is restored, once, and leaves the other tags', () => {
+  it('planCloseLost writes one tombstone for a revocation whose record an older restore erased, and keeps the other tags', () => {
     const first = keyVersion(1, { enabled: false, tags: { owner: 'files', ...restored(1, older) } });
     expect(plan(first).map(({ enabled, tags }) => [enabled, tags])).toEqual([
       [undefined, { owner: 'files', ...restored(1) }],
@@ -235,17 +239,17 @@ describe('planCloseLost: an older restore has taken the record away', () => {
     expect(changed(plan(first, keyVersion(2)))).toEqual([2]);
   });
 
-  it('passes over a version that has no tag to spare', () => {
+  it('planCloseLost skips a version without a free tag', () => {
     expect(changed(plan(keyVersion(1), keyVersion(2, { tags: fullOfTags() })))).toEqual([1]);
   });
 
   it.each<[string, KeyVersion[]]>([
-    ['is said already', [keyVersion(1, { tags: restored(1) }), keyVersion(2)]],
-    ['is said of a newer one', [keyVersion(1, { tags: restored(1, later) })]],
-    ['can be said on no version', [keyVersion(1, { tags: fullOfTags() })]],
-  ])('writes nothing when it %s', (_, versions) => expect(plan(...versions)).toEqual([]));
+    ['the tombstone is there already', [keyVersion(1, { tags: restored(1) }), keyVersion(2)]],
+    ['a newer tombstone is there', [keyVersion(1, { tags: restored(1, later) })]],
+    ['no version has a free tag', [keyVersion(1, { tags: fullOfTags() })]],
+  ])('planCloseLost writes nothing when %s', (_, versions) => expect(plan(...versions)).toEqual([]));
 
-  it('writes nothing over a record that was written meanwhile', () => {
+  it('planCloseLost does not replace a record that was written meanwhile', () => {
     const [change] = plan(keyVersion(1));
     expect(change?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
   });

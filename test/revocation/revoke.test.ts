@@ -7,7 +7,7 @@ import { keptLog } from '../support/app-services.ts';
 import { eventually } from '../support/eventually.ts';
 import { KEY, REVOKER } from '../support/keys.ts';
 
-it('disables every version before anything beside it has answered: dependents, queue and audit trail', async () => {
+it('A revocation disables every version without an answer of the dependents, the queue or the audit trail', async () => {
   const vault = new MemoryVault({ copiesTags: false, seed: 1 });
 
   for (let n = 0; n < 3; n += 1) await vault.create({}, true);
@@ -45,7 +45,7 @@ it('disables every version before anything beside it has answered: dependents, q
   expect(await revoking).toMatchObject({ complete: true, dependents: 'two accounts', audit: 'out of reach' });
 });
 
-it('is logged, recorded and looked at again with who it was, and what kind of caller', async () => {
+it('The log, the audit record and the verification passes of a revocation name its caller and the kind of caller', async () => {
   const vault = new MemoryVault({ copiesTags: false, seed: 1 });
 
   await vault.create({}, true);

@@ -18,7 +18,7 @@ describe('the revokers in a tag', () => {
     { revokedBy: ALICE },
     { revokedBy: ALICE, joined: [shortOf(BOB), shortOf(CAROL)] },
     { revokedBy: ALICE, joined: [shortOf(BOB)], isPartial: true },
-  ])('are read back as they were written', (who) => {
+  ])('The revokers in a tag are parsed as they were written', (who) => {
     expect(parseRevokers(formatRevokers(who, 500))).toEqual(who);
   });
 
@@ -31,9 +31,11 @@ describe('the revokers in a tag', () => {
     `${ALICE}+${BOB}`,
     `${ALICE}+more+${BOB}`,
     `0011aabb+${ALICE}`,
-  ])('are nothing that this app has written: %s', (text) => expect(parseRevokers(text)).toBeUndefined());
+  ])('A tag that the app did not write contains no revokers: %s', (text) =>
+    expect(parseRevokers(text)).toBeUndefined(),
+  );
 
-  it('are eleven at most; the earliest are left out, which the tag says', () => {
+  it('A tag has at most eleven revokers, and marks that earlier ones are omitted', () => {
     const joined = Array.from({ length: 11 }, (_, n) => shortOf(caller(n)));
     expect(parseRevokers(formatRevokers({ revokedBy: ALICE, joined: joined.slice(0, 10) }, ROOM))?.joined).toHaveLength(
       10,
@@ -42,7 +44,7 @@ describe('the revokers in a tag', () => {
     expect(read).toEqual({ revokedBy: ALICE, joined: joined.slice(0, 9), isPartial: true });
   });
 
-  it('never lack a caller without saying so, in any order of calls', () => {
+  it('The revokers in a tag are complete or marked as partial, in any order of calls', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 14 }), { minLength: 1, maxLength: 20 }), (calls) => {
         let record: Revokers | undefined;

@@ -13,7 +13,7 @@ function refusalOf(disabled = version(10, { enabled: false })): CmkError {
 }
 
 // The record of its revocation may have been removed by another tool.
-it('the refusal of a disabled version tells where to ask, and prints no command that ends a revocation', () => {
+it('The error for a disabled version tells where to ask, and prints no command that ends a revocation', () => {
   const { reason, message, nextStep } = refusalOf();
   expect([reason, message]).toEqual(['KeyDisabled', expect.stringMatching(/tags show no revocation/)]);
   expect(nextStep).toMatch(/^Ask who disabled it.+`cmk audit list --key kv-files\/files-key`.+cmk key restore/);

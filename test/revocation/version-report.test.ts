@@ -43,17 +43,17 @@ describe('reportVersions', () => {
     ['Unknown, without answer and last read', [applied(on, undefined, throttled)], undefined, 'Unknown', false],
     ['the first read, for a version that was not touched', [], undefined, 'Usable', false],
     ['Unknown, for a version that is gone', [], [], 'Unknown', false],
-  ])('says what is proved: %s', (_, changes, proof, after, recorded) => {
+  ])('The report of a version shows what is proved: %s', (_, changes, proof, after, recorded) => {
     const [report] = reportVersions([on], changes, proof, NOW);
     expect(report).toMatchObject({ version: on.version, before: 'Usable', after, recorded });
   });
 
-  it('says what went wrong with a version', () => {
+  it('The report of a version shows the error of its write', () => {
     const [report] = reportVersions([on], [applied(on, undefined, throttled)], [on], NOW);
     expect(report?.error).toBe('429 Throttled: Too many requests.');
   });
 
-  it('has versions that appeared between the first read and the last, and shows the newest first', () => {
+  it('The report includes versions that appeared between the first read and the last, the newest first', () => {
     const later = keyVersion(3);
     const reports = reportVersions([on], [applied(on, off)], [off, later], NOW);
     expect(reports.map(({ version, before, after }) => ({ version, before, after }))).toEqual([
@@ -64,13 +64,13 @@ describe('reportVersions', () => {
 });
 
 describe('unrecorded', () => {
-  it('names the versions that were disabled without the record, and no other', () => {
+  it('listUnrecorded returns only the versions that were disabled without the revocation record', () => {
     const bare = keyVersion(2, { enabled: false });
     const changes = [applied(on, off), applied(keyVersion(2), bare), applied(keyVersion(3), undefined, throttled)];
     expect(listUnrecorded(changes, NOW)).toEqual([bare.version]);
   });
 
-  it('takes a record that a rotation copied onto a version for none', () => {
+  it('listUnrecorded ignores a record that a rotation copied onto a version', () => {
     const copied = keyVersion(2, { enabled: false, tags: tagged(1) });
     expect(listUnrecorded([applied(keyVersion(2), copied)], NOW)).toEqual([copied.version]);
   });

@@ -15,13 +15,13 @@ function exempt(code: Reason, resource = '*', until = '2026-06-01') {
 }
 
 describe('a use of a key', () => {
-  it('is exempt where the finding would be that says it is behind', () => {
+  it('A use of a key is exempt by the code of the finding that would report it as behind', () => {
     expect(exempt('StaleKeyVersion')).toEqual([true, false, false, false]);
     expect(exempt('LaggingAutomaticVersion')).toEqual([false, true, false, false]);
     expect(exempt('ScopeStaleKeyVersion')).toEqual([false, false, true, true]);
   });
 
-  it('is not by another code, for another resource, or by one whose last day is over', () => {
+  it('A use of a key is not exempt by another code, for another resource, or by an expired exemption', () => {
     const none = [false, false, false, false];
     expect(exempt('RotationStuck')).toEqual(none);
     expect(exempt('StaleKeyVersion', '*/storageAccounts/st2')).toEqual(none);

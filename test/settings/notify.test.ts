@@ -14,7 +14,7 @@ const read = (value: unknown) => readNotify({ CMK_NOTIFY: typeof value === 'stri
 const problem = (...targets: unknown[]) => read({ targets }).problems.join();
 
 describe('CMK_NOTIFY', () => {
-  it('names targets, and what each is told: everything unless it says what', () => {
+  it('A target of CMK_NOTIFY gets every notification unless it lists some', () => {
     const { problems, targets, digestHour } = read({ targets: [hook, teams] });
     expect(problems).toEqual([]);
     expect(digestHour).toBe(6);
@@ -34,7 +34,7 @@ describe('CMK_NOTIFY', () => {
     expect(readNotify({})).toEqual({ problems: [], targets: [], digestHour: 6 });
   });
 
-  it('takes several secrets, so that one can be replaced without a gap', () => {
+  it('A target of CMK_NOTIFY accepts several secrets, so that one can be replaced without a gap', () => {
     const other = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
     expect(read({ targets: [{ ...hook, secret: [SECRET, other] }] }).targets[0]?.secrets).toHaveLength(2);
   });
@@ -59,8 +59,8 @@ describe('CMK_NOTIFY', () => {
     ['an unknown notification', { ...teams, notifications: ['s3cret'] }, 'notifications[0]: is not one of revoked'],
     ['no notification', { ...teams, notifications: [] }, 'notifications: is empty'],
     ['a name with blanks', { ...hook, name: 'My SIEM' }, 'targets[0].name: does not consist of'],
-    ['a member that there is none of', { ...hook, adress: 'x' }, 'Unrecognized key: "adress"'],
-  ])('refuses %s, and does not repeat what stands there', (_what, target, said) => {
+    ['an unknown member', { ...hook, adress: 'x' }, 'Unrecognized key: "adress"'],
+  ])('CMK_NOTIFY rejects %s, and the error does not repeat the value', (_what, target, said) => {
     const told = problem(target);
     expect(told).toMatch(/^CMK_NOTIFY /);
     expect(told).toContain(said);
@@ -68,7 +68,7 @@ describe('CMK_NOTIFY', () => {
     expect(read({ targets: [target] }).targets).toEqual([]);
   });
 
-  it('refuses two of one name, none at all, an hour that is none, and what is not JSON', () => {
+  it('CMK_NOTIFY rejects two targets of one name, no target, an invalid hour, and text that is not JSON', () => {
     expect(problem(hook, { ...teams, name: 'siem' })).toContain('targets: has two targets with the same name');
     expect(problem()).toContain('targets: is empty');
     expect(read({ digestHour: 24, targets: [hook] }).problems.join()).toContain('digestHour: is above 23');
@@ -76,7 +76,7 @@ describe('CMK_NOTIFY', () => {
     expect(read('https://siem.example/s3cret').problems.join()).not.toContain('s3cret');
   });
 
-  it('says so when Key Vault could not be asked', () => {
+  it('The error of CMK_NOTIFY tells that its Key Vault reference was not resolved', () => {
     const reference = '@Microsoft.KeyVault(SecretUri=https://kv-ops.vault.azure.net/secrets/cmk-notify)';
     expect(read(reference).problems).toEqual([
       expect.stringContaining('Key Vault reference that could not be resolved'),

@@ -21,7 +21,7 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 }
 
 describe('readSettings', () => {
-  it('needs no more than the vaults and the storage', () => {
+  it('The app requires only the vaults and the storage', () => {
     const settings = readSettings(VALID);
     expect(settings.vaults.all).toMatchObject([{ name: 'kv-files', uri: 'https://kv-files.vault.azure.net' }]);
     expect(settings).toMatchObject({
@@ -40,11 +40,11 @@ describe('readSettings', () => {
     // What is wrong with the page takes the page away, and nothing else.
     [{ CMK_PAGE_SIGN_IN: 'http://login.example' }, { on: false, signIn: undefined }],
     [{ CMK_PAGE_SIGN_IN: "https://x.example; script-src 'unsafe-inline'" }, { on: false, signIn: undefined }],
-  ])('of %j makes the page %j', (environment, page) => {
+  ])('The settings %j make the page %j', (environment, page) => {
     expect(readSettings({ ...VALID, ...environment }).page).toEqual(page);
   });
 
-  it('reads several vaults, a Managed HSM among them, separated by commas, spaces or lines, each once', () => {
+  it('CMK_VAULTS accepts vaults and Managed HSMs, separated by commas, spaces or lines, each once', () => {
     const other = VALID.CMK_VAULTS.replace('kv-files', 'kv-records');
     const hsm = VALID.CMK_VAULTS.replace('vaults/kv-files', 'managedHSMs/hsm1');
     const settings = readSettings({
@@ -59,7 +59,7 @@ describe('readSettings', () => {
     ]);
   });
 
-  it('refuses a vault and a Managed HSM of one name, which no call could tell apart', () => {
+  it('The settings reject a vault and a Managed HSM of the same name, which calls could not distinguish', () => {
     const hsm = VALID.CMK_VAULTS.replace('vaults/kv-files', 'managedHSMs/KV-files');
     for (const CMK_VAULTS of [`${VALID.CMK_VAULTS},${hsm}`, `${hsm},${VALID.CMK_VAULTS}`]) {
       expect(problemsOf({ ...VALID, CMK_VAULTS })).toEqual([
@@ -71,13 +71,13 @@ describe('readSettings', () => {
   it.each([
     ['AzureUSGovernment', 'https://kv-files.vault.usgovcloudapi.net', 'https://management.usgovcloudapi.net'],
     ['AzureChinaCloud', 'https://kv-files.vault.azure.cn', 'https://management.chinacloudapi.cn'],
-  ])('knows the names of %s', (AZURE_CLOUD, uri, resourceManager) => {
+  ])('The settings yield the host names of %s', (AZURE_CLOUD, uri, resourceManager) => {
     const settings = readSettings({ ...VALID, AZURE_CLOUD });
     expect(settings.vaults.all[0]?.uri).toBe(uri);
     expect(settings.cloud.resourceManager).toBe(resourceManager);
   });
 
-  it('tells every problem at once, each with the name, what is wrong and an example', () => {
+  it('The settings report all problems at once, each with its name, error and an example', () => {
     const problems = problemsOf({
       CMK_VAULTS: 'kv-files',
       CMK_SUBSCRIPTIONS: 'prod',
@@ -97,7 +97,7 @@ describe('readSettings', () => {
     for (const problem of problems) expect(problem).toMatch(/Example: \S+/);
   });
 
-  it('takes the storage by its services where the host cannot make their names', () => {
+  it('The settings accept the URIs of the storage where the host cannot derive them', () => {
     const { AzureWebJobsStorage__accountName: _, ...rest } = VALID;
     const settings = readSettings({
       ...rest,
@@ -113,7 +113,7 @@ describe('readSettings', () => {
     });
   });
 
-  it('reports a connection string that the platform put beside the identity, and does not refuse to work', () => {
+  it('The settings report a connection string beside an identity, and stay valid', () => {
     const identity = { AzureWebJobsStorage__credential: 'managedidentity' };
     const key = 'DefaultEndpointsProtocol=https;AccountName=stcmk;AccountKey=eA==;EndpointSuffix=core.windows.net';
     expect(readSettings({ ...VALID, ...identity }).drift.problems).toEqual([]);
@@ -129,13 +129,13 @@ describe('readSettings', () => {
     ['{', /is not JSON/],
     ['[]', /is not a JSON object/],
     ['{"/vault":"/subscriptions/x"}', /a value that is not the ARM id of a system topic/],
-  ])('says what is wrong with the system topics %s', (topics, problem) => {
+  ])('The settings report the error in the system topics %s', (topics, problem) => {
     const { drift } = readSettings({ ...VALID, CMK_SYSTEM_TOPICS: topics });
     expect(drift.problems).toEqual([expect.stringMatching(problem)]);
     expect(drift.systemTopics).toEqual({});
   });
 
-  it('takes an empty setting for one that is missing', () => {
+  it('An empty setting counts as missing', () => {
     expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
   });
 });
@@ -143,7 +143,7 @@ describe('readSettings', () => {
 describe('a setting by a name that the app does not have', () => {
   const misspelled = { CMK_APPROVAL: 'restore:2', cmk_clients: 'one' };
 
-  it('is told in Azure, where all settings are meant for the app, and keeps nothing from being fixed', () => {
+  it('An unknown setting is reported in Azure, and disables no fix', () => {
     const { drift } = readSettings({
       ...VALID,
       ...misspelled,
@@ -158,12 +158,12 @@ describe('a setting by a name that the app does not have', () => {
     expect(drift.autofix).toEqual(DEFAULT_AUTOFIX);
   });
 
-  it('is not one that the host reads of the connection to the work zone', () => {
+  it('A setting of the host for the connection to the work zone is not reported as unknown', () => {
     const identity = { CMK_WORK__credential: 'managedidentity', CMK_WORK__clientId: 'x' };
     expect(readSettings({ ...VALID, ...identity, WEBSITE_SITE_NAME: 'func-cmk' }).drift.problems).toEqual([]);
   });
 
-  it('may be anything in a shell', () => {
+  it('An unknown setting is not reported in a shell', () => {
     expect(
       readSettings({ ...VALID, CMK_API: 'https://x', CMK_PROFILE: 'p', CMK_ENTRA: 'skip' }).drift.problems,
     ).toEqual([]);
@@ -174,7 +174,7 @@ describe('the three places that list the settings', () => {
   const names = Object.keys(SETTINGS);
   const file = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
-  it('local.settings.sample.json has each of them', () => {
+  it('local.settings.sample.json has each setting', () => {
     expect(existsSync(new URL('../../local.settings.sample.json', import.meta.url))).toBe(true);
     const { Values: sample } = JSON.parse(file('local.settings.sample.json'));
     expect(sample.CMK_AUTOFIX).toBe(DEFAULT_AUTOFIX.join(','));
@@ -182,7 +182,7 @@ describe('the three places that list the settings', () => {
     expect(values.filter((name) => !name.startsWith('FUNCTIONS_')).sort()).toEqual([...names].sort());
   });
 
-  it('every example is valid', () => {
+  it('The example of every setting is valid', () => {
     for (const setting of Object.values(SETTINGS)) expect(setting.schema.safeParse(setting.example).success).toBe(true);
   });
 });

@@ -5,7 +5,7 @@ import { randomGrantsWorld } from './random-grants.ts';
 
 const TENANTS = 3_000;
 
-it('an identity reaches a key, and its revocation is complete, exactly as its roles, groups and policies say', async () => {
+it('An identity has access to a key, and its revocation is complete, exactly as its roles, groups and policies say', async () => {
   for (let seed = 1; seed <= TENANTS; seed += 1) {
     const random = seeded(seed);
     await runHistory(randomGrantsWorld(random)(), randomly(random));

@@ -68,7 +68,7 @@ async function doneBy(state: string, message: object): Promise<ReadonlySet<strin
 
 describe('a message of key-work of which any field is changed', () => {
   it.each(['revocation', 'probe', 'key', 'rotate'])(
-    'leads to no write and no record that the untouched one had not led to: %s',
+    'A message of key-work with any changed field leads to no write or record that the original would not: %s',
     async (kind) => {
       const time = '2026-06-01T12:00:00.000Z';
       const required = { since: time, due: time, order: 'order', tick: 0 };
@@ -128,7 +128,7 @@ async function sentBy(message: object): Promise<ReadonlySet<string>> {
   return sent;
 }
 
-it('a message of notify-work of which any field is changed leads to no request but those that the outbox holds, to its targets and with its text', async () => {
+it('A message of notify-work with any changed field leads only to requests of the outbox, to its targets and with its text', async () => {
   const ids = ['revoke-1', 'revoke-2'].map(
     (id) => createFromRecord(record('key.revoke', 'Revoked', { why: id }, id))?.id ?? '',
   );
@@ -172,7 +172,7 @@ async function writesWith(forged: readonly ControllerDeed[]): Promise<ReadonlySe
 }
 
 describe('what is stored in the work zone', () => {
-  it('leads to no write that it had not led to without: any item, use row, listing, lease or message', async () => {
+  it('No forged item, use row, listing, lease or message in the work zone leads to an additional write', async () => {
     const may = await writesWith([]);
     expect(may.size).toBe(2);
     for (let seed = 1; seed <= RUNS; seed += 1) {
@@ -182,7 +182,7 @@ describe('what is stored in the work zone', () => {
     }
   });
 
-  it('has a roll back move nothing that the order did not move: a row says that the order moved an account of its owner', async () => {
+  it('A roll back moves no account that its order did not move, even if a forged row says so', async () => {
     const uses = [USE, { ...USE, key: SECOND_KEY }].map((use) => ({ ...use, mode: 'pinned' as const }));
     const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st2`;
     const [from, to] = [FIRST_KEY, SECOND_KEY].map((name) => createManagedKey(VAULT, name).id);

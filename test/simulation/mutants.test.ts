@@ -5,7 +5,7 @@ import { MUTANTS } from './mutants.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-it('each mutant finds the text that it changes, once', () => {
+it('Each mutant finds the text that it changes, once', () => {
   const astray = MUTANTS.filter(({ file, from }) => readFileSync(join(ROOT, file), 'utf8').split(from).length !== 2);
   expect(astray.map(({ name }) => name)).toEqual([]);
 });

@@ -17,13 +17,13 @@ describe('a table in memory', () => {
     ['more than 252 properties', row(manyProperties(253, 1)), 'TooManyProperties'],
     ['a key of more than 1 KiB', row({}, { rowKey: 'x'.repeat(513) }), 'KeyValueTooLarge'],
     ['a key with a slash', row({}, { partitionKey: 'a/b' }), 'OutOfRangeInput'],
-  ])('refuses %s, as Azure does', async (_, change, code) => {
+  ])('A table in memory rejects %s, as Azure does', async (_, change, code) => {
     const table = new MemoryFleetTable();
     await expect(table.port().write([change])).rejects.toMatchObject({ statusCode: 400, code });
     expect(table.all).toEqual([]);
   });
 
-  it('counts what a merge leaves, not what it brings', async () => {
+  it('The limit of a table in memory applies to the entity after a merge', async () => {
     const table = new MemoryFleetTable();
     const all = Object.entries(manyProperties(16, 32_768));
     await table.port().write([row(Object.fromEntries(all.slice(0, 15)))]);
@@ -32,7 +32,7 @@ describe('a table in memory', () => {
     });
   });
 
-  it('takes what is at the limit', async () => {
+  it('A table in memory accepts an entity at the limit', async () => {
     const table = new MemoryFleetTable();
     await table.port().write([row({ a: 'x'.repeat(32_768) })]);
     expect(table.all).toHaveLength(1);

@@ -37,7 +37,7 @@ const named = (name: string) => receiver.spans.filter((span) => span.name === na
 const HOST = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 
 describe('spans', () => {
-  it('stand below the one that runs, or the one that is named, whether or not that one is recorded', async () => {
+  it('The parent of a span is the current span or the named one, recorded or not', async () => {
     let handedOn: string | undefined;
 
     await telemetry.span('outer', { parent: HOST, attributes: { 'cmk.key': 'a' } }, () =>
@@ -61,7 +61,7 @@ describe('spans', () => {
     expect(receiver.headers['api-key'] ?? 'insights').toMatch(/known|insights/);
   });
 
-  it('say what the work came to, and throw on what it throws', async () => {
+  it('A span records the result of its work, and rethrows its error', async () => {
     await telemetry.span(
       'done',
       { since: new Date(Date.now() - 5_000) },
@@ -80,7 +80,7 @@ describe('spans', () => {
   });
 });
 
-it('metrics are counters, histograms and gauges, and the age of the queues is asked for as they are sent', async () => {
+it('Telemetry sends counters, histograms and gauges, and reads the age of the queues as it sends them', async () => {
   telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
   telemetry.measure({ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'a' } });
   telemetry.measure({ name: 'cmk.rotation.duration', value: 12.5, attributes: { key: 'a' } });
@@ -94,7 +94,7 @@ it('metrics are counters, histograms and gauges, and the age of the queues is as
   expect(point('cmk.queue.age')).toMatchObject({ value: 7, attributes: { queue: 'key-work' } });
 });
 
-it('Application Insights gets the same, as dependencies and metrics, and nothing about the exporter itself', async () => {
+it('Application Insights gets the same dependencies and metrics, and nothing about the exporter itself', async () => {
   await telemetry.span('for insights', {}, async () => {});
   telemetry.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
   await telemetry.flush();
@@ -114,7 +114,7 @@ it('Application Insights gets the same, as dependencies and metrics, and nothing
 });
 
 describe('the receiver of a trace', () => {
-  it('may refuse it: that is said, and nothing else', async () => {
+  it('A receiver that rejects a trace is reported', async () => {
     receiver.will('refuse');
     await telemetry.span('refused', {}, async () => {});
     await telemetry.flush();

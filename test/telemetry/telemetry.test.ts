@@ -14,14 +14,14 @@ const record = (fields: Partial<LogRecord> & Pick<LogRecord, 'reason'>): LogReco
 
 describe('telemetry', () => {
   it.each([
-    ['nowhere to send it to', {}],
-    ['a setting that is empty', { APPLICATIONINSIGHTS_CONNECTION_STRING: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
+    ['no destination', {}],
+    ['an empty setting', { APPLICATIONINSIGHTS_CONNECTION_STRING: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
     ['OTEL_SDK_DISABLED', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_SDK_DISABLED: 'TRUE' }],
-  ])('is off with %s', (_, environment) => {
+  ])('Telemetry is off with %s', (_, environment) => {
     expect(createTelemetry(environment, async () => new Map())).toBe(NO_TELEMETRY);
   });
 
-  it('is loaded when it is first asked for, and once', async () => {
+  it('Telemetry is loaded at its first use, and once', async () => {
     let loads = 0;
     const lazy = createLazyTelemetry(
       async () => {
@@ -40,7 +40,7 @@ describe('telemetry', () => {
     expect(loads).toBe(1);
   });
 
-  it('that cannot be loaded is said once, and work goes on', async () => {
+  it('Telemetry that cannot be loaded is reported once, and stops no work', async () => {
     const failures: unknown[] = [];
     const lazy = createLazyTelemetry(
       () => Promise.reject(new Error('no file')),
@@ -56,7 +56,7 @@ describe('telemetry', () => {
     expect(await lazy.span('any', {}, async () => 7)).toBe(7);
   });
 
-  it('that hangs while it is loaded, or while it hands over, is waited for no longer than seconds', async () => {
+  it('Telemetry that hangs while it loads or flushes delays work by seconds at most', async () => {
     const hanging = new Promise<never>(() => {});
     const began = performance.now();
     const loading = createLazyTelemetry(
@@ -96,11 +96,11 @@ describe('a record of the log', () => {
     ],
     [{ reason: 'DriftChecked', findings: 'none' }, []],
     [{ reason: 'UpToDate', key: 'k' }, []],
-  ])('%o is measured', (said, measurements) => {
+  ])('The log record %o yields its measurements', (said, measurements) => {
     expect(listMeasurements(record(said))).toEqual(measurements);
   });
 
-  it('is written as it is, before it is measured', () => {
+  it('A log record is written unchanged before it is measured', () => {
     const written: unknown[] = [];
     const log = measureLog(
       (said) => {
@@ -127,12 +127,12 @@ describe('the trace context of a message', () => {
     cause: { by: 'drift', ref: '1', since: '' },
   };
 
-  it('is taken along', () => {
+  it('A message keeps its trace context', () => {
     expect(PARSERS['key-work']({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
     expect(formatTraceparent(parseTraceparent(TRACEPARENT) ?? { traceId: '', spanId: '' })).toBe(TRACEPARENT);
   });
 
-  it('need not be there, as in messages of before', () => {
+  it('A message without a trace context is valid', () => {
     expect(PARSERS['key-work'](message).traceparent).toBeUndefined();
     expect(parseTraceparent(undefined)).toBeUndefined();
   });
@@ -143,7 +143,7 @@ describe('the trace context of a message', () => {
     TRACEPARENT.toUpperCase(),
     `ff${TRACEPARENT.slice(2)}`,
     TRACEPARENT.replace(/-b7.*-/, '-0000000000000000-'),
-  ])('that is none (%s) makes no message poison', (traceparent) => {
+  ])('A message with a malformed trace context (%s) is valid', (traceparent) => {
     expect(PARSERS['key-work']({ ...message, traceparent }).traceparent).toBeUndefined();
   });
 });

@@ -44,20 +44,20 @@ const denied = (
 ) => listDenials(of, initiative, vault).map(({ rule }) => rule.denied);
 const texts = (rules: readonly { readonly denied: string }[]) => rules.map((rule) => rule.denied);
 
-describe('an assignment applies', () => {
+describe('whether an assignment applies', () => {
   it.each<[boolean, string, object]>([
-    [true, 'as it is', {}],
-    [false, 'not when it is not enforced', { enforcementMode: 'DoNotEnforce' }],
-    [false, 'not to a group that it leaves out', { notScopes: [GROUP.toUpperCase()] }],
-    [true, 'to a group whose name only begins as that which it leaves out', { notScopes: [GROUP.slice(0, -1)] }],
+    [true, 'without a restriction', {}],
+    [false, 'not enforced', { enforcementMode: 'DoNotEnforce' }],
+    [false, 'with the group excluded', { notScopes: [GROUP.toUpperCase()] }],
+    [true, 'with another group excluded whose name is a prefix', { notScopes: [GROUP.slice(0, -1)] }],
     [
       false,
-      'not for certain, where it leaves out a management group',
+      'with a management group excluded',
       { notScopes: ['/providers/Microsoft.Management/managementGroups/mg-files'] },
     ],
-    [false, 'not for certain, with selectors', { resourceSelectors: [{}] }],
-    [false, 'not for certain, with overrides', { overrides: [{}] }],
-  ])('%s: %s', (applies, _, change) => {
+    [false, 'with selectors', { resourceSelectors: [{}] }],
+    [false, 'with overrides', { overrides: [{}] }],
+  ])('isAppliedTo is %s for an assignment %s', (applies, _, change) => {
     expect(isAppliedTo(assignment(definition(SIZE), {}, change), VAULT)).toBe(applies);
   });
 });
@@ -74,20 +74,20 @@ describe('a definition', () => {
     ['nothing when disabled', SIZE, { minimumRSAKeySize: 3072, effect: 'Disabled' }, []],
     ['nothing without its parameter', SIZE, {}, []],
     ['nothing with a parameter that is no number', SIZE, { minimumRSAKeySize: '3072' }, []],
-    ['nothing with types left as they are', TYPES, {}, []],
-    ['nothing with types that are no list of texts', TYPES, { allowedKeyTypes: [1] }, []],
-    ['nothing where it limits how long keys are active', 'c26e4b24-cf98-4c67-b48b-5a25c4c69eb9', {}, []],
-    ['nothing of a vault where it is for a Managed HSM', '1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', {}, []],
+    ['nothing with the default types', TYPES, {}, []],
+    ['nothing with types that are no list of strings', TYPES, { allowedKeyTypes: [1] }, []],
+    ['nothing if it limits how long keys are active', 'c26e4b24-cf98-4c67-b48b-5a25c4c69eb9', {}, []],
+    ['nothing of a vault if it is for a Managed HSM', '1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', {}, []],
   ])('denies %s', (_, name, parameters, rules) => {
     expect(denied(assignment(definition(name), { effect: 'deny', ...parameters }))).toEqual(texts(rules));
   });
 
-  it("of one's own denies nothing that is known", () => {
+  it('A custom definition yields no known denial', () => {
     const own = assignment(`${SUBSCRIPTION}${definition(EXPIRY)}`, { effect: 'Deny' });
     expect(denied(own)).toEqual([]);
   });
 
-  it('of a Managed HSM has a default of its own', () => {
+  it('A definition for a Managed HSM has its own default', () => {
     const of = (name: string) => denied(assignment(definition(name), { effect: 'Deny' }), undefined, HSM);
     expect(of('1d478a74-21ba-4b9f-9d8f-8e6fced0eec5')).toEqual(texts([expiry()]));
     expect(of(HSM_REMAINING)).toEqual(texts([remaining(90)]));
@@ -121,14 +121,19 @@ describe('an initiative', () => {
 
   it.each<[string, PolicyInitiative, object, { readonly denied: string }[]]>([
     ['by its defaults', initiative(SIZE, bits), {}, [size(4096)]],
-    ['by what is assigned', initiative(SIZE, bits), { bits: 3072 }, [size(3072)]],
+    ['by the assigned value', initiative(SIZE, bits), { bits: 3072 }, [size(3072)]],
     ['by values of its own', initiative(SIZE, { effect: 'Deny', minimumRSAKeySize: 2048 }), {}, [size(2048)]],
     ['nothing, by its default effect', initiative(SIZE, bits, { effect: 'Audit' }), {}, []],
     ['nothing, when Audit is assigned', initiative(SIZE, bits), { effect: 'Audit' }, []],
-    ['nothing by an effect that it leaves out', initiative(SIZE, { ...bits, effect: undefined }), {}, []],
-    ['nothing by more than a parameter', initiative(SIZE, { ...bits, effect: "[if(true, 'Deny', 'x')]" }), {}, []],
+    ['nothing by an effect that it omits', initiative(SIZE, { ...bits, effect: undefined }), {}, []],
     [
-      'nothing by a list with an expression in it',
+      'nothing by an expression beyond a parameter',
+      initiative(SIZE, { ...bits, effect: "[if(true, 'Deny', 'x')]" }),
+      {},
+      [],
+    ],
+    [
+      'nothing by a list that contains an expression',
       initiative(TYPES, { allowedKeyTypes: ["[parameters('type')]"] }),
       { type: 'RSA' },
       [],
@@ -137,14 +142,14 @@ describe('an initiative', () => {
     expect(denied(assignment(id, parameters), of, VAULT)).toEqual(texts(rules));
   });
 
-  it('of a Managed HSM denies nothing by what may be another number than the default', () => {
+  it('An initiative for a Managed HSM denies nothing by a number that may differ from the default', () => {
     const of = (parameters: object) => denied(assignment(id), initiative(HSM_REMAINING, parameters), HSM);
     expect(of({ minimumDaysBeforeExpiration: '[add(1, 2)]' })).toEqual([]);
     expect(of({ minimumDaysBeforeExpiration: "[parameters('unknown')]" })).toEqual([]);
     expect(of({})).toEqual(texts([remaining(90)]));
   });
 
-  it('denies nothing that is known where it could not be read', () => {
+  it('An unreadable initiative yields no known denial', () => {
     expect(denied(assignment(id))).toEqual([]);
   });
 
@@ -158,7 +163,7 @@ describe('an initiative', () => {
     [definition(SIZE), undefined],
     [`@elsewhere.example${BUILT_IN}/policySetDefinitions/ours`, undefined],
     [`${BUILT_IN}/policySetDefinitions/ours?x=/`, undefined],
-  ])('is named by %s', (name, scope) => {
+  ])('The id %s leads to the scope of its initiative, or to none', (name, scope) => {
     expect(getScopeOfInitiative(name)).toBe(scope);
   });
 });
@@ -166,12 +171,12 @@ describe('an initiative', () => {
 it.each<[boolean, string, object]>([
   [true, 'of the assignment', {}],
   [false, 'of another one', { policyAssignmentId: `${SUBSCRIPTION}/other` }],
-  [true, 'that is not over yet', { expiresOn: new Date(NOW.getTime() + 1).toISOString() }],
-  [false, 'that is over', { expiresOn: NOW.toISOString() }],
+  [true, 'that has not ended', { expiresOn: new Date(NOW.getTime() + 1).toISOString() }],
+  [false, 'that has ended', { expiresOn: NOW.toISOString() }],
   [true, 'that ends at an unreadable time', { expiresOn: 'then' }],
   [true, 'of the member', { policyDefinitionReferenceIds: ['x', 'RSASIZE'] }],
   [false, 'of another member', { policyDefinitionReferenceIds: ['x'] }],
-])('an exemption takes a denial away, %s: %s', (exempt, _, change) => {
+])('isExempt is %s by an exemption %s', (exempt, _, change) => {
   const denial = { assignment: assignment(definition(SIZE)), reference: 'rsaSize', rule: expiry() };
   const properties = { policyAssignmentId: denial.assignment.id.toUpperCase(), ...change };
   expect(isExempt(denial, [POLICY_EXEMPTION.parse({ properties })], NOW)).toBe(exempt);

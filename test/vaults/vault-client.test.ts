@@ -6,7 +6,7 @@ import { useProcedures } from '../support/procedures.ts';
 const procedures = useProcedures();
 
 describe('a vault whose properties do not mention soft delete', () => {
-  it('has it: for the drift check, which said no, and for the operations, which said yes', async () => {
+  it('A vault whose properties omit soft delete has it, for the drift check and for the commands', async () => {
     const { vault } = procedures.site();
     const { enableSoftDelete: _, ...properties } = vault.properties;
     const { id, name, location } = vault;
