@@ -13,7 +13,7 @@ const cmk = (args: readonly string[]) => runCmk(procedures, args, { env: env() }
 beforeEach(() => createAppStorage(azurite.connectionString));
 
 describe('a change by the command line', () => {
-  it('is recorded in the audit trail with caller, reason, ticket, and the values before and after', async () => {
+  it('A change by the command line is recorded with caller, reason, ticket, and the values before and after', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const why = ['--reason', 'Held for an audit', '--ticket', 'CHG-7'];
@@ -65,7 +65,7 @@ describe('a change by the command line', () => {
     expect((await cmk(['audit', 'list', '--until', 'soon'])).err).toMatch(/--until "soon" is neither/);
   });
 
-  it('that precedes an error is recorded too, and a dry run is not', async () => {
+  it('A change by the command line that precedes an error is recorded, and a dry run is not', async () => {
     const { vault } = procedures.site();
     const match = { host: `${vault.name}.vault.azure.net`, method: 'PUT', path: '/rotationpolicy' };
     const answer = { status: 400, body: { error: { code: 'BadParameter', message: 'No.' } } };
@@ -77,7 +77,7 @@ describe('a change by the command line', () => {
     expect(JSON.parse(out)).toEqual(['key.create']);
   });
 
-  it('is made even if the trail cannot be written, and the output says so', async () => {
+  it('A change by the command line is made even if the trail cannot be written, and the output says so', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const nowhere = azurite.connectionString.replace(/(BlobEndpoint=http:\/\/127\.0\.0\.1):\d+/, '$1:9');
@@ -90,7 +90,7 @@ describe('a change by the command line', () => {
     [['audit', 'list', '--since', 'yesterday'], /neither a date nor a duration/],
     [['audit', 'list', '--limit', '0'], /The value must be 1 to 1000000/],
     [['audit', 'show', '99999999'], /has no (?:record|audit trail)/],
-  ])('%j is rejected', async (args, message) => {
+  ])('The command line rejects the arguments %j', async (args, message) => {
     expect((await cmk(args)).err).toMatch(message);
   });
 });
@@ -122,7 +122,7 @@ describe('a filter of cmk audit list', () => {
     [{ since: new Date('2026-11-24T12:00:00Z') }, true],
     [{ since: new Date('2026-11-24T12:00:01Z') }, false],
     [{ account: 'st1', by: 'bob' }, false],
-  ])('%j matches the record: %s', (filter, expected) => {
+  ])('The filter %j of cmk audit list matches the record: %s', (filter, expected) => {
     expect(isTrailMatch(record, filter)).toBe(expected);
   });
 });

@@ -6,7 +6,7 @@ import type { Cli } from '../../src/cli/terminal/cli.ts';
 import { CmkCommand } from '../../src/cli/terminal/command.ts';
 
 describe('CSV', () => {
-  it('may have quotes, with commas and line feeds in them, CRLF, a byte order mark, empty lines and spaces', () => {
+  it('A CSV may have quotes, with commas and line feeds in them, CRLF, a byte order mark, empty lines and spaces', () => {
     const { titles, rows } = parseCsv('\ufeffaccount, Vault\r\n\r\nst1, "a ""b"", c" \r\n"st\n2",\nst3,x');
     expect(titles).toEqual(['account', 'vault']);
     expect(rows.map(({ record, info }) => [info.lines, ...Object.values(record)])).toEqual([
@@ -24,7 +24,7 @@ describe('CSV', () => {
     ['account;vault\nst1;kv', /This CSV uses semicolons/],
     // As Excel saves it in most of Europe, a byte order mark included.
     ['\ufeffaccount;vault;key\r\nst1;kv;k\r\n', /This CSV uses semicolons/],
-  ])('with errors is rejected with their lines: %j', (text, message) => {
+  ])('A CSV with errors is rejected with their lines: %j', (text, message) => {
     expect(() => parseCsv(text)).toThrow(message);
   });
 });
@@ -42,7 +42,7 @@ describe('the rows of a bulk command', () => {
     return one;
   }
 
-  it('take their values from the row, and the rest from the command line', () => {
+  it('A bulk command reads values from the row, and the rest from the command line', () => {
     const text = 'account,vault,pin,premium,kty,subscription\nst1,kv-1,yes,yes,RSA-HSM,sub-1\nst2,,cafe,no,,\n';
     const rows = readBulkRows(text, command('--from', 'x', '--vault', 'kv', '--kty', 'RSA'), ['vault']);
 
@@ -61,7 +61,7 @@ describe('the rows of a bulk command', () => {
     ]);
   });
 
-  it('may name a Managed HSM, as the command line does, and not a vault as well', () => {
+  it('A row may name a Managed HSM, and not a vault as well', () => {
     const enable = acceptManyAccounts(new CmkCommand({} as Cli, 'enable'))
       .inVault('the vault')
       .exitOverride();
@@ -71,7 +71,7 @@ describe('the rows of a bulk command', () => {
     expect(() => vaultsOf('account,hsm,vault\nst1,hsm-1,kv-1\n')).toThrow(/line 2: .*takes --vault or --hsm, not both/);
   });
 
-  it('are rejected with all their errors at once', () => {
+  it('The rows of a bulk command are rejected with all their errors at once', () => {
     const text = 'account,vault,kty,premium\nst1,kv,EC,\n,kv,,\nst2,,,perhaps\nST1,kv,,\nst3,kv\nst4,kv,RSA,,\n';
     const read = () => readBulkRows(text, command('--from', 'x'), ['vault']);
     expect(read).toThrow(/line 2: option '--kty <type>' argument 'EC' is invalid\. Allowed choices are RSA, RSA-HSM/);
@@ -82,7 +82,7 @@ describe('the rows of a bulk command', () => {
     for (const line of [6, 7]) expect(read).toThrow(`line ${line}: the number of cells differs from the 4 columns`);
   });
 
-  it('may have known columns only, and no option of the whole run', () => {
+  it('A row may have known columns only, and no option of the whole run', () => {
     const read = () => readBulkRows('name,valt,yes,json\nst1,kv,y,y', command('--from', 'x'), []);
     for (const column of ['name', 'valt', 'yes', 'json']) expect(read).toThrow(`unknown column "${column}"`);
     expect(read).toThrow('the column "account" is missing');

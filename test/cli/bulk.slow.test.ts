@@ -37,7 +37,7 @@ const busy = (path = '') => {
 };
 
 describe('account onboard --from', () => {
-  it('prints the plan, and changes nothing in a dry run', async () => {
+  it('account onboard --from prints the plan, and changes nothing in a dry run', async () => {
     const { args, accounts } = await three();
     const writes = await procedures.writes(async () => {
       const { code, out } = await cmk([...args, '--dry-run']);
@@ -48,7 +48,7 @@ describe('account onboard --from', () => {
     expect(writes).toEqual([]);
   });
 
-  it('asks, and changes nothing when the answer is not yes or there is no terminal', async () => {
+  it('account onboard --from asks, and changes nothing when the answer is not yes or there is no terminal', async () => {
     const { args } = await three();
     const writes = await procedures.writes(async () => {
       expect(await cmk(args)).toMatchObject({ code: 2, err: expect.stringContaining('Add --yes.') });
@@ -57,7 +57,7 @@ describe('account onboard --from', () => {
     expect(writes).toEqual([]);
   });
 
-  it('onboards all of them, and creates once what they share', async () => {
+  it('account onboard --from onboards all accounts, and creates once what they share', async () => {
     const { args, accounts, vault } = await three();
     const writes = await procedures.writes(async () => {
       const { code, out, err } = await cmk([...args, '-o', 'json'], { answer: 'yes' });
@@ -76,7 +76,7 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, true, true]);
   });
 
-  it('continues after a failure, names it, and completes the rest in a second run', async () => {
+  it('account onboard --from continues after a failure, names it, and completes the rest in a second run', async () => {
     const { args, accounts } = await three();
     const [, second] = accounts;
 
@@ -99,7 +99,7 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, true, true]);
   });
 
-  it('starts no further account after too many failures', async () => {
+  it('account onboard --from starts no further account after too many failures', async () => {
     const { args, accounts } = await three();
     busy();
     const { code, out } = await cmk([...args, '--yes', '--max-failures', '1', '-o', 'json']);
@@ -108,7 +108,7 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([false, false, false]);
   });
 
-  it('rejects beforehand what would fail, and onboards the others, unless too many would be rejected', async () => {
+  it('account onboard --from rejects beforehand what would fail, and onboards the others, unless too many would be rejected', async () => {
     const { args, accounts, file, vault } = await three();
     const lines = (...names: (string | undefined)[]) =>
       writeFile(file, `account,vault\n${names.map((name) => `${name},${vault}\n`).join('')}`);
@@ -129,7 +129,7 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, false, false]);
   });
 
-  it('prints each warning once, with the plan', async () => {
+  it('account onboard --from prints each warning once, with the plan', async () => {
     const { args, accounts, file } = await three();
     const site = procedures.site();
     await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${site.vault.name}\n`).join('')}`);
@@ -139,7 +139,7 @@ describe('account onboard --from', () => {
 });
 
 describe('a list of accounts', () => {
-  it('can be pinned and verified by one command', async () => {
+  it('One command pins or verifies a list of accounts', async () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
     const file = join(folder, `${unique('listed')}.csv`);
@@ -158,14 +158,14 @@ describe('a list of accounts', () => {
     expect(verified.out).toContain(`${accounts[0]?.name}\tok\tok\n`);
   });
 
-  it('may be empty, and --from says so', async () => {
+  it('A command with --from reports an empty list of accounts', async () => {
     const file = join(folder, `${unique('listed')}.csv`);
     await writeFile(file, 'account\n');
     const none = await cmk(['account', 'verify', '--from', file]);
     expect(none).toMatchObject({ code: 0, out: expect.stringContaining('0 accounts: the CSV has no rows.') });
   });
 
-  it('can be encrypted with a key, and the role that its accounts share is granted once', async () => {
+  it('One command encrypts a list of accounts, and grants the role that they share once', async () => {
     const site = procedures.site({ role: false });
     const accounts = [1, 2, 3].map(() => addAccount(procedures.world, site.group, { name: unique('st') }));
     const file = join(folder, `${unique('listed')}.csv`);

@@ -12,7 +12,7 @@ const IMPORT = ['key', 'import', 'k', '--vault', 'kv', '--file'];
 const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
 
 describe('the output of a command', () => {
-  it('has in a pipe one plain line for each item, with tabs and without colours', async () => {
+  it('The output in a pipe has one plain line for each item, with tabs and without colours', async () => {
     const { account } = procedures.site();
     const { code, out, err } = await cmk(['account', 'verify', account.name]);
     const fix = `cmk account enable ${account.name} --vault <vault> --key <key> --identity <identity>`;
@@ -24,7 +24,7 @@ describe('the output of a command', () => {
     expect(stripVTControlCharacters(out)).toBe(out);
   });
 
-  it('has in a terminal a table with a header, signs and a summary', async () => {
+  it('The output in a terminal is a table with a header, signs and a summary', async () => {
     const site = procedures.site();
     const shown = async (...args: string[]) =>
       stripVTControlCharacters((await cmk(args, { tty: true, columns: 120 })).out);
@@ -41,7 +41,7 @@ describe('the output of a command', () => {
     );
   });
 
-  it('has with --json one document, and nothing else on stdout', async () => {
+  it('The output with --json is one document, and nothing else is on stdout', async () => {
     const site = procedures.site();
     const { code, out } = await cmk(['key', 'ensure', site.key, '--vault', site.vault.name, '--json']);
 
@@ -61,7 +61,7 @@ describe('the output of a command', () => {
     expect(JSON.parse(status.out)).toMatchObject({ operation: 'key show', result });
   });
 
-  it('has for an error the reason, a sentence and the next step on stderr; with --json a document', async () => {
+  it('An error prints its reason, a sentence and the next step on stderr, and a document with --json', async () => {
     const args = ['account', 'verify', 'stnowhere'];
     const err = expect.stringMatching(/^error: AccountNotFound: There is no .*\n.*cmk account create/);
     expect(await cmk(args)).toEqual({ code: 3, out: '', err });
@@ -82,7 +82,7 @@ describe('an error half-way', () => {
     return ['key', 'ensure', 'new-key', '--vault', vault.name, '--rotate-after', 'P18M'];
   };
 
-  it('is in one document with the steps done until then', async () => {
+  it('An error half-way is in one document with the steps done until then', async () => {
     const { code, out } = await cmk([...refused(), '--json']);
     expect(code).toBe(3);
 
@@ -100,7 +100,7 @@ describe('an error half-way', () => {
     });
   });
 
-  it('is on a line of its own in a terminal', async () => {
+  it('An error half-way is on a line of its own in a terminal', async () => {
     const { out, err } = await cmk(refused(), { tty: true });
     expect(stripVTControlCharacters(out)).toMatch(/\/new-key created \(RSA 2048, expires \S+\)\n/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what erases a line
@@ -125,11 +125,11 @@ describe('the exit code', () => {
     [2, 'a resource group that can be none', () => ['account', 'verify', site().account.name, '-g', 'a/b']],
     [2, 'an app that is not known', () => ['account', 'list']],
     [0, 'help', () => ['--help']],
-  ])('is %i for %s', async (code, _, args) => {
+  ])('The exit code is %i for %s', async (code, _, args) => {
     expect((await cmk(args())).code).toBe(code);
   });
 
-  it('of a failed search comes with where it searched, or why a file cannot be read', async () => {
+  it('A failed search tells where it searched, or why a file cannot be read', async () => {
     const { account } = procedures.site();
     const { code, err } = await cmk(['account', 'verify', account.name, '-g', 'rg-nowhere']);
     expect(code).toBe(3);
@@ -139,7 +139,7 @@ describe('the exit code', () => {
     );
   });
 
-  it('is 4 for an operator without the right, with the right to ask for', async () => {
+  it('The exit code is 4 for an operator without the right, with the right to request', async () => {
     const { vault, key } = procedures.site();
     const stranger = procedures.stranger();
     const { code, err } = await cmk(['key', 'show', key, '--vault', vault.name], { as: stranger });
@@ -147,7 +147,7 @@ describe('the exit code', () => {
     expect(err).toContain('cmk admin grant-role --assignee me');
   });
 
-  it('is 5 for a role that does not take effect in time', async () => {
+  it('The exit code is 5 for a role that does not take effect in time', async () => {
     procedures.world.settings.rolePropagationMs = 3_600_000;
     const target = procedures.site({ role: false });
     const of = ['--vault', target.vault.name, '--key', target.key, '--identity', target.identity.name];
@@ -160,7 +160,7 @@ describe('the exit code', () => {
 });
 
 describe('cmk key revoke', () => {
-  it('asks for the name of the key, and changes nothing for another name', async () => {
+  it('cmk key revoke asks for the name of the key, and changes nothing for another name', async () => {
     const site = procedures.site();
     const args = ['key', 'revoke', site.key, '--vault', site.vault.name];
     const wrong = await cmk(args, { answer: 'other/key' });
@@ -171,7 +171,7 @@ describe('cmk key revoke', () => {
     expect(site.version.enabled).toBe(false);
   });
 
-  it('exits 1 when a version stays enabled', async () => {
+  it('cmk key revoke exits 1 when a version stays enabled', async () => {
     const site = procedures.site();
     procedures.local.faults.add([
       { match: { method: 'PATCH', path: site.version.version }, answer: { status: 503, body: {} } },
@@ -184,7 +184,7 @@ describe('cmk key revoke', () => {
 });
 
 describe('cmk doctor', () => {
-  it('finds everything in order for an owner', async () => {
+  it('cmk doctor finds everything in order for an owner', async () => {
     const site = procedures.site();
     const { code, out } = await cmk(['doctor', '--vault', site.vault.name]);
     expect(code).toBe(0);
@@ -192,7 +192,7 @@ describe('cmk doctor', () => {
     expect(out).toMatch(new RegExp(`ok\tkeys of ${site.vault.name}\tcan be read`));
   });
 
-  it('names what is missing, and how to get it', async () => {
+  it('cmk doctor names what is missing, and how to get it', async () => {
     const { group, vault } = procedures.site();
     const as = procedures.somebodyWith(group.id, 'Reader');
     const { code, out } = await cmk(['doctor', '--vault', vault.name, 'kv-nowhere'], { as });
@@ -202,7 +202,7 @@ describe('cmk doctor', () => {
     expect(out).toMatch(/failed\tvault kv-nowhere\tThere is no key vault kv-nowhere/);
   });
 
-  it('names the owners of the app registration, or says how to have none', async () => {
+  it('cmk doctor names the owners of the app registration, or says how to have none', async () => {
     const { apiOwners, principals } = procedures.world;
     const env = { CMK_API_AUDIENCE: `api://${CMK_API_CLIENT_ID}` };
     const line = (state: string, rest = '') => new RegExp(`${state}\towners of the app registration\t${rest}`);
@@ -230,14 +230,14 @@ describe('cmk doctor', () => {
     [{ CMK_DUAL_CONTROL: 'off' }, 0, undefined],
     [{ CMK_KEY_PASSWORD: 'x' }, 0, undefined],
     [{ CMK_DUAL_CONTROL: 'perhaps' }, 1, /^failed\tsettings\t.*CMK_DUAL_CONTROL/m],
-  ])('reports a wrong setting, and no missing ones: %j', async (env, code, failure) => {
+  ])('cmk doctor reports a wrong setting, and no missing ones: %j', async (env, code, failure) => {
     const ran = await cmk(['doctor'], { env });
     expect(ran.code).toBe(code);
     if (failure) expect(ran.out).toMatch(failure);
     else expect(ran.out).not.toMatch(/^failed/m);
   });
 
-  it('prints in the words of Entra ID why the sign-in failed', async () => {
+  it('cmk doctor prints in the words of Entra ID why the sign-in failed', async () => {
     const { code, out } = await cmk(['doctor'], { as: { ...procedures.stranger(), secret: 'wrong' } });
     expect(code).toBe(1);
     expect(out).toMatch(/^failed\tsign-in\tEntra ID rejected the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
@@ -245,7 +245,7 @@ describe('cmk doctor', () => {
 });
 
 describe('bin/cmk.js', () => {
-  it('runs from a clone, and prints no warning of Node', async () => {
+  it('bin/cmk.js runs from a clone, and prints no warning of Node', async () => {
     const bin = join(import.meta.dirname, '../../bin/cmk.js');
 
     const env = {
@@ -260,7 +260,7 @@ describe('bin/cmk.js', () => {
     expect(stderr).toBe('');
   });
 
-  it('runs on the Node of the project if that of the machine runs no TypeScript, as 22.17', async () => {
+  it('bin/cmk.js runs on the Node of the project if that of the machine runs no TypeScript, as 22.17', async () => {
     const bin = join(import.meta.dirname, '../../bin/cmk.js');
     const { stdout } = await promisify(execFile)(process.execPath, ['--no-experimental-strip-types', bin, '--version']);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

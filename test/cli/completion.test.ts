@@ -37,7 +37,7 @@ describe('the list of completions', () => {
       ['revoke', 'restore', 'retire'],
     ],
     [['__'], []],
-  ])('of %j is %j', async (words, choices) => {
+  ])('The completions of %j are %j', async (words, choices) => {
     expect(lines(await cmk('__complete', '--', ...words))).toEqual(choices);
   });
 });
@@ -86,7 +86,7 @@ const DRIVERS: Record<Shell, { alone: string; driver: (script: string, words: re
 
 const isInstalled = (shell: string) => spawnSync(shell, ['--version']).status === 0;
 
-it.each(SHELLS)('the script of %s calls cmk with the words up to the cursor', async (shell) => {
+it.each(SHELLS)('The completion script of %s calls cmk with the words up to the cursor', async (shell) => {
   expect(await cmk('completion', shell)).toMatch(/cmk __complete -- .*2>\/dev\/null/);
 });
 
@@ -96,7 +96,7 @@ describe.each(SHELLS.filter(isInstalled))('completion in %s', (shell) => {
     [['completion', ''], [...SHELLS]],
     [['account', 'enable', 'st1', '--replace'], ['--replace-identity']],
     [['key', 'import', 'k', '--file', ''], [FILE]],
-  ])('offers for %j: %j', async (words, choices) => {
+  ])('The completion of a shell offers for %j: %j', async (words, choices) => {
     const { alone, driver } = DRIVERS[shell];
     const script = driver(await cmk('completion', shell), words);
     const CMK = join(import.meta.dirname, '../../bin/cmk.js');

@@ -13,16 +13,16 @@ function asked(typed: string): Promise<string> {
 }
 
 describe('a question on the terminal', () => {
-  it('is answered by a line', async () => {
+  it('A line answers a question on the terminal', async () => {
     expect(await asked('kv-files/files-key\r')).toBe('kv-files/files-key');
   });
 
-  it('ends the command at Ctrl-C', async () => {
+  it('Ctrl-C ends the command at a question', async () => {
     await expect(asked('kv-\u0003')).rejects.toMatchObject({ name: 'Interruption', exitCode: 130 });
     await expect(asked('\u0003')).rejects.toBeInstanceOf(Interruption);
   });
 
-  it('is rejected at Ctrl-D, which answers nothing', async () => {
+  it('Ctrl-D rejects a question on the terminal', async () => {
     const refusal = { reason: 'ConfirmationWrong', message: expect.stringContaining('nothing was changed') };
     await expect(confirmName('revoke', 'kv/key', false, () => asked('\u0004'))).rejects.toMatchObject(refusal);
   });

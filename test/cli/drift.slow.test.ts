@@ -23,7 +23,7 @@ function stale() {
 const newest = () => wire.services().driftStorage.newest();
 
 describe('cmk drift', () => {
-  it('prints the findings, exits 1, and publishes and fixes nothing', async () => {
+  it('cmk drift prints the findings, exits 1, and publishes and fixes nothing', async () => {
     const { key, account } = stale();
     const before = (await newest())?.id;
     const { code, out, err } = await cmk(['drift'], { env: settings() });
@@ -35,7 +35,7 @@ describe('cmk drift', () => {
     expect((await newest())?.id).toBe(before);
   });
 
-  it('prints each command on one line of its own, in a narrow terminal too', async () => {
+  it('cmk drift prints each command on one line of its own, in a narrow terminal too', async () => {
     const key = new TestKey(wire.azure.world);
     const accounts = [key.account(), key.account()];
 
@@ -53,7 +53,7 @@ describe('cmk drift', () => {
     expect(csv[1]).toMatch(/first of 2 commands: --expand shows all.*,cmk account pin \S+$/);
   });
 
-  it('prints only the requested findings, and exits by them', async () => {
+  it('cmk drift prints only the requested findings, and exits by them', async () => {
     const { key, account } = stale();
     const mine = await cmk(['drift', '--key', key.name, '--json'], { env: settings() });
 

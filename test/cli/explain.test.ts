@@ -91,7 +91,7 @@ describe('explain', () => {
     ['a denial of Azure Policy', blocked(POLICY_DENIAL), 'DeniedByPolicy', /policy exemption create .*\/s\/.*\/freeze/],
     ['a lock', blocked(SCOPE_LOCKED), 'ScopeLocked', /az lock list --subscription s --resource-group rg-files/],
     ['a bug', new TypeError('x is not a function'), 'Unexpected', /report it/],
-  ])('turns %s into a sentence with the next step', (_, error, reason, nextStep) => {
+  ])('The command line turns %s into a sentence with the next step', (_, error, reason, nextStep) => {
     const explanation = explain(error);
     expect(explanation).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
     expect(explanation.message).not.toBe('');
@@ -107,11 +107,11 @@ describe('explain', () => {
     ['ServiceUnavailable', 5],
     ['Throttled', 5],
     ['Unexpected', 70],
-  ] as const)('%s exits %i', (reason, code) => {
+  ] as const)('The reason %s exits %i', (reason, code) => {
     expect(getExitCode(reason)).toBe(code);
   });
 
-  it('names the right that is missing, and where', () => {
+  it('An error of authorization names the missing right and its scope', () => {
     const message =
       "The client 'a' with object id 'b' does not have authorization to perform action 'Microsoft.Storage/storageAccounts/write' over scope '/subscriptions/s' or the scope is invalid.";
     expect(explain(azure(403, 'AuthorizationFailed', message))).toEqual({
@@ -121,14 +121,14 @@ describe('explain', () => {
     });
   });
 
-  it('names the vault, so that the next step can be run', () => {
+  it('An error of a vault names it, so that the next step can be run', () => {
     const request = { url: 'https://kv-files.vault.azure.net/keys/k/versions' };
     const error = Object.assign(ofVault('Caller is not authorized.'), { request });
     expect(explain(error).nextStep).toContain('cmk admin grant-role --assignee me --vault kv-files;');
     expect(explain(noVault('ENOTFOUND')).message).toMatch(/^The vault kv-nowhere does not answer: /);
   });
 
-  it('passes on the refusals of the app unchanged', () => {
+  it('The command line prints the refusals of the app unchanged', () => {
     const { reason, message, nextStep } = explain(new CmkError('KeyDisabled', 'It is disabled.', 'Enable it.'));
     expect([reason, message, nextStep]).toEqual(['KeyDisabled', 'It is disabled.', 'Enable it.']);
   });

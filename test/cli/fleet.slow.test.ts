@@ -50,7 +50,7 @@ describe('cmk account list', () => {
       "the app's storage, where the app does not answer",
       () => ({ ...api(), ...storage(), CMK_API: 'http://127.0.0.1:1/api' }),
     ],
-  ])('prints what GET /fleet answers, by %s', async (_, env) => {
+  ])('cmk account list prints what GET /fleet answers, by %s', async (_, env) => {
     const answer = await app.call('operator', 'GET', `/fleet?key=${encodeURIComponent(key.id())}`);
     const { value } = (await answer.json()) as FleetListAnswer;
     const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
@@ -73,7 +73,7 @@ describe('cmk account list', () => {
     expect(summary.accounts).toBe(2);
   });
 
-  it('prints the age of a state in a narrow table, and its time everywhere else', async () => {
+  it('cmk account list prints the age of a state in a narrow table, and its time everywhere else', async () => {
     const narrow = await cmk(['--key', key.id(), '-o', 'table'], api(), 90);
     expect(narrow.out).toMatch(/NoAccess {2,}\d+[smh] /);
     const [, , ...table] = narrow.out.split('\n');
@@ -81,7 +81,7 @@ describe('cmk account list', () => {
     expect((await cmk(['--key', key.id(), '-o', 'table', '--wide'], api())).out).toMatch(/ 2\d{3}-\d\d-\d\dT/);
   });
 
-  it("prints the same of the whole fleet as cmk now, by the app's storage", async () => {
+  it("cmk account list prints the same of the whole fleet as cmk now, by the app's storage", async () => {
     const { summary } = JSON.parse((await cmk(['-o', 'json'], storage())).out).result;
     const now = await runCmk(new Procedures(app), ['now', '--json'], { env: storage() });
     const { fleet, keys, drift } = JSON.parse(now.out).result;

@@ -25,7 +25,7 @@ describe('help', () => {
   const environment = { CMK_FUNCTION_APP_ID: '/subscriptions/a', CMK_STORAGE_ACCOUNT_ID: '/subscriptions/b' };
 
   it.each(commands.map((words) => ['cmk', ...words].join(' ')))(
-    'of %s fits into a terminal, and has each default and the common options once',
+    'The help of %s fits into a terminal, and has each default and the common options once',
     async (line) => {
       const words = line.split(' ').slice(1);
       const { code, out } = await cmk([...words, '--help'], { env: environment });
@@ -37,7 +37,7 @@ describe('help', () => {
     },
   );
 
-  it('names every command on the first page, which is a screen of 24 by 80', async () => {
+  it('The help names every command on the first page, which is a screen of 24 by 80', async () => {
     const { out } = await cmk(['--help']);
     const lines = out.trimEnd().split('\n');
     expect(lines.length).toBeLessThanOrEqual(24);
@@ -47,7 +47,7 @@ describe('help', () => {
     }
   });
 
-  it('has the exit codes and the environment in full', async () => {
+  it('The help lists the exit codes and the environment in full', async () => {
     const codes = (await cmk(['help', 'exit-codes'])).out;
     for (const code of Object.values(EXIT)) expect(codes).toMatch(new RegExp(`^ +${code} `, 'm'));
 

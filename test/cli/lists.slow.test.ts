@@ -37,7 +37,7 @@ const lines = (text: string): string[][] =>
 const documents = (out: string) => lines(out).map(([line = '']) => JSON.parse(line));
 
 describe('cmk key list', () => {
-  it('prints each key with its users, by the storage of the app', async () => {
+  it('cmk key list prints each key with its users, by the storage of the app', async () => {
     const { site, account, env } = await known();
     const { code, out } = await cmk(['key', 'list', '--state', 'USABLE'], { env });
 
@@ -54,13 +54,10 @@ describe('cmk key list', () => {
     expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });
 
-  it.each(['key', 'rotation', 'rekey'])(
-    'cmk %s list names the setting to make where no app is known',
-    async (things) => {
-      const says = /CMK_API.*AzureWebJobsStorage__accountName/;
-      expect(await cmk([things, 'list'])).toMatchObject({ code: 2, err: expect.stringMatching(says) });
-    },
-  );
+  it.each(['key', 'rotation', 'rekey'])('cmk %s list names the setting to make if no app is known', async (things) => {
+    const says = /CMK_API.*AzureWebJobsStorage__accountName/;
+    expect(await cmk([things, 'list'])).toMatchObject({ code: 2, err: expect.stringMatching(says) });
+  });
 });
 
 it('cmk revocation list prints the open revocations, and show prints one with the command that ends it', async () => {
@@ -144,7 +141,7 @@ it('--watch prints in a pipe only what is new, until it is interrupted, and reje
 });
 
 describe('the option -o', () => {
-  it('prints jsonl with rows as they are, and csv with a header, quotes where needed and more columns with --wide', async () => {
+  it('The option -o prints jsonl with unchanged rows, and csv with a header, quotes where needed and more columns with --wide', async () => {
     const { site, account, list } = await known();
     expect(documents((await list('-o', 'jsonl')).out)).toMatchObject([{ account: account.id }]);
     expect((await list('-o', 'csv')).out.split('\n')).toEqual([
@@ -155,7 +152,7 @@ describe('the option -o', () => {
     expect((await list('-o', 'csv', '--wide')).out).toContain('"env=prod note=a, ""b"""');
   });
 
-  it('prints the steps and the result of an operation, typed', async () => {
+  it('The option -o prints the steps and the result of an operation, typed', async () => {
     const { site, account } = fleet();
     const { out } = await cmk(['account', 'pin', account.name, '-o', 'jsonl']);
     const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
@@ -165,7 +162,7 @@ describe('the option -o', () => {
 });
 
 describe('the option --query', () => {
-  it('prints what it selects from the document, as JSON or as rows', async () => {
+  it('The option --query prints what it selects from the document, as JSON or as rows', async () => {
     const { site, account, list } = await known();
     const query = ['--query', 'result.rows[].{name: name, version: version}'];
     const taken = [{ name: account.name, version: site.version.version }];
@@ -178,7 +175,7 @@ describe('the option --query', () => {
     ['', 2, 'ArgumentInvalid', 1],
     // It does not suit the document, which is known after the change alone.
     ['length(nothing)', 1, 'QueryFailed', 2],
-  ])('%j: exits %i with %s, and leaves %i versions', async (expression, exit, reason, versions) => {
+  ])('The option --query %j exits %i with %s, and leaves %i versions', async (expression, exit, reason, versions) => {
     const { site } = fleet();
     const rotate = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'];
     const { code, out } = await cmk([...rotate, '--query', expression]);
@@ -195,7 +192,7 @@ describe('the option --query', () => {
     [[[1, 2], [3]], '0,1\n1,2\n3,\n'],
     [[{ a: 1 }, { b: { c: 1 } }], 'a,b\n1,\n,"{""c"":1}"\n'],
     [[], 'value\n'],
-  ])('prints %j as rows', (values: readonly unknown[], csv) => {
+  ])('The option --query prints %j as rows', (values: readonly unknown[], csv) => {
     let text = '';
     const write = (more: string) => {
       text += more;
@@ -228,7 +225,7 @@ it('account list combines filters of every field, and prints the worst account f
 });
 
 describe('cmk explain', () => {
-  it('prints what a reason means, in any case, and the next step', async () => {
+  it('cmk explain prints what a reason means, in any case, and the next step', async () => {
     const { code, out } = await cmk(['explain', 'stalekeyversion']);
     expect(code).toBe(0);
     expect(out).toMatch(/^StaleKeyVersion: The account is pinned to an older version/);
@@ -236,7 +233,7 @@ describe('cmk explain', () => {
     expect(await cmk(['explain', 'Throttled'])).toMatchObject({ code: 0 });
   });
 
-  it('suggests similar reasons for an unknown one', async () => {
+  it('cmk explain suggests similar reasons for an unknown one', async () => {
     expect((await cmk(['explain', 'Stale'])).err).toMatch(/Did you mean StaleKeyVersion/);
     expect((await cmk(['explain', 'Nonsense'])).code).toBe(3);
   });

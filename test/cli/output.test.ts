@@ -45,18 +45,18 @@ describe('colours of the output', () => {
     ['NO_COLOR set', { NO_COLOR: '1' }, false],
     ['NO_COLOR empty, which counts as absent', { NO_COLOR: '' }, true],
     ['a terminal that cannot', { TERM: 'dumb' }, false],
-  ])('%s', (_, environment, coloured) => {
+  ])('The output has colours if the terminal supports them: %s', (_, environment, coloured) => {
     const text = shown(environment);
     expect(text !== stripVTControlCharacters(text)).toBe(coloured);
     expect(stripVTControlCharacters(text)).toBe('+ key made\n');
   });
 
-  it('are not part of the waiting line where NO_COLOR is set', () => {
+  it('The waiting line has no colours if NO_COLOR is set', () => {
     const text = terminal((output) => output.entry({ kind: 'waiting', text: 'key made' }));
     expect(text).toBe('… key made');
   });
 
-  it('are missing, as is the erased line, in a terminal that cannot erase lines', () => {
+  it('A terminal that cannot erase lines gets neither colours nor an erased line', () => {
     const text = terminal(
       (output) => {
         output.entry({ kind: 'waiting', text: 'key made' });
@@ -85,23 +85,23 @@ describe('text of others, in a tag or a name', () => {
     ['a text', (output) => output.text(evil)],
     ['a document', (output) => output.json({ tag: evil, name: evil })],
     ['an error', (output) => output.error(error)],
-  ])('never acts on a terminal: %s', (_, show) => {
+  ])('Text of others in a tag or a name never acts on a terminal: %s', (_, show) => {
     for (const format of ['terminal', 'lines', 'json'] as const) {
       expect(printed(format, show)).not.toMatch(acted);
     }
   });
 
-  it('is shown escaped, on a line of its own', () => {
+  it('Text of others is shown escaped, on a line of its own', () => {
     expect(terminal((output) => output.entry({ kind: 'done', text: evil }))).toBe(`+ ${harmless}\n`);
     const table = terminal((output) => output.list([['TAG', () => evil]], [{}]), { columns: 200 });
     expect(table).toBe(`TAG\n${harmless}\n`);
   });
 
-  it('is unchanged in a document', () => {
+  it('Text of others is unchanged in a document', () => {
     expect(JSON.parse(printed('json', (output) => output.json({ tag: evil })))).toEqual({ tag: evil });
   });
 
-  it('keeps the letters of every script', () => {
+  it('Text of others keeps the letters of every script', () => {
     const fine = 'rg-données リソース группа العربية 😀';
     expect(terminal((output) => output.text(fine))).toBe(`${fine}\n`);
   });
@@ -114,7 +114,7 @@ describe('a table', () => {
       .split('\n');
   const NAMES = ['ACCOUNT    KEY', 'stfiles01  kv-files/files-key', 'st2        kv-records/records-key'];
 
-  it('has one line for each row where they fit; else truncates the widest columns, and never wraps', () => {
+  it('A table has one line for each row, truncates the widest columns if they do not fit, and never wraps', () => {
     const rows = (state: string) => [
       'ACCOUNT    KEY                     STATE',
       `stfiles01  kv-files/files-key      ${state}`,
@@ -124,12 +124,12 @@ describe('a table', () => {
     expect(shown(60)).toEqual(rows('It is pinned to an older…'));
   });
 
-  it('drops the last columns where truncation is not enough, names them, and keeps the first', () => {
+  it('A table drops and names the last columns if truncation is not enough, and keeps the first', () => {
     expect(shown(40)).toEqual([...NAMES, '(STATE: --wide)']);
     expect(shown(7)).toEqual(['ACCOUNT', 'stfile…', 'st2', '(KEY, STATE: --wide)']);
   });
 
-  it('has every column with --wide, in any terminal', () => {
+  it('A table has every column with --wide, in any terminal', () => {
     const text = terminal((output) => output.list(COLUMNS, ROWS), { columns: 20, wide: true });
     expect(text).toContain('stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.');
   });
@@ -144,17 +144,17 @@ describe('progress', () => {
     }
   };
 
-  it('is a bar in a terminal, with count, rate and remaining time', () => {
+  it('Progress is a bar in a terminal, with count, rate and remaining time', () => {
     expect(terminal(count)).toMatch(
       /\[\.{20}\] 0\/20 {2}stfiles00.*\[#{10}\.{10}\] 10\/20, \d+\/s, \d+s left {2}stfiles010$/s,
     );
   });
 
-  it('is one plain line in a pipe, at most every ten seconds', () => {
+  it('Progress is one plain line in a pipe, at most every ten seconds', () => {
     expect(printed('lines', count)).toBe('progress (0/20)\n');
   });
 
-  it.each(['terminal', 'lines'] as const)('is nothing with --quiet: %s', (format) => {
+  it.each(['terminal', 'lines'] as const)('Progress is not shown with --quiet: %s', (format) => {
     expect(printed(format, count, { isTTY: format === 'terminal', quiet: true })).toBe('');
   });
 });

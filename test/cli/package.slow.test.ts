@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('is one file without dependencies, with its manifest, texts and licences', async () => {
+  it('The package of cmk is one file without dependencies, with its manifest, texts and licences', async () => {
     const inside = join(folder, 'prefix/lib/node_modules/cmk-autopilot');
     expect((await readdir(inside)).sort()).toEqual([...CLI_FILES].sort());
     const manifest = JSON.parse(await readFile(join(inside, 'package.json'), 'utf8'));
@@ -49,7 +49,7 @@ describe('the package', () => {
     expect(Object.keys(manifest)).not.toContain('dependencies');
   });
 
-  it('is all that a pinned image without root has', async () => {
+  it('The package of cmk runs alone in a pinned image without root', async () => {
     const image = await readFile(join(import.meta.dirname, '../../infra/cli/Dockerfile'), 'utf8');
     expect(image).toMatch(/^FROM node:\d+\.\d+\.\d+-\S+$/m);
     expect(image).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
@@ -61,7 +61,7 @@ describe('the package', () => {
   it.each([
     ['the package', () => join(folder, 'prefix/lib/node_modules/cmk-autopilot/cmk.cjs')],
     ['npm start, in a clone without `npm ci`', () => join(import.meta.dirname, '../../scripts/require-node.cjs')],
-  ])('rejects an older Node in one sentence with the next step: %s', async (_, file) => {
+  ])('The package of cmk rejects an older Node in one sentence with the next step: %s', async (_, file) => {
     const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.0' } });";
     const ran = run(
       process.execPath,
@@ -81,7 +81,7 @@ describe('the package', () => {
     });
   });
 
-  it('prints the version of the project', async () => {
+  it('The package of cmk prints the version of the project', async () => {
     const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'));
     for (const option of ['--version', '-V']) {
       const { stdout } = await run(cmk, [option], { cwd: empty, env: { PATH, HOME: empty } });
@@ -90,7 +90,7 @@ describe('the package', () => {
   });
 });
 
-it('the package alone, in an empty folder, onboards accounts from CSV, and changes nothing the second time', async () => {
+it('The package alone onboards accounts from CSV in an empty folder, and changes nothing the second time', async () => {
   const { world, local } = procedures;
   const owner = world.principals.get(CLIENT_IDS.owner);
   const env = {

@@ -18,7 +18,7 @@ function onboarding() {
 }
 
 describe('a reader that closes the pipe', () => {
-  it('does not stop the work: an onboarding into `head -1` completes', async () => {
+  it('A reader that closes the pipe does not stop the work: an onboarding into `head -1` completes', async () => {
     const { account, args } = onboarding();
     const child = startCmk(procedures.local, args);
     await child.says(/^found\t/);
@@ -28,7 +28,7 @@ describe('a reader that closes the pipe', () => {
     expect(child.output()).not.toMatch(/EPIPE|^ {4}at /m);
   });
 
-  it('of the errors does not change the exit code', async () => {
+  it('A reader that closes the pipe of the errors does not change the exit code', async () => {
     const child = startCmk(procedures.local, ['account', 'verify', 'stnowhere']);
     child.process.stderr?.destroy();
     expect(await child.exit).toBe(3);
@@ -44,7 +44,7 @@ describe('output that fails to be written', () => {
   it.each([
     ['EPIPE', undefined],
     ['ENOSPC', 'ENOSPC: write'],
-  ])('is reported at the end, except a closed pipe: %s', async (code, failure) => {
+  ])('Output that fails to be written is reported at the end, except a closed pipe: %s', async (code, failure) => {
     const stream = failing(code);
     const kept = keepWriting(stream);
     stream.write('x');
@@ -65,7 +65,7 @@ describe('a signal in the middle of an onboarding', () => {
     return { account, vault, args, exit: await child.exit, output: child.output() };
   }
 
-  it('prints the unfinished steps at SIGTERM, and the same command resumes from there', async () => {
+  it('An onboarding prints the unfinished steps at SIGTERM, and the same command resumes from there', async () => {
     const { account, vault, args, exit, output } = await interrupted('SIGTERM');
     expect(exit).toBe(143);
     const open = `Interrupted: The command was ended during this step: key ${vault}/files-key created`;
@@ -74,7 +74,7 @@ describe('a signal in the middle of an onboarding', () => {
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
   });
 
-  it('prints a document with --json at Ctrl-C, with the steps done until then', async () => {
+  it('An onboarding with --json prints a document at Ctrl-C, with the steps done until then', async () => {
     const { vault, exit, output } = await interrupted('SIGINT', '--json');
     expect(exit).toBe(130);
     const done = { kind: 'done', text: expect.stringContaining(`vault ${vault} created`) };

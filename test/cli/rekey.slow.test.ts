@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 
 describe('cmk rekey', () => {
-  it('prints the blockers, grants roles when asked to, and starts, pauses, resumes and cancels', async () => {
+  it('cmk rekey prints the blockers, grants roles when asked to, and starts, pauses, resumes and cancels', async () => {
     const { group, vault, key, identity } = procedures.site();
     const other = addVault(procedures.world, group, unique('kv-'));
 
@@ -85,11 +85,11 @@ describe('cmk rekey', () => {
     [['cancel', 'rk-1', '--keep'], 'Missing: --reason <text>.'],
     [['start', 'kv-files/a', 'kv-files/b', '--reason', 'It leaked', '--max-failures', 'ten'], 'whole number'],
     [['start', 'kv-files/a', 'kv-files/b', '--reason', 'It leaked', '--max-failures', '0'], '1 to 1000'],
-  ])('changes nothing if an argument is missing or wrong: %j', async (args, says) => {
+  ])('cmk rekey changes nothing if an argument is missing or wrong: %j', async (args, says) => {
     expect(await cmk('rekey', ...args)).toMatchObject({ code: 2, err: expect.stringContaining(says) });
   });
 
-  it('rejects a key that is not written as vault and key, and an unknown id', async () => {
+  it('cmk rekey rejects a key that is not written as vault and key, and an unknown id', async () => {
     expect((await cmk('rekey', 'start', 'files-key', 'kv-files/new-key', '--reason', 'It leaked')).code).not.toBe(0);
     expect((await cmk('rekey', 'pause', 'rk-unknown', '--reason', 'Lunch')).err).toContain('No re-key has this id');
   });

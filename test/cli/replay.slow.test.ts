@@ -28,14 +28,14 @@ beforeEach(async () => {
 });
 
 describe('cmk admin replay', () => {
-  it('returns poison messages to their queue, and prints how many', async () => {
+  it('cmk admin replay returns poison messages to their queue, and prints how many', async () => {
     for (const n of [1, 2]) await queue('fleet-work-poison').sendMessage(JSON.stringify(work(n)));
     const ran = await cmk(['admin', 'replay', 'fleet-work']);
     expect(ran).toEqual({ code: 0, out: '2 messages of fleet-work-poison requeued to fleet-work.\n', err: '' });
     expect([await count('fleet-work'), await count('fleet-work-poison')]).toEqual([2, 0]);
   });
 
-  it('says that messages are hidden, and exits 1', async () => {
+  it('cmk admin replay says that messages are hidden, and exits 1', async () => {
     await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
     await queue('fleet-work-poison').receiveMessages({ visibilityTimeout: 120 });
     expect(await cmk(['admin', 'replay', 'fleet-work'])).toMatchObject({
@@ -44,7 +44,7 @@ describe('cmk admin replay', () => {
     });
   });
 
-  it('keeps what is not a message of the app, shows it, and exits 1', async () => {
+  it('cmk admin replay keeps what is not a message of the app, shows it, and exits 1', async () => {
     await queue('fleet-work-poison').sendMessage('rubbish');
     await queue('fleet-work-poison').sendMessage(JSON.stringify(work(1)));
 
@@ -76,7 +76,7 @@ describe('cmk admin replay', () => {
       /^error: NotFound: The queue key-work-poison does not exist in http:.*\nhint: Check that it is the app's storage account:/,
     ],
     ['denies access', 4, badKey, /^error: MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/],
-  ])('says within seconds that the storage %s', async (_, code, AzureWebJobsStorage, says) => {
+  ])('cmk admin replay says within seconds that the storage %s', async (_, code, AzureWebJobsStorage, says) => {
     await queue('key-work-poison').delete();
     const started = Date.now();
     const ran = await cmk(['admin', 'replay', 'key-work'], { env: { AzureWebJobsStorage: AzureWebJobsStorage() } });

@@ -43,7 +43,7 @@ async function noted(site: Site, current: string): Promise<string> {
 }
 
 describe('cmk rotation', () => {
-  it('prints the progress of a rotation from the storage of the app alone', async () => {
+  it('cmk rotation prints the progress of a rotation from the storage of the app alone', async () => {
     const site = procedures.site();
 
     await noted(site, site.version.version);
@@ -63,7 +63,7 @@ describe('cmk rotation', () => {
     expect((await cmk([...show, '--watch'])).code).toBe(0);
   });
 
-  it('pauses and resumes, with an audit record, and prints the pause', async () => {
+  it('cmk rotation pauses and resumes, with an audit record, and prints the pause', async () => {
     const site = procedures.site();
     const key = await noted(site, 'f'.repeat(32));
     const of = [site.key, '--vault', site.vault.name];
@@ -83,7 +83,7 @@ describe('cmk rotation', () => {
     expect(await cmk(['audit', 'verify'])).toMatchObject({ code: 0, out: expect.stringContaining('2') });
   });
 
-  it('prints every open pause, even if no rotation waits for it', async () => {
+  it('cmk rotation prints every open pause, even if no rotation waits for it', async () => {
     const site = procedures.site();
     const key = await noted(site, site.version.version);
     const of = [site.key, '--vault', site.vault.name];
@@ -104,7 +104,7 @@ describe('cmk rotation', () => {
     await cmk(['rotation', 'resume', '--reason', 'it is over']);
   });
 
-  it('rejects an end in the past', async () => {
+  it('cmk rotation rejects an end in the past', async () => {
     const late = await cmk(['rotation', 'pause', '--reason', 'a change window', '--until', '2001-01-01']);
     expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is in the past') });
   });

@@ -42,7 +42,7 @@ const refuse = (method: string, path: string, times = 1, status = 429) => {
 };
 
 describe('a request that Azure throttles', () => {
-  it('is repeated after Retry-After, and the wait is shown: cmk account verify', async () => {
+  it('A throttled request is repeated after Retry-After, and the wait is shown: cmk account verify', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     refuse('GET', `/storageAccounts/${account.name}\\?`, 2);
@@ -53,7 +53,7 @@ describe('a request that Azure throttles', () => {
     expect(err).toMatch(/^Azure is throttling: waiting for 2 s\n/);
   });
 
-  it('is no failure of an account, even if it is its change: cmk account pin --from', async () => {
+  it('A throttled change is no failure of its account: cmk account pin --from', async () => {
     const site = procedures.site();
     const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
     const file = join(folder, 'accounts.csv');
@@ -74,7 +74,7 @@ describe('a request that Azure throttles', () => {
     );
   });
 
-  it('is reported, and the change not repeated, if it may have taken effect: 503', async () => {
+  it('A change that may have taken effect is reported and not repeated: 503', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     refuse('PATCH', `/storageAccounts/${account.name}\\?`, 1, 503);

@@ -25,7 +25,7 @@ describe('a wrong command line', () => {
       "Command-argument value 'drift' is invalid for argument 'queue'. Allowed choices are key-work, fleet-work, notify-work.",
       'cmk admin replay',
     ],
-  ])('%s is answered with a sentence, a hint, and exit code 2', async (line, message, command) => {
+  ])('The wrong command line "%s" gets a sentence, a hint, and exit code 2', async (line, message, command) => {
     const nextStep = `${command} --help lists the arguments and options.`;
     const args = line.split(' ');
     const err = `error: ArgumentInvalid: ${message}\nhint: ${nextStep}\n`;
@@ -35,7 +35,7 @@ describe('a wrong command line', () => {
     expect(JSON.parse(json.out)).toEqual({ version: 1, error: { reason: 'ArgumentInvalid', message, nextStep } });
   });
 
-  it.each([[[]], [['key']], [['account']]])('%j is answered with the list of commands', async (args) => {
+  it.each([[[]], [['key']], [['account']]])('The arguments %j get the list of commands', async (args) => {
     const { code, out, err } = await cmk(...args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(args.length === 0 ? /^ {2}account /m : /^Commands:/m);
@@ -57,7 +57,7 @@ it.each([
   [['key', 'revoke', 'k', '--reason', 'Stolen'], 'No vault is named for the key k.'],
   [['key', 'revoke', 'k', '--dry-run'], 'No vault is named for the key k.'],
   [['key', 'revoke', 'https://kv-files.vault.azure.net/keys/files-key'], 'Missing: --reason <text>.'],
-])('%j is rejected with the missing options, before any call of Azure', async (args, message) => {
+])('The arguments %j are rejected with the missing options, before any call of Azure', async (args, message) => {
   const { code, err } = await cmk(...args);
   expect({ code, said: err.split('\n')[0] }).toEqual({ code: 2, said: `error: ArgumentInvalid: ${message}` });
 });
@@ -87,7 +87,7 @@ describe('a wrong option', () => {
     [restore(), /Missing: --reason <text>\./],
     [['account', 'restore', 'st1', '--yes'], /Missing: --reason <text>\./],
     [['audit', 'verify', '--from', '2026-13-45'], /"2026-13-45" is not a day/],
-  ])('of %j is rejected before any call of Azure', async (args, message) => {
+  ])('The wrong option in %j is rejected before any call of Azure', async (args, message) => {
     expect(await cmk(...args)).toEqual({ code: 2, out: '', err: expect.stringMatching(message) });
   });
 });

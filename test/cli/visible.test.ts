@@ -10,10 +10,10 @@ it.each([
   ['a tag character', 0xe0041, '\\udb40\\udc41'],
   ['a code point of the ignorable plane', 0xe0fff, '\\udb43\\udfff'],
   ['a format character of musical notation', 0x1d173, '\\ud834\\udd73'],
-])('a terminal shows what it would hide: %s', (_, point, shown) => {
+])('The output makes a character visible that a terminal would hide: %s', (_, point, shown) => {
   expect(escapeText(`a${String.fromCodePoint(point)}b`)).toBe(`a${shown}b`);
 });
 
-it('a terminal gets letters, accents and emoji as they are', () => {
+it('The output keeps letters, accents and emoji unchanged', () => {
   expect(escapeText('Größe é ✓ 😀 ❤️ नमस्ते')).toBe('Größe é ✓ 😀 ❤️ नमस्ते');
 });

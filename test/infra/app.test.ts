@@ -28,14 +28,14 @@ beforeAll(async () => {
 });
 
 describe('the app settings', () => {
-  it('are known to the app or the host, and none is one that Flex Consumption rejects', () => {
+  it('The app settings are known to the app or the host, and none is one that Flex Consumption rejects', () => {
     const known = [...Object.keys(SETTINGS), ...HOST_SETTINGS];
     expect(Object.keys(settings).filter((name) => !known.includes(name))).toEqual([]);
     const refused = /^(FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_|SCM_DO_BUILD|ENABLE_ORYX)/;
     expect(Object.keys(settings).filter((name) => refused.test(name))).toEqual([]);
   });
 
-  it('satisfy the app: every required one is set, every value is valid', () => {
+  it('The app settings satisfy the app: every required one is set, every value is valid', () => {
     const { storage, drift, subscriptions } = readSettings(settings);
     expect(storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
 
@@ -53,7 +53,7 @@ describe('the app settings', () => {
     });
   });
 
-  it('make the host reject a large body before it buffers it, but no batch of events (1 MiB), as on a laptop', () => {
+  it('The app settings make the host reject a large body before it buffers it, but no batch of events (1 MiB), as on a laptop', () => {
     const limit = Number(settings.FUNCTIONS_REQUEST_BODY_SIZE_LIMIT);
     expect(limit).toBeGreaterThan(1_048_576);
     expect(limit).toBeLessThan(1_500_000);
@@ -63,7 +63,7 @@ describe('the app settings', () => {
     }
   });
 
-  it('state whose tokens the API accepts, and keep it closed while there is no app registration', async () => {
+  it('The app settings state whose tokens the API accepts, and keep it closed while there is no app registration', async () => {
     expect(settings).toMatchObject({ CMK_TENANT_ID: TENANT, CMK_API_AUDIENCE: MAIN_PARAMETERS.apiClientId });
     const without = await mainWith({ apiClientId: '', platformAuthentication: true });
     expect(Object.keys(without.settings()).filter((name) => /TENANT|AUDIENCE/.test(name))).toEqual([]);
@@ -71,7 +71,7 @@ describe('the app settings', () => {
     expect(without.settings('authsettingsV2')).toMatchObject({ platform: { enabled: false } });
   });
 
-  it('have the addresses of the storage outside AzureCloud, where the host derives wrong ones from the name', async () => {
+  it('The app settings have the addresses of the storage outside AzureCloud, where the host derives wrong ones from the name', async () => {
     const cloud = {
       name: 'AzureUSGovernment',
       authentication: { loginEndpoint: 'https://login.microsoftonline.us/' },
@@ -117,11 +117,11 @@ describe('the function app', () => {
         },
       },
     ],
-  ])('%s', async (_, parameters, properties) => {
+  ])('The function app %s', async (_, parameters, properties) => {
     expect((await mainWith(parameters)).values(SITE)).toMatchObject([properties]);
   });
 
-  it('is on Flex Consumption, fetches its package with its own identity, and accepts no password for deployments', () => {
+  it('The function app is on Flex Consumption, fetches its package with its own identity, and accepts no password for deployments', () => {
     expect(azure.ofType('Microsoft.Web/serverfarms')[0]?.body.sku).toEqual({ name: 'FC1', tier: 'FlexConsumption' });
     expect(azure.values('Microsoft.Web/sites/basicPublishingCredentialsPolicies', 'allow')).toEqual([false, false]);
 
@@ -135,14 +135,14 @@ describe('the function app', () => {
     ]);
   });
 
-  it('sets no sampling that has no effect: under OpenTelemetry the host reads OTEL_TRACES_SAMPLER alone', () => {
+  it('The function app sets no sampling that has no effect: under OpenTelemetry the host reads OTEL_TRACES_SAMPLER alone', () => {
     const host = read('host.json');
     expect([host.telemetryMode, host.logging?.applicationInsights]).toEqual(['OpenTelemetry', undefined]);
     const sampler = { OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage', OTEL_TRACES_SAMPLER_ARG: '1' };
     expect(settings).toMatchObject(sampler);
   });
 
-  it('logs what alerts read, and of the rest of the host warnings alone: each line is billed', () => {
+  it('The function app logs what alerts read, and only warnings of the rest of the host, as each line is billed', () => {
     const levels: Record<string, string> = read('host.json').logging.logLevel;
     const levelOf = (category: string) => {
       const names = Object.keys(levels).filter((name) => category === name || category.startsWith(`${name}.`));
@@ -163,7 +163,7 @@ describe('the function app', () => {
     expect(settings.OTEL_METRIC_EXPORT_INTERVAL).toBe('300000');
   });
 
-  it('sets no property of a site that Flex Consumption rejects', () => {
+  it('The function app sets no property of a site that Flex Consumption rejects', () => {
     // As Azure names them in error 51021: microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#345.
     const refused = [
       ...['alwaysOn', 'ftpsState', 'functionAppScaleLimit', 'functionsRuntimeScaleMonitoringEnabled', 'linuxFxVersion'],
@@ -173,7 +173,7 @@ describe('the function app', () => {
     expect(said.filter((name) => refused.includes(name))).toEqual([]);
   });
 
-  it('is configured by one write after the other: Azure answers 409 to simultaneous ones', () => {
+  it('The function app is configured by one write after the other: Azure answers 409 to simultaneous ones', () => {
     const modules = Object.values(asObject(template('main').resources, 'resources'));
     const resources = modules.map((one) => at(one, 'properties', 'template', 'resources') as JsonObject | undefined);
     const app = resources.find((one) => one && 'appSettings' in one) ?? {};
@@ -189,14 +189,14 @@ describe('the function app', () => {
     expect(new Set(after.flat()).size).toBe(3);
   });
 
-  it('leaves the validation of tokens to the app, whose answers name the error, by default', () => {
+  it('The function app leaves the validation of tokens to the app, whose answers name the error, by default', () => {
     expect(azure.settings('authsettingsV2')).toEqual({
       platform: { enabled: false, runtimeVersion: '~1' },
       globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' },
     });
   });
 
-  it('has Azure require a token on request, but not of Event Grid and readers of the API description', async () => {
+  it('The function app has Azure require a token on request, but not of Event Grid and readers of the API description', async () => {
     const ours = String(MAIN_PARAMETERS.apiClientId);
     const theirs = '99999999-0000-4000-8000-000000000001';
     const gated = await mainWith({ platformAuthentication: true, apiClients: [theirs] });
@@ -228,7 +228,7 @@ describe('the private network', () => {
   const NETWORK = '/subscriptions/s/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub';
   const ENDPOINTS = 'Microsoft.Network/privateEndpoints';
 
-  it('uses existing subnets', async () => {
+  it('The private network uses existing subnets', async () => {
     const appSubnetId = `${NETWORK}/subnets/snet-flex`;
     const endpointSubnetId = `${NETWORK}/subnets/snet-endpoints`;
     const given = await mainWith({ privateNetwork: true, appSubnetId, endpointSubnetId });
@@ -239,7 +239,7 @@ describe('the private network', () => {
     expect(new Set(linked)).toEqual(new Set([NETWORK]));
   });
 
-  it("leaves DNS zones to their owner on request, and uses the owner's security group", async () => {
+  it("The private network leaves DNS zones to their owner on request, and uses the owner's security group", async () => {
     const given = { privateDnsZones: false, networkSecurityGroupId: '/nsg' };
     const central = await mainWith({ privateNetwork: true, ...given });
     expect(central.resources.filter(({ type }) => /DnsZone/i.test(type))).toEqual([]);
@@ -247,7 +247,7 @@ describe('the private network', () => {
     expect(central.values('Microsoft.Network/virtualNetworks', 'subnets')).toMatchObject([[subnet, subnet]]);
   });
 
-  it('puts the app on a subnet, its storage behind private endpoints, and the vaults too if asked', async () => {
+  it('The private network puts the app on a subnet, its storage behind private endpoints, and the vaults too if asked', async () => {
     expect(azure.ofType(ENDPOINTS)).toEqual([]);
     const closed = await mainWith({ privateNetwork: true, vaultPrivateEndpoints: true });
     expect(closed.values(SITE, 'virtualNetworkSubnetId')).toEqual([expect.stringMatching(/\/subnets\/app$/)]);

@@ -53,7 +53,7 @@ describe.each([
   ['with every right that can be asked for', ASKED],
   ['as it comes', MAIN_PARAMETERS],
 ])('a deployment that assigns no rights, %s', (_, asked) => {
-  it('leaves to rights.bicep exactly what another team defines and assigns', async () => {
+  it('A deployment that assigns no rights leaves to rights.bicep exactly what another team defines and assigns', async () => {
     const itself = await dryRun('main', { ...asked, assignRights: true });
     const itsEvents = await dryRunEvents(itself.outputs);
     const without = await dryRun('main', { ...asked, assignRights: false });

@@ -14,7 +14,7 @@ function hook(name: string): string {
 }
 
 describe('azure.yaml', () => {
-  it('runs scripts that exist', () => {
+  it('azure.yaml runs scripts that exist', () => {
     const scripts = ['preprovision', 'postdeploy', 'predown'].flatMap((name) =>
       [...hook(name).matchAll(/\b(?:infra|scripts)\/[\w./-]+/g)].map(([path]) => path),
     );
@@ -30,7 +30,7 @@ describe('azure.yaml', () => {
     expect(scripts.filter((path) => !existsSync(join(PROJECT, path)))).toEqual([]);
   });
 
-  it('deploys the folder of the bundle unchanged', () => {
+  it('azure.yaml deploys the folder of the bundle unchanged', () => {
     expect(read('azure.yaml')).toMatch(/^ {4}dist: dist\/app$/m);
     expect(read('azure.yaml')).toMatch(/^ {4}remoteBuild: false$/m);
     // Of language "custom" azd takes `dist` from the folder that it is called in; of "js", below the project.
@@ -39,11 +39,11 @@ describe('azure.yaml', () => {
     expect(JSON.parse(read('package.json')).scripts.build).toBe('npm run bundle');
   });
 
-  it('has no .funcignore: one that excludes node_modules makes azd deploy nothing with remoteBuild: false', () => {
+  it('The project has no .funcignore, as one that excludes node_modules makes azd deploy nothing with remoteBuild: false', () => {
     expect(existsSync(join(PROJECT, '.funcignore'))).toBe(false);
   });
 
-  it('changes anything in project hooks alone, which azd does not run in a preview', () => {
+  it('azure.yaml makes changes only in project hooks, which azd does not run in a preview', () => {
     // HooksMiddleware is left out of `azd provision --preview`, and runs every hook of a project (Azure/azure-dev,
     // cli/azd/cmd/root.go, in each version from 1.23.13 to 1.31.2; #9252).
     const [, hooks = ''] = /^hooks:\n((?: .*\n)+)/m.exec(read('azure.yaml')) ?? [];
@@ -55,7 +55,7 @@ describe('azure.yaml', () => {
     expect(read('azure.yaml').match(/\brun: /g)).toHaveLength(3);
   });
 
-  it('provisions each time: azd skips a template that it has deployed before, whatever happened to it', () => {
+  it('azure.yaml provisions each time: azd skips a template that it has deployed before, whatever happened to it', () => {
     const steps = [...read('azure.yaml').matchAll(/^ {6}- azd: (.+)$/gm)].map(([, step]) => step);
     expect(steps).toEqual(['package --all', 'provision --no-state', 'deploy --all']);
   });
@@ -65,7 +65,7 @@ describe('azure.yaml', () => {
     ['another tenant', { AZ_TENANT: 't1', AZ_SUBSCRIPTION_TENANT: 't2' }, 1, 'az account set --subscription s1'],
     ['a subscription that az does not see', { AZ_TENANT: 't1' }, 1, 'az login --tenant'],
     ['no sign-in', {}, 1, 'az login'],
-  ])('compares the sign-ins of azd and az: %s', (_, tenants, status, says) => {
+  ])('azure.yaml compares the sign-ins of azd and az: %s', (_, tenants, status, says) => {
     commands.put(
       'az',
       'case "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"',
@@ -75,13 +75,13 @@ describe('azure.yaml', () => {
     expect(answer.status).toBe(status);
   });
 
-  it('requires an azd that has remoteBuild for functions, and reads a .funcignore as git does', () => {
+  it('azure.yaml requires an azd that has remoteBuild for functions, and reads a .funcignore as git does', () => {
     // 1.23.5 and 1.23.13 (cli/azd/CHANGELOG.md, PR 6748 and 7311).
     expect(read('azure.yaml')).toMatch(/^requiredVersions:\n {2}azd: ">= 1\.23\.13"$/m);
     expect(read('docs/how-to/deploy-azd.md')).toContain('[azd](https://aka.ms/azd-install) 1.23.13 or newer');
   });
 
-  it('never lets azd delete the resource groups of the vaults and the accounts', () => {
+  it('azure.yaml never lets azd delete the resource groups of the vaults and the accounts', () => {
     const environment = { AZURE_ENV_NAME: 'prod', AZURE_RESOURCE_GROUP: 'rg-cmk-prod' };
     const answer = commands.run('sh', ['-c', hook('predown')], environment);
     expect(answer.status).toBe(1);

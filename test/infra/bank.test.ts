@@ -35,11 +35,11 @@ const parametersOf = (file: string): string[] =>
   [...sourceOf(file).matchAll(/^param (\w+)/gm)].map(([, name]) => name ?? '');
 
 describe('the bank profile', () => {
-  it('reads from the environment what it does not set, as the other parameter file does', () => {
+  it('The bank profile reads from the environment what it does not set, as the other parameter file does', () => {
     expect(parametersOf('main.bank.bicepparam')).toEqual(expect.arrayContaining(parametersOf('main.bicepparam')));
   });
 
-  it('closes the app and its deployment service to all but the named ranges', () => {
+  it('The bank profile closes the app and its deployment service to all but the named ranges', () => {
     const caller = { action: 'Allow', ipAddress: '203.0.113.0/24' };
     expect(bank.values(SITE, 'siteConfig')).toMatchObject([
       {
@@ -52,11 +52,11 @@ describe('the bank profile', () => {
     ]);
   });
 
-  it('is rejected by the compiler without a range, as an empty list would open the app to the internet', () => {
+  it('The bank profile is rejected by the compiler without a range, as an empty list would open the app to the internet', () => {
     expect(sourceOf('main.bank.bicepparam')).toMatch(/^param allowedCallers = empty\(callers\) \? \[fail\('/m);
   });
 
-  it('logs writes of tables, reads of blobs, and requests at the site', () => {
+  it('The bank profile logs writes of tables, reads of blobs, and requests at the site', () => {
     expect(categories(bank, /\/tableServices\//)).toEqual(['StorageWrite', 'StorageDelete']);
     expect(categories(bank, /\/queueServices\//)).toEqual(['StorageWrite']);
     expect(categories(bank, /\/blobServices\//).sort()).toEqual(['StorageDelete', 'StorageRead', 'StorageWrite']);
@@ -65,7 +65,7 @@ describe('the bank profile', () => {
     expect(bank.values('Microsoft.OperationalInsights/workspaces', 'retentionInDays')).toEqual([365]);
   });
 
-  it('keeps app, storage, vaults and telemetry on the network, with one way out', () => {
+  it('The bank profile keeps app, storage, vaults and telemetry on the network, with one way out', () => {
     const [app, endpoints] = asArray(bank.values(NETWORK, 'subnets')[0], 'subnets');
     expect(at(app, 'properties', 'natGateway', 'id')).toMatch(/\/natGateways\//);
     expect(at(endpoints, 'properties', 'natGateway') ?? null).toBeNull();
@@ -89,7 +89,7 @@ describe('the bank profile', () => {
     }
   });
 
-  it('uses a firewall as the way out, if one is named', async () => {
+  it('The bank profile uses a firewall as the way out, if one is named', async () => {
     const { azure } = await dryRun('main', { ...BANK, egressFirewallAddress: '10.1.0.4', natGateway: false });
     expect(azure.ofType('Microsoft.Network/natGateways')).toEqual([]);
     const [routes] = azure.ofType('Microsoft.Network/routeTables');
@@ -101,7 +101,7 @@ describe('the bank profile', () => {
     expect(azure.values(NETWORK, 'subnets', 0, 'properties', 'routeTable', 'id')).toEqual([routes?.id]);
   });
 
-  it('assigns no right itself, and leaves the rights on containers and the lock of the group to rights.bicep', async () => {
+  it('The bank profile assigns no right itself, and leaves the rights on containers and the lock of the group to rights.bicep', async () => {
     expect(BANK).toMatchObject({ assignRights: false, hostStorageByContainer: true, lockGroup: true });
     expect(bank.resources.filter(({ type }) => type.startsWith('Microsoft.Authorization/'))).toEqual([]);
     const { azure } = await dryRun('main', { ...BANK, assignRights: true });
@@ -111,12 +111,12 @@ describe('the bank profile', () => {
     ]);
   });
 
-  it('fetches no package from an address: the deployment compares the hash of what it uploads', () => {
+  it('The bank profile fetches no package from an address: the deployment compares the hash of what it uploads', () => {
     expect(BANK.packageUri ?? '').toBe('');
     expect(bank.ofType('Microsoft.Web/sites/extensions')).toEqual([]);
   });
 
-  it('is off by default, but for the log of tables and the alert on the package', () => {
+  it('The bank profile is off by default, but for the log of tables and the alert on the package', () => {
     const open = { scmIpSecurityRestrictionsDefaultAction: 'Allow', scmIpSecurityRestrictions: [] };
     expect(plain.values(SITE, 'siteConfig')).toMatchObject([open]);
     for (const on of [/\/tableServices\//, /\/blobServices\//]) {

@@ -7,7 +7,7 @@ import { TEMPLATES } from '../../scripts/infra/templates.ts';
 const root = join(import.meta.dirname, '../..');
 
 describe('the Bicep compiler', () => {
-  it('has one version: in the project that fetches it, in the script, and in the committed templates', () => {
+  it('The Bicep compiler has one version: in the project that fetches it, in the script, and in the committed templates', () => {
     expect(readFileSync(join(root, 'scripts/infra/bicep.csproj'), 'utf8')).toContain(`<BicepVersion>${BICEP_VERSION}<`);
     for (const { compiled } of TEMPLATES) {
       const { metadata } = JSON.parse(readFileSync(join(root, compiled), 'utf8'));
@@ -15,7 +15,7 @@ describe('the Bicep compiler', () => {
     }
   });
 
-  it('is strict in CI, and lenient where azd compiles with an older one', () => {
+  it('The Bicep compiler is strict in CI, and lenient where azd compiles with an older one', () => {
     expect(existsSync(join(root, 'infra/bicepconfig.json'))).toBe(false);
     const { analyzers } = JSON.parse(
       readFileSync(join(root, 'scripts/infra/bicepconfig.jsonc'), 'utf8').replaceAll(/^\s*\/\/.*$/gm, ''),

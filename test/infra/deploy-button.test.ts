@@ -24,7 +24,7 @@ describe('a deployment by the template alone', () => {
     azure = await mainWith({ packageUri: PACKAGE });
   });
 
-  it('has the app fetch a released package, if it may read the container of packages', () => {
+  it('A deployment by the template alone has the app fetch a released package, if it may read the container of packages', () => {
     const fetched = azure.resources.findIndex(({ type }) => type === 'Microsoft.Web/sites/extensions');
     const { id, body } = azure.resources[fetched] as Resource;
     expect(id).toMatch(/\/Microsoft\.Web\/sites\/func-cmk-test-\w+\/extensions\/onedeploy$/);
@@ -35,7 +35,7 @@ describe('a deployment by the template alone', () => {
     expect(given).toBeLessThan(fetched);
   });
 
-  it('creates the system topics, and leaves the subscriptions to the app, as no function exists yet', () => {
+  it('A deployment by the template alone creates the system topics, and leaves the subscriptions to the app, as no function exists yet', () => {
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     expect(azure.ofType(`${TOPICS}/eventSubscriptions`)).toEqual([]);
     const { drift } = readSettings(azure.settings());
@@ -67,7 +67,7 @@ describe('an existing system topic of a vault, in another subscription and by an
     );
   };
 
-  it('is used instead of a new one, and keeps its tags and identities', async () => {
+  it('An existing system topic of a vault is used instead of a new one, and keeps its tags and identities', async () => {
     const azure = await alone({ [VAULT.toUpperCase()]: ` ${topic}` });
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     const userAssignedIdentities = { '/subscriptions/x/their/identity': {} };
@@ -76,7 +76,7 @@ describe('an existing system topic of a vault, in another subscription and by an
     expect(readSettings(azure.settings()).drift.systemTopics[VAULT.toLowerCase()]).toBe(topic);
   });
 
-  it('gets by the template alone what it gets by azd: rights, dead letters, diagnostics, alerts', async () => {
+  it('An existing system topic of a vault gets by the template alone what it gets by azd: rights, dead letters, diagnostics, alerts', async () => {
     const azure = await alone({ [VAULT]: topic });
     const main = await dryRun('main', { ...MAIN_PARAMETERS, systemTopics: { [VAULT]: topic } });
     const events = await dryRunEvents(main.outputs, [{ id: topic, name: 'theirs', ...there }]);
@@ -86,7 +86,7 @@ describe('an existing system topic of a vault, in another subscription and by an
     }
   });
 
-  it('is written again under the same names if the template created it, in any spelling', async () => {
+  it('An existing system topic of a vault is written again under the same names if the template created it, in any spelling', async () => {
     const made = newTopic(VAULT);
     const first = await alone({});
     const again = await alone({ [VAULT]: made.toUpperCase() }, { [made]: there });
@@ -95,7 +95,7 @@ describe('an existing system topic of a vault, in another subscription and by an
     expect(again.resources.find(({ id }) => id === made)?.body.tags).toEqual(there.tags);
   });
 
-  it('is ignored if its vault is not managed', async () => {
+  it('An existing system topic of a vault is ignored if its vault is not managed', async () => {
     const azure = await mainWith({ managedVaults: [OTHER_VAULT], systemTopics: { [VAULT]: topic } });
     expect(azure.resources.filter(({ id }) => id.includes(THIRD))).toEqual([]);
   });
@@ -112,13 +112,13 @@ describe('the form of the deploy button', () => {
       .map((one) => asObject(one, 'element'));
   };
 
-  it('fills parameters of the template, and every one that is required', () => {
+  it('The form of the deploy button fills parameters of the template, and every one that is required', () => {
     expect(Object.keys(outputs).filter((name) => !(name in parameters))).toEqual([]);
     const required = Object.entries(parameters).filter(([, one]) => !('defaultValue' in asObject(one, 'parameter')));
     expect(required.map(([name]) => name).filter((name) => !(name in outputs))).toEqual([]);
   });
 
-  it('reads them from elements that exist', () => {
+  it('The form of the deploy button reads its parameters from elements that exist', () => {
     const names = (value: unknown): string[] =>
       (value as { name: string }[]).filter(({ name }) => name !== undefined).map(({ name }) => name);
     const basics = names(at(form, 'parameters', 'basics'));
@@ -133,7 +133,7 @@ describe('the form of the deploy button', () => {
     }
   });
 
-  it('offers a storage that the region has, and confines the accounts that are written', () => {
+  it('The form of the deploy button offers a storage that the region has, and confines the accounts that are written', () => {
     const [sku] = elements().filter(({ name }) => name === 'storageSku');
     const { allowedValues, defaultValue } = asObject(parameters.storageSku ?? null, 'storageSku');
     const offered = asArray(at(sku ?? null, 'constraints', 'allowedValues') ?? [], 'allowedValues');
@@ -155,7 +155,7 @@ describe('the form of the deploy button', () => {
     expect(Object.keys(outputs)).toEqual(expect.arrayContaining(['storageSku', 'storageResourceGroups']));
   });
 
-  it('asks for the parameters of the template', () => {
+  it('The form of the deploy button asks for the parameters of the template', () => {
     const patterns = [...JSON.stringify(form).matchAll(/"regex":("(?:[^"\\]|\\.)*")/g)].map(
       ([, text = '']) => new RegExp(JSON.parse(text)),
     );

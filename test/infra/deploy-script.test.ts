@@ -35,7 +35,7 @@ esac`,
 }
 
 describe('the deployment by the Azure CLI', () => {
-  it('uses the subscription of the environment, or else that of the sign-in', () => {
+  it('The deployment by the Azure CLI uses the subscription of the environment, or else that of the sign-in', () => {
     const environment = { AZURE_ENV_NAME: 'my prod', AZURE_LOCATION: 'West Europe' };
     expect(deploy(environment).asked).not.toContain('--subscription');
     const { asked } = deploy({ ...environment, AZURE_SUBSCRIPTION_ID: OTHER_SUBSCRIPTION });
@@ -43,14 +43,14 @@ describe('the deployment by the Azure CLI', () => {
     expect(asked[asked.indexOf('--location') + 1]).toBe('West Europe');
   });
 
-  it('stops with the message of az if a command fails, and names missing parameters before it starts', () => {
+  it('The deployment by the Azure CLI stops with the message of az if a command fails, and names missing parameters before it starts', () => {
     const refused = deploy(PROD);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('(AuthorizationFailed) not you') });
     const unset = deploy({ AZURE_ENV_NAME: 'prod' });
     expect(unset).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('AZURE_LOCATION') });
   });
 
-  it('installs nothing if the package exists, so that no foreign code runs with its sign-in', () => {
+  it('The deployment by the Azure CLI installs nothing if the package exists, so that no foreign code runs with its sign-in', () => {
     cpSync(SCRIPTS, commands.path('scripts'), { recursive: true });
     const elsewhere = (file: string) => deploy(PROD, commands.path('scripts'), ['--package', file]);
     writeFileSync(commands.path('app.zip'), 'a zip');
@@ -66,7 +66,7 @@ describe('the deployment by the Azure CLI', () => {
 describe('the bank profile', () => {
   const bank = { ...PROD, CMK_PROFILE: 'bank' };
 
-  it('uses its own parameters, and is open to named ranges alone', () => {
+  it('The bank profile uses its own parameters, and is open to named ranges alone', () => {
     const { asked } = deploy({ ...bank, CMK_ALLOWED_CALLERS: '203.0.113.0/24' });
     expect(asked[asked.indexOf('--parameters') + 1]).toMatch(/\/infra\/main\.bank\.bicepparam$/);
     const plain = deploy(PROD).asked;
@@ -78,7 +78,7 @@ describe('the bank profile', () => {
 });
 
 describe('an existing package', () => {
-  it('is compared with its hash before the deployment', () => {
+  it('An existing package is compared with its hash before the deployment', () => {
     const file = commands.path('app.zip');
     writeFileSync(file, 'a zip');
     const hash = createHash('sha256').update('a zip').digest('hex');
@@ -89,7 +89,7 @@ describe('an existing package', () => {
     expect(upload('--sha256', 'abc').stderr).toContain('is no SHA-256');
   });
 
-  it('at an address requires a hash, as its content may be replaced', () => {
+  it('An existing package at an address requires a hash, as its content may be replaced', () => {
     const refused = deploy(PROD, SCRIPTS, ['--package', 'https://example.com/app.zip']);
     expect(refused).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('--sha256') });
   });

@@ -9,7 +9,7 @@ const asAzureGivesIt = (name: string): string =>
   name.replace(/^[A-Z]+(?=[A-Z](?![a-z]))/, (start) => start.toLowerCase());
 
 describe('the outputs of a deployment', () => {
-  it('have the names of the template, whatever case Azure returns', async () => {
+  it('The outputs of a deployment have the names of the template, whatever case Azure returns', async () => {
     expect(asAzureGivesIt('AZURE_RESOURCE_GROUP')).toBe('azurE_RESOURCE_GROUP');
     const { outputs } = await dryRun('main', MAIN_PARAMETERS);
     const printed = Object.entries(outputs).map(([name, value]) => [asAzureGivesIt(name), { value }]);
@@ -20,7 +20,7 @@ describe('the outputs of a deployment', () => {
     expect(main.vaults).toEqual(outputs.CMK_VAULT_LOCATIONS);
   });
 
-  it('are all upper case, and so distinct', () => {
+  it('The outputs of a deployment are all upper case, and so distinct', () => {
     const names = Object.keys(asObject(template('main').outputs, 'outputs'));
     expect(names.filter((name) => name !== name.toUpperCase())).toEqual([]);
   });

@@ -11,7 +11,7 @@ const read = (path: string): string => readFileSync(join(PROJECT, path), 'utf8')
 describe('docs/reference/rights-and-cost.md', () => {
   const guide = read('docs/reference/rights-and-cost.md');
 
-  it('has correct sums', () => {
+  it('docs/reference/rights-and-cost.md has correct sums', () => {
     let sum = 0;
     const totals: [shown: number, sum: number][] = [];
 
@@ -45,7 +45,7 @@ describe('docs/reference/rights-and-cost.md', () => {
   const total = priceOf(/^\| \*\*total\*\* .*\*\*([\d.]+)\*\* \|$/m);
   const warm = priceOf(/^\| one instance kept warm .* ([\d.]+) \|$/m);
 
-  it('counts the alerts of the template, and the readme has the same sums', async () => {
+  it('docs/reference/rights-and-cost.md counts the alerts of the template, and the readme has the same sums', async () => {
     const azure = await mainWith({});
     const frequencies = azure.values('Microsoft.Insights/scheduledQueryRules', 'evaluationFrequency').map(String);
     const often = frequencies.filter((frequency) => frequency === 'PT5M').length;
@@ -62,7 +62,7 @@ describe('docs/reference/rights-and-cost.md', () => {
     );
   });
 
-  it('has the totals of the choices about warm instances', () => {
+  it('docs/reference/rights-and-cost.md has the totals of the choices about warm instances', () => {
     expect(guide).toContain(`| ${(total - warm).toFixed(2)} in all |`);
     expect(guide).toContain(`| ${(total + warm).toFixed(2)} in all |`);
   });
@@ -72,7 +72,7 @@ describe('docs/how-to/deploy-azd.md', () => {
   const [, chapter = ''] = read('docs/how-to/deploy-azd.md').split('\n## System topics that exist already\n');
   const [, command = 'false'] = /```sh\n([\s\S]*?)```/.exec(chapter) ?? [];
 
-  it('prints parameters of existing system topics that the template and its form accept', () => {
+  it('docs/how-to/deploy-azd.md prints parameters of existing system topics that the template and its form accept', () => {
     // Writes down its arguments, each on a line of its own.
     commands.put('az', `printf '%s\\n' "$@"`);
 
@@ -116,12 +116,12 @@ describe('infra/uninstall.sh', () => {
     return asked.filter((line) => line.includes(about));
   }
 
-  it('deletes no assignment if the principal of the app is unknown: an empty assignee would match all', () => {
+  it('infra/uninstall.sh deletes no assignment if the principal of the app is unknown: an empty assignee would match all', () => {
     expect(run('', 'role assignment')).toEqual([]);
     expect(run('the-app', 'role assignment')).toHaveLength(2);
   });
 
-  it('deletes the roles of this environment, and no other listed ones', () => {
+  it('infra/uninstall.sh deletes the roles of this environment, and no other listed ones', () => {
     const ours = 'CMK Autopilot vault operator (prod, abcdef)';
 
     const others = [

@@ -7,7 +7,7 @@ const PACKAGE = 'https://example.com/cmk-autopilot-app-1.2.3.zip';
 const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
 
 describe('the main template', () => {
-  it('uses a vault and a resource group once, in whatever case and space they are repeated', async () => {
+  it('The main template uses a vault and a resource group once, in whatever case and space they are repeated', async () => {
     const group = '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-files';
     const parameters = { ...MAIN_PARAMETERS, storageResourceGroups: [group] };
     const once = await dryRun('main', parameters);
@@ -23,14 +23,14 @@ describe('the main template', () => {
     expect(again.outputs).toEqual(once.outputs);
   });
 
-  it('treats the display name of a region like its name', async () => {
+  it('The main template treats the display name of a region like its name', async () => {
     const [plain, shown] = await Promise.all(
       ['westeurope', 'West Europe'].map((location) => dryRun('main', { ...MAIN_PARAMETERS, location })),
     );
     expect(shown?.azure.resources.map(({ id }) => id)).toEqual(plain?.azure.resources.map(({ id }) => id));
   });
 
-  it("stays within Azure's limits of names, for the longest environment in a region with a long name", async () => {
+  it("The main template stays within Azure's limits of names, for the longest environment in a region with a long name", async () => {
     const { azure, outputs } = await dryRun('main', {
       ...MAIN_PARAMETERS,
       environmentName: 'an-environment-of-32-characters-',

@@ -92,7 +92,7 @@ function refusal(...asked: Parameters<typeof entra>): string {
 }
 
 describe('infra/entra.sh', () => {
-  it('creates a registration with the roles of the API, and prints its client id', () => {
+  it('infra/entra.sh creates a registration with the roles of the API, and prints its client id', () => {
     setState(NOTHING);
 
     expect(done()).toContain('CMK_API_CLIENT_ID=client-1');
@@ -111,14 +111,14 @@ describe('infra/entra.sh', () => {
     expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
   });
 
-  it('changes nothing the second time', () => {
+  it('infra/entra.sh changes nothing the second time', () => {
     const before = state();
     const stdout = done();
     expect(stdout).toContain('is there (client-1)');
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('finds its registration again by any name', () => {
+  it('infra/entra.sh finds its registration again by any name', () => {
     setState(NOTHING);
     const named = { CMK_API_NAME: `Bob's "keys" & $HOME, 'prod'` };
     done([], named);
@@ -130,14 +130,14 @@ describe('infra/entra.sh', () => {
     const page = ['--page', 'https://func.example.net'];
     const owners = () => [...state().apps, ...state().principals].map((one) => (one as { owners?: string[] }).owners);
 
-    it('refuses while something still has to be written, and names it', () => {
+    it('infra/entra.sh keeps the owners while something still has to be written, and names it', () => {
       expect(refusal(['--drop-owner'])).toContain('--page https://');
       expect(owners()).toEqual([['me'], ['me']]);
       done(['--drop-owner'], { CMK_PAGE_SIGN_IN: 'off' });
       expect(owners()).toEqual([[], []]);
     });
 
-    it('removes every owner of registration and service principal, its own last, and prints the consequences', () => {
+    it('infra/entra.sh removes every owner of registration and service principal on request, its own last, and prints the consequences', () => {
       entra(page);
 
       const before = state();
@@ -164,14 +164,14 @@ describe('infra/entra.sh', () => {
       done();
     });
 
-    it('is what the last step of a deployment does in the bank profile', () => {
+    it('The last step of a deployment in the bank profile removes the owners by infra/entra.sh', () => {
       entra([], { CMK_PROFILE: 'bank' });
       expect(owners()).toEqual([['me'], ['me']]);
       entra(page, { CMK_PROFILE: 'bank' });
       expect(owners()).toEqual([[], []]);
     });
 
-    it('prints who can, if it may not', () => {
+    it('infra/entra.sh prints who can remove the owners, if it may not', () => {
       entra(page);
       const before = state();
       const apps = before.apps.map((one) => ({ ...one, owners: ['ada'] }));
@@ -180,18 +180,18 @@ describe('infra/entra.sh', () => {
     });
   });
 
-  it('waits until Entra ID has replicated what it created', () => {
+  it('infra/entra.sh waits until Entra ID has replicated what it created', () => {
     setState({ ...NOTHING, lag: 3 });
     done();
     expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
   });
 
-  it('prints the message of az if that fails', () => {
+  it('infra/entra.sh prints the message of az if that fails', () => {
     setState({ ...NOTHING, lag: 1_000 });
     expect(refusal()).toContain('does not exist');
   });
 
-  it('adds a missing role and keeps those that others added', () => {
+  it('infra/entra.sh adds a missing role and keeps those that others added', () => {
     const changed = state();
     const theirs = { id: 'theirs', value: 'Their.Role' };
     const [app] = changed.apps;
@@ -234,22 +234,25 @@ describe('infra/entra.sh', () => {
 
     const LISTS = ['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'];
 
-    it.each(LISTS)('stops instead of overwriting what others added: %s', (list) => {
-      withTheirs({ [`--query ${list} -o json`]: 1_000 });
-      expect(refusal(page)).toContain('Too Many Requests');
-      expect(lists()).toMatchObject(
-        Object.fromEntries(Object.entries(theirs).map(([name, [one]]) => [name, expect.arrayContaining([one])])),
-      );
-    });
+    it.each(LISTS)(
+      'infra/entra.sh stops if it cannot read a list, instead of overwriting what others added: %s',
+      (list) => {
+        withTheirs({ [`--query ${list} -o json`]: 1_000 });
+        expect(refusal(page)).toContain('Too Many Requests');
+        expect(lists()).toMatchObject(
+          Object.fromEntries(Object.entries(theirs).map(([name, [one]]) => [name, expect.arrayContaining([one])])),
+        );
+      },
+    );
 
-    it('adds to what others added once it can read it', () => {
+    it('infra/entra.sh adds to a list of others once it can read the list', () => {
       withTheirs(Object.fromEntries(LISTS.map((list) => [list, 2])));
       done(page);
       for (const [name, [one]] of Object.entries(theirs)) expect(lists()[name]).toEqual([one, expect.anything()]);
     });
   });
 
-  it('creates the role to restore for people alone, also where an older version created it for applications', () => {
+  it('infra/entra.sh creates the role to restore for people alone, also where an older version created it for applications', () => {
     setState(NOTHING);
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
 
@@ -271,7 +274,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('uses no registration of that name that belongs to an app in another subscription, unless told to', () => {
+  it('infra/entra.sh uses no registration of that name that belongs to an app in another subscription, unless told to', () => {
     setState(NOTHING);
 
     const ours = { AZURE_SUBSCRIPTION_ID: 'sub-ours' };
@@ -291,7 +294,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
-  it('assigns a role on the existing registration, and creates none for it', () => {
+  it('infra/entra.sh assigns a role on the existing registration, and creates none for it', () => {
     setState(NOTHING);
     const refused = 'no registration "CMK Autopilot (test)"';
     expect(refusal(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain(refused);
@@ -299,7 +302,7 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual([]);
   });
 
-  it('uses the environment of azd in a shell that has none', () => {
+  it('infra/entra.sh uses the environment of azd in a shell that has none', () => {
     setState(NOTHING);
     entra([], { AZURE_ENV_NAME: 'prod' });
 
@@ -321,7 +324,7 @@ describe('infra/entra.sh', () => {
     expect(refusal(['--assign', 'person-2', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toContain('AZURE_ENV_NAME');
   });
 
-  it('stores the id in azd if azd has that environment, and succeeds if azd serves another project', () => {
+  it('infra/entra.sh stores the id in azd if azd has that environment, and succeeds if azd serves another project', () => {
     setState(NOTHING);
 
     const azd = (known: string) =>
@@ -344,7 +347,7 @@ describe('infra/entra.sh', () => {
     );
   });
 
-  it('assigns a role to a principal, once', () => {
+  it('infra/entra.sh assigns a role to a principal, once', () => {
     expect(done(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain('gave CmkKey.Revoke to person-1');
     expect(done(['--assign', 'person-1', 'CmkKey.Revoke'])).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
@@ -354,7 +357,7 @@ describe('infra/entra.sh', () => {
   describe('that is told to require approval of a role', () => {
     const pim = (...people: string[]) => ['--pim', 'CmkKey.Restore', 'approvers-1', ...people];
 
-    it('creates a group with the role and its rules before a person is eligible, and changes nothing the second time', () => {
+    it('infra/entra.sh creates a group with the role and its approval rules before a person is eligible, and changes nothing the second time', () => {
       const before = state().writes.length;
       const stdout = done(pim('person-1', 'person-2'));
 
@@ -399,19 +402,19 @@ describe('infra/entra.sh', () => {
       expect([state().groups?.length, state().eligible?.length, state().assignments.length]).toEqual([1, 2, 1]);
     });
 
-    it('prints who has the role without approval', () => {
+    it('infra/entra.sh prints who has the role without approval', () => {
       entra(['--assign', 'person-9', 'CmkKey.Restore']);
       expect(done(pim('person-1'))).toContain('these have CmkKey.Restore without approval too: person-9');
     });
 
-    it('uses no group of that name that others than privileged administrators may have created', () => {
+    it('infra/entra.sh uses no group that others than privileged administrators may have created', () => {
       const groups = [{ id: 'theirs', displayName: 'CMK Autopilot (test) CmkKey.Restore', isAssignableToRole: false }];
       setState({ ...state(), groups });
       expect(refusal(pim('person-1'))).toContain('theirs');
       expect(state().assignments).toEqual([]);
     });
 
-    it('names the missing permissions, and uses a token that has them', () => {
+    it('infra/entra.sh names the missing permissions for approval, and uses a token that has them', () => {
       setState({ ...state(), lacksScopes: true });
       expect(refusal(pim('person-1'))).toMatch(
         /PermissionScopeNotGranted[\s\S]*PrivilegedEligibilitySchedule\.ReadWrite/,
@@ -423,14 +426,14 @@ describe('infra/entra.sh', () => {
       ['to revoke, which must not wait', ['--pim', 'CmkKey.Revoke', 'a', 'b'], {}, /must not wait/],
       ['without an eligible person', ['--pim', 'CmkKey.Restore', 'a'], {}, /usage/],
       ['for a day', ['--pim', 'CmkKey.Restore', 'a', 'b'], { CMK_PIM_HOURS: '24' }, /from 1 to 8/],
-    ])('rejects a role %s', (_, args, environment, said) => {
+    ])('infra/entra.sh rejects approval of a role %s', (_, args, environment, said) => {
       const { writes } = state();
       expect(refusal(args, environment)).toMatch(said);
       expect(state().writes).toEqual(writes);
     });
   });
 
-  it('lets people sign in to the page of an app, and keeps existing settings', () => {
+  it('infra/entra.sh lets people sign in to the page of an app, and keeps existing settings', () => {
     const back = 'https://func-cmk.azurewebsites.net/page/signed-in.html';
     expect(done(['--page', 'https://func-cmk.azurewebsites.net/api'])).toContain(`back to ${back}`);
     expect(done(['--page', 'https://func-cmk.azurewebsites.net/'])).toContain(`by ${back} already`);
@@ -439,12 +442,12 @@ describe('infra/entra.sh', () => {
     expect(refusal(['--page', 'http://plain.example'])).toContain('https');
   });
 
-  it('rejects an unknown role and an unknown argument', () => {
+  it('infra/entra.sh rejects an unknown role and an unknown argument', () => {
     expect(refusal(['--assign', 'person-1', 'Owner'])).toContain('there is no role Owner');
     expect(refusal(['--help'])).toContain('usage');
   });
 
-  it('changes nothing in a dry run', () => {
+  it('infra/entra.sh changes nothing in a dry run', () => {
     setState(NOTHING);
     expect(done([], { CMK_ENTRA: 'skip' })).toContain('left alone');
     expect(state().writes).toEqual([]);

@@ -47,7 +47,7 @@ beforeAll(async () => {
 });
 
 describe('the event subscriptions', () => {
-  it('target the function of each event type, and omit none', () => {
+  it('The event subscriptions target the function of each event type, and omit none', () => {
     expect(handled.length).toBeGreaterThan(0);
     const ofOne = azure.ofType(SUBSCRIPTIONS).filter(({ id }) => id.includes('/evgt-kv-files/'));
     const aimed = ofOne.map(({ body: { properties = null } }) => {
@@ -58,7 +58,7 @@ describe('the event subscriptions', () => {
     expect(aimed.sort()).toEqual(handled.sort());
   });
 
-  it('exist for every managed vault, on a system topic in its group with an identity of its own', () => {
+  it('The event subscriptions exist for every managed vault, on a system topic in its group with an identity of its own', () => {
     expect(azure.values(TOPICS, 'source')).toEqual([VAULT, OTHER_VAULT]);
     const groupOf = (id: string) => id.split('/').slice(0, 5).join('/');
     const topics = azure.ofType(TOPICS);
@@ -69,7 +69,7 @@ describe('the event subscriptions', () => {
     expect(azure.ofType(SUBSCRIPTIONS)).toHaveLength(2 * handled.length);
   });
 
-  it('deliver CloudEvents one at a time, for as long as Event Grid retries, and dead-letter the rest', () => {
+  it('The event subscriptions deliver CloudEvents one at a time, for as long as Event Grid retries, and dead-letter the rest', () => {
     for (const properties of azure.values(SUBSCRIPTIONS)) {
       expect(properties).toMatchObject({
         eventDeliverySchema: 'CloudEventSchemaV1_0',
@@ -83,7 +83,7 @@ describe('the event subscriptions', () => {
     }
   });
 
-  it('let each topic write dead letters and nothing else of the storage, before they are needed', () => {
+  it('The event subscriptions let each topic write dead letters and nothing else of the storage, before they are needed', () => {
     const onStorage = azure.resources.filter(({ id }) => /\/Microsoft\.Storage\/.*\/roleAssignments\//.test(id));
     expect(onStorage.filter(({ id }) => !id.includes('/containers/cmk-deadletter/'))).toEqual([]);
     const topics = azure.ofType(TOPICS);
@@ -95,13 +95,13 @@ describe('the event subscriptions', () => {
     }
   });
 
-  it('have the names that the app uses when it repairs them', () => {
+  it('The event subscriptions have the names that the app uses when it repairs them', () => {
     const ours = listRequiredSubscriptions({ functionAppId: main.functionAppId, storageAccountId: undefined });
     expect([...new Set(azure.names(SUBSCRIPTIONS))]).toEqual(ours.map(createSubscriptionName));
     for (const name of ours.map(createSubscriptionName)) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
-  it('deliver changes exactly as those that the app would create', () => {
+  it('The event subscriptions deliver changes exactly as those that the app would create', () => {
     const wanted = listRequiredWatches(main, main.appClientId);
     const deployed = azure.ofType('Microsoft.EventGrid/eventSubscriptions');
 
@@ -128,7 +128,7 @@ describe('the parameters of the event subscriptions', () => {
   const vaultsWith = (...[topics, isGone]: [Parameters<typeof eventParameters>[1], ((id: string) => boolean)?]) =>
     eventParameters(main, topics, isGone).vaults?.value;
 
-  it('come from the outputs of the main template, every one; a missing one is named with what to run', () => {
+  it('The parameters of the event subscriptions all come from the outputs of the main template, and a missing one is reported with what to run', () => {
     const declared = Object.keys(asObject(template('events').parameters, 'parameters'));
     expect(Object.keys(eventValues(main)).sort()).toEqual(declared.sort());
     expect(() => readMainOutputs({ AZURE_ENV_NAME: 'test' })).toThrow(
@@ -136,13 +136,13 @@ describe('the parameters of the event subscriptions', () => {
     );
   });
 
-  it('leave the rights to another team on request', () => {
+  it('The parameters of the event subscriptions leave the rights to another team on request', () => {
     const assigns = (more: Record<string, string>) => mainOutputs(outputs, more).assignRights;
     expect([assigns({}), assigns({ CMK_ASSIGN_RIGHTS: 'true' })]).toEqual([true, true]);
     expect([assigns({ CMK_ASSIGN_RIGHTS: 'false' }), assigns({ CMK_PROFILE: 'bank' })]).toEqual([false, false]);
   });
 
-  it('use the existing system topic of a vault, whatever the spelling of its id, and keep its properties', async () => {
+  it('The parameters of the event subscriptions use the existing system topic of a vault, whatever the spelling of its id, and keep its properties', async () => {
     // The identity that wrote dead letters up to version 0.2.
     const ofVersion02 = `${main.functionAppId.split('/providers/')[0]}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-cmk-events-x`;
     const type = 'SystemAssigned, UserAssigned';
@@ -161,7 +161,7 @@ describe('the parameters of the event subscriptions', () => {
     });
   });
 
-  it('remove no identity of others, and name no deleted one, for which Azure would reject the topic', () => {
+  it('The parameters of the event subscriptions remove no identity of others, and name no deleted one, for which Azure would reject the topic', () => {
     const identity = { type: 'UserAssigned', userAssignedIdentities: { '/one': {}, '/two': {} } };
     const none = vaultsWith([{ ...theirs, tags: null, identity: null }]);
     const one = vaultsWith([{ ...theirs, identity }], (id) => id === '/one');
@@ -171,7 +171,7 @@ describe('the parameters of the event subscriptions', () => {
     ]);
   });
 
-  it('write their earlier topic under the same names, in whichever case Azure lists it', async () => {
+  it('A second deployment writes its earlier topic under the same names, in whichever case Azure lists it', async () => {
     const listed = azure.ofType(TOPICS).map(({ id }, index) => ({
       id: id.replace('rg-', 'RG-').replace('systemTopics', 'systemtopics'),
       name: nameOf(id),
@@ -181,13 +181,13 @@ describe('the parameters of the event subscriptions', () => {
     expect(again.resources.map(({ id }) => id)).toEqual(azure.resources.map(({ id }) => id));
   });
 
-  it('pass the topics to the app by vault, and look elsewhere for vaults without one', () => {
+  it('The parameters of the event subscriptions pass the topics to the app by vault, and search elsewhere for vaults without one', () => {
     expect(keyVaultsIn(`${VAULT}, ${VAULT.replace('/vaults/', '/managedHSMs/')}`)).toEqual([VAULT]);
     expect(topicsByVault([VAULT, OTHER_VAULT], [theirs])).toEqual({ [VAULT.toLowerCase()]: theirs.id });
     expect(topicQuery([VAULT])).toContain(`tolower(tostring(properties.source)) in ('${VAULT.toLowerCase()}')`);
   });
 
-  it('wait for functions that do not exist yet', () => {
+  it('The parameters of the event subscriptions wait for functions that do not exist yet', () => {
     const missing = missingFunctions(['app/keyNewVersionCreated', 'app/reconcileKey']);
     expect(missing).toEqual(['keyNearExpiry', 'keyExpired', 'resourceChanged']);
   });

@@ -55,7 +55,7 @@ esac`,
 const said = (stdout: string): unknown => JSON.parse(stdout.slice(stdout.indexOf('{')));
 
 describe('the search for system topics before a deployment', () => {
-  it('finds them in the subscriptions of the vaults, and elsewhere, and stores them for the template', () => {
+  it('The search before a deployment finds system topics in the subscriptions of the vaults and elsewhere, and stores them for the template', () => {
     const mine = topic(SUBSCRIPTION, 'mine', VAULT.toUpperCase());
     const theirs = topic('33333333-3333-3333-3333-333333333333', 'theirs', OTHER_VAULT);
     const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [theirs], environment: 'prod' });
@@ -77,14 +77,14 @@ describe('the search for system topics before a deployment', () => {
     expect(query).not.toContain(VAULT.toLowerCase());
   });
 
-  it('prints them if azd serves another project, as in a deployment without azd', () => {
+  it('The search before a deployment prints the system topics if azd serves another project, as in a deployment without azd', () => {
     const mine = topic(SUBSCRIPTION, 'mine', VAULT);
     const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [], environment: 'prod', knownToAzd: false });
     expect([stderr, status]).toEqual(['', 0]);
     expect(said(stdout)).toEqual({ [VAULT.toLowerCase()]: mine.id });
   });
 
-  it('treats a subscription that never had an event as one without topics', () => {
+  it('The search for system topics treats a subscription that never had an event as one without topics', () => {
     const mine = topic(SUBSCRIPTION, 'mine', VAULT);
     const refused = `ERROR: Conflict({"error":{"code":"MissingSubscriptionRegistration","message":"The subscription is not registered to use namespace 'Microsoft.EventGrid'."}})`;
     const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [], refused: refused.replaceAll('"', '\\"') });
@@ -95,7 +95,7 @@ describe('the search for system topics before a deployment', () => {
     expect(other).toMatchObject({ status: 1, stderr: expect.stringContaining('not you') });
   });
 
-  it('ignores topics of Resource Graph that no longer exist', () => {
+  it('The search for system topics ignores topics of Resource Graph that no longer exist', () => {
     const theirs = topic('33333333-3333-3333-3333-333333333333', 'theirs', OTHER_VAULT);
     const { stdout, status } = find({ listed: [], elsewhere: [theirs], gone: theirs.id });
     expect(status).toBe(0);

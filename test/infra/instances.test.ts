@@ -55,14 +55,17 @@ describe('two instances that manage accounts and vaults of one subscription', ()
     ['environments of different names in one subscription', SUBSCRIPTION, 'prod', SUBSCRIPTION, 'test'],
     ['environments of one name, each in a subscription of its own', SUBSCRIPTION, 'prod', OTHER, 'prod'],
     ['environments of one name, one beside the accounts', SHARED, 'prod', OTHER, 'prod'],
-  ])('write no resource of each other: %s', async (_, mine, myName, theirs, theirName) => {
-    const groups = { storageResourceGroups: [`/subscriptions/${SHARED}/resourceGroups/rg-files`] };
-    const [ours, others] = await Promise.all([
-      written(mine, { environmentName: myName, managedVaults: [vault('kv-one')], ...groups }),
-      written(theirs, { environmentName: theirName, managedVaults: [vault('kv-two')], ...groups }),
-    ]);
-    expect([...ours.keys()].filter((id) => others.has(id))).toEqual([]);
-    // Azure takes the name of a role once in a tenant.
-    expect(roleNames(ours).filter((name) => roleNames(others).includes(name))).toEqual([]);
-  });
+  ])(
+    'Two instances in one subscription write no resource of each other: %s',
+    async (_, mine, myName, theirs, theirName) => {
+      const groups = { storageResourceGroups: [`/subscriptions/${SHARED}/resourceGroups/rg-files`] };
+      const [ours, others] = await Promise.all([
+        written(mine, { environmentName: myName, managedVaults: [vault('kv-one')], ...groups }),
+        written(theirs, { environmentName: theirName, managedVaults: [vault('kv-two')], ...groups }),
+      ]);
+      expect([...ours.keys()].filter((id) => others.has(id))).toEqual([]);
+      // Azure takes the name of a role once in a tenant.
+      expect(roleNames(ours).filter((name) => roleNames(others).includes(name))).toEqual([]);
+    },
+  );
 });

@@ -53,13 +53,13 @@ const queryOf = (name: string): string => {
 };
 
 describe('the alert rules and the workbook', () => {
-  it('query reason codes that the app writes', () => {
+  it('The alert rules and the workbook query reason codes that the app writes', () => {
     const codes = queries.flatMap((query) => compared(query, 'reason'));
     expect(codes.length).toBeGreaterThan(5);
     expect(codes.filter((code) => !(code in REASONS))).toEqual([]);
   });
 
-  it('query functions that the app has', () => {
+  it('The alert rules and the workbook query functions that the app has', () => {
     const named = queries
       .filter((query) => !/AzureDiagnostics|StorageQueueLogs/.test(query))
       .flatMap((query) => [...compared(query, 'OperationName'), ...compared(query, 'ran')]);
@@ -71,7 +71,7 @@ describe('the alert rules and the workbook', () => {
     expect(named.filter((name) => !registered.includes(name))).toEqual([]);
   });
 
-  it('use the fields of the records themselves: the host may omit function and operation', () => {
+  it('The alert rules and the workbook use the fields of the records themselves: the host may omit function and operation', () => {
     const ofRecords = queries.filter(
       (query) => query.includes('AppTraces') && !/AzureDiagnostics|Storage\w+Logs/.test(query),
     );
@@ -83,23 +83,23 @@ describe('the alert rules and the workbook', () => {
     expect(columns.filter((use) => !use.startsWith('OperationName)'))).toEqual([]);
   });
 
-  it('query metrics that the app sends', () => {
+  it('The alert rules and the workbook query metrics that the app sends', () => {
     const named = queries.filter((query) => query.includes('AppMetrics')).flatMap((query) => compared(query, 'Name'));
     expect(new Set(named)).toEqual(new Set([...Object.keys(METRICS), 'cmk.queue.age']));
   });
 
-  it('show the duration of a revocation by the figures in the log', () => {
+  it('The workbook shows the duration of a revocation by the figures in the log', () => {
     const shown = queries.flatMap((query) => [...query.matchAll(/\brefusedAfter\.(\w+)/g)].map(([, name]) => name));
     expect(new Set(shown)).toEqual(new Set(Object.keys(REFUSED_AFTER.shape)));
   });
 
-  it('do not count a dry run as a revocation', () => {
+  it('The alert rules and the workbook do not count a dry run as a revocation', () => {
     const query = queryOf('revocation-started');
     expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);
     expect(query).not.toContain('AppRequests');
   });
 
-  it('run often enough to resolve themselves, where they are meant to', () => {
+  it('The alert rules run often enough to resolve themselves, where they are meant to', () => {
     // A log alert is resolved after some evaluations without it; the longest frequency with a rule for that is 12 hours
     // (Azure Monitor, "Create or edit a log search alert rule").
     for (const { id, body } of azure.ofType(RULES)) {
@@ -109,7 +109,7 @@ describe('the alert rules and the workbook', () => {
     }
   });
 
-  it('fire once for a lasting state, separately for each key, so that a muted one hides no other', () => {
+  it('The alert rules fire once for a lasting state, separately for each key, so that a muted one hides no other', () => {
     for (const { id, body } of azure.ofType(RULES)) {
       const { properties = null } = body;
       const by = asArray(at(properties, ...CRITERION, 'dimensions') ?? [], 'dimensions').map((one) => at(one, 'name'));
@@ -130,7 +130,7 @@ describe('the alert rules and the workbook', () => {
     }
   });
 
-  it('are silent on the first day about a check that has not run yet, and about rights that still propagate', () => {
+  it('The alert rules are silent on the first day about a check that has not run yet, and about rights that still propagate', () => {
     const begun = 'coalesce(todatetime("2026-11-01T08:00:00.0000000Z"), datetime(2026-01-01))';
     expect(queryOf('drift-silent')).toContain(`where runs == 0 and now() > ${begun} + 2d`);
     for (const name of ['missing-rights', 'drift-errors']) {
@@ -140,7 +140,7 @@ describe('the alert rules and the workbook', () => {
     expect(queryOf('revocation-started')).not.toContain('datetime(');
   });
 
-  it('cover every promised failure', () => {
+  it('The alert rules cover every promised failure', () => {
     expect(
       azure
         .names(RULES)
@@ -157,7 +157,7 @@ describe('the alert rules and the workbook', () => {
     expect(events.values('Microsoft.Insights/metricAlerts', ...CRITERION, 'metricName')).toEqual([...lost, ...lost]);
   });
 
-  it('report who was refused a revocation or restore, by reasons that the app uses', () => {
+  it('The alert rules report who was denied a revocation or restore, by reasons that the app uses', () => {
     const becauseOf = (name: string) => compared(queryOf(name).replaceAll('tostring(r.because)', 'because'), 'because');
     const because = [...becauseOf('restore-refused'), ...becauseOf('break-glass-refused')];
     expect(because.filter((reason) => !(reason in REASONS))).toEqual([]);
@@ -168,21 +168,21 @@ describe('the alert rules and the workbook', () => {
     expect(becauseOf('break-glass-refused')).toContain('RoleMissing');
   });
 
-  it('separate the revocations of callers from what the app disabled itself', () => {
+  it('The alert rules and the workbook separate the revocations of callers from what the app disabled itself', () => {
     const query = queryOf('many-revocations');
     const [byCall = '', byItself = ''] = query.split(' or reason ');
     expect(compared(byCall, 'ran')).toEqual(['revokeKey']);
     expect(compared(`reason ${byItself}`, 'reason')).toEqual(['KeptRevoked']);
   });
 
-  it('report poison by its record, by the length of the queues, and by the words of the host', () => {
+  it('The alert rules report poison by its record, by the length of the queues, and by the words of the host', () => {
     const query = queryOf('poisoned');
     expect(compared(query, 'reason')).toEqual(['Poisoned', 'PoisonMessages']);
     // "Message has reached MaxDequeueCount of 5. Moving message to queue 'key-work-poison'."
     expect(query).toContain('or (Message has "MaxDequeueCount" and Message has "-poison")');
   });
 
-  it('report a failed function by the line of the host, in either table', () => {
+  it('The alert rules report a failed function by the line of the host, in either table', () => {
     // Functions of queues send no request under OpenTelemetry (azure-sdk-for-net#49793).
     const line = "Executed 'Functions.reconcileKey' (Failed, Id=6f9619ff-8b86-d011-b42d-00cf4fc964ff, Duration=12ms)";
 
@@ -209,7 +209,7 @@ describe('the alert rules and the workbook', () => {
     expect(queryOf('function-failed')).toContain('AppRequests | extend ran = OperationName | where Success == false');
   });
 
-  it('show in the table of break-glass the records that raise its alerts', () => {
+  it('The workbook shows in its break-glass table the records that raise alerts', () => {
     const table = queries.find((query) => query.includes('a dry run')) ?? '';
     const rules = ['revocation-started', 'many-revocations', 'restored', 'restore-refused', 'break-glass-refused'];
     const reasons = rules.flatMap((name) => compared(queryOf(name), 'reason'));
@@ -219,7 +219,7 @@ describe('the alert rules and the workbook', () => {
     expect(compared(table, 'ran')).toEqual(expect.arrayContaining(calls));
   });
 
-  it('resolve in a workspace that has all tables, and in one that has those alone which always have rows', () => {
+  it('The queries of alert rules and workbook resolve in a workspace that has all tables, and in one that has those alone which always have rows', () => {
     const wrong = queriesOfLogs().flatMap((query) => [
       ...errorsIn(query, { ...ALWAYS_THERE, ...OPTIONAL }),
       ...errorsIn(query, ALWAYS_THERE),
@@ -229,7 +229,7 @@ describe('the alert rules and the workbook', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('would be rejected with a table that may be missing, an unknown column or a word of the language as a name', () => {
+  it('The queries of alert rules and workbook would be rejected with a table that may be missing, an unknown column or a word of the language as a name', () => {
     const rows = "AppExceptions | where tostring(Properties.EventName) == 'x'";
 
     expect(errorsIn(rows, { ...ALWAYS_THERE, ...OPTIONAL })).toEqual([]);
@@ -243,7 +243,7 @@ describe('the alert rules and the workbook', () => {
     expect(errorsIn('AppTraces | summarize last = count()', ALWAYS_THERE)).toEqual([expect.stringContaining("'last'")]);
   });
 
-  it('look back further than to the last evaluation, as logs arrive up to ten minutes late, and mute what they find twice', () => {
+  it('The alert rules look back further than to the last evaluation, as logs arrive up to ten minutes late, and mute what they find twice', () => {
     for (const { id, body } of azure.ofType(RULES)) {
       const minutesOf = (name: string) => minutes(at(body, 'properties', name));
       const window = minutesOf('windowSize');
@@ -256,7 +256,7 @@ describe('the alert rules and the workbook', () => {
     }
   });
 
-  it('are watched themselves: Azure Monitor disables a rule that fails for a week, and records that', () => {
+  it('The alert rules are watched themselves: Azure Monitor disables a rule that fails for a week, and records that', () => {
     const [watch] = azure.ofType('Microsoft.Insights/activityLogAlerts');
     const group = azure.ofType('Microsoft.Insights/actionGroups')[0]?.id;
     expect(watch?.body.properties).toMatchObject({
@@ -272,7 +272,7 @@ describe('the alert rules and the workbook', () => {
     });
   });
 
-  it('leave no record of an error without an alert', () => {
+  it('The alert rules leave no record of an error without an alert', () => {
     const [, left = ''] = /reason !in \(([^)]*)\)/.exec(queryOf('error-recorded')) ?? [];
     const leftToOthers = [...left.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? '').sort();
     const others = ['poisoned', 'key-needs-a-person', 'rotation-held', 'missing-rights'].map(queryOf);
@@ -282,12 +282,12 @@ describe('the alert rules and the workbook', () => {
     expect(queryOf('drift-errors')).toMatch(/ran == "driftCheck" and SeverityLevel >= 3/);
   });
 
-  it('call the action group of the addresses, for events too', () => {
+  it('The alert rules call the action group of the addresses, for events too', () => {
     const group = azure.ofType('Microsoft.Insights/actionGroups')[0]?.id;
     for (const groups of azure.values(RULES, 'actions', 'actionGroups')) expect(groups).toEqual([group]);
   });
 
-  it('show the workspace and the managed vaults in the workbook', () => {
+  it('The workbook shows the workspace and the managed vaults', () => {
     const [text] = azure.values('Microsoft.Insights/workbooks', 'serializedData');
     expect(text).not.toContain('__');
     expect(text).toContain('https://kv-files.vault.azure.net');
@@ -309,7 +309,7 @@ describe('the diagnostics', () => {
   const covered = (from: DryAzure): string[] =>
     from.ofType(SETTINGS).map(({ id }) => id.split('/providers/Microsoft.Insights/')[0] ?? '');
 
-  it('are on for the storage of the app, the workspace, the vaults and the topics', () => {
+  it('The diagnostics are on for the storage of the app, the workspace, the vaults and the topics', () => {
     const types = ['Storage/storageAccounts/blobServices', 'Storage/storageAccounts/queueServices'];
     const ours = [...types, 'Storage/storageAccounts/tableServices', 'OperationalInsights/workspaces'];
     const ids = ours.flatMap((type) => azure.ofType(`Microsoft.${type}`).map(({ id }) => id));
@@ -317,7 +317,7 @@ describe('the diagnostics', () => {
     expect(covered(events)).toEqual(events.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id));
   });
 
-  it('send existing categories to the workspace', () => {
+  it('The diagnostics send existing categories to the workspace', () => {
     const workspace = azure.ofType('Microsoft.OperationalInsights/workspaces')[0]?.id;
 
     for (const { id, body } of [...azure.ofType(SETTINGS), ...events.ofType(SETTINGS)]) {
@@ -340,7 +340,7 @@ describe('the diagnostics', () => {
     }
   });
 
-  it('omit the vaults unless requested: their log costs by the requests of Storage', async () => {
+  it('The diagnostics omit the vaults unless requested: their log costs by the requests of Storage', async () => {
     expect(covered(await mainWith({})).filter((id) => id.includes('Microsoft.KeyVault'))).toEqual([]);
   });
 });

@@ -42,7 +42,7 @@ const now = async (): Promise<void> => {};
 const state = (status: number, status_text = ''): [number, unknown] => [200, { status, status_text }];
 
 describe('the package', () => {
-  it('is uploaded unchanged, and the deployment awaited', async () => {
+  it('The package is uploaded unchanged, and the deployment awaited', async () => {
     const url = await service([[202, 'd1'], [404, {}], state(1), state(2), state(4)]);
     await publish({ url, token: 'mine' }, ZIP, now);
     expect(asked.map(({ line }) => line)).toEqual([
@@ -53,12 +53,12 @@ describe('the package', () => {
     expect(new Set(asked.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer mine']));
   });
 
-  it('is published even if the service forgets a deployment that it showed', async () => {
+  it('The package is published even if the service forgets a deployment that it showed', async () => {
     const url = await service([[202, 'd1'], state(2), [404, {}]]);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
   });
 
-  it('is awaited while the service is overloaded', async () => {
+  it('The package is awaited while the service is overloaded', async () => {
     const url = await service([[202, 'd1'], [503, {}], state(4)]);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
   });
@@ -75,12 +75,12 @@ describe('the package', () => {
       ],
       'is not to be had: 404',
     ],
-  ])('fails with the message of the service when it %s', async (_, answers, message) => {
+  ])('The upload of the package fails with the message of the service when it %s', async (_, answers, message) => {
     const url = await service(answers);
     await expect(publish({ url, token: 'mine' }, ZIP, now)).rejects.toThrow(message);
   });
 
-  it("goes to Azure's address for deployments", () => {
+  it("The package goes to Azure's address for deployments", () => {
     const states = [
       { hostType: 'Standard', name: 'func.azurewebsites.net' },
       { hostType: 'Repository', name: 'func.scm.azurewebsites.net' },

@@ -325,7 +325,7 @@ beforeAll(async () => {
 });
 
 describe('the calls of the app', () => {
-  it('are of known operation groups, or this test would miss them', () => {
+  it('The calls of the app are of known operation groups, or this test would miss them', () => {
     const taken = clients().flatMap(groupsTaken);
     expect(taken.length).toBeGreaterThan(10);
     expect(taken.filter((group) => !groups.includes(group))).toEqual([]);
@@ -336,18 +336,18 @@ describe('the calls of the app', () => {
     ]);
   });
 
-  it('are known, each with the rights that it needs', () => {
+  it('The calls of the app are known, each with the rights that it needs', () => {
     expect(calls().length).toBeGreaterThan(20);
     expect(calls().filter((call) => !(call in NEEDS) && !OF_THE_COMMAND_LINE.includes(call))).toEqual([]);
   });
 });
 
 describe.each(NAMES)('with %s, the rights of the app', (name) => {
-  it('cover every call on its resource', () => {
+  it('The rights of the app by a template cover every call on its resource', () => {
     expect(refused(layouts[name])).toEqual([]);
   });
 
-  it('are all used at their scopes', () => {
+  it('The rights of the app by a template are all used at their scopes', () => {
     const { places, assignments } = layouts[name];
     const file = readFileSync(new URL('../../infra/key-users.json', import.meta.url), 'utf8');
     const { read: users } = JSON.parse(file) as { read: string[] };
@@ -367,7 +367,7 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
     expect(spare).toEqual([]);
   });
 
-  it('come from roles that are defined in the subscription of their scope, and no role is unused', () => {
+  it('The rights of the app come from roles that are defined in the subscription of their scope, and no role is unused', () => {
     const { definitions, assignments } = layouts[name];
     const strange = assignments.filter(
       ({ role, custom }) => !custom && !(nameOf(role) in { ...ON_STORAGE, '3913510d-42f4-4e42-8a64-420c390055eb': '' }),
@@ -385,7 +385,7 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
     expect(unused.map(({ body }) => at(body, 'properties', 'roleName'))).toEqual([]);
   });
 
-  it('on its own storage are those of the host and the app', () => {
+  it('The rights of the app on its own storage are those of the host and the app', () => {
     const { places, assignments } = layouts[name];
     const on = (place: string) =>
       assignments.filter(({ scope }) => scopeCovers(place, scope)).map(({ role }) => ON_STORAGE[nameOf(role)]);
@@ -402,7 +402,7 @@ describe.each(NAMES)('with %s, the rights of the app', (name) => {
 });
 
 describe('the check of missing rights', () => {
-  it('detects a right that is missing on one resource of several', () => {
+  it('The check of missing rights detects a right that is missing on one resource of several', () => {
     const { places, definitions, assignments } = layouts['a topic in another group and by another name'];
     const without = assignments.filter(({ scope }) => scope !== places.topic[0]);
     expect(refused({ places, definitions, assignments: without }).length).toBeGreaterThan(0);

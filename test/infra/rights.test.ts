@@ -79,7 +79,7 @@ const given = <T>(role: string, what: (one: Resource) => T): [run: string, T][] 
   );
 
 describe('the custom roles', () => {
-  it('grant no wildcard, no purge or deletion of a key, no reading of account keys, and no assignment of roles', () => {
+  it('The custom roles grant no wildcard, no purge or deletion of a key, no reading of account keys, and no assignment of roles', () => {
     const forbidden =
       /\*|vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
     const actions = roles().flatMap(actionsOf);
@@ -87,7 +87,7 @@ describe('the custom roles', () => {
     expect(roles().length).toBeGreaterThan(10);
   });
 
-  it('write nothing but storage accounts, encryption scopes, and event resources, and delete nothing', () => {
+  it('The custom roles write nothing but storage accounts, encryption scopes, and event resources, and delete nothing', () => {
     const changes = roles().flatMap(actionsOf);
     const written = new Set(changes.filter((action) => /\/(write|action|delete)(?:\/|$)/i.test(action)));
 
@@ -109,14 +109,17 @@ describe('the custom roles', () => {
     ['listed', {}],
     ['all', { otherDependents: 'reader' }],
     ['none', { otherDependents: 'none' }],
-  ])('set to %s what the app may see of other users of a key, whatever its own settings are', async (sees, asked) => {
-    const own = { CMK_OTHER_DEPENDENTS: 'all', CMK_DUAL_CONTROL: 'on' };
-    const azure = await mainWith({ ...EVERYTHING, ...asked, settings: own });
-    // The app learns nothing of what it may not read, and retires versions by what it can read.
-    expect(azure.settings()).toMatchObject({ CMK_OTHER_DEPENDENTS: sees, CMK_DUAL_CONTROL: 'on' });
-  });
+  ])(
+    'The template sets to %s what the app may see of other users of a key, whatever its own settings are',
+    async (sees, asked) => {
+      const own = { CMK_OTHER_DEPENDENTS: 'all', CMK_DUAL_CONTROL: 'on' };
+      const azure = await mainWith({ ...EVERYTHING, ...asked, settings: own });
+      // The app learns nothing of what it may not read, and retires versions by what it can read.
+      expect(azure.settings()).toMatchObject({ CMK_OTHER_DEPENDENTS: sees, CMK_DUAL_CONTROL: 'on' });
+    },
+  );
 
-  it('let the app list blobs where it writes accounts, read none, and only on request', () => {
+  it('The custom roles let the app list blobs where it writes accounts, read none, and only on request', () => {
     const isLister = ({ body }: Resource) =>
       String(at(body, 'properties', 'roleName')).startsWith('CMK Autopilot blob lister');
     const listers = runs.everything.ofType(DEFINITIONS).filter(isLister);
@@ -161,13 +164,13 @@ describe('the custom roles', () => {
     expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
-  it('have unique names in the tenant, and an id of their own in each subscription', () => {
+  it('The custom roles have unique names in the tenant, and an id of their own in each subscription', () => {
     const names = runs.main.values(DEFINITIONS, 'roleName');
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(runs.main.names(DEFINITIONS)).size).toBe(names.length);
   });
 
-  it('grant recovery of keys, repair of events, use of identities and reading of files only on request', async () => {
+  it('The custom roles grant recovery of keys, repair of events, use of identities and reading of files only on request', async () => {
     const asked = /recover|eventGridFilters\/write|sites|\/assign\/action$/;
     expect(actionsIn(await mainWith({ allowEventRepair: false })).filter((action) => asked.test(action))).toEqual([]);
     expect(new Set(given('Storage File Data Privileged Reader', scopeOf).map(([run]) => run))).toEqual(
@@ -177,19 +180,19 @@ describe('the custom roles', () => {
 });
 
 describe('the role assignments', () => {
-  it.each(NAMES)('of %s name a custom role or a listed built-in one', (name) => {
+  it.each(NAMES)('The role assignments of %s name a custom role or a listed built-in one', (name) => {
     const own = new Set(roles().map(({ id }) => nameOf(id)));
     const assigned = runs[name].ofType(ASSIGNMENTS).map(roleOf);
     expect(assigned.filter((id) => !own.has(id) && !(id in BUILT_IN))).toEqual([]);
     expect(assigned.length).toBeGreaterThan(0);
   });
 
-  it('give Crypto Officer, which can delete keys, to one person of the demo alone', () => {
+  it('The role assignments give Crypto Officer, which can delete keys, to one person of the demo alone', () => {
     const officers = given('Key Vault Crypto Officer', ({ body }) => at(body, 'properties', 'principalType'));
     expect(officers).toEqual([['demo', 'User']]);
   });
 
-  it('let the app read the one secret with the notification targets, before it is referenced', () => {
+  it('The role assignments let the app read the one secret with the notification targets, before it is referenced', () => {
     expect(given('Key Vault Secrets User', scopeOf)).toEqual([
       ['everything', NOTIFY_FROM],
       ['reader', NOTIFY_FROM],
@@ -205,7 +208,7 @@ describe('the role assignments', () => {
     );
   });
 
-  it('of a new role come last: until it has propagated, Azure does not know it', () => {
+  it('The role assignments of a new role come last, as Azure does not know it until it has propagated', () => {
     const order = runs.main.resources;
     const app = order.findIndex(({ type }) => type === 'Microsoft.Web/sites');
     const custom = order.flatMap((one, index) =>
@@ -224,7 +227,7 @@ describe('the role assignments', () => {
     expect(early).toEqual([]);
   });
 
-  it('cover of a Managed HSM what Azure Resource Manager can assign, and create no topic for it', async () => {
+  it('The role assignments cover of a Managed HSM what Azure Resource Manager can assign, and create no topic for it', async () => {
     const hsm = VAULT.replace('vaults/kv-files', 'managedHSMs/hsm-files');
     const { azure, outputs } = await dryRun('main', { ...MAIN_PARAMETERS, managedVaults: [VAULT, hsm] });
     expect(azure.ofType(ASSIGNMENTS).filter(({ id }) => id.startsWith(`${hsm}/`))).toHaveLength(1);
@@ -234,7 +237,7 @@ describe('the role assignments', () => {
     expect(workbooks).toEqual([expect.stringContaining('https://hsm-files.managedhsm.azure.net')]);
   });
 
-  it('on blobs can be confined to containers: Owner for those of the host, Contributor for those of the app', async () => {
+  it('The role assignments on blobs can be confined to containers: Owner for those of the host, Contributor for those of the app', async () => {
     const azure = await mainWith({ hostStorageByContainer: true });
     const onStorage = azure.ofType(ASSIGNMENTS).filter(({ id }) => id.includes('/Microsoft.Storage/'));
     const [control, work] = azure.names('Microsoft.Storage/storageAccounts');
@@ -252,7 +255,7 @@ describe('the role assignments', () => {
     );
   });
 
-  it('are the app’s alone, with a principal type, so that Azure does not look the principal up', () => {
+  it('The role assignments are the app’s alone, with a principal type, so that Azure does not look the principal up', () => {
     expect(new Set(runs.everything.values(ASSIGNMENTS, 'principalType'))).toEqual(new Set(['ServicePrincipal']));
     expect(new Set(runs.main.values(ASSIGNMENTS, 'principalId')).size).toBe(1);
   });

@@ -28,12 +28,12 @@ function parts(account: RegExp, from = azure) {
 }
 
 describe('the storage of the app', () => {
-  it('has in the work zone the queues of the code with their poison queues, the index and the leases, and no more', () => {
+  it('The storage of the app has in the work zone the queues of the code with their poison queues, the index and the leases, and no more', () => {
     const queues = WORK_QUEUES.flatMap((queue) => [queue, `${queue}-poison`]).sort();
     expect(parts(/stcmkw/)).toEqual([queues, [FLEET_TABLE], [LEASE_CONTAINER]]);
   });
 
-  it('has in the control zone the other table, every container of the code, and no queue', () => {
+  it('The storage of the app has in the control zone the other table, every container of the code, and no queue', () => {
     const containers = ['app-package', AUDIT_CONTAINER, CONTROL_CONTAINER, 'cmk-deadletter', 'cmk-drift'];
     expect(parts(/stcmk(?!w)/)).toEqual([[], [CONTROL_TABLE], containers.sort()]);
     const named = sources('src').flatMap(({ text }) =>
@@ -43,7 +43,7 @@ describe('the storage of the app', () => {
     expect([...containers, LEASE_CONTAINER]).toEqual(expect.arrayContaining(named));
   });
 
-  it('has the audit trail in an account of its own on request, with its policy, and lets the app append', async () => {
+  it('The storage of the app has the audit trail in an account of its own on request, with its policy, and lets the app append', async () => {
     const three = await mainWith({ separateAuditStorage: true });
     expect(parts(/stcmka/, three)).toEqual([[], [], [AUDIT_CONTAINER]]);
     expect(parts(/stcmk(?![wa])/, three)[2]).not.toContain(AUDIT_CONTAINER);
@@ -55,7 +55,7 @@ describe('the storage of the app', () => {
     ]);
   });
 
-  it('accepts no shared key, is not public, and is not encrypted with a key that a revocation disables', () => {
+  it('The storage of the app accepts no shared key, is not public, and is not encrypted with a key that a revocation disables', () => {
     const [properties] = azure.values(ACCOUNTS);
     expect(properties).toMatchObject({
       allowSharedKeyAccess: false,
@@ -67,7 +67,7 @@ describe('the storage of the app', () => {
     expect(JSON.stringify(azure.values(ACCOUNTS))).not.toContain('keyvaultproperties');
   });
 
-  it('lets the audit trail grow, and never change', () => {
+  it('The storage of the app lets the audit trail grow, and never change', () => {
     const [policy] = azure.ofType(POLICIES);
     expect(policy?.id).toContain(`/containers/${AUDIT_CONTAINER}/`);
     expect(policy?.body.properties).toEqual({
@@ -76,7 +76,7 @@ describe('the storage of the app', () => {
     });
   });
 
-  it('keeps an audit policy that is declared as locked, and fails if it is not', async () => {
+  it('The storage of the app keeps an audit policy that is declared as locked, and fails if it is not', async () => {
     const deployOver = (state: string) => {
       const there = { [azure.ofType(POLICIES)[0]?.id ?? '']: { properties: { state } } };
       return dryRun('main', { ...MAIN_PARAMETERS, auditPolicyLocked: true }, { there });
@@ -86,7 +86,7 @@ describe('the storage of the app', () => {
     await expect(deployOver('Unlocked')).rejects.toThrow(/Unlocked.*Locked/);
   });
 
-  it('deletes old reports and dead letters, and never the audit trail', () => {
+  it('The storage of the app deletes old reports and dead letters, and never the audit trail', () => {
     const rules = JSON.stringify(azure.values(`${ACCOUNTS}/managementPolicies`, 'policy', 'rules'));
     expect(rules).toContain('cmk-drift');
     expect(rules).not.toContain(AUDIT_CONTAINER);

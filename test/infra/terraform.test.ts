@@ -13,7 +13,7 @@ const variables = JSON.parse(read(TERRAFORM_VARIABLES)) as {
 };
 
 describe('the Terraform module', () => {
-  it('has every parameter of the template as a variable, and passes each on by its name', () => {
+  it('The Terraform module has every parameter of the template as a variable, and passes each on by its name', () => {
     const compiled = template('main') as unknown as TemplateParameters;
     expect(read(TERRAFORM_VARIABLES)).toBe(terraformVariables(compiled));
     const names = Object.keys(compiled.parameters).sort();
@@ -22,7 +22,7 @@ describe('the Terraform module', () => {
     expect(main).toContain('for name, value in local.parameters : name => { value = value } if value != null');
   });
 
-  it('requires what the template requires, and leaves the defaults to it', () => {
+  it('The Terraform module requires what the template requires, and leaves the defaults to it', () => {
     const needed = Object.entries(variables.variable).filter(([, one]) => one.nullable === false);
     expect(needed.map(([name]) => name)).toEqual(['environmentName', 'location', 'managedVaults']);
     expect(variables.variable.managedVaults?.type).toBe('list(string)');
@@ -32,7 +32,7 @@ describe('the Terraform module', () => {
     expect(Object.values(variables.variable).filter(({ type }) => type === 'any' || type === 'list(any)')).toEqual([]);
   });
 
-  it('names its deployment by the region, as Azure requires', () => {
+  it('The Terraform module names its deployment by the region, as Azure requires', () => {
     expect(main).toContain(`substr("cmk-\${var.environmentName}-\${lower(replace(var.location, " ", ""))}", 0, 64)`);
   });
 });

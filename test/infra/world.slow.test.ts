@@ -128,7 +128,7 @@ const keyOf = (name: string) => encryptionOf(name)?.keyvaultproperties;
 const accounts = (): [automatic: string, pinned: string] => demo.accountNames as [string, string];
 
 describe('the templates, deployed to the local Azure', () => {
-  it('create the world of the article: a vault, a key, an identity with its role, accounts that use the key', () => {
+  it('The deployed templates create the world of the article: a vault, a key, an identity with its role, accounts that use the key', () => {
     const vault = world().vaults.get(asString(demo.vaultId, 'vault').split('/').at(-1) ?? '');
     expect(vault?.properties.enablePurgeProtection).toBe(true);
     const [automatic, pinned] = accounts();
@@ -137,7 +137,7 @@ describe('the templates, deployed to the local Azure', () => {
     expect(encryptionOf(pinned)?.keySource).toBe('Microsoft.Keyvault');
   });
 
-  it('are valid for the app, which reads them with its own identity', async () => {
+  it('The deployed templates are valid for the app, which reads them with its own identity', async () => {
     const { read, verdicts } = await subscriptionsSeen(settings, asString(demo.vaultId, 'vault'));
     expect(read.topicUnreadable).toBeUndefined();
     expect(read.topic?.name).toMatch(/^evgt-kv-cmk-demo-/);
@@ -148,7 +148,7 @@ describe('the templates, deployed to the local Azure', () => {
     ]);
   });
 
-  it('let a rotation reach every account, with only the rights and settings that they give', async () => {
+  it('The deployed templates let a rotation reach every account, with only the rights and settings that they give', async () => {
     const [automatic, pinned] = accounts();
     const before = keyOf(pinned)?.keyversion;
     const keys = new KeyClient(`https://${asString(demo.vaultId, 'vault').split('/').at(-1)}.vault.azure.net`, owner());
@@ -178,7 +178,7 @@ describe('the templates, deployed to the local Azure', () => {
     expect((await leases.listBlobsFlat().next()).done).toBe(false);
   });
 
-  it('let the drift check read everything, and a revocation everything that it would stop', async () => {
+  it('The deployed templates let the drift check read everything, and a revocation everything that it would stop', async () => {
     const services = createServices({ ...settings, ...storage() });
     const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
 
@@ -198,7 +198,7 @@ describe('the templates, deployed to the local Azure', () => {
     expect(radius).toMatchObject({ complete: true, unread: [] });
   });
 
-  it('repair in a second run what happened to the first: a deleted role, a recovered vault, a foreign topic', async () => {
+  it('The deployed templates repair in a second run what happened to the first: a deleted role, a recovered vault, a foreign topic', async () => {
     const vaultId = asString(demo.vaultId, 'vault');
     const name = vaultId.slice(vaultId.lastIndexOf('/') + 1);
     const vault = world().vaults.get(name);
@@ -247,7 +247,7 @@ describe('the templates, deployed to the local Azure', () => {
     );
   });
 
-  it('let the app create its event subscriptions, on that topic too, where only the template was deployed', async () => {
+  it('The deployed templates let the app create its event subscriptions, on that topic too, where only the template was deployed', async () => {
     const vaultId = asString(demo.vaultId, 'vault');
 
     world().eventSubscriptions.clear();

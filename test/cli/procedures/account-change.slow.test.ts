@@ -39,7 +39,7 @@ describe('account change-key', () => {
     ['one that was pinned once stays automatic', 'automaticEmpty' as const, {}, 'automatic'],
     ['a pinned account becomes automatic when asked to', 'pinned' as const, { automatic: true }, 'automatic'],
     ['an automatic account is pinned when asked to', 'automatic' as const, { pin: 'newest' }, 'pinned'],
-  ])('%s: the version of the old key is not sent along', async (_, mode, more, becomes) => {
+  ])('account change-key does not send the version of the old key: %s', async (_, mode, more, becomes) => {
     const site = procedures.site();
     const account = procedures.encrypted(site, mode);
     const next = addKeyVersion(procedures.world, site.vault, 'other-key');
@@ -57,7 +57,7 @@ describe('account change-key', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('refuses an account without a key, and a new key that the identity may not use', async () => {
+  it('account change-key refuses an account without a key, and a new key that the identity may not use', async () => {
     const site = procedures.site();
     const none = await procedures.refusal(change(site.account, site.vault.name, site.key));
 
@@ -73,7 +73,7 @@ describe('account change-key', () => {
     expect(noRole).toMatchObject({ reason: 'IdentityHasNoAccess' });
   });
 
-  it('moves no account off or onto a revoked key', async () => {
+  it('account change-key moves no account off or onto a revoked key', async () => {
     const revoked = await revokedSite();
     addKeyVersion(procedures.world, revoked.vault, 'other-key');
     const off = await procedures.refusal(change(revoked.account, revoked.vault.name, 'other-key'));
@@ -87,7 +87,7 @@ describe('account disable', () => {
   const disable = (account: { name: string }) => (operation: Parameters<typeof disableAccount>[1]) =>
     disableAccount({ account: account.name, yes: true, confirm: async () => {} }, operation);
 
-  it("returns an account to Microsoft's keys, and changes nothing the second time", async () => {
+  it("account disable returns an account to Microsoft's keys, and changes nothing the second time", async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const first = await procedures.run(disable(account));
@@ -104,7 +104,7 @@ describe('account pin and unpin', () => {
   const unpin = (account: { name: string }) => (operation: Parameters<typeof unpinAccount>[1]) =>
     unpinAccount({ account: account.name }, operation);
 
-  it('moves a pinned account to the newest version, and changes nothing the second time', async () => {
+  it('account pin moves a pinned account to the newest version, and changes nothing the second time', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
@@ -114,7 +114,7 @@ describe('account pin and unpin', () => {
     expect((await procedures.run(pin(account))).changed).toBe(false);
   });
 
-  it('writes the pinned version again while Azure still uses another one', async () => {
+  it('account pin writes the pinned version again while Azure still uses another one', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
@@ -123,7 +123,7 @@ describe('account pin and unpin', () => {
     expect(written).toEqual([expect.stringMatching(`^PATCH .*/${account.name}$`)]);
   });
 
-  it('never moves an account to an older version', async () => {
+  it('account pin never moves an account to an older version', async () => {
     const site = procedures.site();
     const old = site.version;
     procedures.nextVersion(site);
@@ -132,7 +132,7 @@ describe('account pin and unpin', () => {
     expect(refusal).toMatchObject({ reason: 'NeverBackwards', nextStep: expect.stringContaining('cmk key rotate') });
   });
 
-  it('moves no account between two versions of the same second, whose order is unknown', async () => {
+  it('account pin moves no account between two versions of the same second, whose order is unknown', async () => {
     const site = procedures.site();
     const first = procedures.encrypted(site, 'pinned');
     const twin = addKeyVersion(procedures.world, site.vault, site.key);
@@ -142,7 +142,7 @@ describe('account pin and unpin', () => {
     expect((await procedures.refusal(pin(second, site.version.version))).reason).toBe('NeverBackwards');
   });
 
-  it('makes a pinned account automatic, on the newest version at once', async () => {
+  it('account pin makes a pinned account automatic, on the newest version at once', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);

@@ -26,7 +26,7 @@ const policiesOf = (...objectIds: string[]) =>
   objectIds.map((objectId) => ({ tenantId: procedures.world.tenantId, objectId, permissions: { keys: ['all'] } }));
 
 describe('account enable', () => {
-  it('encrypts an account with a key, automatic, and changes nothing the second time', async () => {
+  it('account enable encrypts an account with a key, automatic, and changes nothing the second time', async () => {
     const site = procedures.site();
 
     const first = await procedures.run(enable(site));
@@ -55,7 +55,7 @@ describe('account enable', () => {
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
   });
 
-  it('turns on a system-assigned identity first, grants its role, and keeps other identities', async () => {
+  it('account enable turns on a system-assigned identity first, grants its role, and keeps other identities', async () => {
     const site = procedures.site();
     const report = await procedures.run(enable(site, { identity: undefined, grant: true }));
 
@@ -70,7 +70,7 @@ describe('account enable', () => {
     expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
   });
 
-  it('changes the identity and the version of an encrypted account in two requests, since Azure takes one at a time', async () => {
+  it('account enable changes the identity and the version of an encrypted account in two requests, since Azure takes one at a time', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
@@ -93,7 +93,7 @@ describe('account enable', () => {
     });
   });
 
-  it('shows that it waits for a role that was just granted', async () => {
+  it('account enable shows that it waits for a role that was just granted', async () => {
     const site = procedures.site({ role: false });
     procedures.world.settings.rolePropagationMs = 100_000;
     const report = await procedures.run(enable(site, { grant: true }));
@@ -118,14 +118,14 @@ describe('account enable', () => {
     ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /^Ask who disabled it/],
     ['an expired key', { key: { exp: 1_600_000_000 } }, 'KeyExpired', /cmk key rotate/],
     ['a key of a wrong type', { key: { kty: 'EC' as const } }, 'KeyUnsupported', /cmk key ensure/],
-  ])('rejects %s, and prints the next step', async (_, options, reason, nextStep) => {
+  ])('account enable rejects %s, and prints the next step', async (_, options, reason, nextStep) => {
     const site = procedures.site(options);
     const refusal = await procedures.refusal(enable(site));
     expect(refusal).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
     expect(site.account.encryption.keySource).toBe('Microsoft.Storage');
   });
 
-  it('accepts an identity that may have an access policy through a group, and says what is unknown', async () => {
+  it('account enable accepts an identity that may have an access policy through a group, and says what is unknown', async () => {
     const site = procedures.site({ vault: { enableRbacAuthorization: false, accessPolicies: policiesOf(GROUP) } });
     const as = procedures.somebodyWith(site.group.id, 'Owner');
     site.vault.properties.accessPolicies = policiesOf(GROUP, as.objectId);
@@ -139,7 +139,7 @@ describe('account enable', () => {
     ['a missing vault', { vault: 'kv-nowhere' }, 'VaultNotFound', /no key vault/],
     ['a missing version', { pin: 'f'.repeat(32) }, 'UnknownVersion', /no version/],
     ['a malformed version', { pin: 'v1' }, 'ArgumentInvalid', /"v1" is not a name of a key version/],
-  ])('rejects %s', async (_, key, reason, message) => {
+  ])('account enable rejects %s', async (_, key, reason, message) => {
     const site = procedures.site();
     const refusal = await procedures.refusal(enable(site, { key: { vault: site.vault.name, key: site.key, ...key } }));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -163,7 +163,7 @@ describe('account create', () => {
     };
   };
 
-  it('creates an account that is encrypted with the key from the start, and changes nothing the second time', async () => {
+  it('account create creates an account that is encrypted with the key from the start, and changes nothing the second time', async () => {
     const site = procedures.site();
     const { name, run } = create(site);
     const first = await procedures.run(run);
@@ -190,17 +190,20 @@ describe('account create', () => {
     ['Storage', 'Standard_LRS', ['blob', 'file'], /^This key does not encrypt its queues and tables/],
     ['FileStorage', 'Premium_LRS', ['blob', 'file'], /^a FileStorage account has no queues and no tables/],
     ['StorageV2', 'Premium_LRS', ['blob', 'file'], /^a StorageV2 account has no queues and no tables/],
-  ])('encrypts queues and tables with the key where a %s account on %s has them', async (kind, sku, services, said) => {
-    const { name, run } = create(procedures.site(), { kind, sku });
-    const report = await procedures.run(run);
-    const { encryption } = procedures.world.storageAccounts.get(name) ?? {};
-    const under = Object.entries(encryption?.services ?? {}).filter(([, { keyType }]) => keyType === 'Account');
-    expect(under.map(([service]) => service).sort()).toEqual(services);
-    const notes = report.entries.flatMap(({ text }) => (/queues/.test(text) ? [text] : []));
-    expect(notes).toEqual(said ? [expect.stringMatching(said)] : []);
-  });
+  ])(
+    'account create encrypts queues and tables with the key where a %s account on %s has them',
+    async (kind, sku, services, said) => {
+      const { name, run } = create(procedures.site(), { kind, sku });
+      const report = await procedures.run(run);
+      const { encryption } = procedures.world.storageAccounts.get(name) ?? {};
+      const under = Object.entries(encryption?.services ?? {}).filter(([, { keyType }]) => keyType === 'Account');
+      expect(under.map(([service]) => service).sort()).toEqual(services);
+      const notes = report.entries.flatMap(({ text }) => (/queues/.test(text) ? [text] : []));
+      expect(notes).toEqual(said ? [expect.stringMatching(said)] : []);
+    },
+  );
 
-  it('says that a system-assigned identity is not possible before the account exists', async () => {
+  it('account create says that a system-assigned identity is not possible before the account exists', async () => {
     const refusal = await procedures.refusal(create(procedures.site(), { identity: undefined }).run);
     expect(refusal).toMatchObject({
       reason: 'SystemAssignedAtCreation',
@@ -212,7 +215,7 @@ describe('account create', () => {
     ['a bad name', { account: 'St-Files' }, 'ArgumentInvalid'],
     ['no resource group', { resourceGroup: undefined }, 'ArgumentInvalid'],
     ['no region', { location: undefined }, 'ArgumentInvalid'],
-  ])('rejects %s', async (_, more, reason) => {
+  ])('account create rejects %s', async (_, more, reason) => {
     expect((await procedures.refusal(create(procedures.site(), more).run)).reason).toBe(reason);
   });
 });

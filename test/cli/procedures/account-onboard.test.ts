@@ -22,7 +22,7 @@ describe('account onboard', () => {
     ['a resource group', 'ArgumentInvalid', { keyGroup: 'a/b' }],
     ['a version to be pinned to', 'ArgumentInvalid', { pin: 'new' }],
     ['a version of a key that is not there', 'UnknownVersion', { pin: 'a'.repeat(32) }],
-  ])('rejects %s before anything is created', async (_, reason, change) => {
+  ])('account onboard rejects %s before anything is created', async (_, reason, change) => {
     const site = procedures.site();
     const writes = await procedures.writes(async () => {
       expect((await procedures.refusal(onboard(site, change))).reason).toBe(reason);
@@ -30,7 +30,7 @@ describe('account onboard', () => {
     expect(writes).toEqual([]);
   });
 
-  it('rejects an account that uses another key before anything is created, in a dry run too', async () => {
+  it('account onboard rejects an account that uses another key before anything is created, in a dry run too', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     for (const dryRun of [false, true]) {
@@ -42,7 +42,7 @@ describe('account onboard', () => {
     }
   });
 
-  it("rejects a replacement of the account's identity before anything is created", async () => {
+  it("account onboard rejects a replacement of the account's identity before anything is created", async () => {
     const site = procedures.site();
     const account = addAccount(procedures.world, site.group, {
       name: unique('st'),

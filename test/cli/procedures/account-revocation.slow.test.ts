@@ -60,7 +60,7 @@ const recordsOf = ({ id }: StorageAccount) =>
   trail.entries.filter(({ resource }) => resource === id).map(({ action, reason }) => `${action} ${reason}`);
 
 describe('account revoke and account restore', () => {
-  it('remove the role of the identity and grant exactly that again, each once', async () => {
+  it('account revoke removes the role of the identity, and account restore grants exactly that again, each once', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const before = structuredClone(rolesOf(site));
@@ -97,7 +97,7 @@ describe('account revoke and account restore', () => {
     ]);
   });
 
-  it('grant nothing to an identity that the account no longer has, nor in a vault that its key is no longer in', async () => {
+  it('account restore grants nothing to an identity that the account no longer has, nor in a vault of an earlier key', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const as = admin(site);
@@ -121,7 +121,7 @@ describe('account revoke and account restore', () => {
     expect(restored.result.restored).toHaveLength(1);
   });
 
-  it('complete by the same command what failed half-way', async () => {
+  it('account revoke and account restore complete by the same command what failed half-way', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const scope = `${site.vault.id}/keys/${site.key}`;
@@ -153,7 +153,7 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site).map(({ id }) => id)).toEqual(before);
   });
 
-  it('name the other accounts of a shared identity, and proceed only with --shared', async () => {
+  it('account revoke names the other accounts of a shared identity, and proceeds only with --shared', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const other = procedures.encrypted(site);
@@ -169,7 +169,7 @@ describe('account revoke and account restore', () => {
     );
   });
 
-  it('name of the accounts with the same identity only those that use a key of that vault, by a scope too', async () => {
+  it('account revoke names only the accounts with the same identity that use a key of that vault, by a scope too', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const { identity } = site;
@@ -192,7 +192,7 @@ describe('account revoke and account restore', () => {
     expect(recorded?.details).toMatchObject({ others: [scoped.id] });
   });
 
-  it('name resources of other services with the same identity, and proceed only with --shared', async () => {
+  it('account revoke names resources of other services with the same identity, and proceeds only with --shared', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const keyId = `${site.vault.properties.vaultUri}keys/${site.key}`;
@@ -220,7 +220,7 @@ describe('account revoke and account restore', () => {
     expect(revoked.result).toMatchObject({ complete: true, others: [server.id, set.id].sort() });
   });
 
-  it('proceed with --shared where the other resources cannot be listed, and say so', async () => {
+  it('account revoke proceeds with --shared if the other resources cannot be listed, and says so', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     procedures.local.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, answer: { status: 403 } }]);
@@ -231,7 +231,7 @@ describe('account revoke and account restore', () => {
     expect(texts(revoked, 'note').join()).toContain('cannot be listed');
   });
 
-  it('are incomplete while the identity may use the key of an encryption scope, until that is disabled', async () => {
+  it('account revoke is incomplete while the identity may use the key of an encryption scope, until that is disabled', async () => {
     const site = procedures.site();
     const vault = addVault(procedures.world, site.group, unique('kv-'));
 
@@ -269,7 +269,7 @@ describe('account revoke and account restore', () => {
     expect((await procedures.run(revoking(account), { as })).result.complete).toBe(true);
   });
 
-  it('name the data that keys of Microsoft encrypt, which stays readable', async () => {
+  it('account revoke names the data that keys of Microsoft encrypt, which stays readable', async () => {
     const site = procedures.site();
     const { identity, group } = site;
     const key = { vault: site.vault, keyName: site.key, mode: 'automatic' } as const;
@@ -283,7 +283,7 @@ describe('account revoke and account restore', () => {
     expect(notes).toContain('A key of Microsoft encrypts its queues and tables: they stay readable.');
   });
 
-  it('refuse where accounts cannot be listed, so that a shared identity would go unseen', async () => {
+  it('account revoke is rejected if accounts cannot be listed, as a shared identity would stay unknown', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const as = admin(site);
@@ -327,7 +327,7 @@ describe('account revoke and account restore', () => {
       /reaches the key perhaps by an access policy of a group/,
     ],
     ['a Managed HSM', (site) => inHsm(site), /Managed HSM/],
-  ])('refuse what they could not grant again: %s', async (_, accountIn, message) => {
+  ])('account revoke rejects what account restore could not grant again: %s', async (_, accountIn, message) => {
     const site = procedures.site();
     const refused = await procedures.refusal(revoking(accountIn(site)), { as: admin(site) });
     expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringMatching(message) });
@@ -337,25 +337,28 @@ describe('account revoke and account restore', () => {
   it.each([
     ['a management group', CORP],
     ['the root', '/'],
-  ])('refuse while a role at %s exists beside the one at the vault, and print who can remove it', async (_, scope) => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    const { principalId } = site.identity;
-    const above = addRoleAssignment(procedures.world, { scope, principalId, role: USER, settled: true });
+  ])(
+    'account revoke is rejected while a role at %s exists beside the one at the vault, and prints who can remove it',
+    async (_, scope) => {
+      const site = procedures.site();
+      const account = procedures.encrypted(site);
+      const { principalId } = site.identity;
+      const above = addRoleAssignment(procedures.world, { scope, principalId, role: USER, settled: true });
 
-    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
-    expect(refused.reason).toBe('AccountNotRevocable');
-    expect(refused.message).toContain(`assigned above the vault, at ${scope}.`);
-    expect(refused.nextStep).toContain(`User Access Administrator of ${scope}`);
-    expect(refused.nextStep).toContain(`az role assignment delete --ids ${above.id}\n`);
-    expect(rolesOf(site)).toHaveLength(2);
+      const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+      expect(refused.reason).toBe('AccountNotRevocable');
+      expect(refused.message).toContain(`assigned above the vault, at ${scope}.`);
+      expect(refused.nextStep).toContain(`User Access Administrator of ${scope}`);
+      expect(refused.nextStep).toContain(`az role assignment delete --ids ${above.id}\n`);
+      expect(rolesOf(site)).toHaveLength(2);
 
-    procedures.world.roleAssignments.delete(above.id.toLowerCase());
+      procedures.world.roleAssignments.delete(above.id.toLowerCase());
 
-    expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
-  });
+      expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
+    },
+  );
 
-  it('are incomplete if access that cannot be removed appears during the removal, and name it', async () => {
+  it('account revoke is incomplete if access that cannot be removed appears during the removal, and names it', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const { principalId } = site.identity;
@@ -375,22 +378,25 @@ describe('account revoke and account restore', () => {
   it.each([
     ['the vault', ({ vault }: Site) => vault.id],
     ['its resource group', ({ group }: Site) => group.id],
-  ])('refuse while a lock on %s prevents the removal of roles, and print how to remove it', async (_, scopeOf) => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site);
-    const as = admin(site);
-    const id = lock(scopeOf(site));
+  ])(
+    'account revoke is rejected while a lock on %s prevents the removal of roles, and prints how to remove it',
+    async (_, scopeOf) => {
+      const site = procedures.site();
+      const account = procedures.encrypted(site);
+      const as = admin(site);
+      const id = lock(scopeOf(site));
 
-    for (const dryRun of [true, false]) {
-      const refused = await procedures.refusal(revoking(account), { as, dryRun });
-      expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringContaining('A lock') });
-      expect(refused.nextStep).toContain(`az lock delete --ids ${id}\n`);
-    }
+      for (const dryRun of [true, false]) {
+        const refused = await procedures.refusal(revoking(account), { as, dryRun });
+        expect(refused).toMatchObject({ reason: 'AccountNotRevocable', message: expect.stringContaining('A lock') });
+        expect(refused.nextStep).toContain(`az lock delete --ids ${id}\n`);
+      }
 
-    expect([rolesOf(site).length, recordsOf(account)]).toEqual([1, []]);
-  });
+      expect([rolesOf(site).length, recordsOf(account)]).toEqual([1, []]);
+    },
+  );
 
-  it('say of an identity without an access policy that it has no access', async () => {
+  it('account revoke reports an identity without an access policy as without access', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     Object.assign(site.vault.properties, { enableRbacAuthorization: false, accessPolicies: [] });
@@ -399,7 +405,7 @@ describe('account revoke and account restore', () => {
     expect(texts(revoked, 'found').join()).toContain('has no access to');
   });
 
-  it('revoke without an audit trail, and show what to grant again by hand', async () => {
+  it('account revoke works without an audit trail, and prints what to grant again by hand', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const [role] = rolesOf(site);
@@ -425,7 +431,7 @@ it('scope disable and scope enable change the state of an encryption scope, each
 });
 
 describe('the command line', () => {
-  it('asks for the name before account revoke and scope disable, and prints it in JSON', async () => {
+  it('The command line asks for the name before account revoke and scope disable, and prints it in JSON', async () => {
     const site = procedures.site();
     const account = withScope(site, 'Enabled');
     const unconfirmed = [

@@ -33,11 +33,14 @@ describe('the API of the app, as an operator calls it', () => {
     ['api://app', 'api://app/.default'],
     ['a9100000-0000-4000-8000-00000000c3c3,api://app', 'api://app/.default'],
     ['a9100000-0000-4000-8000-00000000c3c3', 'a9100000-0000-4000-8000-00000000c3c3/.default'],
-  ])('accepts CMK_API_AUDIENCE in each form that the app accepts: %s', async (audience, scope) => {
-    answer = { status: 200, body: '{}' };
-    await api(audience).get('/fleet', ANY);
-    expect(scopes.at(-1)).toBe(scope);
-  });
+  ])(
+    'The client of the API accepts CMK_API_AUDIENCE in each form that the app accepts: %s',
+    async (audience, scope) => {
+      answer = { status: 200, body: '{}' };
+      await api(audience).get('/fleet', ANY);
+      expect(scopes.at(-1)).toBe(scope);
+    },
+  );
 
   it.each([
     [401, '{"detail":"No.","nextStep":"Sign in."}', 'SignInNeeded', /answers 401: No\./],
@@ -46,10 +49,13 @@ describe('the API of the app, as an operator calls it', () => {
     [404, '{"reason":"NoDriftReport","detail":"None yet."}', 'NoDriftReport', /None yet\./],
     [502, '<html>Bad Gateway</html>', 'ServiceUnavailable', /answers 502/],
     [200, '<html>Sign in here</html>', 'ServiceUnavailable', /answers 200, but not in the format of the app's API/],
-  ])('maps its answer to an exit code and a reason: %i %s: %s', async (status, body, reason, message) => {
-    answer = { status, body };
-    await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
-  });
+  ])(
+    'The answer of the API is mapped to an exit code and a reason: %i %s: %s',
+    async (status, body, reason, message) => {
+      answer = { status, body };
+      await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ reason, message: expect.stringMatching(message) });
+    },
+  );
 
   it.each([
     'http://func-cmk.azurewebsites.net/api',
@@ -59,7 +65,7 @@ describe('the API of the app, as an operator calls it', () => {
     'ftp://127.0.0.1/api',
     'func-cmk.azurewebsites.net/api',
     '',
-  ])('gets no token at %j, and the error says why', (at) => {
+  ])('The client of the API requests no token for %j, and the error tells why', (at) => {
     const asked = scopes.length;
     expect(() => api('api://app', at)).toThrow(
       expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringContaining('only over https') }),
@@ -68,7 +74,7 @@ describe('the API of the app, as an operator calls it', () => {
   });
 
   it.each(['@attacker.example/api', '//attacker.example/api', 'https://attacker.example', ''])(
-    'gets no token for the next page %j',
+    'The client of the API gets no token for the next page %j',
     async (nextLink) => {
       answer = { status: 200, body: JSON.stringify({ value: [], pauses: [], nextLink }) };
       const pages = readPages(api(), '/rotations', ROTATION_LIST);
@@ -79,14 +85,14 @@ describe('the API of the app, as an operator calls it', () => {
     },
   );
 
-  it('gets no token at the target of a redirect', async () => {
+  it('The client of the API sends no token to the target of a redirect', async () => {
     answer = { status: 302, body: '' };
     location = address;
     await expect(api().get('/fleet', ANY)).rejects.toMatchObject({ message: expect.stringContaining('answers 302') });
   });
 
   it.each(['null', '1', '"text"', '[]', '{}', '{"summary":{}}', '{"value":{},"causes":3,"summary":{"causes":[{}]}}'])(
-    'with an answer of another shape is an error with its place, not a crash: %s',
+    'An answer of the API with another shape is an error with its place, not a crash: %s',
     async (body) => {
       for (const status of [200, 404, 500]) {
         answer = { status, body };

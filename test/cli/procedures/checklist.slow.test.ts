@@ -33,11 +33,11 @@ const ALL_OK = {
 };
 
 describe('account verify', () => {
-  it('finds nothing wrong with a healthy account', async () => {
+  it('account verify finds nothing wrong with a healthy account', async () => {
     expect(await verify(procedures.encrypted(procedures.site()))).toMatchObject({ ok: true, states: ALL_OK });
   });
 
-  it("prints the next step for an account on Microsoft's keys", async () => {
+  it("account verify prints the next step for an account on Microsoft's keys", async () => {
     const { ok, states, fixes } = await verify(procedures.site().account);
     expect(ok).toBe(false);
     expect(states).toEqual({ 'key source': 'failed', 'file service': 'ok' });
@@ -102,32 +102,35 @@ describe('account verify', () => {
       },
       /az keyvault recover/,
     ],
-  ] as const)('reports %s', async (_, mode, break_, states, fix, next: RegExp | undefined = undefined) => {
-    const site = procedures.site();
-    const account = procedures.encrypted(site, mode);
+  ] as const)(
+    'account verify reports %s',
+    async (_, mode, break_, states, fix, next: RegExp | undefined = undefined) => {
+      const site = procedures.site();
+      const account = procedures.encrypted(site, mode);
 
-    break_(site);
+      break_(site);
 
-    const found = await verify(account);
-    expect(found.ok).toBe(false);
-    expect(found.states).toEqual({ ...ALL_OK, ...states });
+      const found = await verify(account);
+      expect(found.ok).toBe(false);
+      expect(found.states).toEqual({ ...ALL_OK, ...states });
 
-    const fixes = Object.values(found.fixes).join('\n');
-    expect(fixes).toMatch(fix);
+      const fixes = Object.values(found.fixes).join('\n');
+      expect(fixes).toMatch(fix);
 
-    // They can be run as they stand there.
-    expect(fixes).not.toMatch(/<|cmk (account|key|role) \S+(\n|$)/);
+      // They can be run as they stand there.
+      expect(fixes).not.toMatch(/<|cmk (account|key|role) \S+(\n|$)/);
 
-    const commands = Object.values(found.fixes).filter((one) => one?.startsWith('cmk '));
-    for (const command of commands) {
-      const { code, err } = await runCmk(procedures, wordsOf(command ?? ''));
-      expect({ command, code, err }).toMatchObject({ code: 0 });
-    }
+      const commands = Object.values(found.fixes).filter((one) => one?.startsWith('cmk '));
+      for (const command of commands) {
+        const { code, err } = await runCmk(procedures, wordsOf(command ?? ''));
+        expect({ command, code, err }).toMatchObject({ code: 0 });
+      }
 
-    const fixed = await verify(account);
-    if (commands.length > 0 && !next) expect(fixed.ok).toBe(true);
-    if (next) expect(Object.values(fixed.fixes).join('\n')).toMatch(next);
-  });
+      const fixed = await verify(account);
+      if (commands.length > 0 && !next) expect(fixed.ok).toBe(true);
+      if (next) expect(Object.values(fixed.fixes).join('\n')).toMatch(next);
+    },
+  );
 
   it.each([
     [
@@ -151,7 +154,7 @@ describe('account verify', () => {
       { identity: 'failed' },
       /Give the vault the tenant/,
     ],
-  ] as const)('reports %s', async (_, break_, states, fix) => {
+  ] as const)('account verify reports %s', async (_, break_, states, fix) => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     break_(site);
@@ -161,14 +164,14 @@ describe('account verify', () => {
     expect(Object.values(found.fixes).join('\n')).toMatch(fix);
   });
 
-  it('reports as unknown whether a network security perimeter admits the account', async () => {
+  it('account verify reports as unknown whether a network security perimeter admits the account', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     Object.assign(site.vault.properties, { publicNetworkAccess: 'SecuredByPerimeter' });
     expect((await verify(account)).states.network).toBe('unknown');
   });
 
-  it('reports as unknown whether an identity has an access policy through a group', async () => {
+  it('account verify reports as unknown whether an identity has an access policy through a group', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const policy = { objectId: '99999999-9999-4999-8999-999999999999', permissions: { keys: ['all'] } };
@@ -180,7 +183,7 @@ describe('account verify', () => {
   it.each([
     ['advice where no key is required', false, 'advice'],
     ['a failure where one is', true, 'failed'],
-  ])('reports queues and tables on keys of Microsoft as %s', async (_, isRequired, state) => {
+  ])('account verify reports queues and tables on keys of Microsoft as %s', async (_, isRequired, state) => {
     const site = procedures.site();
     const key = { vault: site.vault, keyName: site.key, mode: 'automatic' as const };
     const { identity, group } = site;
@@ -194,7 +197,7 @@ describe('account verify', () => {
     });
   });
 
-  it('reports a revocation, with the roles that may end it', async () => {
+  it('account verify reports a revocation, with the roles that may end it', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
@@ -205,7 +208,7 @@ describe('account verify', () => {
     expect(fixes['version usable']).toBe(restoreIt);
   });
 
-  it('reports a deleted identity, and the command that it prints replaces the identity', async () => {
+  it('account verify reports a deleted identity, and the command that it prints replaces the identity', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
 
@@ -229,7 +232,7 @@ describe('account verify', () => {
     expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
   });
 
-  it('reports no failure for an account without a share to read', async () => {
+  it('account verify reports no failure for an account without a share to read', async () => {
     const site = procedures.site();
     const account = addAccount(procedures.world, site.group, {
       name: unique('st'),

@@ -31,7 +31,7 @@ describe('events ensure', () => {
       ({ topic }) => topic.toLowerCase() === site.vault.id.toLowerCase(),
     );
 
-  it('creates one event subscription for each event function, and changes nothing the second time', async () => {
+  it('events ensure creates one event subscription for each event function, and changes nothing the second time', async () => {
     const site = procedures.site();
     const first = await procedures.run(ensure(site));
     const second = await procedures.run(ensure(site));
@@ -48,7 +48,7 @@ describe('events ensure', () => {
     expect(texts(second, 'found')).toContain('Microsoft.KeyVault.KeyExpired reaches keyExpired');
   });
 
-  it('creates nothing in a dry run, and requires the app', async () => {
+  it('events ensure creates nothing in a dry run, and requires the app', async () => {
     const site = procedures.site();
     const report = await procedures.run(ensure(site), { dryRun: true });
 

@@ -21,7 +21,7 @@ function ensure(site: Pick<Site, 'vault' | 'group'>, name: string, key?: string)
 }
 
 describe('identity ensure', () => {
-  it('creates an identity with its role on the vault, and changes nothing the second time', async () => {
+  it('identity ensure creates an identity with its role on the vault, and changes nothing the second time', async () => {
     const site = procedures.site();
     const name = unique('id-');
 
@@ -48,7 +48,7 @@ describe('identity ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('adds an access policy where the vault has access policies instead of roles, once', async () => {
+  it('identity ensure adds an access policy where the vault has access policies instead of roles, once', async () => {
     const group = procedures.group();
     const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
     const identity = addIdentity(procedures.world, group, unique('id-'));
@@ -63,7 +63,7 @@ describe('identity ensure', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('prints who may grant the role, and how, when the sign-in may not', async () => {
+  it('identity ensure prints who may grant the role, and how, when the sign-in may not', async () => {
     const site = procedures.site({ role: false });
     const contributor = procedures.somebodyWith(site.group.id, 'Contributor');
     const refusal = await procedures.refusal(ensure(site, site.identity.name), { as: contributor });
@@ -73,7 +73,7 @@ describe('identity ensure', () => {
 });
 
 describe('the role of the operator', () => {
-  it('is granted when it is missing, and the wait until it takes effect is shown', async () => {
+  it('The role of the operator is granted when it is missing, and the wait until it takes effect is shown', async () => {
     procedures.world.settings.rolePropagationMs = 90_000;
 
     const site = procedures.site();

@@ -28,7 +28,7 @@ const restoring =
     restoreAsOperator(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, operation);
 
 describe('key revoke and key restore', () => {
-  it('disable every version and enable exactly those again, by a second person', async () => {
+  it('key revoke disables every version, and key restore enables exactly those again, by a second person', async () => {
     const site = procedures.site();
 
     procedures.encrypted(site);
@@ -84,7 +84,7 @@ describe('key revoke and key restore', () => {
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
   });
 
-  it('work whatever app settings are in the environment', async () => {
+  it('key revoke and key restore work whatever app settings are in the environment', async () => {
     const site = procedures.site();
     await procedures.run(revoking(site), { as: officer(site) });
     const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
@@ -93,7 +93,7 @@ describe('key revoke and key restore', () => {
     expect(texts(report, 'note').join('\n')).toMatch(/No account could be checked .*CMK_SUBSCRIPTIONS/s);
   });
 
-  it('print in a dry run what would stop, and stop nothing', async () => {
+  it('key revoke prints in a dry run what would stop, and stops nothing', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const dataEncryption = { primaryKeyURI: keyOf(site).id };
@@ -132,7 +132,7 @@ describe('key revoke and key restore', () => {
     expect(site.version.enabled).toBe(false);
   });
 
-  it('reject a key that does not exist', async () => {
+  it('key revoke and key restore reject a key that does not exist', async () => {
     const site = procedures.site();
     const nowhere = { ...site, key: 'nowhere' };
     for (const operation of [revoking(nowhere), restoring(nowhere)]) {

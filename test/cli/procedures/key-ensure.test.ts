@@ -6,7 +6,7 @@ import { keyOf, texts, useProcedures } from '../../support/procedures.ts';
 const procedures = useProcedures();
 
 describe('key ensure', () => {
-  it('creates a key with an expiry and a rotation policy, and changes nothing the second time', async () => {
+  it('key ensure creates a key with an expiry and a rotation policy, and changes nothing the second time', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
     const expiresOn = new Date(procedures.local.clock.nowMs() + 400 * 86_400_000);
@@ -36,7 +36,7 @@ describe('key ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('gives a new key two years and a rotation policy, unless told otherwise', async () => {
+  it('key ensure gives a new key two years and a rotation policy, unless told otherwise', async () => {
     const { vault } = procedures.site();
     const made = async (name: string, wanted: Parameters<typeof ensureKey>[1]) => {
       const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: name }), wanted, operation));
@@ -61,7 +61,7 @@ describe('key ensure', () => {
     expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
   });
 
-  it('sets the policy of a key whose creation was interrupted within the last hour, and of no other key', async () => {
+  it('key ensure sets the policy of a key whose creation was interrupted within the last hour, and of no other key', async () => {
     const { vault } = procedures.site();
     const wanted = keyOf({ vault, key: 'broken-off' });
 
@@ -79,7 +79,7 @@ describe('key ensure', () => {
     expect((await again()).changed).toBe(false);
   });
 
-  it('creates the key although the sign-in may set no policy, and says so', async () => {
+  it('key ensure creates the key although the sign-in may set no policy, and says so', async () => {
     const { vault } = procedures.site();
     procedures.local.faults.add([
       {
@@ -98,7 +98,7 @@ describe('key ensure', () => {
     ['another size than the key has', { size: 4096 }, 'KeyUnsupported', /is RSA of 2048 bits, not RSA of 4096/],
     ['another type than the key has', { kty: 'RSA-HSM' as const }, 'KeyUnsupported', /Key Vault cannot change this/],
     ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is in the past/],
-  ])('rejects %s', async (_, wanted, reason, message) => {
+  ])('key ensure rejects %s', async (_, wanted, reason, message) => {
     const site = procedures.site();
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), wanted, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -109,14 +109,14 @@ describe('key ensure', () => {
     ['an expired key', { exp: 1_600_000_000 }, 'KeyExpired', /expired on 2020-09-13/],
     ['a key that is not active yet', { nbf: 4_000_000_000 }, 'VersionNotYetActive', /not active before/],
     ['an elliptic-curve key', { kty: 'EC' as const }, 'KeyUnsupported', /key of type EC/],
-  ])('rejects %s', async (_, options, reason, message) => {
+  ])('key ensure rejects %s', async (_, options, reason, message) => {
     const site = procedures.site({ key: options });
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), {}, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
     expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
   });
 
-  it('rejects the name of a deleted key, and prints how to recover it', async () => {
+  it('key ensure rejects the name of a deleted key, and prints how to recover it', async () => {
     const site = procedures.site();
     const key = procedures.deletedKey(site);
     const refusal = await procedures.refusal((operation) => ensureKey(keyOf({ ...site, key }), {}, operation));
@@ -152,11 +152,11 @@ describe('planPolicy', () => {
       { rotateBeforeExpiry: 'P60D' },
       { rotates: true, beforeExpiry: 'P60D', expiresIn: 'P2Y' },
     ],
-  ])('%s', (_, current, wanted, policy) => {
+  ])('planPolicy %s', (_, current, wanted, policy) => {
     expect(planPolicy(current, wanted)).toEqual(policy);
   });
 
-  it('rejects a rotation before an expiry that no version has, before a key is created', async () => {
+  it('A rotation before an expiry that no version has is rejected before a key is created', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
     const wanted = { policy: { rotateBeforeExpiry: 'P30D' }, expiresOn: 'never' } as const;

@@ -58,7 +58,7 @@ describe('readPrivateKey', () => {
       'geheim',
     ],
     ['PFX without a password', () => pfx(''), undefined],
-  ])('reads %s', (_, file, password) => {
+  ])('key import reads %s', (_, file, password) => {
     const key = readPrivateKey(file(), password);
     expect(key.size).toBe(2048);
     expect(key.jwk.n).toBe(n);
@@ -82,13 +82,13 @@ describe('readPrivateKey', () => {
       undefined,
       /only RSA keys/,
     ],
-  ])('rejects %s', (_, file, password, message) => {
+  ])('key import rejects %s', (_, file, password, message) => {
     expect(() => readPrivateKey(file(), password)).toThrow(message);
   });
 });
 
 describe('key import', () => {
-  it('imports a key, tagged as imported, and changes nothing the second time', async () => {
+  it('key import imports a key, tagged as imported, and changes nothing the second time', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'byok' });
     const material = readPrivateKey(pem(privateKey), undefined);
@@ -105,7 +105,7 @@ describe('key import', () => {
     expect(second.result.version).toBe(first.result.version);
   });
 
-  it('imports other material as a new version, which keeps the tags', async () => {
+  it('key import imports other material as a new version, which keeps the tags', async () => {
     const site = procedures.site({ key: { tags: { owner: 'files' } } });
     procedures.local.clock.advance(1_000);
     const report = await procedures.run((operation) =>
@@ -115,7 +115,7 @@ describe('key import', () => {
     expect(site.vault.keys.get(site.key)?.versions.at(-1)?.tags).toEqual({ owner: 'files', 'cmk-origin': 'imported' });
   });
 
-  it('prevents a rotation of imported material', async () => {
+  it('key import prevents a rotation of imported material', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'byok' });
     await procedures.run((operation) => importKey(key, readPrivateKey(pem(privateKey), undefined), OPTIONS, operation));

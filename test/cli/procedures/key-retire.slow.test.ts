@@ -47,7 +47,7 @@ function logTo(world: World, { id: scope }: Vault, customerId: string): void {
 }
 
 describe('key retire', () => {
-  it('disables unused versions, keeps the rest with a reason, and changes nothing the second time', async () => {
+  it('key retire disables unused versions, keeps the rest with a reason, and changes nothing the second time', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site, 'pinned');
     const unused = procedures.nextVersion(site);
@@ -69,7 +69,7 @@ describe('key retire', () => {
     expect(second.changed).toBe(false);
   });
 
-  it('disables nothing until a person confirms what cannot be read, and names it', async () => {
+  it('key retire disables nothing until a person confirms what cannot be read, and names it', async () => {
     const { site, old } = movedOn();
     const refusal = await procedures.refusal(retire(site, { proof: 'log' }));
     expect(refusal).toMatchObject({
@@ -80,7 +80,7 @@ describe('key retire', () => {
     expect(old.enabled).toBe(true);
   });
 
-  it('disables nothing by the log alone, because the app may know users that this sign-in cannot read', async () => {
+  it('key retire disables nothing by the log alone, because the app may know users that this sign-in cannot read', async () => {
     const { site, old } = movedOn((vault) => logTo(procedures.world, vault, WORKSPACE_ID));
 
     procedures.local.clock.advance(DAY);
@@ -95,7 +95,7 @@ describe('key retire', () => {
     expect(note).toContain(`--version ${old.version} --without-evidence`);
   });
 
-  it('rejects a version and a key that do not exist', async () => {
+  it('key retire rejects a version and a key that do not exist', async () => {
     const { site } = movedOn();
     expect((await procedures.refusal(retire(site, { version: '0'.repeat(32) }))).reason).toBe('UnknownVersion');
     expect((await procedures.refusal(retire({ ...site, key: 'nowhere' }))).reason).toBe('KeyNotFound');
@@ -107,7 +107,7 @@ describe('the trail of key retire', () => {
 
   const trail = () => auditEntries(azurite.connectionString);
 
-  it('is the same as after the app: the tag, and the audit record with the evidence and the operator', async () => {
+  it('key retire leaves the same tag and audit record as the app, with the evidence and the operator', async () => {
     const { site, old, newer, account } = movedOn();
     const said = { why: 'Moved on', ticket: 'CHG-1' };
     const report = await procedures.run(retire(site, { environment: environment(), ...said }));
@@ -143,7 +143,7 @@ describe('key unretire', () => {
   const rollBack = (site: Site, version: string) => (operation: Operation) =>
     unretireVersion(keyOf(site), { version, app }, operation);
 
-  it('enables a retired version once, and tags it as kept by the operator', async () => {
+  it('key unretire enables a retired version once, and tags it as kept by the operator', async () => {
     const { site, old } = movedOn();
 
     await procedures.run(retire(site));
@@ -162,7 +162,7 @@ describe('key unretire', () => {
     expect((await procedures.run(rollBack(site, old.version))).changed).toBe(false);
   });
 
-  it('confirms and records the change although the answer is lost', async () => {
+  it('key unretire confirms and records the change although the answer is lost', async () => {
     const { site, old } = movedOn();
 
     await procedures.run(retire(site));
@@ -195,7 +195,7 @@ describe('key unretire', () => {
     expect(entries).toMatchObject([{ action: 'key.unretire', details: { enabled: true, by: 'cmk', ...said } }]);
   });
 
-  it('changes no version that the operator or a revocation disabled', async () => {
+  it('key unretire changes no version that the operator or a revocation disabled', async () => {
     const { site, old } = movedOn();
 
     old.enabled = false;

@@ -47,7 +47,7 @@ const rolesOf = ({ vault }: HsmSite, principalId: string) =>
 const keyIn = ({ vault, key }: HsmSite) => resolveKeyByName(key, `managedHSMs/${vault.name}`, cloud());
 
 describe('a Managed HSM', () => {
-  it('is found by its name, ARM id and URI, and by name where a vault has the same one', async () => {
+  it('A Managed HSM is found by its name, ARM id and URI, even if a vault has the same name', async () => {
     const site = hsmSite();
     const azure = procedures.azure();
 
@@ -77,7 +77,7 @@ describe('a Managed HSM', () => {
     expect(resolveKeyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
   });
 
-  it('is rejected without purge protection, which az turns on', async () => {
+  it('A Managed HSM without purge protection is rejected, with the command of az that turns it on', async () => {
     const { vault } = hsmSite();
     vault.properties.enablePurgeProtection = false;
     const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation));
@@ -85,7 +85,7 @@ describe('a Managed HSM', () => {
     expect(refusal).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining(nextStep) });
   });
 
-  it('gives an identity a local role, on all keys or on one, once', async () => {
+  it('A local role of a Managed HSM is assigned to an identity once, on all keys or on one', async () => {
     const site = hsmSite();
     const vault = await findVault(site.vault.name, procedures.azure());
     const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
@@ -114,19 +114,22 @@ describe('a Managed HSM', () => {
     expect(rolesOf(site, principalId)).toEqual(['/keys/vault-key', '/keys']);
   });
 
-  it.each(['..', '.', 'a/b', ''])('gives no role on a key %j, which would be another scope', async (key) => {
-    const site = hsmSite();
-    const vault = await findVault(site.vault.name, procedures.azure());
-    const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
-    const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
-    const refusal = await procedures.refusal((operation) =>
-      ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation),
-    );
-    expect(refusal.reason).toBe('ArgumentInvalid');
-    expect(rolesOf(site, principalId)).toEqual([]);
-  });
+  it.each(['..', '.', 'a/b', ''])(
+    'A local role of a Managed HSM is not assigned on a key %j, which would be another scope',
+    async (key) => {
+      const site = hsmSite();
+      const vault = await findVault(site.vault.name, procedures.azure());
+      const { principalId } = addIdentity(procedures.world, site.group, unique('id-'));
+      const grantee = { principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
+      const refusal = await procedures.refusal((operation) =>
+        ensureRole({ role: ENCRYPTION_USER, grantee, vault, key }, operation),
+      );
+      expect(refusal.reason).toBe('ArgumentInvalid');
+      expect(rolesOf(site, principalId)).toEqual([]);
+    },
+  );
 
-  it('prints what an administrator has to run where the sign-in may not give local roles, an owner in Azure neither', async () => {
+  it('The command of an administrator is printed if the sign-in may not assign local roles, not even as an owner in Azure', async () => {
     const site = hsmSite();
     const { id } = site.vault;
     const as = procedures.somebodyWith(id.split('/providers/')[0] ?? '', 'Owner');
@@ -146,7 +149,7 @@ describe('a Managed HSM', () => {
     });
   });
 
-  it('gets a role for the signed-in operator, or, where a group may have one, tries without', async () => {
+  it('A local role is assigned to the signed-in operator, unless a group may have it', async () => {
     const site = hsmSite();
     const as = procedures.stranger();
     const vault = await findVault(site.vault.name, procedures.azure());
@@ -174,7 +177,7 @@ describe('a Managed HSM', () => {
     expect(texts(await procedures.run(ensure, { as }), 'done')).toEqual([]);
   });
 
-  it('onboards an account from nothing: key, identity, local role, account; the second run changes nothing', async () => {
+  it('account onboard creates key, identity, local role and account with a Managed HSM, and changes nothing the second time', async () => {
     const site = hsmSite();
     const names = { vault: `managedHSMs/${site.vault.name}`, key: 'onboarded', identity: unique('id-') };
     const options = { account: site.account.name, ...names };
@@ -194,7 +197,7 @@ describe('a Managed HSM', () => {
 });
 
 describe('the command line', () => {
-  it('takes a Managed HSM by --hsm, and never confuses it with a vault of that name', async () => {
+  it('The command line accepts a Managed HSM by --hsm, and never confuses it with a vault of that name', async () => {
     const site = hsmSite();
 
     addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);

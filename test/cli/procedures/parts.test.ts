@@ -22,7 +22,7 @@ it('names are validated before they become part of a path', () => {
 describe('Journal', () => {
   const change = { text: 'a', action: 'key.create', resource: 'k' } as const;
 
-  it('makes no change in a dry run, whatever the change', async () => {
+  it('A journal makes no change in a dry run, whatever the change', async () => {
     const apply = vi.fn(async () => 1);
     const journal = new Journal({ dryRun: true });
 
@@ -38,7 +38,7 @@ describe('Journal', () => {
     });
   });
 
-  it('reports no change that failed', async () => {
+  it('A journal reports no change that failed', async () => {
     const recorded: unknown[] = [];
     const journal = new Journal({ record: (one) => recorded.push(one) });
 
@@ -80,13 +80,13 @@ describe('waiting for propagation', () => {
     return { sleeps, result: retryPatiently({ azure, journal: new Journal() }, patience, attempt) };
   }
 
-  it('doubles the wait between attempts, and gives up in time', async () => {
+  it('The wait for propagation doubles between attempts, and ends in time', async () => {
     const { sleeps, result } = waitingFor(60, () => Promise.reject(forbidden));
     await expect(result).rejects.toMatchObject({ reason: 'NotPropagated', nextStep: 'Again.' });
     expect(sleeps).toEqual([2, 4, 8, 15, 15, 15]);
   });
 
-  it('takes as long as the service asks', async () => {
+  it('The wait for propagation is as long as the service asks', async () => {
     const throttled = Object.assign(new Error('x'), {
       statusCode: 429,
       response: { headers: { 'retry-after': '7' } },

@@ -39,7 +39,7 @@ describe('a sign-in that gives no token', () => {
     AZURE_CLIENT_SECRET: 'wrong',
   });
 
-  it('because its secret is wrong is reported in the words of Entra ID', async () => {
+  it('A sign-in with a wrong secret is reported in the words of Entra ID', async () => {
     expect(findSignInTrouble(await chain(wrong()))).toEqual({
       kind: 'refused',
       message: 'Entra ID rejected the sign-in of the environment: AADSTS7000215: Invalid client secret provided.',
@@ -47,12 +47,12 @@ describe('a sign-in that gives no token', () => {
     });
   });
 
-  it('because Entra ID is unreachable is not reported as a missing sign-in', async () => {
+  it('An unreachable Entra ID is not reported as a missing sign-in', async () => {
     procedures.local.faults.add([{ match: { host: 'login.microsoftonline.com', path: '/token' }, reset: true }]);
     expect(findSignInTrouble(await chain(wrong()))).toMatchObject({ kind: 'unreachable' });
   });
 
-  it('because there is none is reported with how to sign in', async () => {
+  it('A missing sign-in is reported with how to sign in', async () => {
     const none = { AZURE_TENANT_ID: undefined, AZURE_CLIENT_ID: undefined, AZURE_CLIENT_SECRET: undefined };
     const error = await chain({ ...none, IDENTITY_ENDPOINT: undefined, IDENTITY_HEADER: undefined });
     expect(findSignInTrouble(error)).toMatchObject({ kind: 'none', nextStep: expect.stringContaining('az login') });

@@ -6,7 +6,7 @@ import { texts, unique, useProcedures } from '../../support/procedures.ts';
 const procedures = useProcedures();
 
 describe('vault ensure', () => {
-  it('creates a vault with purge protection, soft delete and role-based access, and changes nothing the second time', async () => {
+  it('vault ensure creates a vault with purge protection, soft delete and role-based access, and changes nothing the second time', async () => {
     const group = procedures.group();
     const wanted = { name: unique('kv-'), resourceGroup: group.name, location: 'northeurope' };
 
@@ -33,7 +33,7 @@ describe('vault ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
-  it('does not claim that no vault exists when the sign-in may not read it', async () => {
+  it('vault ensure does not claim that no vault exists when the sign-in may not read it', async () => {
     const { vault } = procedures.site();
     const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation), {
       as: procedures.stranger(),
@@ -44,7 +44,7 @@ describe('vault ensure', () => {
     });
   });
 
-  it('turns purge protection on for an existing vault, and says that this is permanent', async () => {
+  it('vault ensure turns purge protection on for an existing vault, and says that this is permanent', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
 
     const report = await procedures.run((operation) => ensureVault({ name: vault.name }, operation));
@@ -55,7 +55,7 @@ describe('vault ensure', () => {
     expect(report.result.purgeProtection).toBe(true);
   });
 
-  it('changes nothing in a dry run, and prints the planned changes', async () => {
+  it('vault ensure changes nothing in a dry run, and prints the planned changes', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
     const group = procedures.group();
     const writes = await procedures.writes(async () => {
@@ -75,13 +75,13 @@ describe('vault ensure', () => {
     ['two hyphens in a row', { name: 'kv--files' }, /is not a name/],
     ['no resource group', { name: 'kv-nowhere', location: 'westeurope' }, /creating it needs a resource group/],
     ['no region', { name: 'kv-nowhere', resourceGroup: 'rg' }, /creating it needs a region/],
-  ])('rejects %s', async (_, wanted, message) => {
+  ])('vault ensure rejects %s', async (_, wanted, message) => {
     const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
     expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', message: expect.stringMatching(message) });
     expect(refusal.nextStep).not.toBe('');
   });
 
-  it('rejects the name of a deleted vault, and prints how to recover it', async () => {
+  it('vault ensure rejects the name of a deleted vault, and prints how to recover it', async () => {
     const group = procedures.group();
     const vault = addVault(procedures.world, group, unique('kv-'));
 

@@ -20,7 +20,7 @@ async function untilChanged(args: readonly string[], env: Record<string, string>
 }
 
 describe('a command warns before it changes anything', () => {
-  it('about a vault that the app does not manage, where the managed vaults are known', async () => {
+  it('A command warns about a vault that the app does not manage, if the managed vaults are known', async () => {
     const site = procedures.site();
     const args = ['account', 'enable', site.account.name, '--vault', site.vault.name, '--key', site.key];
     const line = [...args, '--identity', site.identity.name];
@@ -35,7 +35,7 @@ describe('a command warns before it changes anything', () => {
     [{ publicNetworkAccess: 'Disabled', networkAcls: { bypass: 'None' } }, /public network access is off/],
     [{ publicNetworkAccess: 'SecuredByPerimeter' }, /network security perimeter guards/],
     [{ networkAcls: { defaultAction: 'Deny', bypass: 'AzureServices' } }, undefined],
-  ])('about a network that keeps Storage out: %j', async (network, message) => {
+  ])('A command warns about a network that keeps Storage out: %j', async (network, message) => {
     const site = procedures.site();
     Object.assign(site.vault.properties, network);
     // The operator comes by a private endpoint.
@@ -49,7 +49,7 @@ describe('a command warns before it changes anything', () => {
 });
 
 describe('account enable without an identity', () => {
-  it('uses the user-assigned identity of the account, or the system-assigned one when that is asked for', async () => {
+  it('account enable uses the user-assigned identity of the account, or the system-assigned one on request', async () => {
     const site = procedures.site();
     const key = { vault: site.vault.name, key: site.key };
     const enable = (identity?: string) =>
