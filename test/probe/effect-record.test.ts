@@ -89,7 +89,7 @@ describe('the record of an effect', () => {
       'blocked since 2, checked 700, after 0',
     ],
     ['ignores an older answer', 'revoked 0; 6 blocked; 3 open', 'blocked since 6, checked 6, after 6'],
-  ])('%s', (_, rounds, expected) => {
+  ])('The record of an effect %s', (_, rounds, expected) => {
     expect(stateAfter(rounds)).toBe(expected);
   });
 
@@ -160,7 +160,7 @@ describe('the time that the last revocation took until Storage refused', () => {
     ['excludes an account first probed in a later round', 'revoked 0; 5 unknown; 65 blocked', undefined],
     ['is unknown by a clock that is behind', 'revoked 0; -30 blocked', undefined],
     ['is the same when a round runs twice', 'revoked 0; 6 blocked; 6 blocked', '6 after the revocation of 0'],
-  ])('%s', (_, rounds, expected) => {
+  ])('The time that the last revocation took until Storage refused %s', (_, rounds, expected) => {
     expect(refusedAfter(rounds)).toBe(expected);
   });
 });

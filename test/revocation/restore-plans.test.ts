@@ -132,7 +132,7 @@ describe('planJoin', () => {
     ['its own record remains', [revoked(1)]],
     ['nothing is revoked', [keyVersion(1)]],
     ['the key is being restored', [revoked(1, { tags: record(1, { ...later, revokedBy: BOB, restoringBy: CAROL }) })]],
-  ])('does nothing when %s', (_, versions) => expect(planJoin(versions, stamp, NOW)).toEqual([]));
+  ])('planJoin changes nothing when %s', (_, versions) => expect(planJoin(versions, stamp, NOW)).toEqual([]));
 });
 
 describe('planMark', () => {
@@ -152,9 +152,9 @@ describe('planMark', () => {
     ['nothing is revoked', [keyVersion(1)]],
     ['there is only one record, which a newer revocation could replace at the same time', [revoked(1), keyVersion(2)]],
     ['it is marked already, by any caller', [revoked(1, { tags: record(1, { restoringBy: CAROL }) }), revoked(2)]],
-  ])('does nothing when %s', (_, versions) => expect(planMark(versions, BOB, NOW)).toEqual([]));
+  ])('planMark changes nothing when %s', (_, versions) => expect(planMark(versions, BOB, NOW)).toEqual([]));
 
-  it('writes nothing over a newer record, nor where the record has gone', () => {
+  it('planMark does not replace a newer record or an erased one', () => {
     const [mark] = planMark([revoked(1), revoked(2)], BOB, NOW);
     expect(mark?.again?.(revoked(2, { tags: record(2, later) }))).toEqual({});
     expect(mark?.again?.(keyVersion(2))).toEqual({});
@@ -208,7 +208,7 @@ describe('planClose', () => {
     });
   });
 
-  it('writes nothing over a newer record, nor where the record has gone', () => {
+  it('planClose does not replace a newer record or an erased one', () => {
     const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
     expect(close?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
     expect(close?.again?.(keyVersion(1))).toEqual({});

@@ -24,8 +24,8 @@ const WAIT: ControllerDeed = { do: 'wait' };
 const REKEY: ControllerDeed = { do: 'rekey', from: FIRST_KEY, to: SECOND_KEY };
 const CREATE: ControllerDeed = { do: 'createAccount', spec: { ...USE, scoped: true } };
 
-describe('The controller keeps its invariants when', () => {
-  it.each(Object.keys(aimedDeeds('files-key')))('%s', async (name) => {
+describe('the controller', () => {
+  it.each(Object.keys(aimedDeeds('files-key')))('The controller keeps its invariants when %s', async (name) => {
     for (let seed = 1; seed <= HISTORIES; seed += 1) {
       const random = seeded(seed);
       const make = aimedControllerWorld(random, (key) => aimedDeeds(key)[name] ?? []);
@@ -33,12 +33,15 @@ describe('The controller keeps its invariants when', () => {
     }
   });
 
-  it.each(Object.entries(SHAPES).filter(([name]) => !MANY.includes(name)))('%s', async (_, shape) => {
-    for (let seed = 1; seed <= HISTORIES; seed += 1) {
-      const random = seeded(seed);
-      await runHistory(shapeWorld(random, shape)(), randomly(random));
-    }
-  });
+  it.each(Object.entries(SHAPES).filter(([name]) => !MANY.includes(name)))(
+    'The controller keeps its invariants when %s',
+    async (_, shape) => {
+      for (let seed = 1; seed <= HISTORIES; seed += 1) {
+        const random = seeded(seed);
+        await runHistory(shapeWorld(random, shape)(), randomly(random));
+      }
+    },
+  );
 
   it.each<[string, Pick<ControllerScenario, 'uses' | 'deeds'> & Partial<ControllerScenario>]>([
     [
@@ -63,7 +66,7 @@ describe('The controller keeps its invariants when', () => {
         aim: /^audit st/,
       },
     ],
-  ])('%s', async (_, scenario) => {
+  ])('The controller keeps its invariants when %s', async (_, scenario) => {
     for (let seed = 1; seed <= HISTORIES; seed += 1) {
       await runHistory(new ControllerWorld({ ...UNDISTURBED, ...scenario }), randomly(seeded(seed)));
     }

@@ -78,7 +78,7 @@ describe('a definition', () => {
     ['nothing with types that are no list of strings', TYPES, { allowedKeyTypes: [1] }, []],
     ['nothing if it limits how long keys are active', 'c26e4b24-cf98-4c67-b48b-5a25c4c69eb9', {}, []],
     ['nothing of a vault if it is for a Managed HSM', '1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', {}, []],
-  ])('denies %s', (_, name, parameters, rules) => {
+  ])('A built-in definition denies %s', (_, name, parameters, rules) => {
     expect(denied(assignment(definition(name), { effect: 'deny', ...parameters }))).toEqual(texts(rules));
   });
 
@@ -138,7 +138,7 @@ describe('an initiative', () => {
       { type: 'RSA' },
       [],
     ],
-  ])('denies %s', (_, of, parameters, rules) => {
+  ])('An initiative denies %s', (_, of, parameters, rules) => {
     expect(denied(assignment(id, parameters), of, VAULT)).toEqual(texts(rules));
   });
 
