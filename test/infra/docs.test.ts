@@ -28,7 +28,7 @@ describe('docs/reference/rights-and-cost.md', () => {
     for (const [shown, added] of totals) expect(added).toBeCloseTo(shown, 1);
   });
 
-  it('has correct products', () => {
+  it('docs/reference/rights-and-cost.md has correct products', () => {
     const shown = [...guide.matchAll(/\| ([\d.]+(?: [×+] [\d.]+)*) = ([\d.]+) \|$/gm)];
     expect(shown.length).toBeGreaterThan(3);
 

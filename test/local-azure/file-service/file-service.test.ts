@@ -42,7 +42,7 @@ describe('access to the file service', () => {
   });
 });
 
-describe('an account whose key', () => {
+describe('the key of an account', () => {
   it.each<[string, (fixture: ReturnType<typeof fileFixture>) => void, string | null]>([
     ['is enabled is readable', () => {}, null],
     [
