@@ -13,6 +13,7 @@ import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { createController } from './controller/controller.ts';
 import { createChangeRows } from './drift/changes/change-rows.ts';
 import { createDriftStorage } from './drift/store/drift-storage-client.ts';
+import { AtMostEvery } from './errors/at-most-every.ts';
 import { type Log, logToConsole } from './errors/log.ts';
 import { createEventGrid } from './events/event-grid-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
@@ -41,7 +42,6 @@ import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createKeyPolicies } from './vaults/key-policy-client.ts';
 import { createVaults } from './vaults/vault-client.ts';
 import { createVaultGuards } from './vaults/vault-guards-client.ts';
-import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases } from './work/lease-client.ts';
 import { createWorkQueue } from './work/work-queue-client.ts';
 

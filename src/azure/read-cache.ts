@@ -1,4 +1,4 @@
-import { createCachePer } from './cache-per.ts';
+import { cacheRecent } from './cache-recent.ts';
 import { abortAfter, untilAborted } from './deadline.ts';
 
 // Handwritten: no npm library both shares a read in flight and rejects a read that started before a known change.
@@ -46,7 +46,7 @@ interface Entry<T> {
 /** A cache with time to live, single flight and stale-while-revalidate. Failures are not cached. */
 export class ReadCache<T> {
   readonly #ttlMs: number;
-  readonly #entry = createCachePer<Entry<T>>(() => ({ changes: 0 }), MOST_NAMES);
+  readonly #entry = cacheRecent<Entry<T>>(() => ({ changes: 0 }), MOST_NAMES);
 
   /**
    * @param ttlMs time to live from the end of a read. A slow read is cached for at least its own duration, so reads do

@@ -41,19 +41,3 @@ export function getKnown<T>(part: Part<T> | undefined): T | undefined {
 export function listUnread(parts: Iterable<Part<unknown> | undefined>): UnreadPart[] {
   return [...new Set([...parts].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])))];
 }
-
-/** Reads each subject once: later callers share the read. @param nameOf name of a subject, regardless of letter case */
-export function readOnce<S, T>(read: (subject: S) => Promise<T>, nameOf: (subject: S) => string = String) {
-  const reads = new Map<string, Promise<T>>();
-
-  return {
-    get(subject: S): Promise<T> {
-      const name = nameOf(subject).toLowerCase();
-      const reading = reads.get(name) ?? read(subject);
-      reads.set(name, reading);
-      return reading;
-    },
-    /** Everything read so far. */
-    all: () => Promise.all(reads.values()),
-  };
-}

@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
-import { createCachePer } from './cache-per.ts';
+import { cacheRecent } from './cache-recent.ts';
 import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions, LIMITS } from './limits.ts';
 
@@ -27,7 +27,7 @@ export function createStorageManagement(
   limits: CallLimits = LIMITS.storageManagement,
 ): (subscriptionId: string) => StorageManagementClient {
   const options = createArmOptions(cloud, limits);
-  return createCachePer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+  return cacheRecent((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 
 /** Returns the client of role assignments. Its operations take full scopes, so none needs a subscription id. */

@@ -9,7 +9,7 @@ import {
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
-import { createCachePer } from '../azure/cache-per.ts';
+import { cacheRecent } from '../azure/cache-recent.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
@@ -61,7 +61,7 @@ export function createEventGrid(
   cloud: Cloud,
   topics: Readonly<Record<string, string>> = {},
 ) {
-  const clientOf = createCachePer(
+  const clientOf = cacheRecent(
     (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, createArmOptions(cloud)),
   );
 

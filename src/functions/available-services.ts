@@ -1,9 +1,9 @@
 import type { InvocationContext } from '@azure/functions';
+import { AtMostEvery } from '../errors/at-most-every.ts';
 import { SettingsError } from '../errors/errors.ts';
 import { createContextLog, type Log } from '../errors/log.ts';
 import { createServices, type Services } from '../services.ts';
 import { measureLog } from '../telemetry/measurements.ts';
-import { AtMostEvery } from '../work/at-most-every.ts';
 import { createTelemetry } from './create-telemetry.ts';
 
 /** Minimum interval between logs of invalid settings, in milliseconds, so not every invocation logs them. */

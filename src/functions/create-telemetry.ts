@@ -1,11 +1,11 @@
 import { app } from '@azure/functions';
 import { createAppCredential } from '../azure/credential.ts';
 import { triedFor } from '../azure/deadline.ts';
+import { AtMostEvery } from '../errors/at-most-every.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { HOUR_MS } from '../formats/spans.ts';
 import type { Environment } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
-import { AtMostEvery } from '../work/at-most-every.ts';
 
 /** Interval between reports of an unreachable exporter endpoint, in milliseconds. */
 const LOG_INTERVAL_MS = HOUR_MS;

@@ -1,6 +1,6 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
-import { createCachePer } from '../azure/cache-per.ts';
+import { cacheRecent } from '../azure/cache-recent.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -21,7 +21,7 @@ export type Identities = ReturnType<typeof createIdentities>;
 
 /** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
 export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = createCachePer(
+  const clientOf = cacheRecent(
     (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, createArmOptions(cloud, limits)),
   );
 

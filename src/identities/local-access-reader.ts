@@ -1,4 +1,5 @@
-import { getKnown, listUnread, readOnce, readPart } from '../azure/read-or-why.ts';
+import { readOnce } from '../azure/read-once.ts';
+import { getKnown, listUnread, readPart } from '../azure/read-or-why.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { LocalAccess } from './key-access.ts';
 import type { LocalRoles, LocalScope } from './local-role-client.ts';

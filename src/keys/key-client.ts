@@ -6,7 +6,7 @@ import {
   type JsonWebKey as KeyVaultJwk,
   type KeyVaultKey,
 } from '@azure/keyvault-keys';
-import { createCachePer } from '../azure/cache-per.ts';
+import { cacheRecent } from '../azure/cache-recent.ts';
 import { NOT_ANSWERED, withDeadline, withinTime } from '../azure/deadline.ts';
 import { describeFailure, readUnlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
@@ -43,7 +43,7 @@ const RECOVERY_REQUESTS = 5;
  * `@azure/keyvault-keys`: read them with `describeFailure`.
  */
 export function createKeys(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = createCachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = cacheRecent((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {
@@ -176,7 +176,7 @@ export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'mate
 
 /** The keys of a vault. Throws the errors of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) {
-  const clientOfUri = createCachePer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOfUri = cacheRecent((uri) => new KeyClient(uri, credential, callOptions(limits)));
   const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
   return {

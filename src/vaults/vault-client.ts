@@ -1,6 +1,6 @@
 import { KeyVaultManagementClient, type ManagedHsm, type Vault as SdkVault } from '@azure/arm-keyvault';
 import type { TokenCredential } from '@azure/identity';
-import { createCachePer } from '../azure/cache-per.ts';
+import { cacheRecent } from '../azure/cache-recent.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { readUnlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
@@ -55,7 +55,7 @@ type NewVault = Pick<Vault, 'location' | 'tenantId' | 'sku'>;
 
 /** Vaults in Azure Resource Manager. Throws the SDK's errors: read them with `describeFailure`. */
 export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits) {
-  const clientOf = createCachePer(
+  const clientOf = cacheRecent(
     (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, createArmOptions(cloud, limits)),
   );
   const get = async ({ kind, subscriptionId, resourceGroup, name }: Named, signal?: AbortSignal): Promise<Vault> => {

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import type { RecordAudit } from '../../audit/audit-trail.ts';
 import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { readOnce } from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
 import { parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
 import type { Log } from '../../errors/log.ts';
 import { REASONS, type Reason } from '../../errors/reasons.ts';

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../../azure/limits.ts';
-import { readOnce } from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
 import { parseResourceId, type ResourceId, toComparableId } from '../../azure/resource-id.ts';
 import { isConcerned, type ResourceChange } from '../../events/resource-event.ts';
 import type { KnownKeys } from '../../index/fleet-index.ts';

@@ -1,4 +1,5 @@
-import { type Part, readOnce, readPart, type What } from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
+import { type Part, readPart, type What } from '../../azure/read-or-why.ts';
 import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import { type GatherServices, PARTS } from './parts.ts';

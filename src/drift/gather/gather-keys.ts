@@ -1,4 +1,5 @@
-import { getKnown, type Part, readOnce, readPart } from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
+import { getKnown, type Part, readPart } from '../../azure/read-or-why.ts';
 import { findNewestVersion, findVersion } from '../../keys/key-versions.ts';
 import { createManagedKey, type ManagedKey, withSpelling } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';

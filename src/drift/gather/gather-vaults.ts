@@ -1,14 +1,7 @@
 import pMap from 'p-map';
 import { readUnlessMissing } from '../../azure/failure.ts';
-import {
-  getKnown,
-  listUnread,
-  type Part,
-  readOnce,
-  readPart,
-  toUnreadPart,
-  type UnreadPart,
-} from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
+import { getKnown, listUnread, type Part, readPart, toUnreadPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import { getLastName } from '../../azure/resource-id.ts';
 import { compareSubscriptions } from '../../events/subscription.ts';
 import { DAY_MS } from '../../formats/spans.ts';

@@ -1,5 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
-import { getKnown, listUnread, type Part, readOnce, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { readOnce } from '../../azure/read-once.ts';
+import { getKnown, listUnread, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import {
   checkIdentityAccess,
   findAccessEnd,

@@ -1,6 +1,7 @@
 import type { Account, PlatformScope, Scope } from '../../../accounts/account.ts';
 import { describeAnswerOf, describeFailure, type Failure } from '../../../azure/failure.ts';
-import { getKnown, type Part, readOnce, readPart } from '../../../azure/read-or-why.ts';
+import { readOnce } from '../../../azure/read-once.ts';
+import { getKnown, type Part, readPart } from '../../../azure/read-or-why.ts';
 import { splitScope } from '../../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../../drift/checks/checks.ts';
 import { evaluate } from '../../../drift/checks/evaluate.ts';

@@ -4,7 +4,8 @@ import { findAccountKeyUse, findScopeKeyUse, isUseOfKey } from '../../../account
 import { withDeadline } from '../../../azure/deadline.ts';
 import { describeError } from '../../../azure/failure.ts';
 import { CONCURRENCY } from '../../../azure/limits.ts';
-import { getKnown, readOnce } from '../../../azure/read-or-why.ts';
+import { readOnce } from '../../../azure/read-once.ts';
+import { getKnown } from '../../../azure/read-or-why.ts';
 import { isSameResource, toComparableId } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { findKeyIdentity, findUserAssignedIdentity } from '../../../identities/key-access.ts';
