@@ -17,7 +17,7 @@ import { ThrottledRegions } from './throttled-regions.ts';
 const RECENT_MS = 2 * DAY_MS;
 
 /** A subscription whose accounts the app could not list, or an account whose encryption scopes it could not. */
-interface Unread {
+interface UnreadList {
   readonly of: 'accounts' | 'scopes';
   /** Id of the subscription, or ARM id of the account. */
   readonly id: string;
@@ -111,8 +111,8 @@ export async function findDependents(
   { accounts, byScope, regions = new ThrottledRegions() }: SearchServices,
   found: (account: Account) => void,
   signal?: AbortSignal,
-): Promise<readonly Unread[]> {
-  const unread: Unread[] = [];
+): Promise<readonly UnreadList[]> {
+  const unread: UnreadList[] = [];
 
   const searchScopes = async (account: Account): Promise<void> => {
     try {

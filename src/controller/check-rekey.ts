@@ -6,6 +6,7 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describeAnswerOf, describeError, describeFailure } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
+import { readPart } from '../azure/read-or-why.ts';
 import { CmkError } from '../errors/errors.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
 import { checkKeyAccess, type KeyAccessServices } from '../identities/check-key-access.ts';
@@ -13,6 +14,7 @@ import type { FleetIndex } from '../index/fleet-index.ts';
 import { parseAccountId, selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { KeyCatalog, Keys } from '../keys/key-client.ts';
+import { readKeysRight, readVaultRight } from '../keys/key-rights.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { formatVaultOption } from '../keys/vault-options.ts';
 import type { Rekey } from '../orders/standing-orders.ts';
@@ -23,7 +25,6 @@ import {
   type Blocker,
   describeExcludedUses,
   evaluateRekey,
-  type ReadOrWhy,
   type RekeyCheck,
   type RekeyFacts,
 } from './rekey-problems.ts';
@@ -56,8 +57,12 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
   const { keyCatalog, vaults, orderStore } = services;
   const [blocker, vault, material, orders, { accounts, ...users }] = await Promise.all([
     findBlocker({ from: from.id, to: to.id }, services),
-    reading(() => vaults.get(to.vault)),
-    reading(() => keyCatalog.material(to)),
+    readPart({ resource: to.vault.id, what: 'the vault', action: readVaultRight(to.vault) }, () =>
+      vaults.get(to.vault),
+    ),
+    readPart({ resource: to.id, what: 'the newest version of the key', action: readKeysRight(to.vault) }, () =>
+      keyCatalog.material(to),
+    ),
     orderStore.read(),
     findAccounts(from, services),
   ]);
@@ -65,14 +70,6 @@ export async function checkRekey(from: ManagedKey, to: ManagedKey, services: Che
   const access = await checkKeyAccess(accounts, to, services);
 
   return evaluateRekey({ from, to, blocker, vault, material, orders, access, ...users });
-}
-
-async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
-  try {
-    return { read: await read() };
-  } catch (error) {
-    return { unread: describeError(error) };
-  }
 }
 
 export type FindServices = Pick<CheckServices, 'useRows' | 'fleet' | 'inSight' | 'now'> & {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { getKnown, type Part } from '../azure/read-or-why.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { renderCommandOr } from '../azure/shell-command.ts';
 import type { Reason } from '../errors/reasons.ts';
@@ -19,17 +20,14 @@ type RekeyProblem = z.output<typeof problem>;
 /** Why an order moves no use now. */
 export type Blocker = RekeyProblem & { readonly reason: Reason };
 
-/** Azure's answer, or the error of the read. */
-export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
-
 /** Input of the evaluation. */
 export interface RekeyFacts {
   readonly from: ManagedKey;
   readonly to: ManagedKey;
   readonly blocker: Blocker | undefined;
-  readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
+  readonly vault: Part<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
   /** Type and size of the newest version; undefined if Key Vault omits them. */
-  readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
+  readonly material: Part<{ readonly type: string; readonly size: number | undefined } | undefined>;
   readonly orders: StandingOrders;
   /** Access of each account to the target key. */
   readonly access: readonly KeyAccess[];
@@ -64,7 +62,7 @@ export function evaluateRekey(facts: RekeyFacts): RekeyCheck {
     ({ account, missing }) => `The app cannot determine whether ${account} has access to the key: ${missing.join(' ')}`,
   );
   const noMaterial =
-    'unread' in material ? [`The app cannot read the new key's type and size: ${material.unread}`] : [];
+    'unread' in material ? [`The app cannot read the new key's type and size: ${material.unread.detail}`] : [];
   const lacking = access.flatMap(({ reason, principalId }) =>
     reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
   );
@@ -87,10 +85,10 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   const { name } = to.vault;
 
   if ('unread' in vault) {
-    return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Grant the app read access to the vault.' }];
+    return [{ reason: 'Unreadable', detail: vault.unread.detail, fix: 'Grant the app read access to the vault.' }];
   }
 
-  const { softDelete, purgeProtection, network } = vault.read;
+  const { softDelete, purgeProtection, network } = vault.value;
   const problems: RekeyProblem[] = [];
 
   if (!softDelete) {
@@ -117,15 +115,17 @@ function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
 
 /** Azure does not show whether the accounts are in the same perimeter; the first wave shows it. */
 function perimeter({ to, vault }: RekeyFacts): string[] {
-  const hindrance = 'read' in vault ? findStorageHindrance(vault.read.network) : undefined;
+  const known = getKnown(vault);
+  const hindrance = known && findStorageHindrance(known.network);
   return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
 }
 
 function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   // An unreadable key is a warning, and a key without a usable version is the blocker.
-  if ('unread' in material || material.read === undefined) return [];
-  const { type, size } = material.read;
-  if (isStorageKind(material.read)) return [];
+  const known = getKnown(material);
+  if (known === undefined || isStorageKind(known)) return [];
+
+  const { type, size } = known;
   const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
   return [
     {

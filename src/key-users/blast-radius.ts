@@ -20,7 +20,7 @@ import {
   excludeAccounts,
   isStorageAccount,
 } from './other-dependents.ts';
-import { Parts } from './parts.ts';
+import { PartTracker } from './part-tracker.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import type { FileShares } from './stored-data-client.ts';
 
@@ -50,7 +50,7 @@ class BlastRadiusReader {
   readonly #key: ManagedKey;
   readonly #services: BlastRadiusServices;
   readonly #signal: AbortSignal | undefined;
-  readonly #parts: Parts;
+  readonly #parts: PartTracker;
   readonly #limit: LimitFunction;
   /** Of all lists: Azure Storage counts those of shares and of scopes together. */
   readonly #regions = new ThrottledRegions();
@@ -66,7 +66,7 @@ class BlastRadiusReader {
     this.#services = services;
     this.#signal = signal;
     this.#limit = pLimit(CONCURRENCY);
-    this.#parts = new Parts(signal);
+    this.#parts = new PartTracker(signal);
     const own = listOwnStorage(services.settings);
     this.#own = own && new Set(own === 'local' ? [] : own);
     this.#ownUnread = this.#own && new Set(this.#own);

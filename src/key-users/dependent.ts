@@ -94,7 +94,8 @@ export const KEY_DEPENDENTS = BLAST_RADIUS.omit({ selfLockout: true })
   })
   .describe('Resources that use the key. The dry run of a revocation reads them live, with their file shares.');
 
-export type Unread = z.output<typeof UNREAD>;
+/** A failed read, as answers show it. */
+export type UnreadView = z.output<typeof UNREAD>;
 export type DependentAccount = z.output<typeof ACCOUNT>;
 export type DependentScope = z.output<typeof SCOPE>;
 export type OtherDependent = z.output<typeof OTHER>;

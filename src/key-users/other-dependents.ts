@@ -4,7 +4,7 @@ import { compareText } from '../formats/text.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
-import { Parts } from './parts.ts';
+import { PartTracker } from './part-tracker.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
 import { createVaultUseQuery, findUseOfKey } from './resource-graph-query.ts';
 
@@ -25,7 +25,7 @@ export async function readOtherDependents(
   services: OtherDependentsServices,
   signal?: AbortSignal,
 ): Promise<OtherDependents> {
-  const parts = new Parts(signal);
+  const parts = new PartTracker(signal);
   const others: OtherDependent[] = [];
   await untilAborted(collectOtherDependents(key, services, { others, parts }, signal), signal);
   return {
@@ -39,7 +39,7 @@ export async function readOtherDependents(
 export async function collectOtherDependents(
   key: ManagedKey,
   { settings, resourceGraph }: OtherDependentsServices,
-  { others, parts }: { readonly others: OtherDependent[]; readonly parts: Parts },
+  { others, parts }: { readonly others: OtherDependent[]; readonly parts: PartTracker },
   signal?: AbortSignal,
 ): Promise<void> {
   const what = 'other resource types';

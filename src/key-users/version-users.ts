@@ -9,7 +9,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import type { BlastRadius, OtherDependent } from './dependent.ts';
 import { findKeyUserType } from './key-user-types.ts';
-import { Parts } from './parts.ts';
+import { PartTracker } from './part-tracker.ts';
 import type { DeletedAccounts } from './stored-data-client.ts';
 
 /** The users of a key and their versions, as far as readable. */
@@ -60,7 +60,7 @@ export async function readVersionUsers(
     uses.push({ who, versions: [...new Set([pinned, current].flatMap((version) => version ?? []))] });
   };
 
-  const parts = new Parts(signal);
+  const parts = new PartTracker(signal);
   const limit = pLimit(CONCURRENCY);
 
   const readAccount = async (id: string): Promise<void> => {

@@ -192,7 +192,6 @@ export const KEY_LIST = z.object({
   nextLink: z.string().optional().describe('Next page.'),
 });
 
-export type UnreadView = z.output<typeof UNREAD>;
 export type KeyUsersView = z.output<typeof KEY_USERS>;
 export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
 export type NextRotation = z.output<typeof NEXT_ROTATION>;

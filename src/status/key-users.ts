@@ -6,11 +6,12 @@ import type { FleetIndex } from '../index/fleet-index.ts';
 import { parseAccountId, selectManagedUses } from '../index/fleet-keys.ts';
 import type { UseRow, UseRows } from '../index/use-row.ts';
 import type { WorkItems } from '../index/work-items.ts';
+import type { UnreadView } from '../key-users/dependent.ts';
 import type { KnownAccounts } from '../key-users/known-dependents.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { KeyUsersView, RotationCostView, UnreadView } from './key-schemas.ts';
+import type { KeyUsersView, RotationCostView } from './key-schemas.ts';
 import { createRotationCount, type RotationCountPorts, summarize } from './rotation.ts';
 import type { RotationSummary } from './rotation-schemas.ts';
 

@@ -5,7 +5,7 @@ import { REASONS, type Reason } from '../errors/reasons.ts';
 import { shiftTime } from '../formats/duration.ts';
 import { DAY_MS } from '../formats/spans.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../key-users/blast-radius.ts';
-import type { BlastRadius, KeyDependents } from '../key-users/dependent.ts';
+import type { BlastRadius, KeyDependents, UnreadView } from '../key-users/dependent.ts';
 import { includesOwnStorage, KnownAccounts } from '../key-users/known-dependents.ts';
 import { excludeAccounts, type OtherDependents } from '../key-users/other-dependents.ts';
 import type { Keys, RotationPolicy } from '../keys/key-client.ts';
@@ -34,7 +34,6 @@ import type {
   KeyUsageView,
   KeyUsersView,
   NextRotation,
-  UnreadView,
   VersionView,
 } from './key-schemas.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers, WHO } from './key-users.ts';

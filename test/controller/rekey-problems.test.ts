@@ -14,13 +14,14 @@ const FINE: RekeyFacts = {
   from: KEY,
   to: OTHER,
   blocker: undefined,
-  vault: { read: { softDelete: true, purgeProtection: true, network: OPEN } },
-  material: { read: { type: 'RSA-HSM', size: 3072 } },
+  vault: { value: { softDelete: true, purgeProtection: true, network: OPEN } },
+  material: { value: { type: 'RSA-HSM', size: 3072 } },
   orders: NO_ORDERS,
   access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
   excluded: [],
   unread: [],
 };
+const UNREAD = { unread: { resource: '', what: '', action: '', kind: 'forbidden', detail: 'no' } } as const;
 const reasons = (facts: Partial<RekeyFacts>) => evaluateRekey({ ...FINE, ...facts }).problems.map((one) => one.reason);
 const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
   const about = { id: 'r1', from: 'x', to: OTHER.id, maxFailures: 3, reason: 'leaked', by: { objectId: 'o' } };
@@ -31,17 +32,17 @@ const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
 describe('The check of a re-key', () => {
   it('finds no problem where keys, vault and access fit', () => {
     expect(evaluateRekey(FINE)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
-    expect(reasons({ material: { read: undefined } })).toEqual([]);
-    expect(reasons({ material: { unread: 'no' } })).toEqual([]);
-    expect(evaluateRekey({ ...FINE, material: { unread: 'no' } }).warnings).toEqual([expect.stringMatching(/: no$/)]);
+    expect(reasons({ material: { value: undefined } })).toEqual([]);
+    expect(reasons({ material: UNREAD })).toEqual([]);
+    expect(evaluateRekey({ ...FINE, material: UNREAD }).warnings).toEqual([expect.stringMatching(/: no$/)]);
   });
 
   it('reports every problem at once', () => {
     const all = reasons({
       to: KEY,
       blocker: { reason: 'NoUsableVersion', detail: 'no', fix: 'none' },
-      vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
-      material: { read: { type: 'EC', size: undefined } },
+      vault: { value: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
+      material: { value: { type: 'EC', size: undefined } },
       ...withOrder({ from: KEY.id }),
       access: [
         { account: 'st1', ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] },
@@ -87,8 +88,8 @@ describe('The check of a re-key', () => {
     versions.set(KEY.id, [keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } })]);
 
     expect(await blocked()).toMatchObject([{ reason: 'RevocationOpen' }]);
-    expect(reasons({ vault: { unread: 'no' } })).toEqual(['Unreadable']);
-    expect(reasons({ material: { read: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
+    expect(reasons({ vault: UNREAD })).toEqual(['Unreadable']);
+    expect(reasons({ material: { value: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
   });
 
   it('names the subscriptions whose uses will stay on the old key', () => {
@@ -109,17 +110,17 @@ describe('The check of a re-key', () => {
     ['is off', { publicAccess: 'disabled' }, ['VaultUnreachable'], 0],
     ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
   ])('a vault whose network %s', (_, network, problems, warnings) => {
-    const read = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
-    const check = evaluateRekey({ ...FINE, vault: { read } });
+    const value = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
+    const check = evaluateRekey({ ...FINE, vault: { value } });
     expect(check.problems.map((one) => one.reason)).toEqual(problems);
     expect(check.warnings.length).toBe(warnings);
   });
 
   it('names the commands of a Managed HSM, and explains in words where its resource group is unknown', () => {
-    const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
+    const value = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
     const fixes = (resourceGroup: string) => {
       const to = createManagedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
-      return evaluateRekey({ ...FINE, to, vault: { read } }).problems.map(({ fix }) => fix);
+      return evaluateRekey({ ...FINE, to, vault: { value } }).problems.map(({ fix }) => fix);
     };
 
     expect(fixes('rg-keys')).toEqual([

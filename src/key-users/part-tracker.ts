@@ -1,12 +1,12 @@
 import { describeError } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import type { Unread } from './dependent.ts';
+import type { UnreadView } from './dependent.ts';
 
 /** Tracks the parts of a read: pending parts and failed parts. */
-export class Parts {
+export class PartTracker {
   readonly #signal: AbortSignal | undefined;
   readonly #underWay = new Set<{ readonly what: string }>();
-  readonly #unread: Unread[] = [];
+  readonly #unread: UnreadView[] = [];
 
   /** @param signal once it aborts, unfinished parts count as late, regardless of their errors */
   constructor(signal: AbortSignal | undefined) {
@@ -30,11 +30,11 @@ export class Parts {
     this.#unread.push(this.#signal?.aborted ? late(what) : { what, reason, detail });
   }
 
-  missing(): Unread[] {
+  missing(): UnreadView[] {
     return [...this.#unread, ...[...this.#underWay].map(({ what }) => late(what))];
   }
 }
 
-function late(what: string): Unread {
+function late(what: string): UnreadView {
   return { what, reason: 'TimeUp', detail: REASONS.TimeUp };
 }
