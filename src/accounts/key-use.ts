@@ -1,5 +1,6 @@
 import type { UseRow } from '../index/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import type { AccountEncryption, Scope } from './account.ts';
 
 /**
@@ -55,6 +56,6 @@ function versionOf(identifier: string | undefined): string | undefined {
 
 /** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
 export function getUsedVersionId(use: KeyUse): string | undefined {
-  const version = use.current ?? use.pinned;
+  const version = getVersionInUse(use);
   return version === undefined ? undefined : formatKeyIdentifier(use, version);
 }

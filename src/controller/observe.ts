@@ -2,6 +2,7 @@ import { getUsedVersionId, type KeyUse } from '../accounts/key-use.ts';
 import { CLOCKS_MS } from '../formats/spans.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { getUpdateMode } from '../keys/version-in-use.ts';
 import type { Announcement } from './pass-state.ts';
 
 /** A use that a worker read from Azure. */
@@ -62,7 +63,7 @@ export function toUseRowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | 
   return {
     ...about,
     key,
-    mode: pinned === undefined ? 'automatic' : 'pinned',
+    mode: getUpdateMode(use),
     pinned,
     current,
     readOn,

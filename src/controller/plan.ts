@@ -10,6 +10,7 @@ import {
   type KeyVersion,
 } from '../keys/key-versions.ts';
 import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 
 /** The planned change of a key's use, with its reason. */
@@ -48,7 +49,7 @@ export function planKeyUse(
   if (!target) return stay('NoUsableVersion');
 
   const isTarget = (version: string | undefined) => version === undefined || version === target.version;
-  if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
+  if (getVersionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
 
   if (versionsNamed(use).some((version) => mayBeNewer(version, target, versions))) {
     return stay('NeverBackwards', target);
@@ -65,11 +66,6 @@ export function planKeyUse(
   if (findNewestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
 
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
-}
-
-/** Returns the version that wraps the data's key, or the pinned version if Azure omits it. */
-export function versionInUse(use: KeyUse): string | undefined {
-  return use.current ?? use.pinned;
 }
 
 /** Returns whether the key lists `version`, and `version` may be newer than `target`. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import { ACCOUNT_ID, encodeTableKey, formatAccountRow, formatKeyPartition, KEY_ID } from './fleet-keys.ts';
 import {
   createOptional,
@@ -112,13 +113,9 @@ function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKe
 }
 
 /** Returns the identifier of the version in use, or of the pinned version if Azure omits the version in use. */
-export function getVersionOfRow({
-  key,
-  current,
-  pinned,
-}: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
-  const parsed = parseKeyIdentifier(key);
-  const version = current ?? pinned;
+export function getVersionOfRow(row: Pick<UseRow, 'key' | 'current' | 'pinned'>): string | undefined {
+  const parsed = parseKeyIdentifier(row.key);
+  const version = getVersionInUse(row);
   return parsed && version ? formatKeyIdentifier(parsed, version) : undefined;
 }
 

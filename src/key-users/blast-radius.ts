@@ -1,7 +1,7 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import { type Account, listOwnKeyServices, type PlatformScope, type Scope } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
-import { findAccountKeyUse, findScopeKeyUse, isUseOfKey, type KeyUse } from '../accounts/key-use.ts';
+import { findAccountKeyUse, findScopeKeyUse, isUseOfKey } from '../accounts/key-use.ts';
 import type { AccountScopes, StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { ThrottledRegions } from '../accounts/throttled-regions.ts';
@@ -11,6 +11,7 @@ import { CONCURRENCY } from '../azure/limits.ts';
 import type { Reason } from '../errors/reasons.ts';
 import { compareText } from '../formats/text.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { getUpdateMode, getVersionInUse } from '../keys/version-in-use.ts';
 import { listOwnStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { BlastRadius, DependentAccount, DependentScope, OtherDependent } from './dependent.ts';
@@ -188,21 +189,16 @@ class BlastRadiusReader {
 function onKey(scope: Scope | PlatformScope, key: ManagedKey): DependentScope | undefined {
   const use = scope.keyUri === undefined ? undefined : findScopeKeyUse(scope);
   if (!isUseOfKey(use, key)) return undefined;
-  const mode = use.pinned === undefined ? 'automatic' : 'pinned';
-  return { name: scope.name, enabled: scope.enabled, mode, version: use.current };
+
+  return { name: scope.name, enabled: scope.enabled, mode: getUpdateMode(use), version: use.current };
 }
 
 function toDependent(account: Account, key: ManagedKey): DependentAccount {
   const { id, name, location } = account;
   const use = findAccountKeyUse(account.encryption);
   const own = isUseOfKey(use, key) ? use : undefined;
-  const mode = modeOf(own);
-  const version = own?.current ?? own?.pinned;
+  const mode = own ? getUpdateMode(own) : 'scopesOnly';
+  const version = own && getVersionInUse(own);
   const notCutOff = own ? listOwnKeyServices(account) : [];
   return { id, name, region: location, mode, version, shares: [], scopes: [], notCutOff };
-}
-
-function modeOf(own: KeyUse | undefined): DependentAccount['mode'] {
-  if (own === undefined) return 'scopesOnly';
-  return own.pinned === undefined ? 'automatic' : 'pinned';
 }

@@ -2,6 +2,7 @@ import { getLastName } from '../azure/resource-id.ts';
 import { compareText } from '../formats/text.ts';
 import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRow } from '../index/use-row.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import { listOwnStorage } from '../settings/own-storage.ts';
 import type { SearchSettings } from '../settings/settings.ts';
 import type { KeyDependents, KnownAccount } from './dependent.ts';
@@ -11,13 +12,14 @@ import { isStorageAccount } from './other-dependents.ts';
 export class KnownAccounts {
   readonly #accounts = new Map<string, KnownAccount>();
 
-  add({ account: id, location, scope, mode, current, pinned }: UseRow): void {
+  add(use: UseRow): void {
+    const { account: id, location, scope, mode } = use;
     const row = formatAccountRow(id);
     const known = this.#accounts.get(row);
     const account = known ?? newAccount(id, location);
     this.#accounts.set(row, account);
 
-    const version = current ?? pinned;
+    const version = getVersionInUse(use);
     if (scope === undefined) Object.assign(account, { mode, version });
     else account.scopes.push({ name: scope, mode, version });
   }

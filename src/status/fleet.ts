@@ -3,7 +3,6 @@ import type { Account } from '../accounts/account.ts';
 import { toKeyUse } from '../accounts/key-use.ts';
 import { type PartTaken, ReadCache } from '../azure/read-cache.ts';
 import { formatScopeId, parseResourceId, splitScope } from '../azure/resource-id.ts';
-import { versionInUse } from '../controller/plan.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../drift/checks/checks.ts';
 import { createCauseId, createFindingId, evaluate } from '../drift/checks/evaluate.ts';
 import { KeyUsage } from '../drift/checks/key-usage.ts';
@@ -21,6 +20,7 @@ import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { findNewestUsableVersion, findVersion, getActiveFrom, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import { formatCauseLabel } from '../keys/resource-label.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import type { AccountEffect } from '../probe/effect.ts';
 import { isCurrent } from '../probe/effect-of-key.ts';
 import { openRevocation } from '../revocation/revocation.ts';
@@ -211,7 +211,7 @@ class FleetEvaluator {
    */
   #isLost(use: UseRow): boolean {
     const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
-    const version = versionInUse(toKeyUse(use));
+    const version = getVersionInUse(toKeyUse(use));
     return versions.length > 0 && version !== undefined && !findVersion(versions, version);
   }
 
@@ -322,7 +322,7 @@ function keyOf(key: string | undefined): Pick<AccountView, 'key' | 'vault'> {
 }
 
 function versionOf(use: UseRow | undefined): Pick<AccountView, 'version' | 'mode'> {
-  return use ? { mode: use.mode, version: use.current ?? use.pinned } : {};
+  return use ? { mode: use.mode, version: getVersionInUse(use) } : {};
 }
 
 /** Properties that the index does not store and the checks of `ANEW` do not use. */

@@ -10,6 +10,7 @@ import type { UnreadView } from '../key-users/dependent.ts';
 import type { KnownAccounts } from '../key-users/known-dependents.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { getVersionInUse } from '../keys/version-in-use.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUsersView, RotationCostView } from './key-schemas.ts';
 import { createRotationCount, type RotationCountPorts, summarize } from './rotation.ts';
@@ -179,8 +180,9 @@ class UseCount {
     return this.#all.accounts + this.#all.scopes;
   }
 
-  add({ account, current, pinned, scope, readOn }: UseRow): void {
-    const version = current ?? pinned;
+  add(use: UseRow): void {
+    const { account, scope, readOn } = use;
+    const version = getVersionInUse(use);
     const name = version ?? '';
     const count = this.#versions.get(name) ?? { version, accounts: 0, scopes: 0, first: [] };
 

@@ -28,14 +28,7 @@ import { newestFirst } from '../revocation/revocation-plans.ts';
 import { getRevocationState } from '../revocation/version-report.ts';
 import { computeRotationDue, findManualRotation, isRotatedByTag } from '../rotation/rotation.ts';
 import type { SearchSettings } from '../settings/settings.ts';
-import type {
-  KeyStatus,
-  KeySummary,
-  KeyUsageView,
-  KeyUsersView,
-  NextRotation,
-  VersionView,
-} from './key-schemas.ts';
+import type { KeyStatus, KeySummary, KeyUsageView, KeyUsersView, NextRotation, VersionView } from './key-schemas.ts';
 import { type KeyUsers, type KeyUsersPorts, readKeyUsers, WHO } from './key-users.ts';
 
 /** Time to live of a rotation policy, which operators rarely change, in milliseconds. */

@@ -2,7 +2,7 @@ import { type Account, listOwnKeyServices, type OwnKeyService } from '../../acco
 import type { KeyUse } from '../../accounts/key-use.ts';
 import { getKnown } from '../../azure/read-or-why.ts';
 import { formatScopeId } from '../../azure/resource-id.ts';
-import { planKeyUse, versionInUse } from '../../controller/plan.ts';
+import { planKeyUse } from '../../controller/plan.ts';
 import { REASONS } from '../../errors/reasons.ts';
 import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
 import { formatCount } from '../../formats/text.ts';
@@ -14,6 +14,7 @@ import {
   getUsableSince,
   type KeyVersion,
 } from '../../keys/key-versions.ts';
+import { getVersionInUse } from '../../keys/version-in-use.ts';
 import { formatRestoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { findTag } from '../../settings/requirement.ts';
@@ -222,7 +223,7 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
 
   switch (state) {
     case 'present': {
-      const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which wraps the account's data: the key was purged and created again under its name.`;
+      const is = `The key ${use.keyName} has no version ${getVersionInUse(use)}, which wraps the account's data: the key was purged and created again under its name.`;
       return lost ? [{ ...found, is }] : [];
     }
     case 'deleted':
@@ -245,7 +246,7 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
  * The version that must be usable to read data. The newest, if Azure does not return the version of an automatic use.
  */
 function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
-  const version = versionInUse(use);
+  const version = getVersionInUse(use);
   return version === undefined ? findNewestVersion(versions) : findVersion(versions, version);
 }
 

@@ -2,9 +2,9 @@ import type { Account, PlatformScope, Scope } from '../../accounts/account.ts';
 import { findAccountKeyUse, findScopeKeyUse, type KeyUse } from '../../accounts/key-use.ts';
 import { getKnown } from '../../azure/read-or-why.ts';
 import { formatScopeId } from '../../azure/resource-id.ts';
-import { versionInUse } from '../../controller/plan.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import { findVersion } from '../../keys/key-versions.ts';
+import { getVersionInUse } from '../../keys/version-in-use.ts';
 import type { AccountSubject, KeySubject, UseSubject } from '../checks/subjects.ts';
 
 /** An encryption scope from a list, or from the index. */
@@ -45,7 +45,7 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
 
 /** Key Vault lists every version of a key, and never deletes a single version. */
 async function isLost(use: KeyUse | undefined, key: KeySubject | undefined, reads: AccountReads): Promise<boolean> {
-  const version = use && versionInUse(use);
+  const version = use && getVersionInUse(use);
   const versions = getKnown(key?.versions) ?? [];
   if (!key || !version || versions.length === 0 || findVersion(versions, version)) return false;
   return !(await reads.hasVersion?.(key, version));

@@ -5,6 +5,7 @@ import type { Failure } from '../../../azure/failure.ts';
 import { isSameResource } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
 import { formatKeyIdentifier, isSameKeyName, parseVault } from '../../../keys/key-identifier.ts';
+import { getUpdateMode, getVersionInUse } from '../../../keys/version-in-use.ts';
 import { PROPAGATION_SECONDS } from '../identity/identity-ensure.ts';
 import type { KeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -167,8 +168,8 @@ export function toAccountResult({ id, encryption }: Account): AccountResult {
     account: id,
     keySource: encryption.keySource ?? 'Microsoft.Storage',
     key: use && formatKeyIdentifier(use),
-    mode: use && (use.pinned === undefined ? 'automatic' : 'pinned'),
-    version: use?.current ?? use?.pinned,
+    mode: use && getUpdateMode(use),
+    version: use && getVersionInUse(use),
   };
 }
 

@@ -15,6 +15,7 @@ import { findUserAssignedIdentity, type IdentityState } from '../../../identitie
 import { formatKeyIdentifier } from '../../../keys/key-identifier.ts';
 import { createManagedKey } from '../../../keys/managed-vaults.ts';
 import { formatVaultOption } from '../../../keys/vault-options.ts';
+import { getUpdateMode, getVersionInUse } from '../../../keys/version-in-use.ts';
 import { chooseShare } from '../../../probe/probe-targets.ts';
 import { readDrift } from '../../../settings/settings.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
@@ -180,7 +181,7 @@ export function createChecklist({
     return { check, state, detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, subject) };
   };
 
-  const held = use.current ?? use.pinned;
+  const held = getVersionInUse(use);
   const unheld = held === undefined ? 'Storage does not report which version it uses.' : undefined;
   const noVersion =
     key.state === 'present' ? (unreadOf(key.versions) ?? unheld) : 'The account has no usable key to check.';
@@ -206,7 +207,7 @@ export function createChecklist({
     line(
       'version newest',
       ['StaleKeyVersion', 'LaggingAutomaticVersion', 'ScopeStaleKeyVersion'],
-      use.pinned === undefined ? 'automatic' : 'pinned',
+      getUpdateMode(use),
       noVersion,
     ),
     line(
