@@ -1,6 +1,6 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError, untilAborted, withDeadline } from '../azure/deadline.ts';
-import { CmkError } from '../errors/errors.ts';
+import { CmkError, getStack } from '../errors/errors.ts';
 import { type Log, logToConsole } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { type Act, canReachKey, narrowError, type Reach, type RouteKey, requireAccess } from '../http/access.ts';
@@ -41,7 +41,7 @@ export function answerCalls(route: Route, host: CallHost): HttpHandler {
     const answering: AnswerContext = {
       correlationId: context.invocationId,
       onUnexpected: (error) => {
-        const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const message = getStack(error);
         log({ level: 'error', reason: 'Unexpected', message, ...record });
       },
     };

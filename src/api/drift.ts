@@ -8,6 +8,7 @@ import { explainLostCheck, type RunningCheck } from '../drift/report/drift-run.t
 import { DRIFT_REPORT, DRIFT_SUMMARY, type DriftReport, type WholeReport } from '../drift/report/report.ts';
 import { TREND, TrendReader } from '../drift/report/trend.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
+import { getStack } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { answerConditionally, createJsonResponse } from '../http/answers.ts';
 import { AUDITED, REASON, TICKET } from '../http/json-body.ts';
@@ -179,7 +180,7 @@ function beginCheck({ id, caller }: { readonly id: string; readonly caller: stri
   const report = abortAfter(run, DEADLINE_MS);
   report
     .catch((error: unknown) => {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      const message = getStack(error);
       log({ level: 'error', reason: 'Unexpected', message, report: id });
     })
     .finally(() => {

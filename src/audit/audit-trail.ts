@@ -1,4 +1,4 @@
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { getMessage } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -43,7 +43,7 @@ export function createAuditTrail(files: AuditFiles, options: ChainWriterOptions,
   let isWriting = false;
 
   const failed = (error: unknown, entries: readonly AuditEntry[]): void => {
-    const message = `${REASONS.AuditFailed} ${describeAnswerOf(describeFailure(error))}`;
+    const message = `${REASONS.AuditFailed} ${describeError(error)}`;
     for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
   };
   const wrote = ({ action, resource, id }: AuditEntry, { file, seq, hash }: AuditReceipt): void => {

@@ -1,4 +1,4 @@
-import { describeAnswerOf, describeFailure, type Failure } from './failure.ts';
+import { describeError, describeFailure, type Failure } from './failure.ts';
 
 /** A value that was read, or the reason why the read failed. */
 export type Part<T> = { readonly value: T } | { readonly unread: UnreadPart };
@@ -29,8 +29,7 @@ export async function readPart<T>(what: What, read: () => Promise<T>): Promise<P
 }
 
 export function toUnreadPart(what: What, error: unknown): UnreadPart {
-  const failure = describeFailure(error);
-  return { ...what, kind: failure.kind, detail: describeAnswerOf(failure) };
+  return { ...what, kind: describeFailure(error).kind, detail: describeError(error) };
 }
 
 export function getKnown<T>(part: Part<T> | undefined): T | undefined {

@@ -1,5 +1,5 @@
 import { isUseOfKey } from '../accounts/key-use.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { toOutcome } from '../work/outcome.ts';
@@ -79,7 +79,7 @@ function withoutList(observed: UseResult, seen: UseRow, error: unknown, now: Dat
   if (error === undefined) return withBlock(observed, seen, { reason: 'Busy', until: now });
 
   const blocked = { ...notNow(now), reason: toOutcome(error).reason };
-  return { ...withBlock(observed, seen, blocked), detail: describeAnswerOf(describeFailure(error)) };
+  return { ...withBlock(observed, seen, blocked), detail: describeError(error) };
 }
 
 function resultOf({ row, changed }: Observation, { orders }: KeyState): UseResult {

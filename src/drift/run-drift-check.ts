@@ -1,5 +1,5 @@
 import type { ActivityLog } from '../accounts/activity-log-client.ts';
-import { describeAnswerOf, describeError, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { DAY_MS } from '../formats/spans.ts';
@@ -153,7 +153,7 @@ async function putIndexWork(
 
   const lists = subscriptions.map(({ id }) => ({ subscription: id.toLowerCase(), kind: 'list', about: '' }) as const);
   await putWork(lists, cause, services).catch((error: unknown) => {
-    const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describeAnswerOf(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} The app could not queue the repair of the index: ${describeError(error)}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report: cause.ref });
   });
 }
@@ -166,7 +166,7 @@ async function dropUnusedRollouts(
   log: Log,
 ): Promise<void> {
   await dropRollouts(vaults, services).catch((error: unknown) => {
-    const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describeAnswerOf(describeFailure(error))}`;
+    const message = `${REASONS.DriftFixFailed} The app could not drop rollouts of keys that do not exist: ${describeError(error)}`;
     log({ level: 'error', reason: 'DriftFixFailed', message, report });
   });
 }
@@ -180,7 +180,7 @@ async function remember(
 ): Promise<void> {
   if (!managedAccounts) return;
   await store.rememberAccounts(managedAccounts).catch((error: unknown) => {
-    const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describeAnswerOf(describeFailure(error))}`;
+    const message = `The app could not store which accounts use a managed key, and may miss an account that stops using it now. ${describeError(error)}`;
     log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
   });
 }

@@ -15,9 +15,14 @@ export class CmkError extends Error {
   }
 }
 
-/** The message of any thrown value. */
+/** The message of any thrown value. Errors that Azure's SDKs may throw: `describeError`. */
 export function getMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The stack of any thrown value, for a log of an unexpected error; its message if it has none. */
+export function getStack(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** One or more settings are missing or wrong. `problems` has one line per setting. */

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -41,7 +41,7 @@ export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal
     // In parallel, because an unresponsive HSM must not delay the keys of another HSM.
     await Promise.all(hsms.map((hsm) => watchHsm(hsm, context, signal)));
   } catch (error) {
-    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describeAnswerOf(describeFailure(error))}`;
+    const message = `The last known state of the keys of Managed HSMs cannot be read: ${describeError(error)}`;
     log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
   }
 }
@@ -69,7 +69,7 @@ async function watchHsm(hsm: ManagedVault, context: WatchContext, signal: AbortS
 
     unwatched(`${missed} of the ${names.length} keys of the Managed HSM ${hsm.name} were not read in time.`);
   } catch (error) {
-    unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describeAnswerOf(describeFailure(error))}`);
+    unwatched(`The keys of the Managed HSM ${hsm.name} cannot be listed: ${describeError(error)}`);
   }
 }
 
@@ -86,7 +86,7 @@ async function watchKey(key: ManagedKey, context: WatchContext): Promise<void> {
     // Written last, so that an interrupted pass is repeated.
     await ports.seenKeys.put(key.id, state.text);
   } catch (error) {
-    const message = `${key.id} could not be read: ${describeAnswerOf(describeFailure(error))}`;
+    const message = `${key.id} could not be read: ${describeError(error)}`;
     log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
   }
 }

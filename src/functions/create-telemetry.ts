@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { createAppCredential } from '../azure/credential.ts';
 import { triedFor } from '../azure/deadline.ts';
 import { AtMostEvery } from '../errors/at-most-every.ts';
+import { getStack } from '../errors/errors.ts';
 import { REASONS } from '../errors/reasons.ts';
 import { HOUR_MS } from '../formats/spans.ts';
 import type { Environment } from '../settings/settings.ts';
@@ -44,7 +45,7 @@ export function createTelemetry(
       const { startOpenTelemetry } = await import('../telemetry/open-telemetry-client.ts');
       return startOpenTelemetry({ environment, credential: credentialOf(environment), queueAges, failed });
     },
-    (error) => failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    (error) => failed(getStack(error)),
   );
 
   app.hook.appTerminate(() => telemetry.flush());

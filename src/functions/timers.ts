@@ -1,6 +1,6 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { abortAfter, untilAborted, withDeadline } from '../azure/deadline.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { type Log, logToConsole } from '../errors/log.ts';
@@ -84,7 +84,7 @@ app.hook.appStart(() => {
   }
 
   available.controller.buildIndex().catch((error: unknown) => {
-    const message = `${REASONS.FleetIndexUnavailable} ${describeAnswerOf(describeFailure(error))}`;
+    const message = `${REASONS.FleetIndexUnavailable} ${describeError(error)}`;
     logToConsole({ level: 'warning', reason: 'FleetIndexUnavailable', message });
   });
 });

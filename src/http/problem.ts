@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors/errors.ts';
 import { REFUSALS, type Refusal, refusalOf } from '../errors/refusals.ts';
 
@@ -155,7 +155,7 @@ export async function runOrUnavailable<T>(
     return await run();
   } catch (error) {
     if (error instanceof CmkError || error instanceof HttpProblem) throw error;
-    const detail = detailOf(describeAnswerOf(describeFailure(error)));
+    const detail = detailOf(describeError(error));
     throw new HttpProblem('ServiceUnavailable', { detail, ...(nextStep ? { nextStep } : {}), cause: error });
   }
 }

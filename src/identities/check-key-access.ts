@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import { untilAborted } from '../azure/deadline.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
@@ -139,5 +139,5 @@ export async function readIdentityState(
 }
 
 function cannotBeRead(what: string, error: unknown): string {
-  return `${what} cannot be read: ${describeAnswerOf(describeFailure(error))}`;
+  return `${what} cannot be read: ${describeError(error)}`;
 }

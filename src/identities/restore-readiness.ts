@@ -3,7 +3,7 @@ import { findDependents } from '../accounts/inventory.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { abortAfter, withDeadline } from '../azure/deadline.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeAnswerOf, describeError } from '../azure/failure.ts';
 import { formatAccountRow } from '../index/fleet-keys.ts';
 import type { UseRows } from '../index/use-row.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -50,7 +50,7 @@ async function findAccounts(
   const found = new Map<string, Account>();
   const unread: string[] = [];
   const noteIndex = (error: unknown): ReadonlySet<string> => {
-    unread.push(`the fleet index: ${describeAnswerOf(describeFailure(error))}`);
+    unread.push(`the fleet index: ${describeError(error)}`);
     return new Set();
   };
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -72,7 +72,7 @@ async function findAccounts(
   try {
     await withDeadline(FINDING_MS, 'The accounts were not found', find, outer);
   } catch (error) {
-    unread.push(describeAnswerOf(describeFailure(error)));
+    unread.push(describeError(error));
   }
 
   const what = 'Not every account could be checked for its access to the key';

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import type { AuditFiles } from '../audit/audit-client.ts';
 import { readRecordsSince } from '../audit/lines.ts';
 import { toRecordedEntry } from '../audit/record.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import type { DriftReport } from '../drift/report/report.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -66,7 +66,7 @@ export async function collectNotifications(ports: CollectPorts, log: Log, signal
       await lease.release();
     }
   } catch (error) {
-    logHeld(log, describeAnswerOf(describeFailure(error)));
+    logHeld(log, describeError(error));
   }
 }
 
@@ -86,7 +86,7 @@ async function collectAll(ports: CollectPorts, log: Log, signal: AbortSignal): P
       await outbox.saveProgress({ ...progress, ...next });
       progress = { ...progress, ...next };
     } catch (error) {
-      logHeld(log, describeAnswerOf(describeFailure(error)));
+      logHeld(log, describeError(error));
     }
   }
 }

@@ -1,5 +1,5 @@
 import { withDeadline } from '../azure/deadline.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import type { AccountEffect, KeyEffect, RefusedAfter } from './effect.ts';
@@ -30,7 +30,7 @@ export async function readEffect(
   try {
     recorded = await withDeadline(READING_MS, 'The record was not read', (signal) => effects.read(key, signal));
   } catch (error) {
-    const why = describeAnswerOf(describeFailure(error));
+    const why = describeError(error);
     return { effect: [], refusedAfter: undefined, warnings: [`The app cannot read the probe results (${why}).`] };
   }
 

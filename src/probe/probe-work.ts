@@ -1,6 +1,6 @@
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { getLastName } from '../azure/resource-id.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -60,7 +60,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
     const change = changeShown(await keys.listVersions(key), now());
     return change ? await followChange(key, change, before, work, services, log) : DONE;
   } catch (error) {
-    return afterTrouble(describeAnswerOf(describeFailure(error)), work, now(), log);
+    return afterTrouble(describeError(error), work, now(), log);
   }
 }
 

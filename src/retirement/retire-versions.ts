@@ -1,6 +1,6 @@
 import { AUDIT_WAIT_MS, type RecordAudit } from '../audit/audit-trail.ts';
 import { abortAfter } from '../azure/deadline.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { retryOnce } from '../azure/retry-once.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -254,7 +254,7 @@ async function confirmOnce(
     listed = await retryOnce(() => keys.listVersions(key), sleep);
   } catch (error) {
     // The key may have been revoked in the meantime. Enabling a version would then reopen a revoked key.
-    return notUndone(`The versions of the key cannot be read again: ${describeAnswerOf(describeFailure(error))}`);
+    return notUndone(`The versions of the key cannot be read again: ${describeError(error)}`);
   }
 
   // The write below replaces all tags. A fresh read preserves the tags of an unretire or a revocation.
@@ -293,7 +293,7 @@ async function confirmOnce(
     await retryOnce(() => keys.updateVersion(key, fresh.version, change), sleep);
     return { outcome: 'undone', version, reasons };
   } catch (error) {
-    return notUndone(`The app could not enable it again: ${describeAnswerOf(describeFailure(error))}`, reasons);
+    return notUndone(`The app could not enable it again: ${describeError(error)}`, reasons);
   }
 }
 

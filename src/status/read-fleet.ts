@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { countUnlisted, type InSight } from '../accounts/in-sight.ts';
-import { describeAnswerOf, describeFailure } from '../azure/failure.ts';
+import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { listFormerUses } from '../drift/report/managed-accounts.ts';
 import type { DriftDetails, DriftReport } from '../drift/report/report.ts';
@@ -61,7 +61,7 @@ export async function readFleet(ports: FleetPorts, limit = new IndexLimit()): Pr
   const warnings: string[] = [];
   const warn = <T>(what: string, otherwise: T, reading: Promise<T>): Promise<T> =>
     reading.catch((error: unknown) => {
-      warnings.push(`The app could not read ${what}: ${describeAnswerOf(describeFailure(error))}`);
+      warnings.push(`The app could not read ${what}: ${describeError(error)}`);
       return otherwise;
     });
 

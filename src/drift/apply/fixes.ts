@@ -1,6 +1,12 @@
 import pMap from 'p-map';
 import type { RecordAudit } from '../../audit/audit-trail.ts';
-import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../../azure/failure.ts';
+import {
+  describeAnswerOf,
+  describeError,
+  describeFailure,
+  type Failure,
+  parseLinkedRight,
+} from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { readOnce } from '../../azure/read-once.ts';
 import { parseStorageAccountId, splitScope } from '../../azure/resource-id.ts';
@@ -140,7 +146,7 @@ async function moveAll(due: readonly Finding[], ref: string, services: FixServic
 
     return { outcome: 'enqueued', detail: 'The worker of its subscription decides whether to move it.' };
   } catch (error) {
-    return { outcome: 'failed', detail: describeAnswerOf(describeFailure(error)) };
+    return { outcome: 'failed', detail: describeError(error) };
   }
 }
 
@@ -214,7 +220,7 @@ async function attempt(
         return { outcome: 'enqueued', detail: 'The rotation worker decides whether to rotate it.' };
     }
   } catch (error) {
-    return { outcome: 'failed', detail: describeAnswerOf(describeFailure(error)) };
+    return { outcome: 'failed', detail: describeError(error) };
   }
 }
 

@@ -1,4 +1,4 @@
-import { describeAnswerOf, describeFailure } from '../../azure/failure.ts';
+import { describeError } from '../../azure/failure.ts';
 import type { Log, LogLevel, LogRecord } from '../../errors/log.ts';
 import { REASONS, type Reason } from '../../errors/reasons.ts';
 import type { DriftCause, WholeReport } from '../report/report.ts';
@@ -30,7 +30,7 @@ export async function publishReport(
 
   const failure = await driftStorage.write(report).then(
     () => undefined,
-    (error: unknown) => `${REASONS.DriftReportNotWritten} ${describeAnswerOf(describeFailure(error))}`,
+    (error: unknown) => `${REASONS.DriftReportNotWritten} ${describeError(error)}`,
   );
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
 
