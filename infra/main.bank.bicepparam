@@ -52,6 +52,8 @@ param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY
 // Rights that Azure has named in LinkedAuthorizationFailed about dead letters
 param deadLetterActions = any(filter(split(replace(readEnvironmentVariable('CMK_DEAD_LETTER_ACTIONS', ''), ' ', ','), ','), action => !empty(action)))
 param vaultDiagnostics = true
+param closedStorage = bool(readEnvironmentVariable('CMK_CLOSED_STORAGE', 'false'))
+param tablesUnderAccountKey = bool(readEnvironmentVariable('CMK_TABLES_UNDER_ACCOUNT_KEY', 'false'))
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
 param nodeVersion = readEnvironmentVariable('CMK_NODE_VERSION', '24')
 param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))

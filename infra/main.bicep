@@ -143,7 +143,7 @@ param reportRetentionDays int = 180
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
 param storageSku string = 'Standard_ZRS'
 
-@description('The most instances that Azure starts. Some regions may still take no less than 40, the lowest until 2026.')
+@description('The most on-demand instances of each group of functions (HTTP together, each other function by itself); always-ready ones are not counted, and a burst of calls can exceed it for a while. Some regions may still take no less than 40, the lowest until 2026.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40
@@ -186,6 +186,12 @@ param revocationsPerHour int = 10
 
 @description('Puts the app on a virtual network and its storage behind private endpoints.')
 param privateNetwork bool = false
+
+@description('With a private network: closes the storage of the app to everything but its private endpoints (no public network access, no bypass for Azure services), as policies of landing zones ask. What it costs: Event Grid can no longer write dead letters, so an event that was not delivered for a day is lost, with an alert; the hourly drift check makes up for it.')
+param closedStorage bool = false
+
+@description('Encrypts tables of the app with the key of their account, as blobs, files and queues are. Decided at the first deployment: Azure changes it on no account that is there.')
+param tablesUnderAccountKey bool = false
 
 @description('With a private network: private endpoints to the managed vaults too.')
 param vaultPrivateEndpoints bool = false
@@ -278,6 +284,8 @@ var storageOptions = {
   auditPolicyLocked: auditPolicyLocked
   reportRetentionDays: reportRetentionDays
   privateOnly: privateNetwork
+  closed: privateNetwork && closedStorage
+  tablesUnderAccountKey: tablesUnderAccountKey
   logReads: logStorageReads
 }
 

@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
 import { KEY_USERS, renderKeyUsers } from './infra/key-users.ts';
 import type { Answer } from './infra/run.ts';
-import { BANK_PARAMETERS, bicepFiles, TEMPLATES } from './infra/templates.ts';
+import { bicepFiles, PROFILES, TEMPLATES } from './infra/templates.ts';
 import { TERRAFORM_VARIABLES, terraformVariables } from './infra/terraform.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
@@ -54,9 +54,10 @@ for (const file of bicepFiles(root)) {
     const answer = bicep.run(
       parameters ? ['build-params', join(strict, file), '--stdout'] : ['lint', join(strict, file)],
     );
-    if (clean(file, answer) && pinned && file === BANK_PARAMETERS.source) {
+    const profile = Object.values(PROFILES).find(({ source }) => source === file);
+    if (clean(file, answer) && pinned && profile) {
       const { parametersJson } = JSON.parse(answer.stdout) as { parametersJson: string };
-      keep(BANK_PARAMETERS.compiled, `${parametersJson.trimEnd()}\n`);
+      keep(profile.compiled, `${parametersJson.trimEnd()}\n`);
     }
     continue;
   }

@@ -65,6 +65,7 @@ export default defineConfig({
           link('Deploy with azd', 'how-to/deploy-azd'),
           link('Other ways to deploy', 'how-to/deploy-other-ways'),
           link('Private networks', 'how-to/private-networks'),
+          link('Landing zones', 'how-to/landing-zone'),
           link('Access and approval', 'how-to/access'),
           link('Notifications', 'how-to/notifications'),
           link('The audit trail', 'how-to/audit'),

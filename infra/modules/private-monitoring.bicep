@@ -30,7 +30,9 @@ var domains = {
   }
 }
 var blobZone = 'privatelink.blob.${environment().suffixes.storage}'
-var zoneNames = map(items(domains[environment().name]), one => one.value)
+var zoneNames = contains(domains, environment().name)
+  ? map(items(domains[environment().name]), one => one.value)
+  : fail('privateMonitoring (CMK_PRIVATE_MONITORING, the bank profile): the names of Azure Monitor Private Link in ${environment().name} are not known here. Set it to false, and keep telemetry in by other means.')
 
 resource scope 'microsoft.insights/privateLinkScopes@2021-07-01-preview' = {
   name: 'ampls-${name}'

@@ -14,6 +14,10 @@ type storageOptions = {
   reportRetentionDays: int
   @description('Whether only private endpoints, and Azure services by their own identity, reach the account.')
   privateOnly: bool
+  @description('Whether only private endpoints reach the account, and no Azure service by its own identity either.')
+  closed: bool
+  @description('Whether one key encrypts tables too, beside blobs, files and queues. Azure changes that of no account that is there.')
+  tablesUnderAccountKey: bool
   @description('Logs reads of blobs too, those of the audit trail among them: Azure has no category for one container.')
   logReads: bool
 }
@@ -42,29 +46,45 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     accessTier: 'Hot'
     allowBlobPublicAccess: false
     allowCrossTenantReplication: false
+    allowedCopyScope: 'AAD'
     allowSharedKeyAccess: false
     defaultToOAuthAuthentication: true
+    isLocalUserEnabled: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
     encryption: {
       keySource: 'Microsoft.Storage'
       requireInfrastructureEncryption: true
-      services: {
-        blob: {
-          enabled: true
-          keyType: 'Account'
-        }
-        queue: {
-          enabled: true
-          keyType: 'Account'
-        }
-      }
+      services: union(
+        {
+          blob: {
+            enabled: true
+            keyType: 'Account'
+          }
+          file: {
+            enabled: true
+            keyType: 'Account'
+          }
+          queue: {
+            enabled: true
+            keyType: 'Account'
+          }
+        },
+        options.tablesUnderAccountKey
+          ? {
+              table: {
+                enabled: true
+                keyType: 'Account'
+              }
+            }
+          : {}
+      )
     }
-    // Not 'Disabled' even when private: Event Grid writes dead letters from outside the network, as a trusted service
-    // with the topic's own identity, and the bypass holds only while public access is on and denied by default.
-    publicNetworkAccess: 'Enabled'
+    // Not 'Disabled' when private, unless asked for: Event Grid writes dead letters from outside the network, as a trusted
+    // service with the topic's own identity, and the bypass holds only while public access is on and denied by default.
+    publicNetworkAccess: options.closed ? 'Disabled' : 'Enabled'
     networkAcls: {
-      bypass: 'AzureServices'
+      bypass: options.closed ? 'None' : 'AzureServices'
       defaultAction: options.privateOnly ? 'Deny' : 'Allow'
     }
   }

@@ -5,7 +5,8 @@
  *
  * The variables are those of an azd environment: infra/main.bicepparam lists them. With `--package <zip>` it uploads that one,
  * as `npm run bundle` makes it (dist/app.zip), or what is at that https address, and builds none: then it needs no packages of
- * npm. With `--sha256` it is compared first. CMK_PROFILE=bank takes infra/main.bank.bicepparam.
+ * npm. With `--sha256` it is compared first. CMK_PROFILE=bank takes infra/main.bank.bicepparam, CMK_PROFILE=landing-zone
+ * infra/main.landing-zone.bicepparam.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ import { deploymentName, type FinishedDeployment, outputsOf } from './deployment
 import { readMainOutputs } from './event-parameters.ts';
 import { findTopics, keyVaultsIn, topicsByVault } from './find-topics.ts';
 import { publishTo, readPackage } from './publish.ts';
+import { PROFILES } from './templates.ts';
 
 const root = join(import.meta.dirname, '../..');
 const {
@@ -27,11 +29,12 @@ if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/how-to/deploy-azd.md explains them.');
 }
 
-const bank = process.env.CMK_PROFILE === 'bank';
-if (!bank && process.env.CMK_PROFILE) {
-  throw new Error(`There is no profile ${process.env.CMK_PROFILE}: CMK_PROFILE is bank, or not set.`);
+const profile = process.env.CMK_PROFILE ?? '';
+const profiles: Readonly<Record<string, { readonly source: string }>> = PROFILES;
+if (profile && !Object.hasOwn(profiles, profile)) {
+  throw new Error(`There is no profile ${profile}: CMK_PROFILE is ${Object.keys(profiles).join(', ')}, or not set.`);
 }
-if (bank && !process.env.CMK_ALLOWED_CALLERS?.trim()) {
+if (profile === 'bank' && !process.env.CMK_ALLOWED_CALLERS?.trim()) {
   throw new Error(
     'Set CMK_ALLOWED_CALLERS: with CMK_PROFILE=bank the app and its deployment service are open to named ranges alone.',
   );
@@ -53,7 +56,7 @@ const deployment = az(
     '--template-file',
     join(root, 'infra/main.bicep'),
     '--parameters',
-    join(root, bank ? 'infra/main.bank.bicepparam' : 'infra/main.bicepparam'),
+    join(root, profiles[profile]?.source ?? 'infra/main.bicepparam'),
   ],
 ) as FinishedDeployment;
 const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });

@@ -10,11 +10,20 @@ export const TEMPLATES = [
   { source: 'infra/policy.bicep', compiled: 'infra/compiled/policy.json' },
 ] as const;
 
-/** What main.bank.bicepparam comes to in an example environment, committed for the tests. */
-export const BANK_PARAMETERS = {
-  source: 'infra/main.bank.bicepparam',
-  compiled: 'infra/compiled/bank.parameters.json',
-};
+/**
+ * Parameter files beside main.bicepparam, by the value of CMK_PROFILE that takes them, and what each comes to in an example
+ * environment, committed for the tests.
+ */
+export const PROFILES = {
+  bank: {
+    source: 'infra/main.bank.bicepparam',
+    compiled: 'infra/compiled/bank.parameters.json',
+  },
+  'landing-zone': {
+    source: 'infra/main.landing-zone.bicepparam',
+    compiled: 'infra/compiled/landing-zone.parameters.json',
+  },
+} as const;
 
 /** Every Bicep file and parameter file below `infra/`, relative to `root`. */
 export function bicepFiles(root: string): string[] {

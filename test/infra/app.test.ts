@@ -225,6 +225,19 @@ describe('the function app', () => {
 });
 
 describe('the private network', () => {
+  it('refuses private telemetry in a cloud whose names for it are not known', async () => {
+    const cloud = {
+      name: 'AzureChinaCloud',
+      authentication: { loginEndpoint: 'https://login.chinacloudapi.cn/' },
+      suffixes: { storage: 'core.chinacloudapi.cn', keyvaultDns: '.vault.azure.cn' },
+    };
+    const parameters = { ...MAIN_PARAMETERS, privateNetwork: true };
+    await expect(dryRun('main', { ...parameters, privateMonitoring: true }, { cloud })).rejects.toThrow(
+      /CMK_PRIVATE_MONITORING.*AzureChinaCloud/,
+    );
+    await expect(dryRun('main', parameters, { cloud })).resolves.toBeDefined();
+  });
+
   const NETWORK = '/subscriptions/s/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub';
   const ENDPOINTS = 'Microsoft.Network/privateEndpoints';
 

@@ -1,18 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { BANK_PARAMETERS } from '../../scripts/infra/templates.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
-import { asArray, asObject, at, type Json, type JsonObject } from './arm/json.ts';
-import { dryRun, mainWith } from './arm/templates.ts';
+import { asArray, at, type Json } from './arm/json.ts';
+import { dryRun, mainWith, profileParameters } from './arm/templates.ts';
 
-/** What infra/main.bank.bicepparam comes to (`npm run infra` compiles it), in an environment of its own. */
-const compiled = asObject(
-  JSON.parse(readFileSync(new URL(`../../${BANK_PARAMETERS.compiled}`, import.meta.url), 'utf8')).parameters,
-  'parameters',
-);
-const BANK: JsonObject = Object.fromEntries(
-  Object.entries(compiled).map(([name, entry]) => [name, asObject(entry, name).value ?? null]),
-);
+const BANK = profileParameters('bank');
 
 let bank: DryAzure;
 let plain: DryAzure;

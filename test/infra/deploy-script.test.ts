@@ -77,6 +77,11 @@ describe('the bank profile', () => {
   });
 });
 
+it('the landing-zone profile uses its own parameters', () => {
+  const { asked } = deploy({ ...PROD, CMK_PROFILE: 'landing-zone' });
+  expect(asked[asked.indexOf('--parameters') + 1]).toMatch(/\/infra\/main\.landing-zone\.bicepparam$/);
+});
+
 describe('an existing package', () => {
   it('An existing package is compared with its hash before the deployment', () => {
     const file = commands.path('app.zip');

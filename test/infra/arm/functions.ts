@@ -18,6 +18,9 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   true: () => true,
   false: () => false,
   null: () => null,
+  fail: (message) => {
+    throw new Error(asString(message, 'message'));
+  },
   coalesce: (...args) => args.find((arg) => arg !== null) ?? null,
   empty: (value) =>
     value === null || value === '' || (isObject(value) ? Object.keys(value).length === 0 : length(value) === 0),

@@ -5,6 +5,7 @@ import {
   readMainOutputs,
   type SystemTopic,
 } from '../../../scripts/infra/event-parameters.ts';
+import { PROFILES } from '../../../scripts/infra/templates.ts';
 import { deploy } from './deploy.ts';
 import { DryAzure } from './dry-azure.ts';
 import { asObject, type JsonObject } from './json.ts';
@@ -28,6 +29,13 @@ export type TemplateName = keyof typeof FILES;
 /** A committed compiled template. `npm run infra` writes them; CI fails when one is stale. */
 export function template(name: TemplateName): JsonObject {
   return asObject(JSON.parse(readFileSync(new URL(`../../../${FILES[name]}`, import.meta.url), 'utf8')), name);
+}
+
+/** What a profile's parameter file comes to (`npm run infra` compiles it), in an environment of its own. */
+export function profileParameters(profile: keyof typeof PROFILES): JsonObject {
+  const file = JSON.parse(readFileSync(new URL(`../../../${PROFILES[profile].compiled}`, import.meta.url), 'utf8'));
+  const entries = Object.entries(asObject(file.parameters, 'parameters'));
+  return Object.fromEntries(entries.map(([name, entry]) => [name, asObject(entry, name).value ?? null]));
 }
 
 export const MAIN_PARAMETERS: JsonObject = {
