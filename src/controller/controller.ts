@@ -7,6 +7,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { FleetTable } from '../index/fleet-table-client.ts';
+import type { Job } from '../index/jobs.ts';
 import { createRolloutStore } from '../index/rollout-row.ts';
 import { createUseRows } from '../index/use-row.ts';
 import { createKeyItem, createWorkItems } from '../index/work-items.ts';
@@ -67,7 +68,7 @@ export class Controller {
   readonly #services: ControllerPorts;
   readonly #states: KeyStates;
   readonly #capacity = new CallCapacity();
-  readonly queues: Pick<FleetServices, 'send' | 'sendKey'>;
+  readonly queues: ReturnType<typeof createQueues>;
   readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
@@ -324,18 +325,19 @@ export class Controller {
   }
 }
 
-function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>): Pick<FleetServices, 'send' | 'sendKey'> {
+function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>) {
   const secondsUntil = (visibleOn: Date | undefined) =>
     visibleOn ? Math.max(0, (visibleOn.getTime() - now().getTime()) / 1000) : 0;
 
   return {
-    async send({ subscriptions, tries, cause }, visibleOn) {
+    async send({ subscriptions, tries, cause }: FleetWork, visibleOn?: Date): Promise<void> {
       const due = visibleOn ? { due: visibleOn.toISOString() } : {};
       const work = { kind: 'subscriptions', subscriptions, tries, cause, attempt: 0, ...due } as const;
       await queue.send(FLEET_WORK, work, secondsUntil(visibleOn));
     },
-    sendKey: (key, cause, visibleOn) =>
+    sendKey: (key: string, cause: Cause, visibleOn?: Date) =>
       queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
+    sendJob: (hint: Job, visibleOn?: Date) => queue.send(KEY_WORK, hint, secondsUntil(visibleOn)),
   };
 }
 

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import type { NewWorkItem, WorkItem } from '../index/work-items.ts';
+import { type NewWorkItem, SWEEP_MS, type WorkItem } from '../index/work-items.ts';
 import { type Cause, MOST_SUBSCRIPTIONS } from '../work/messages.ts';
 import { getRetryDelay } from '../work/retry.ts';
 import { reconcileSubscription } from './reconcile-subscription.ts';
@@ -12,8 +12,6 @@ import type { FleetServices, FleetWork } from './worker-ports.ts';
 const BUSY_MS = 30_000;
 /** Number of these retries. */
 const BUSY_TRIES = 2;
-/** The sweep handles work that is due later than this. Milliseconds. */
-export const SWEEP_MS = 120_000;
 
 /**
  * Sends messages for the subscriptions of work items.

@@ -1,10 +1,11 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
+import { type Job, toHint } from '../index/jobs.ts';
 import type { RolloutRow } from '../index/rollout-row.ts';
-import { createKeyItem, getDue, NO_SUBSCRIPTION } from '../index/work-items.ts';
+import { createKeyItem, getDue, NO_SUBSCRIPTION, SWEEP_MS } from '../index/work-items.ts';
 import { isMoving } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
-import { SWEEP_MS, sendFor } from './fleet-work.ts';
+import { sendFor } from './fleet-work.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Age after which a due item counts as lost by its worker. Milliseconds. */
@@ -17,14 +18,15 @@ const STUCK_MS = 600_000;
 /** Subscriptions whose work is due within this time share messages. Milliseconds. */
 const TOGETHER_MS = 10_000;
 
-type SweepPorts = Pick<
-  FleetServices,
-  'items' | 'rollouts' | 'orders' | 'vaults' | 'inSight' | 'send' | 'sendKey' | 'now'
->;
+interface SweepPorts
+  extends Pick<FleetServices, 'items' | 'rollouts' | 'orders' | 'vaults' | 'inSight' | 'send' | 'sendKey' | 'now'> {
+  /** Sends the message that runs a stored job. */
+  sendJob(hint: Job, visibleOn?: Date): Promise<void>;
+}
 
 /**
  * Finds unfinished work of lost messages or dead processes, and work that is due before the next sweep. Makes one
- * query, and sends a message for each key and for each ten subscriptions. It ignores the length of the queues, which
+ * query, and sends a message for each key, for each job, and for each ten subscriptions. It ignores the length of the queues, which
  * includes hidden messages: a limit by length would keep back due work.
  *
  * @returns number of overdue entries
@@ -38,21 +40,29 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
   /** Due times by subscription, and by key. */
   const subscriptions = new Map<string, number>();
   const keys = new Map<string, number>();
+  const jobs: (readonly [job: Job, due: number])[] = [];
   const ids = await inSight();
   const managed = ids && new Set(ids.map((id) => id.toLowerCase()));
 
   for await (const item of items.all()) {
+    const due = getDue(item, now()).getTime();
+    const job = toHint(item);
+    if (job) {
+      jobs.push([job, due]);
+      continue;
+    }
+
     const isKey = item.subscription === NO_SUBSCRIPTION;
     if (!isKey && managed?.has(item.subscription.toLowerCase()) === false) {
       // A newer item may belong to a subscription that this instance does not know yet.
-      if (getDue(item, now()).getTime() <= nowMs - OVERDUE_MS) await items.finish(item);
+      if (due <= nowMs - OVERDUE_MS) await items.finish(item);
       continue;
     }
 
     const dues = isKey ? keys : subscriptions;
     const about = isKey ? item.about : item.subscription;
     const known = dues.get(about) ?? Number.POSITIVE_INFINITY;
-    dues.set(about, Math.min(known, getDue(item, now()).getTime()));
+    dues.set(about, Math.min(known, due));
   }
 
   const open = (await orders.read()).rekeys.filter(isMoving);
@@ -77,16 +87,23 @@ export async function sweepWork(ports: SweepPorts): Promise<number> {
 
   const isOverdue = (due: number) => due <= nowMs - OVERDUE_MS;
   const isDueSoon = (due: number) => due > nowMs && due < nowMs + SWEEP_MS;
-  const needsMessage = ([, due]: readonly [string, number]) => isOverdue(due) || isDueSoon(due);
+  const needsMessage = ([, due]: readonly [unknown, number]) => isOverdue(due) || isDueSoon(due);
   const sends = [
     ...undecided.map((key) => () => ports.sendKey(key, cause)),
     ...sendsForKeys([...keys].filter(needsMessage), nowMs, cause, ports),
+    ...jobs.filter(needsMessage).map(
+      ([job, due]) =>
+        () =>
+          ports.sendJob(job, hiddenUntil(due, nowMs)),
+    ),
     ...sendsForSubscriptions([...subscriptions].filter(needsMessage), nowMs, cause, ports),
   ];
 
   await pMap(sends, (send) => send(), { concurrency: CONCURRENCY, stopOnError: false });
 
-  return [...keys.values(), ...subscriptions.values()].filter(isOverdue).length + stale.length;
+  const dues = [...keys.values(), ...subscriptions.values(), ...jobs.map(([, due]) => due)];
+
+  return dues.filter(isOverdue).length + stale.length;
 }
 
 /** Keys or subscriptions, with the time when their work is due. */
@@ -94,10 +111,16 @@ type Dues = readonly (readonly [about: string, due: number])[];
 type Send = () => Promise<void>;
 
 function sendsForKeys(dues: Dues, nowMs: number, cause: Cause, { sendKey }: SweepPorts): readonly Send[] {
-  return dues.map(([key, due]) => {
-    const visibleOn = due > nowMs ? new Date(due) : undefined;
-    return () => sendKey(key, cause, visibleOn);
-  });
+  return dues.map(
+    ([key, due]) =>
+      () =>
+        sendKey(key, cause, hiddenUntil(due, nowMs)),
+  );
+}
+
+/** Returns the end of the visibility timeout of a message about work; undefined for work that is due. */
+function hiddenUntil(due: number, nowMs: number): Date | undefined {
+  return due > nowMs ? new Date(due) : undefined;
 }
 
 function sendsForSubscriptions(dues: Dues, nowMs: number, cause: Cause, ports: SweepPorts): readonly Send[] {

@@ -5,6 +5,7 @@ import { checkKeyAgain } from '../drift/changes/change-rows.ts';
 import { checkChanges } from '../drift/changes/check-changes.ts';
 import { SettingsError } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
+import { isJob, type Job, runJob } from '../index/jobs.ts';
 import { deliver } from '../notify/deliver.ts';
 import { probeKey } from '../probe/probe-work.ts';
 import { verifyRevocation } from '../revocation/verify-revocation.ts';
@@ -13,8 +14,8 @@ import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import type { SpanAttributes, SpanPlace } from '../telemetry/telemetry.ts';
 import { FLEET_WORK, KEY_WORK, NOTIFY_WORK, type Work, type WorkIn, type WorkQueueName } from '../work/messages.ts';
-import { DONE, type Outcome } from '../work/outcome.ts';
-import { processWork, toText } from '../work/process.ts';
+import { DONE, type JobOutcome, type Outcome } from '../work/outcome.ts';
+import { type Poison, processWork, toText } from '../work/process.ts';
 import { createWorkQueue } from '../work/work-queue-client.ts';
 import { createLogOf, getAvailableServices } from './available-services.ts';
 import { runWithTimeLimit, TIME_LIMITS } from './time-limits.ts';
@@ -37,7 +38,7 @@ function onMessage<Q extends WorkQueueName>(
   name: string,
   queueName: Q,
   ms: number,
-  run: (work: WorkIn<Q>, services: Services, log: Log) => Promise<Outcome>,
+  run: (work: WorkIn<Q>, services: Services, log: Log) => Promise<JobOutcome>,
 ): void {
   const handler: StorageQueueHandler = async (entry, context) => {
     const log = createLogOf(context);
@@ -50,17 +51,26 @@ function onMessage<Q extends WorkQueueName>(
       return;
     }
 
-    const { queue, telemetry } = available;
+    const { queue, telemetry, workItems: items } = available;
 
     await telemetry.ready();
 
-    const runTraced = (work: WorkIn<Q>): Promise<Outcome> => {
+    const runTraced = (work: WorkIn<Q>, attempts: number): Promise<JobOutcome> => {
       const inTime = () => runWithTimeLimit(ms, () => run(work, available, log));
-      return telemetry.span(SPANS[work.kind] ?? work.kind, placeOf(work, context), inTime, outcomeAttributes);
+      const place = placeOf(work, attempts, context);
+      return telemetry.span(SPANS[work.kind] ?? work.kind, place, inTime, outcomeAttributes);
     };
+
+    const runOrStore = async (work: WorkIn<Q>, poison: Poison): Promise<Outcome> => {
+      if (!isJob(work)) return runTraced(work, work.attempt) as Promise<Outcome>;
+      const runOnce = (job: Job, attempts: number) => runTraced(job as WorkIn<Q>, attempts);
+      await runJob(work, runOnce, { items, queue, poison, now: storageClock.now, log });
+      return DONE;
+    };
+
     const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
 
-    await processWork({ queueName, received: { entry, dequeueCount }, run: runTraced, queue, log });
+    await processWork({ queueName, received: { entry, dequeueCount }, run: runOrStore, queue, log });
   };
 
   app.storageQueue(name, { queueName, connection: CONNECTION, handler });
@@ -75,7 +85,7 @@ onMessage('reconcileSubscription', FLEET_WORK, TIME_LIMITS.keyWork, async (work,
 
 onMessage('sendNotification', NOTIFY_WORK, TIME_LIMITS.notification, deliver);
 
-async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log: Log): Promise<Outcome> {
+async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log: Log): Promise<JobOutcome> {
   switch (work.kind) {
     case 'key':
       await services.controller.handleKeyMessage(work.key, work.cause, log);
@@ -123,13 +133,13 @@ const SPANS: Readonly<Partial<Record<Work['kind'], string>>> = {
 };
 
 /** Continues the trace of the message's sender, with a link to the host's span. */
-function placeOf(work: Work, { traceContext }: Pick<InvocationContext, 'traceContext'>): SpanPlace {
+function placeOf(work: Work, attempts: number, { traceContext }: Pick<InvocationContext, 'traceContext'>): SpanPlace {
   const host = traceContext?.traceParent;
-  const { attempt, traceparent } = work;
-  const attributes = { 'cmk.attempt': attempt, ...('key' in work ? { 'cmk.key': work.key } : {}) };
+  const { traceparent } = work;
+  const attributes = { 'cmk.attempt': attempts, ...('key' in work ? { 'cmk.key': work.key } : {}) };
   return traceparent ? { parent: traceparent, link: host, attributes } : { parent: host, attributes };
 }
 
-function outcomeAttributes(outcome: Outcome): SpanAttributes {
-  return { 'cmk.outcome': outcome.outcome, ...(outcome.outcome === 'done' ? {} : { 'cmk.reason': outcome.reason }) };
+function outcomeAttributes(outcome: JobOutcome): SpanAttributes {
+  return { 'cmk.outcome': outcome.outcome, ...('reason' in outcome ? { 'cmk.reason': outcome.reason } : {}) };
 }

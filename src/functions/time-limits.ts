@@ -1,5 +1,5 @@
 import { DeadlineError, withDeadline } from '../azure/deadline.ts';
-import { type Outcome, toOutcome } from '../work/outcome.ts';
+import { type JobOutcome, type Outcome, toOutcome } from '../work/outcome.ts';
 
 /**
  * Time limits of functions, in milliseconds. Each call has its own deadline (`azure/limits.ts`); these limits cover all
@@ -28,7 +28,7 @@ export function wrapEventHandler<A extends readonly unknown[]>(
 }
 
 /** Runs the work of a message. After the time limit, requeues the message and counts an attempt. */
-export async function runWithTimeLimit(ms: number, run: () => Promise<Outcome>): Promise<Outcome> {
+export async function runWithTimeLimit<O extends JobOutcome>(ms: number, run: () => Promise<O>): Promise<O | Outcome> {
   try {
     return await withDeadline(ms, 'The function did not finish', run);
   } catch (error) {

@@ -29,7 +29,7 @@ const time = z.iso.datetime().transform((text) => new Date(text));
 const ITEM = z.object({
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   subscription: z.union([z.literal(NO_SUBSCRIPTION), z.guid()]),
-  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify']),
+  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe']),
   /** Key identifier without a version, or ARM id of an account; empty: the whole subscription. */
   about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
   /** Earliest start. */
@@ -51,10 +51,24 @@ type Item = Readonly<z.output<typeof ITEM>>;
 /**
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
  * `scopes`: list the encryption scopes of one account, or of all accounts for which this is due. `verify`: read the
- * uses for which a dead worker may have sent a PATCH; the lease's state has the announced targets.
+ * uses for which a dead worker may have sent a PATCH; the lease's state has the announced targets. The others are jobs
+ * (`jobs.ts`): `rotate` a key, and `probe` the effect of its last revocation or restore.
  */
 export type WorkKind = Item['kind'];
+
+const JOB_KINDS = ['rotate', 'probe'] as const satisfies readonly WorkKind[];
+
+/** Kinds of items that belong to no subscription, beside `key`: a function runs each on its own. */
+export type JobKind = (typeof JOB_KINDS)[number];
+
+export function isJobKind(kind: string): kind is JobKind {
+  return JOB_KINDS.some((job) => job === kind);
+}
+
 export type NewWorkItem = Omit<Item, 'attempts'> & { readonly attempts?: number };
+
+/** Interval of the sweep, which sends messages for work that is due later than this. Milliseconds. */
+export const SWEEP_MS = 120_000;
 
 /** Causes that compare the index with Azure. Their work moves no exempt use, and fixes only `CMK_AUTOFIX` findings. */
 const COMPARISONS: ReadonlySet<string> = new Set(['drift', 'start', 'list']);
@@ -115,10 +129,10 @@ export function createWorkItems(table: FleetTable) {
       const { etag, ...rest } = item;
       return table.writeIf(toChange({ ...rest, fresh: true, since: wanted.since, due: wanted.due }), etag);
     },
-    /** Returns the item of the key itself. @param about key identifier without a version */
-    async ofKey(about: string): Promise<WorkItem | undefined> {
+    /** Returns the item of the key itself, or of a job about it. @param about key identifier without a version */
+    async ofKey(about: string, kind: 'key' | JobKind = 'key'): Promise<WorkItem | undefined> {
       if (!parseKeyIdentifier(about)) return undefined;
-      const found = await table.row(WORK, formatWorkRow({ subscription: NO_SUBSCRIPTION, kind: 'key', about }));
+      const found = await table.row(WORK, formatWorkRow({ subscription: NO_SUBSCRIPTION, kind, about }));
       return found && toWorkItem(found as Row);
     },
     /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
@@ -162,7 +176,11 @@ export function formatWorkRow({
 }: Pick<NewWorkItem, 'subscription' | 'kind' | 'about'>): string {
   const prefix = `${encodeTableKey(subscription)}|${kind}`;
 
-  if (kind === 'key') {
+  if (isJobKind(kind) && subscription !== NO_SUBSCRIPTION) {
+    throw new TypeError(`${kind} belongs to no subscription.`);
+  }
+
+  if (kind === 'key' || isJobKind(kind)) {
     const key = parseKeyIdentifier(about);
     if (!key) throw new TypeError(`${about} is not a key identifier.`);
     return `${prefix}|${encodeTableKey(new URL(key.vaultUri).hostname)}|${encodeTableKey(key.keyName)}`;

@@ -1,4 +1,3 @@
-import { getRetryDelay } from '../work/retry.ts';
 import {
   type AccountEffect,
   getProbedPlace,
@@ -11,8 +10,9 @@ import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
 // The record of a key's effect after each round of probes, and when the next round follows.
 
-/** Short, so that the record shows within seconds when a change took effect. Milliseconds. */
-const PROBE_RETRIES = { firstMs: 5_000, longestMs: 60_000 };
+/** Shortest interval of probes, so that the record shows within seconds when a change took effect. Seconds. */
+const MIN_INTERVAL_SECONDS = 5;
+const MAX_INTERVAL_SECONDS = 60;
 
 type ProbeRound = Pick<KeyEffect, 'key' | 'change' | 'complete'> & { readonly results: readonly ProbeResult[] };
 
@@ -142,13 +142,17 @@ function patienceFor(effect: KeyEffect): number {
 }
 
 /**
- * Schedules the next probe after 5, 10, 20 and 40 seconds, then every minute, for half an hour after the change. If
- * only throttled lists are missing, probes end after two hours. If only the app's role is missing, probes end after the
- * longest propagation time of a role assignment.
+ * Schedules the next probe 5, 10, 20 and 40 seconds after the change, then every minute, for half an hour: each probe
+ * waits for as long as the change is old. If only throttled lists are missing, probes end after two hours. If only the
+ * app's role is missing, probes end after the longest propagation time of a role assignment.
  */
-export function scheduleNextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
+export function scheduleNextProbe(effect: KeyEffect, now: Date): NextProbe {
   const mayComeYet = effect.accounts.some(isBarred) && !isOver(effect.change, now, ROLE_SPREADS_MS);
   if (effect.complete && listPendingAccounts(effect).length === 0 && !mayComeYet) return { next: 'done' };
   if (isOver(effect.change, now, patienceFor(effect))) return { next: 'givenUp' };
-  return { next: 'again', delaySeconds: getRetryDelay(attempt, PROBE_RETRIES) / 1_000 };
+
+  const ageSeconds = Math.round(secondsBetween(effect.change.since, now.toISOString()));
+  const delaySeconds = Math.min(Math.max(ageSeconds, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS);
+
+  return { next: 'again', delaySeconds };
 }

@@ -10,9 +10,8 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readRevocation } from '../revocation/revocation.ts';
 import { closedOn } from '../revocation/revocation-plans.ts';
 import type { Settings } from '../settings/settings.ts';
-import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, type Outcome } from '../work/outcome.ts';
-import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { ProbeWork } from '../work/messages.ts';
+import { DONE, type JobOutcome } from '../work/outcome.ts';
 import { type AccountEffect, getProbedPlace, type KeyChange, type KeyEffect, probedAccount } from './effect.ts';
 import {
   isJudged,
@@ -40,16 +39,15 @@ type ProbeServices = PlaceLists &
     readonly subscriptions: Subscriptions;
     readonly effects: EffectStore;
     readonly keys: Pick<Keys, 'listVersions'>;
-    readonly queue: Pick<WorkQueue, 'send'>;
     readonly now: () => Date;
   };
 
 /**
- * Runs one round: probes the services of every account that uses the key, records the results, and requeues the
- * message. Rounds end after all accounts show the expected effect, or after the waiting time. A round is safe to
- * repeat. The key's tags decide the expected effect and its start: the message only names the key.
+ * Runs one round: probes the services of every account that uses the key, and records the results. Rounds end after all
+ * accounts show the expected effect, or after the waiting time. A round is safe to repeat. The key's tags decide the
+ * expected effect and its start: the job only names the key.
  */
-export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
+export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<JobOutcome> {
   const { settings, keys, effects, now } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
@@ -77,11 +75,6 @@ function changeShown(versions: readonly KeyVersion[], now: Date): KeyChange | un
   return { expect: 'open', since: new Date(sinceMs).toISOString() };
 }
 
-function superseded(about: object, log: Log): Outcome {
-  log({ level: 'info', reason: 'ProbeSuperseded', message: REASONS.ProbeSuperseded, ...about });
-  return DONE;
-}
-
 async function followChange(
   key: ManagedKey,
   change: KeyChange,
@@ -89,11 +82,9 @@ async function followChange(
   work: ProbeWork,
   services: ProbeServices,
   log: Log,
-): Promise<Outcome> {
-  const { effects, queue, now } = services;
+): Promise<JobOutcome> {
+  const { effects, now } = services;
   const about = { key: key.id, ...change, cause: work.cause };
-  const follows = `${change.expect} ${change.since}`;
-  if (work.follows !== undefined && work.follows !== follows) return superseded(about, log);
   if (isSameChange(before, change) && isOver(change, now()) && isJudged(before)) return DONE;
 
   const { targets, complete } = await targetsOf(key, before, change, services);
@@ -105,26 +96,23 @@ async function followChange(
     // Otherwise a later round has stored a newer change, whose record remains.
     return isOurs || isUnchanged ? recordRound(current, round) : current;
   });
-  if (!isSameChange(after, change)) return superseded(about, log);
+  if (!isSameChange(after, change)) {
+    log({ level: 'info', reason: 'ProbeSuperseded', message: REASONS.ProbeSuperseded, ...about });
+    return DONE;
+  }
 
-  const next = scheduleNextProbe(after, work.attempt, now());
+  const next = scheduleNextProbe(after, now());
 
   report(after, next.next, about, log);
 
-  if (next.next === 'again') {
-    const attempt = Math.min(work.attempt + 1, 1_000);
-    const again = { ...work, follows, attempt };
-    await queue.send(KEY_WORK, again, next.delaySeconds);
-  }
-
-  return DONE;
+  return next.next === 'again' ? { outcome: 'again', delaySeconds: next.delaySeconds } : DONE;
 }
 
 /**
  * Handles an error of Key Vault or of the app's own storage. A time limit ends the probes, not a number of attempts: a
  * probe message in a poison queue would be useless after half an hour.
  */
-function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log: Log): Outcome {
+function afterTrouble(detail: string, { key, cause }: ProbeWork, now: Date, log: Log): JobOutcome {
   if (!isOver(cause, now)) {
     return { outcome: 'retry', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
   }

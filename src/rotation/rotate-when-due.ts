@@ -28,10 +28,8 @@ const LANDED_SECONDS = LANDED_MS / 1000;
 /** Maximum age of a version that completes an unfinished rotation. This limits the trail search. Milliseconds. */
 const OLDEST_MS = 7 * DAY_MS;
 
-/** Delay of a retry if another worker holds the key's lease, which decides from the same state. */
+/** Delay of a retry if another worker holds the key's lease: it may have decided from an older state, or be dead. */
 const BUSY_SECONDS = 30;
-/** Number of such retries: together they take longer than the lease of a worker that died. */
-const BUSY_TRIES = 3;
 
 export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
@@ -54,7 +52,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
 
   try {
     const lease = await acquireRotation(key, ports.leases);
-    if (!lease) return retryBusy(work, log);
+    if (!lease) return retryAfter('RotationUnderWay', key.id, BUSY_SECONDS);
 
     try {
       return await reconcile({ key, work, lease, ports, log });
@@ -66,15 +64,7 @@ export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log:
   }
 }
 
-/** Requeues the message a few times, and then drops it. */
-function retryBusy({ key, tries = 0, cause }: RotateWork, log: Log): Outcome {
-  const reason = 'RotationUnderWay';
-  if (tries < BUSY_TRIES) return { ...retryAfter(reason, key, BUSY_SECONDS), tries: tries + 1 };
-  log({ level: 'info', reason, message: REASONS[reason], key, cause });
-  return DONE;
-}
-
-/** Requeues the message for a number of seconds. The attempt does not count, so the message never becomes poison. */
+/** Retries after a number of seconds. The attempt does not count, so the job never becomes poison. */
 function retryAfter(
   reason: Reason,
   detail: string,

@@ -75,20 +75,17 @@ const keyMessage = <K extends string>(kind: K) =>
     ...carried,
   });
 
+/** A message that repeats a stored work item: it does nothing unless the item is due. Without it, a message is a request. */
+const hint = z.literal(true).optional().catch(undefined);
+
 /** Requests a reconcile of a key. */
 const keyWork = keyMessage('key');
 
 /** Requests the rotation of a key if it is due. */
-const rotateWork = keyMessage('rotate').extend({
-  /** Number of requeues because another worker held the key's lease. */
-  tries: z.int().min(0).max(100).optional().catch(undefined),
-});
+const rotateWork = keyMessage('rotate').extend({ hint });
 
-/** Requests a probe of whether the file services of a key's dependents show its last revocation or restore. */
-const probeWork = keyMessage('probe').extend({
-  /** Name of the change to probe; absent: the key's newest change. The probe ends after another change of the key. */
-  follows: z.string().max(60).optional(),
-});
+/** Requests probes of whether the file services of a key's dependents show its last revocation or restore. */
+const probeWork = keyMessage('probe').extend({ hint });
 
 /** Requests a check of whether the key matches its last revocation or restore. */
 const revocationWork = keyMessage('revocation').extend({

@@ -14,11 +14,12 @@ export type Outcome =
       /** Limit of counted attempts, if lower than usual. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
-      /** Number of requeues because another worker held the lease; the message keeps it. */
-      readonly tries?: number;
     }
   /** A retry cannot succeed: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
+
+/** Outcome of a job, which may also have a next step: `again` runs it after a delay, and counts no attempt. */
+export type JobOutcome = Outcome | { readonly outcome: 'again'; readonly delaySeconds: number };
 
 export const DONE: Outcome = { outcome: 'done' };
 

@@ -13,7 +13,7 @@ export const MAX_DEQUEUE_COUNT = 5;
  * Attempts after which a message becomes poison: with the delays below about 100 minutes. That is longer than most
  * outages, and than the propagation of a role assignment (Azure RBAC troubleshooting: up to 10 minutes).
  */
-const MAX_ATTEMPTS = 24;
+export const MAX_ATTEMPTS = 24;
 
 interface Received {
   /** The message from the host: an object for JSON, otherwise text. */
@@ -22,10 +22,14 @@ interface Received {
   readonly dequeueCount: number;
 }
 
+/** Moves the message to the poison queue, with an error record. */
+export type Poison = (reason: Reason, detail: string) => Promise<void>;
+
 interface Delivery<Q extends WorkQueueName> {
   readonly queueName: Q;
   readonly received: Received;
-  readonly run: (work: WorkIn<Q>) => Promise<Outcome>;
+  /** @param poison moves the message to the poison queue: the caller has more to do then */
+  readonly run: (work: WorkIn<Q>, poison: Poison) => Promise<Outcome>;
   readonly queue: Pick<WorkQueue, 'send' | 'poison'>;
   readonly log: Log;
 }
@@ -40,7 +44,7 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
   try {
     work = PARSERS[queueName](received.entry) as WorkIn<Q>;
 
-    const outcome = await run(work);
+    const outcome = await run(work, (reason, detail) => poison(delivery, reason, detail));
     if (outcome.outcome === 'done') return;
 
     const { reason, detail } = outcome;
@@ -49,9 +53,7 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     const next = planNextTry(work.attempt, outcome);
     if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
 
-    const tries = outcome.tries === undefined ? {} : { tries: outcome.tries };
-
-    await queue.send(queueName, { ...work, attempt: next.attempt, ...tries }, next.delaySeconds);
+    await queue.send(queueName, { ...work, attempt: next.attempt }, next.delaySeconds);
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${detail}`, work, ...next });
   } catch (error) {
     const isLast = received.dequeueCount >= MAX_DEQUEUE_COUNT;

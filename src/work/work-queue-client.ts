@@ -133,10 +133,10 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
   return { replayed, left, ...(hidden > 0 ? { hidden } : {}) };
 }
 
-/** Returns the message with its attempts reset; undefined for an invalid message. */
+/** Returns the message as a new request, with its attempts reset; undefined for an invalid message. */
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
-    return JSON.stringify({ ...PARSERS[queue](JSON.parse(text)), attempt: 0 });
+    return JSON.stringify({ ...PARSERS[queue](JSON.parse(text)), attempt: 0, hint: undefined });
   } catch {
     return undefined;
   }

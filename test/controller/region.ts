@@ -136,7 +136,7 @@ export class Region extends Fleet {
         await next.run();
       } else {
         sweepAt = this.clock + 120_000;
-        await sweepWork(this.ports());
+        await sweepWork({ ...this.ports(), sendJob: async () => {} });
       }
     }
 

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Controller, type ControllerPorts } from '../../src/controller/controller.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
-import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
+import type { FleetWork } from '../../src/controller/worker-ports.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
+import type { Job } from '../../src/index/jobs.ts';
 import { NO_ROLLOUT } from '../../src/index/rollout-row.ts';
 import { createKeyItem, type NewWorkItem } from '../../src/index/work-items.ts';
 import type { Settings } from '../../src/settings/settings.ts';
@@ -20,12 +21,14 @@ const subscriptionOf = (n: number) => `00000000-0000-4000-8000-${String(n).padSt
 let fleet: Fleet;
 let sent: { readonly work: FleetWork; readonly visibleAfter: number }[];
 let sentKeys: string[];
-let ports: FleetServices;
+let sentJobs: { readonly job: Job; readonly visibleAfter: number }[];
+let ports: Parameters<typeof sweepWork>[0];
 
 beforeEach(() => {
   fleet = new Fleet();
   sent = [];
   sentKeys = [];
+  sentJobs = [];
 
   ports = {
     ...fleet.ports(),
@@ -35,6 +38,9 @@ beforeEach(() => {
     },
     sendKey: async (key) => {
       sentKeys.push(key);
+    },
+    sendJob: async (job, visibleOn) => {
+      sentJobs.push({ job, visibleAfter: ((visibleOn?.getTime() ?? fleet.clock) - fleet.clock) / 1000 });
     },
   };
 });
@@ -116,6 +122,28 @@ describe('The sweep', () => {
     fleet.items.put({ ...createKeyItem(KEY.id, CAUSE, new Date(fleet.clock - 60_000)) });
     await sweepWork(ports);
     expect([sent, sentKeys]).toEqual([[], [KEY.id]]);
+  });
+});
+
+describe('The sweep of jobs', () => {
+  const job = { subscription: '-', about: KEY.id, cause: CAUSE } as const;
+
+  it('sends a message for each job that is overdue, and a hidden one for each that is due before the next sweep', async () => {
+    want('-', { ...job, kind: 'rotate' });
+    want('-', { ...job, kind: 'probe', dueSince: -100 });
+    expect(await sweepWork(ports)).toBe(1);
+    expect([sent, sentKeys]).toEqual([[], []]);
+    expect(sentJobs).toEqual([
+      { job: { kind: 'probe', key: KEY.id, cause: CAUSE, attempt: 0, hint: true }, visibleAfter: 100 },
+      { job: { kind: 'rotate', key: KEY.id, cause: CAUSE, attempt: 0, hint: true }, visibleAfter: 0 },
+    ]);
+  });
+
+  it('sends none for a job that runs, or that waits for a later sweep', async () => {
+    want('-', { ...job, kind: 'rotate', dueSince: 10 });
+    want('-', { ...job, kind: 'probe', dueSince: -150 });
+    expect(await sweepWork(ports)).toBe(0);
+    expect(sentJobs).toEqual([]);
   });
 });
 

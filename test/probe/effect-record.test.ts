@@ -189,28 +189,29 @@ describe('the next probe', () => {
   const done = { next: 'done' };
   const givenUp = { next: 'givenUp' };
 
-  it.each<[sentence: string, seen: KeyEffect, attempt: number, minutes: number, next: object]>([
-    ['never when every account shows the effect', effect('blocked blocked'), 0, 0, done],
-    ['never when there is no account', effect(''), 0, 0, done],
-    ['never for an account that cannot show the effect', effect('blocked noShare'), 0, 0, done],
-    ['5 s after the first', effect('open'), 0, 0, again(5)],
-    ['10 s after the second', effect('open'), 1, 0, again(10)],
-    ['40 s after the fourth', effect('open'), 3, 1, again(40)],
-    ['every minute after many attempts', effect('open'), 1_000, 29, again(60)],
-    ['again for an account without a result', effect('blocked unknown'), 0, 0, again(5)],
-    ['again when not every account was found', effect('blocked', false), 0, 0, again(5)],
-    ['never after half an hour', effect('blocked open'), 30, 30, givenUp],
-    ['never after half an hour in which not all accounts were found', effect('', false), 30, 31, givenUp],
-    ['again for two hours while lists are throttled', effect('blocked throttled', false), 30, 119, again(60)],
-    ['never after two hours of throttled lists', effect('blocked throttled', false), 30, 120, givenUp],
-    ['never after half an hour of a list that fails', effect('throttled failed', false), 30, 30, givenUp],
-    ['never after half an hour of an account that serves', effect('open throttled', false), 30, 30, givenUp],
-    ['again for ten minutes without a role, which may be new', effect('blocked barred'), 9, 9, again(60)],
-    ['never after ten minutes without a role, without an error', effect('blocked barred'), 10, 10, done],
-    ['again for the other accounts', effect('open barred'), 10, 10, again(60)],
-    ['never when the effect was seen late', effect('blocked'), 30, 45, done],
-  ])('The next probe is due %s', (_, seen, attempt, minutes, next) => {
-    expect(scheduleNextProbe(seen, attempt, new Date(at(minutes * 60)))).toEqual(next);
+  it.each<[sentence: string, seen: KeyEffect, minutes: number, next: object]>([
+    ['never when every account shows the effect', effect('blocked blocked'), 0, done],
+    ['never when there is no account', effect(''), 0, done],
+    ['never for an account that cannot show the effect', effect('blocked noShare'), 0, done],
+    ['5 s after the change', effect('open'), 0, again(5)],
+    ['10 s after the change', effect('open'), 5 / 60, again(5)],
+    ['20 s after the change', effect('open'), 10 / 60, again(10)],
+    ['40 s after the change', effect('open'), 20 / 60, again(20)],
+    ['every minute after many attempts', effect('open'), 29, again(60)],
+    ['again for an account without a result', effect('blocked unknown'), 0, again(5)],
+    ['again when not every account was found', effect('blocked', false), 0, again(5)],
+    ['never after half an hour', effect('blocked open'), 30, givenUp],
+    ['never after half an hour in which not all accounts were found', effect('', false), 31, givenUp],
+    ['again for two hours while lists are throttled', effect('blocked throttled', false), 119, again(60)],
+    ['never after two hours of throttled lists', effect('blocked throttled', false), 120, givenUp],
+    ['never after half an hour of a list that fails', effect('throttled failed', false), 30, givenUp],
+    ['never after half an hour of an account that serves', effect('open throttled', false), 30, givenUp],
+    ['again for ten minutes without a role, which may be new', effect('blocked barred'), 9, again(60)],
+    ['never after ten minutes without a role, without an error', effect('blocked barred'), 10, done],
+    ['again for the other accounts', effect('open barred'), 10, again(60)],
+    ['never when the effect was seen late', effect('blocked'), 45, done],
+  ])('The next probe is due %s', (_, seen, minutes, next) => {
+    expect(scheduleNextProbe(seen, new Date(at(minutes * 60)))).toEqual(next);
   });
 
   it('The probe waits for the accounts that can show the effect and do not', () => {

@@ -41,8 +41,11 @@ function site(containers: Containers, shares: readonly string[] = []) {
     markVersion(key.first, expected, wire.azure.clock.now());
     return probeMessage(managed, { by: 'revoke', ref: 'call-1', since: '' });
   };
-  const round = async (work: ReturnType<typeof change>): Promise<KeyEffect | undefined> => {
-    expect(await probeKey(work, services, wire.log)).toEqual({ outcome: 'done' });
+  const round = async (
+    work: ReturnType<typeof change>,
+    outcome = /^(done|again)$/,
+  ): Promise<KeyEffect | undefined> => {
+    expect((await probeKey(work, services, wire.log)).outcome).toMatch(outcome);
     return services.effects.read(managed);
   };
 
@@ -61,7 +64,6 @@ describe('the effect on an account without a file share', () => {
 
     wire.azure.clock.advance(60_000);
     expect(shown(await round(change('open')))).toEqual(['blob minutes open']);
-    expect(wire.sent).toEqual([]);
 
     const status = await readEffect(managed, undefined, services);
     expect(shown({ accounts: status.effect })).toEqual(['blob minutes open']);
@@ -130,7 +132,6 @@ describe('the effect on an account without a file share', () => {
       const effect = await round(change('open'));
       expect(shown(effect)).toEqual([expected]);
       expect(effect?.complete).toBe(true);
-      expect(wire.sent).toEqual([]);
     },
   );
 
@@ -141,13 +142,12 @@ describe('the effect on an account without a file share', () => {
 
     for (const [id] of listers) roleAssignments.delete(id);
 
-    const effect = await round(change('blocked'));
+    const effect = await round(change('blocked'), /again/);
 
     for (const [id, lister] of listers) roleAssignments.set(id, lister);
 
     const why = expect.stringContaining('blob lister');
     expect(effect?.accounts).toMatchObject([{ service: 'blob', state: 'unknown', why }]);
-    expect(wire.sent).toHaveLength(1);
   });
 
   it('The effect on blobs decides whether a canary without a file share serves data', async () => {
@@ -183,15 +183,14 @@ describe('the effect on an account with file shares and blobs', () => {
     for (const [id] of readers) roleAssignments.delete(id);
 
     const work = change('blocked');
-    expect(shown(await round(work))).toEqual(['file share1 unknown']);
-    expect(wire.sent.splice(0)).toHaveLength(1); // the role may not have propagated yet
+    // The role may not have propagated yet.
+    expect(shown(await round(work, /again/))).toEqual(['file share1 unknown']);
 
     wire.azure.clock.advance(10 * 60_000);
-    await round(work);
+    await round(work, /done/);
 
     for (const [id, reader] of readers) roleAssignments.set(id, reader);
 
-    expect(wire.sent).toEqual([]);
     expect(wire.records.filter(({ level }) => level === 'error')).toEqual([]);
 
     expect(wire.records.at(-1)).toMatchObject({

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { probeKey } from '../../src/probe/probe-work.ts';
-import type { ProbeWork, Work } from '../../src/work/messages.ts';
 import { markVersion, probeMessage } from '../support/probe-message.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -15,12 +14,7 @@ it('The probe sees the effect on each of 160 dependents in a region that throttl
 
   Object.assign(world.settings, { throttle: true, fileServiceDelayMs: 0 });
 
-  const own = wire.services({ CMK_VAULTS: vault.id, CMK_SUBSCRIPTIONS: '' });
-  const sent: { work: Work; delaySeconds: number }[] = [];
-  const send = async (_: unknown, work: Work, delaySeconds = 0) => {
-    sent.push({ work, delaySeconds });
-  };
-  const services = { ...own, queue: { ...own.queue, send } };
+  const services = wire.services({ CMK_VAULTS: vault.id, CMK_SUBSCRIPTIONS: '' });
   const [managed] = services.settings.vaults.all;
   if (!managed) throw new Error('The vault is not managed.');
 
@@ -29,16 +23,16 @@ it('The probe sees the effect on each of 160 dependents in a region that throttl
   for (const version of vault.keys.get(keyName)?.versions ?? []) markVersion(version, 'blocked', clock.now());
 
   const blocked: number[] = [];
-  let work: Work | undefined = probeMessage(key, { by: 'revoke', ref: 'call', since: '' });
-  while (work) {
-    await probeKey(work as ProbeWork, services, wire.log);
+  const work = probeMessage(key, { by: 'revoke', ref: 'call', since: '' });
+  for (let isDone = false; !isDone; ) {
+    const outcome = await probeKey(work, services, wire.log);
 
     const effect = await services.effects.read(key);
     blocked.push(effect?.accounts.filter(({ state }) => state === 'blocked').length ?? 0);
 
-    const next = sent.shift();
-    clock.advance((next?.delaySeconds ?? 0) * 1000);
-    work = next?.work;
+    isDone = outcome.outcome !== 'again';
+
+    if (outcome.outcome === 'again') clock.advance(outcome.delaySeconds * 1000);
   }
 
   expect(blocked).toEqual(blocked.toSorted((a, b) => a - b));

@@ -6,7 +6,6 @@ import type { LogRecord } from '../../src/errors/log.ts';
 import type { EffectState, KeyEffect } from '../../src/probe/effect.ts';
 import { probeKey } from '../../src/probe/probe-work.ts';
 import { SERVICE_WORDS } from '../../src/probe/service-words.ts';
-import type { ProbeWork } from '../../src/work/messages.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { markVersion, probeMessage } from '../support/probe-message.ts';
 
@@ -43,7 +42,6 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
   const lists: { atMs: number; account: string }[] = [];
   const refused: number[] = [];
   const records: LogRecord[] = [];
-  const sent: { work: ProbeWork; delaySeconds: number }[] = [];
   const gone = new Set<string>();
   let stored: KeyEffect | undefined;
 
@@ -84,19 +82,14 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
       },
     },
     keys: { listVersions: async () => [version] },
-    queue: {
-      send: async (_: unknown, work: ProbeWork, delaySeconds = 0) => {
-        sent.push({ work, delaySeconds });
-      },
-    },
     now: () => new Date(nowMs),
   };
 
   /** Runs rounds until none is due, and calls `seen` after each. */
   const rounds = async (seen: (counts: Record<EffectState, number>) => void = () => {}): Promise<void> => {
-    let work: ProbeWork | undefined = probeMessage(KEY, { by: 'revoke', ref: 'call', since: '' });
-    while (work) {
-      await probeKey(work, services as never, (record) => {
+    const work = probeMessage(KEY, { by: 'revoke', ref: 'call', since: '' });
+    for (let isDone = false; !isDone; ) {
+      const outcome = await probeKey(work, services as never, (record) => {
         records.push(record);
       });
 
@@ -106,10 +99,9 @@ function revokedKey(accounts: number, { withoutShare = 0 } = {}) {
 
       seen(counts);
 
-      const next = sent.shift();
+      isDone = outcome.outcome !== 'again';
 
-      nowMs += (next?.delaySeconds ?? 0) * 1000;
-      work = next?.work;
+      if (outcome.outcome === 'again') nowMs += outcome.delaySeconds * 1000;
     }
   };
 

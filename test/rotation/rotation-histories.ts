@@ -1,13 +1,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { AuditEntry } from '../../src/audit/record.ts';
+import { runJob, toHint } from '../../src/index/jobs.ts';
+import { SWEEP_MS } from '../../src/index/work-items.ts';
 import { compareAge, type KeyVersion } from '../../src/keys/key-versions.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
 import { type RotationPorts, rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Lease } from '../../src/work/lease-client.ts';
 import type { RotateWork } from '../../src/work/messages.ts';
-import { planNextTry } from '../../src/work/process.ts';
 import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
+import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
 /** What happens to one call. `late`: the caller is told that no answer came; that, or killed, and it takes effect afterwards. */
 export const TROUBLES = ['killedBefore', 'killedAfter', 'killedLate', 'answerLost', 'late', 'noEffect'] as const;
@@ -38,10 +40,17 @@ const LATE_MS = 55_000;
 /** When the queue delivers a message again whose receiver died. */
 const REDELIVERY_MS = 30_000;
 
+const REQUEST: RotateWork = {
+  kind: 'rotate',
+  key: KEY.id,
+  cause: { by: 'KeyNearExpiry', ref: 'e1', since: '' },
+  attempt: 0,
+};
+
 /** Runs one history to its end: until no message waits, no call is under way, and nothing may take effect any more. */
 export async function play(history: History): Promise<Ending> {
   const world = new HistoryWorld(history);
-  for (let n = 0; n < history.messages; n += 1) world.after(n, () => world.deliver({ attempt: 0 }));
+  for (let n = 0; n < history.messages; n += 1) world.after(n, () => world.deliver(REQUEST));
   await world.run();
   return world.ending();
 }
@@ -52,6 +61,7 @@ class HistoryWorld {
   readonly #events: { at: number; run: () => void }[] = [];
   readonly #underWay: (() => void)[] = [];
   readonly #leases = new MemoryLeases(() => new Date(this.#nowMs));
+  readonly #items = new MemoryWorkItems();
   #versions: KeyVersion[] = [keyVersion(2, { expiresOn: day(40), tags: { owner: 'files', 'cmk-rotation': 'auto' } })];
   readonly #trail: AuditEntry[] = [];
   #steps = 0;
@@ -92,7 +102,12 @@ class HistoryWorld {
       }
 
       const event = this.#events.shift();
-      if (!event) return;
+      if (!event && this.#items.isEmpty) return;
+
+      if (!event) {
+        this.#sweep();
+        continue;
+      }
 
       this.#nowMs = Math.max(this.#nowMs, event.at);
       event.run();
@@ -101,29 +116,40 @@ class HistoryWorld {
     throw new Error('It does not come to an end.');
   }
 
-  /** An instance takes the message; what it puts back is delivered when it is due. */
-  deliver(delivered: Pick<RotateWork, 'attempt' | 'tries'>): void {
-    const cause = { by: 'KeyNearExpiry', ref: 'e1', since: '' };
-    const work: RotateWork = { kind: 'rotate', key: KEY.id, cause, ...delivered };
-
-    rotateWhenDue(work, this.#instance(delivered), () => {}).then((outcome) => {
-      if (outcome.outcome === 'reject') throw new Error(`${outcome.reason} ${outcome.detail}`);
-      if (outcome.outcome === 'done') return;
-      const next = planNextTry(delivered.attempt, outcome);
-      if (!next) throw new Error(`Given up: ${outcome.reason}`);
-      const { tries = delivered.tries } = outcome;
-      this.after(next.delaySeconds * 1_000, () => this.deliver({ attempt: next.attempt, tries }));
-    });
+  /** Sends messages for the jobs that are due and have none. */
+  #sweep(): void {
+    this.#nowMs += SWEEP_MS;
+    for (const item of this.#items.all) {
+      const hint = toHint(item);
+      if (hint && item.due.getTime() <= this.#nowMs) this.deliver(hint as RotateWork);
+    }
   }
 
-  #instance(delivered: Pick<RotateWork, 'attempt' | 'tries'>): RotationPorts {
+  /** An instance takes the message; what comes later is delivered when it is due. */
+  deliver(message: RotateWork): void {
+    const { ports, call } = this.#instance(message);
+
+    runJob(message, (job) => rotateWhenDue(job as RotateWork, ports, () => {}), {
+      items: this.#items.port((_, effect) => call(effect)),
+      queue: {
+        send: (_, work, seconds = 0) => call(() => this.after(seconds * 1_000, () => this.deliver(work as RotateWork))),
+      },
+      poison: async (reason, detail) => {
+        throw new Error(`Given up: ${reason} ${detail}`);
+      },
+      now: ports.now,
+      log: () => {},
+    }).catch(() => this.after(REDELIVERY_MS, () => this.deliver(message)));
+  }
+
+  #instance(message: RotateWork) {
     const troubles = [this.#history, this.#history.later];
     let dead = false;
     let holds = false;
     const die = (): Promise<never> => {
       dead = true;
       if (holds) this.#leases.kill();
-      this.after(REDELIVERY_MS, () => this.deliver(delivered));
+      this.after(REDELIVERY_MS, () => this.deliver(message));
       return new Promise(() => {});
     };
 
@@ -157,7 +183,7 @@ class HistoryWorld {
       return result;
     };
 
-    return {
+    const ports: RotationPorts = {
       settings: { vaults: VAULTS },
       keys: {
         listVersions: () => call(() => [...this.#versions]),
@@ -217,6 +243,8 @@ class HistoryWorld {
       },
       now: () => new Date(this.#nowMs),
     };
+
+    return { ports, call };
   }
 
   #make(): KeyVersion {

@@ -93,6 +93,7 @@ export function forgedKeyMessage(one: <T>(of: readonly T[]) => T): object {
     since,
     expect: one(['open', 'blocked']),
     follows: one([`open ${since}`, 'forged']),
+    hint: one([true, 'forged']),
     order: 'forged',
     tick: 1,
     lookedAgain: true,

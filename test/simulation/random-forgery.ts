@@ -1,6 +1,6 @@
 import { LISTINGS } from '../../src/index/fleet-index.ts';
 import { formatAccountRow, formatKeyPartition, formatSubscriptionPartition } from '../../src/index/fleet-keys.ts';
-import { formatWorkRow, NO_SUBSCRIPTION, WORK, type WorkKind } from '../../src/index/work-items.ts';
+import { formatWorkRow, isJobKind, NO_SUBSCRIPTION, WORK, type WorkKind } from '../../src/index/work-items.ts';
 import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { VAULT, versionName } from '../support/keys.ts';
 import { type ControllerDeed, ControllerWorld, FIRST_KEY, SECOND_KEY, UNDISTURBED } from './controller-world.ts';
@@ -120,9 +120,9 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
 }
 
 function forgedItem(random: Random, subscription: string, account: string, key: string): Forgery {
-  const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify']);
-  const of = kind === 'key' && random() < 0.3 ? NO_SUBSCRIPTION : subscription;
-  const about = { key, account, list: '', scopes: '', verify: '' }[kind];
+  const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe']);
+  const of = isJobKind(kind) || (kind === 'key' && random() < 0.3) ? NO_SUBSCRIPTION : subscription;
+  const about = { key, account, list: '', scopes: '', verify: '', rotate: key, probe: key }[kind];
   const item = { subscription: of, kind, about };
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
   const row = formatWorkRow(item).replace(/^[^|]*/, elsewhere);

@@ -50,24 +50,6 @@ describe('processWork', () => {
     expect([...sent, ...poisoned]).toEqual([]);
   });
 
-  it('keeps in the message how often it met another worker', async () => {
-    const { sent, run } = memory();
-    const rotate = { ...WORK, kind: 'rotate', tries: 1 };
-
-    const retry = {
-      outcome: 'retry',
-      reason: 'RotationUnderWay',
-      detail: '',
-      counts: false,
-      delaySeconds: 30,
-    } as const;
-
-    await run({ ...retry, tries: 2 }, rotate);
-    await run(retry, rotate);
-
-    expect(sent).toMatchObject([{ work: { attempt: 3, tries: 2 } }, { work: { attempt: 3, tries: 1 } }]);
-  });
-
   it('gives up into the poison queue after the last try, and raises an error record', async () => {
     const { sent, poisoned, records, run } = memory();
     await run(
