@@ -41,10 +41,7 @@ function site(containers: Containers, shares: readonly string[] = []) {
     markVersion(key.first, expected, wire.azure.clock.now());
     return probeMessage(managed, { by: 'revoke', ref: 'call-1', since: '' });
   };
-  const round = async (
-    work: ReturnType<typeof change>,
-    outcome = /^(done|again)$/,
-  ): Promise<KeyEffect | undefined> => {
+  const round = async (work: ReturnType<typeof change>, outcome = /^(done|again)$/): Promise<KeyEffect | undefined> => {
     expect((await probeKey(work, services, wire.log)).outcome).toMatch(outcome);
     return services.effects.read(managed);
   };

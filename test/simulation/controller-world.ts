@@ -6,6 +6,7 @@ import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex, LISTINGS } from '../../src/index/fleet-index.ts';
+import { type Job, runJob } from '../../src/index/jobs.ts';
 import { createUseRows, toUseRow } from '../../src/index/use-row.ts';
 import { createKeyItem, SWEEP_MS, type WorkKind } from '../../src/index/work-items.ts';
 import { compareAge, findNewestUsableVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
@@ -13,6 +14,7 @@ import { createManagedKey, type ManagedKey } from '../../src/keys/managed-vaults
 import { listOpenPauses, type Rekey, withPause, withResume } from '../../src/orders/standing-orders.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Cause } from '../../src/work/messages.ts';
+import { DONE } from '../../src/work/outcome.ts';
 import { KEY, REVOKER, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
@@ -740,9 +742,12 @@ export class ControllerWorld implements World {
     const [instance] = this.#instances;
     if (!instance) return;
     this.#run(`sweep${this.#actors}`, instance, async (actor) => {
-      // The rotations of a key have a world of their own (`test/rotation/rotation-histories.ts`).
-      const ports = { ...this.#ports(actor, instance), sendJob: async () => {} };
-      const overdue = await sweepWork(ports).catch(() => 0);
+      const ports = this.#ports(actor, instance);
+      const never = async () => {};
+      // Jobs are forged here: those of the app have a world of their own (`test/rotation/rotation-histories.ts`).
+      const sendJob = (job: Job) =>
+        runJob(job, async () => DONE, { ...ports, queue: { send: never }, poison: never, log: never });
+      const overdue = await sweepWork({ ...ports, sendJob }).catch(() => 0);
       if (overdue > 0 && this.#isWell && this.scheduler.unharmed) {
         this.#broken = `the sweep finds what nothing lost: ${overdue}`;
       }
