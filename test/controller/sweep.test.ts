@@ -128,7 +128,7 @@ describe('The sweep', () => {
 describe('The sweep of jobs', () => {
   const job = { subscription: '-', about: KEY.id, cause: CAUSE } as const;
 
-  it('sends a message for each job that is overdue, and a hidden one for each that is due before the next sweep', async () => {
+  it('The sweep sends a message for each job that is overdue, and a hidden one for each that is due before the next sweep', async () => {
     want('-', { ...job, kind: 'rotate' });
     want('-', { ...job, kind: 'probe', dueSince: -100 });
     expect(await sweepWork(ports)).toBe(1);
@@ -139,7 +139,7 @@ describe('The sweep of jobs', () => {
     ]);
   });
 
-  it('sends none for a job that runs, or that waits for a later sweep', async () => {
+  it('The sweep sends no message for a job that runs, or that waits for a later sweep', async () => {
     want('-', { ...job, kind: 'rotate', dueSince: 10 });
     want('-', { ...job, kind: 'probe', dueSince: -150 });
     expect(await sweepWork(ports)).toBe(0);

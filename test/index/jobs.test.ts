@@ -72,12 +72,12 @@ function put(more: { readonly dueMs?: number; readonly attempts?: number } = {})
 }
 
 describe('a job that is requested', () => {
-  it('leaves nothing when it is done', async () => {
+  it('A request leaves nothing when its job is done', async () => {
     expect(await run(REQUEST)).toBe(true);
     expect([items.all, sent, poisoned]).toEqual([[], [], []]);
   });
 
-  it('that fails is stored with the time and the number of its attempts, and a hint is sent for that time', async () => {
+  it('A requested job that fails is stored with the time and the number of its attempts, and a hint is sent for that time', async () => {
     await run(REQUEST, retry());
     expect(stored()).toMatchObject({ kind: 'rotate', about: KEY.id, attempts: 1, reason: 'Conflict', cause: CAUSE });
     expect(secondsUntilDue()).toBe(15);
@@ -85,18 +85,18 @@ describe('a job that is requested', () => {
     expect(logs).toMatchObject([{ level: 'warning', reason: 'Conflict', attempts: 1, delaySeconds: 15 }]);
   });
 
-  it('runs at once where it waits for a later time, and continues its attempts', async () => {
+  it('A request runs a job at once that waits for a later time, and continues its attempts', async () => {
     put({ dueMs: nowMs + 300_000, attempts: 5 });
     expect(await run(REQUEST, retry())).toBe(true);
     expect(stored()?.attempts).toBe(6);
   });
 
-  it('runs again after its step, without counting an attempt', async () => {
+  it('A job with a next step runs again without counting an attempt', async () => {
     await run(REQUEST, { outcome: 'again', delaySeconds: 40 });
     expect([stored()?.attempts, secondsUntilDue(), sent[0]?.delaySeconds]).toEqual([0, 40, 40]);
   });
 
-  it('runs and waits in the queue while the table does not answer', async () => {
+  it('A requested job runs, and waits in the queue, while the table does not answer', async () => {
     const down = async (): Promise<never> => {
       throw new Error('no table');
     };
@@ -105,7 +105,7 @@ describe('a job that is requested', () => {
     expect(sent).toEqual([{ work: { ...REQUEST, hint: undefined }, delaySeconds: 15 }]);
   });
 
-  it('that throws counts as failed', async () => {
+  it('A job that throws counts as failed', async () => {
     const fails = async () => {
       throw new Error('boom');
     };
@@ -118,18 +118,18 @@ describe('a hint', () => {
   it.each([
     ['has no item', undefined],
     ['has an item that is due later', { dueMs: NOON + 10_000 }],
-  ])('runs nothing if it %s', async (_, item) => {
+  ])('A hint runs nothing if it %s', async (_, item) => {
     if (item) put(item);
     expect(await run(HINT)).toBe(false);
   });
 
-  it('runs an item that is due, within the precision of the clock', async () => {
+  it('A hint runs an item that is due, within the precision of the clock', async () => {
     put({ dueMs: nowMs + 1_000 });
     expect(await run(HINT)).toBe(true);
     expect(items.all).toEqual([]);
   });
 
-  it('runs no item that another instance runs', async () => {
+  it('A hint runs no item that another instance runs', async () => {
     put();
 
     let second = true;
@@ -162,7 +162,7 @@ it('A request during a run stays stored, if the run began before it', async () =
 });
 
 describe('attempts', () => {
-  it('follow after 15, 30, 60, 120, 240 and then 300 seconds, and end after 24 in the poison queue', async () => {
+  it('Attempts follow after 15, 30, 60, 120, 240 and then 300 seconds, and end after 24 in the poison queue', async () => {
     const delays: number[] = [];
 
     await run(REQUEST, retry());
@@ -177,20 +177,20 @@ describe('attempts', () => {
     expect(poisoned).toEqual(['Conflict: Failed after 24 attempts. why']);
   });
 
-  it('of Azure that throttles do not count', async () => {
+  it('Attempts that Azure throttles do not count', async () => {
     put({ attempts: 23 });
     await run(HINT, retry({ counts: false }));
     expect([stored()?.attempts, secondsUntilDue(), poisoned]).toEqual([23, 15, []]);
   });
 
-  it('wait for a longer Retry-After, up to the longest time that the app sets', async () => {
+  it('Attempts wait for a longer Retry-After, up to the longest time that the app sets', async () => {
     await run(REQUEST, retry({ delaySeconds: 100 }));
     expect(secondsUntilDue()).toBe(100);
     await run(REQUEST, retry({ delaySeconds: 86_400 }));
     expect(secondsUntilDue()).toBe(LONGEST_WAIT_MS / 1_000);
   });
 
-  it('that nothing can change end at once', async () => {
+  it('A job that a retry cannot help becomes poison at once', async () => {
     put();
     await run(HINT, { outcome: 'reject', reason: 'VaultNotManaged', detail: 'no vault' });
     expect([items.all, poisoned]).toEqual([[], ['VaultNotManaged: no vault']]);
@@ -200,14 +200,14 @@ describe('attempts', () => {
 describe('a job whose process dies', () => {
   const dies = new Promise<never>(() => {});
 
-  it('is due again after its claim, and counts as attempted', async () => {
+  it('A job whose process dies is due again after its claim, and counts as attempted', async () => {
     put({ attempts: 3 });
     runJob(HINT, () => dies, ports()).catch(() => {});
     await expect.poll(() => stored()?.attempts).toBe(4);
     expect(secondsUntilDue()).toBe(CLAIM_MS / 1_000);
   });
 
-  it('at each of 24 attempts becomes poison', async () => {
+  it('A job whose process died at each of 24 attempts becomes poison', async () => {
     put({ attempts: 24 });
     expect(await run(HINT)).toBe(false);
     expect(poisoned).toHaveLength(1);
@@ -219,7 +219,7 @@ describe('a job whose process dies', () => {
     ['fails for the last time', retry(), 23],
     ['is rejected', { outcome: 'reject', reason: 'VaultNotManaged', detail: '' } as const, 0],
     ['has a next step', { outcome: 'again', delaySeconds: 5 } as const, 0],
-  ])('at any of its calls, when it %s, is stored or poison', async (_, outcome, attempts) => {
+  ])('A job that %s is stored or poison, at whichever call its process dies', async (_, outcome, attempts) => {
     for (let killedAt = 1; killedAt <= 6; killedAt += 1) {
       for (const takesEffect of [true, false]) {
         items.clear();
