@@ -2,32 +2,31 @@ import { type Account, listOwnKeyServices, type OwnKeyService } from '../../acco
 import type { KeyUse } from '../../accounts/key-use.ts';
 import { getKnown } from '../../azure/read-or-why.ts';
 import { formatScopeId } from '../../azure/resource-id.ts';
-import { planKeyUse } from '../../controller/plan.ts';
 import { REASONS } from '../../errors/reasons.ts';
-import { DAY_MS, HOUR_MS } from '../../formats/spans.ts';
+import { HOUR_MS } from '../../formats/spans.ts';
 import { formatCount } from '../../formats/text.ts';
 import { formatKeyIdentifier, isSameKeyName, parseKeyIdentifier } from '../../keys/key-identifier.ts';
-import {
-  findNewestVersion,
-  findVersion,
-  getUsability,
-  getUsableSince,
-  type KeyVersion,
-} from '../../keys/key-versions.ts';
+import { findNewestVersion, getUsability, getUsableSince, type KeyVersion } from '../../keys/key-versions.ts';
 import { getVersionInUse } from '../../keys/version-in-use.ts';
 import { formatRestoreCommand } from '../../revocation/restore-command.ts';
-import { openRevocation } from '../../revocation/revocation.ts';
 import { findTag } from '../../settings/requirement.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
+import type { FixAction } from '../report/report.ts';
 import type { Check, Found } from './check.ts';
 import { formatMoveAccount, formatRecoverKey } from './commands.ts';
 import { planAfterExpiry } from './key-checks.ts';
 import { findPinnedBack, hasToUseKey, KEY_TAG } from './left-checks.ts';
 import { describeStoppedByExpiry } from './other-checks.ts';
 import { type AccountSubject, type KeySubject, listManagedUses, type ManagedUse, type Rules } from './subjects.ts';
-
-/** Storage checks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
-const STORAGE_CHECKS_MS = DAY_MS;
+import {
+  createMissingKeyCause,
+  createUnmanagedVaultCause,
+  findDisabledUse,
+  findHeldVersion,
+  findLaggingUse,
+  findStaleUse,
+  type UseOfVersions,
+} from './use-faults.ts';
 
 /**
  * Time for an account to change to a new version. Usually seconds, but longer when a region's accounts use up the
@@ -38,75 +37,83 @@ const MOVE_MS = HOUR_MS;
 export function findStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account, use, key, blocked } = subject;
   if (!use || !key) return [];
-  return staleUse(account, use, key, now).map((stale): Found => {
+
+  return describeStaleUse(account, { use, key }, now).map((stale): Found => {
     const found: Found = {
       ...stale,
       command: formatMoveAccount(account),
       cause: findPinnedBack(subject, now) ?? stale.cause,
     };
     if (!blocked) return found;
+
     // Only an administrator can remove what blocked the last move. It is therefore the cause, without a deadline.
     const { action: _, command: __, ...rest } = found;
-    const is = `${isUsed(use)}. ${REASONS[blocked]}`;
+    const is = `${describePinned(use)}. ${REASONS[blocked]}`;
     const cause = { reason: blocked, about: [account.id] };
+
     return { ...rest, severity: 'error', is, fix: UNBLOCK[blocked](account), cause };
   });
 }
 
 export function findLaggingAutomaticVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account, use, key, asked } = subject;
-  return use && key ? laggingUse(account, { use, key, asked }, now) : [];
+  return use && key ? describeLaggingUse(account, { use, key, asked }, now) : [];
 }
 
 export function findScopeStaleKeyVersion(subject: AccountSubject, { now }: Rules): readonly Found[] {
   const { account } = subject;
-  return listManagedUses({ ...subject, use: undefined }).flatMap(({ resource, use, key, asked }) => {
-    const found = [...laggingUse(account, { use, key, asked }, now), ...staleUse(account, use, key, now)];
+  return listManagedUses({ ...subject, use: undefined }).flatMap(({ resource, ...scope }) => {
+    const found = [...describeLaggingUse(account, scope, now), ...describeStaleUse(account, scope, now)];
     return found.map((one) => ({ ...one, resource }));
   });
 }
 
-/** A pinned use that the app would move. */
-function staleUse(account: Account, use: KeyUse, key: KeySubject, now: Date): Found[] {
-  const plan = use.pinned === undefined ? undefined : planOf(use, key, now);
-  if (!plan?.write || !plan.target) return [];
-  const shouldBe = `It is pinned to the newest usable version ${plan.target.version}.`;
-  return [{ ...behind(isUsed(use), plan.target, now), shouldBe, ...moving(account, key) }];
+function describeStaleUse(account: Account, managed: Pick<ManagedUse, 'use' | 'key'>, now: Date): Found[] {
+  const stale = findStaleUse(toUseOfVersions(managed), now);
+  if (!stale) return [];
+
+  const { target, cause } = stale;
+  const shouldBe = `It is pinned to the newest usable version ${target.version}.`;
+  const action = createMove(account, managed.key);
+
+  return [{ ...describeBehind(describePinned(managed.use), target, now), shouldBe, cause, action }];
 }
 
-function laggingUse(
+function describeLaggingUse(
   account: Account,
-  { use, key, asked }: Pick<ManagedUse, 'use' | 'key' | 'asked'>,
+  { asked, ...managed }: Pick<ManagedUse, 'use' | 'key' | 'asked'>,
   now: Date,
 ): Found[] {
-  const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
-  if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return [];
-  if (now.getTime() - getUsableSince(plan.target).getTime() <= STORAGE_CHECKS_MS) return [];
+  const lagging = findLaggingUse(toUseOfVersions(managed), now);
+  if (!lagging) return [];
 
-  const is = `It uses ${use.current}, more than 24 hours after a newer version became usable.`;
-  const shouldBe = `It uses the newest usable version ${plan.target.version}.`;
-  const found: Found = { severity: 'warning', is, shouldBe, ...moving(account, key) };
-  if (asked === undefined || !isSameKeyName(asked, plan.target.id)) return [found];
+  const { target, cause } = lagging;
+  const is = `It uses ${managed.use.current}, more than 24 hours after a newer version became usable.`;
+  const shouldBe = `It uses the newest usable version ${target.version}.`;
+  const found: Found = { severity: 'warning', is, shouldBe, cause };
 
-  const { action: _, ...rest } = found;
+  if (asked === undefined || !isSameKeyName(asked, target.id)) {
+    return [{ ...found, action: createMove(account, managed.key) }];
+  }
+
   const done = `${is} The app asked Storage to check for the newer version, and Storage did not change to it.`;
 
-  return [{ ...rest, is: done, fix: ASKED }];
+  return [{ ...found, is: done, fix: ASKED }];
 }
 
 const ASKED =
   'Storage checks again within a day. If the finding remains, check the identity and its role with `cmk account verify`.';
 
-function planOf(use: KeyUse, { versions }: KeySubject, now: Date) {
-  const read = getKnown(versions);
-  return read && planKeyUse(use, read, now);
+/** Versions that could not be read count as none: they show nothing about the use. */
+function toUseOfVersions({ use, key: { key, versions } }: Pick<ManagedUse, 'use' | 'key'>): UseOfVersions {
+  return { use, key, versions: getKnown(versions) ?? [] };
 }
 
-function moving({ id, location }: Account, { key }: KeySubject) {
-  return { cause: { about: [key.id] }, action: { kind: 'account', account: id, location, key: key.id } } as const;
+function createMove({ id, location }: Account, { key }: KeySubject): FixAction {
+  return { kind: 'account', account: id, location, key: key.id };
 }
 
-function isUsed({ pinned, current }: KeyUse): string {
+function describePinned({ pinned, current }: KeyUse): string {
   const used = current === undefined || current === pinned ? '' : `, and Azure uses ${current}`;
   return `It is pinned to ${pinned}${used}`;
 }
@@ -119,7 +126,7 @@ const UNBLOCK = {
 } as const;
 
 /** A version that has just become usable is not an error yet, because the accounts are still being moved. */
-function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
+function describeBehind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
   const ms = now.getTime() - getUsableSince(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
@@ -166,22 +173,19 @@ export function findUnmanagedVault({ scopes, ...subject }: AccountSubject): read
   if (subject.own) return [];
   return [subject, ...scopes].flatMap(({ resource, use, key }) => {
     if (!use || key) return [];
-    return [{ resource, is: `It uses ${formatKeyIdentifier(use)}.`, cause: { about: [use.vaultUri] } }];
+    return [{ resource, is: `It uses ${formatKeyIdentifier(use)}.`, cause: createUnmanagedVaultCause(use) }];
   });
 }
 
 export function findKeyDisabled(subject: AccountSubject, { now }: Rules): readonly Found[] {
-  return listManagedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
-    const versions = getKnown(key.versions) ?? [];
-    const held = heldVersion(use, versions);
-    if (!held || getUsability(held, now) !== 'Disabled') return [];
+  return listManagedUses(subject).flatMap((managed): readonly Found[] => {
+    const disabled = findDisabledUse(toUseOfVersions(managed), now);
+    if (!disabled) return [];
 
-    const is = `The version in use, ${held.version}, is disabled`;
-    const revocation = openRevocation(versions, now);
-    if (!revocation) {
-      const cause = { about: [held.id] };
-      return [{ resource, is: `${is}: its data cannot be read.`, cause }];
-    }
+    const { resource, key } = managed;
+    const { version, revocation, cause } = disabled;
+    const is = `The version in use, ${version.version}, is disabled`;
+    if (!revocation) return [{ resource, is: `${is}: its data cannot be read.`, cause }];
 
     // A revocation disables it intentionally, and has its own finding.
     return [
@@ -190,7 +194,7 @@ export function findKeyDisabled(subject: AccountSubject, { now }: Rules): readon
         severity: 'warning',
         is: `${is}, by the revocation of ${revocation.revokedOn.toISOString()}: its data cannot be read.`,
         command: formatRestoreCommand(key.key, revocation),
-        cause: { reason: 'RevocationOpen', about: [key.key.id] },
+        cause,
       },
     ];
   });
@@ -199,7 +203,7 @@ export function findKeyDisabled(subject: AccountSubject, { now }: Rules): readon
 export function findKeyExpired(subject: AccountSubject, { now }: Rules): readonly Found[] {
   return listManagedUses(subject).flatMap(({ resource, use, key }): readonly Found[] => {
     const versions = getKnown(key.versions) ?? [];
-    const held = heldVersion(use, versions);
+    const held = findHeldVersion(use, versions);
     if (!held || getUsability(held, now) !== 'Expired') return [];
 
     const stopped = describeStoppedByExpiry(key, held, held === findNewestVersion(versions));
@@ -214,11 +218,11 @@ export function findKeyExpired(subject: AccountSubject, { now }: Rules): readonl
 }
 
 export function findKeyDeleted(subject: AccountSubject): readonly Found[] {
-  return listManagedUses(subject).flatMap(missingKey);
+  return listManagedUses(subject).flatMap(describeMissingKey);
 }
 
-function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): readonly Found[] {
-  const found = { resource, cause: { about: [key.id] } };
+function describeMissingKey({ resource, use, key: { key, state }, lost }: ManagedUse): readonly Found[] {
+  const found = { resource, cause: createMissingKeyCause(key) };
   const none = `The vault has no key ${use.keyName}`;
 
   switch (state) {
@@ -240,14 +244,6 @@ function missingKey({ resource, use, key: { key, state }, lost }: ManagedUse): r
     case 'gone':
       return [{ ...found, is: `${none}, and the app could not read whether a soft-deleted one exists.` }];
   }
-}
-
-/**
- * The version that must be usable to read data. The newest, if Azure does not return the version of an automatic use.
- */
-function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
-  const version = getVersionInUse(use);
-  return version === undefined ? findNewestVersion(versions) : findVersion(versions, version);
 }
 
 /** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */

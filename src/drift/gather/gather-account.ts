@@ -3,9 +3,8 @@ import { findAccountKeyUse, findScopeKeyUse, type KeyUse } from '../../accounts/
 import { getKnown } from '../../azure/read-or-why.ts';
 import { formatScopeId } from '../../azure/resource-id.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
-import { findVersion } from '../../keys/key-versions.ts';
-import { getVersionInUse } from '../../keys/version-in-use.ts';
 import type { AccountSubject, KeySubject, UseSubject } from '../checks/subjects.ts';
+import { findLostVersion } from '../checks/use-faults.ts';
 
 /** An encryption scope from a list, or from the index. */
 export type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'> | PlatformScope;
@@ -43,10 +42,7 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
   return { account, own: reads.own, ...itself, scopes, platformScopes };
 }
 
-/** Key Vault lists every version of a key, and never deletes a single version. */
 async function isLost(use: KeyUse | undefined, key: KeySubject | undefined, reads: AccountReads): Promise<boolean> {
-  const version = use && getVersionInUse(use);
-  const versions = getKnown(key?.versions) ?? [];
-  if (!key || !version || versions.length === 0 || findVersion(versions, version)) return false;
-  return !(await reads.hasVersion?.(key, version));
+  const lost = use && findLostVersion(use, getKnown(key?.versions) ?? []);
+  return lost !== undefined && key !== undefined && !(await reads.hasVersion?.(key, lost));
 }
