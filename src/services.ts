@@ -34,7 +34,7 @@ import { createCanaryProbe } from './probe/probe-targets.ts';
 import { createKeptTrail, createKeyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
-import { FleetSnapshots } from './status/fleet.ts';
+import { FleetSnapshots } from './status/fleet-snapshots.ts';
 import { KeyLister } from './status/key-list.ts';
 import { createNowBoard } from './status/read-now.ts';
 import { SlowFacts } from './status/slow-facts.ts';

@@ -1,9 +1,10 @@
 import { describeUnlistedAccounts } from '../accounts/in-sight.ts';
 import type { RouteKey } from '../http/access.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type EvaluatedAccount, type FleetSnapshot, getSortKey } from './fleet.ts';
+import { type EvaluatedAccount, getSortKey } from './fleet.ts';
 import { type FilteredUse, type FleetFilter, type HealthFilter, isFleetMatch, isHealthMatch } from './fleet-filter.ts';
 import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './fleet-schemas.ts';
+import type { FleetSnapshot } from './fleet-snapshots.ts';
 import { summarizeFleet } from './fleet-summary.ts';
 
 /** Accounts per page, unless the caller asks for another number. */

@@ -5,7 +5,7 @@ import { runOrUnavailable } from '../http/problem.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import { listOpenPauses, type PauseOrder } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
-import type { FleetSnapshot, FleetSnapshots } from './fleet.ts';
+import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshots.ts';
 import type { KeyLister, ListKeysPorts } from './key-list.ts';
 import type { KeySummary, ListedVault } from './key-schemas.ts';
 import type { FleetPorts } from './read-fleet.ts';

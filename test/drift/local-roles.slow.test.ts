@@ -8,8 +8,8 @@ import { verifyAccount } from '../../src/cli/procedures/account/account-verify.t
 import type { WholeReport } from '../../src/drift/report/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { parseCallQuery } from '../../src/http/query.ts';
-import { FleetSnapshots } from '../../src/status/fleet.ts';
 import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/status/fleet-snapshots.ts';
 import { group, storageIdentity } from '../support/fleet.ts';
 import { pasteLocalRole } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';

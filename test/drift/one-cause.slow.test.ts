@@ -5,8 +5,8 @@ import type { DriftReport, WholeReport } from '../../src/drift/report/report.ts'
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { LogRecord } from '../../src/errors/log.ts';
 import { parseCallQuery } from '../../src/http/query.ts';
-import { FleetSnapshots } from '../../src/status/fleet.ts';
 import type { FleetListAnswer } from '../../src/status/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/status/fleet-snapshots.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { pasteRoleAssignment } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';

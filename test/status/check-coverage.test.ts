@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DriftReport } from '../../src/drift/report/report.ts';
-import { checkCoverage } from '../../src/status/fleet.ts';
+import { checkCoverage } from '../../src/status/last-check.ts';
 import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
 import { KEY } from '../support/keys.ts';

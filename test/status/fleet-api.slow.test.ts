@@ -10,13 +10,13 @@ import { parseCallQuery } from '../../src/http/query.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke.ts';
 import type { Services } from '../../src/services.ts';
-import { FleetSnapshots } from '../../src/status/fleet.ts';
 import {
   FLEET_ACCOUNT,
   FLEET_LIST,
   type FleetAccountAnswer,
   type FleetListAnswer,
 } from '../../src/status/fleet-schemas.ts';
+import { FleetSnapshots } from '../../src/status/fleet-snapshots.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { reconcileAll } from '../support/work-items.ts';

@@ -1,21 +1,20 @@
 import { expect, it } from 'vitest';
-import { createFindingId } from '../../src/drift/checks/evaluate.ts';
+import { createFindingId } from '../../src/drift/report/finding-ids.ts';
 import type { Finding } from '../../src/drift/report/report.ts';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import type { KeyEffect } from '../../src/probe/effect.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { readSettings } from '../../src/settings/settings.ts';
 import { evaluateFleet } from '../../src/status/fleet.ts';
-import type { FleetReading } from '../../src/status/read-fleet.ts';
+import { groupFindings } from '../../src/status/last-check.ts';
+import { type FleetReading, groupUses, listCurrentProbes } from '../../src/status/read-fleet.ts';
 import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
-import { day, KEY, keyVersion, VAULT_ID, versionName } from '../support/keys.ts';
+import { day, KEY, keyVersion, versionName } from '../support/keys.ts';
 
 const NOW = day(30);
 const { id, location, subscriptionId } = account();
 const IDENTITY = `/subscriptions/${subscriptionId}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-1`;
-const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
 const USE: UseRow = {
   key: KEY.id,
   account: id,
@@ -41,15 +40,15 @@ async function health(
     unlisted: 0,
     listings: new Map([[subscriptionId, NOW]]),
     accounts: [{ account: id, location, key: KEY.id, writtenOn: NOW.toISOString(), scopeKeys: [] }],
-    uses: use ? [use] : [],
-    keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, effect }]]),
+    uses: groupUses(use ? [use] : []),
+    keys: new Map([[KEY.id.toLowerCase(), { key: KEY, versions, probes: listCurrentProbes(effect, versions, NOW) }]]),
     report: { ...whole, coverage: { ...whole.coverage, subscriptions: [covered] } },
-    findings,
+    findings: groupFindings(findings),
     lastSeen: new Map([[account().name.toLowerCase(), { key: KEY.id, version: undefined, lastSeen: NOW }]]),
     warnings: [],
   };
 
-  const [evaluated] = await evaluateFleet(reading, settings);
+  const [evaluated] = await evaluateFleet(reading);
 
   return evaluated?.view.health;
 }

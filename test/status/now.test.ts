@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DriftReport } from '../../src/drift/report/report.ts';
-import { FleetSnapshots } from '../../src/status/fleet.ts';
+import { FleetSnapshots } from '../../src/status/fleet-snapshots.ts';
 import type { KeyLister } from '../../src/status/key-list.ts';
 import { readVisibleParts } from '../../src/status/now.ts';
 import { createNowBoard, type NowPorts, type TakeReadings } from '../../src/status/read-now.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { IndexLimit } from '../../src/index/index-limit.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import { FleetSnapshots } from '../../src/status/fleet.ts';
+import { FleetSnapshots } from '../../src/status/fleet-snapshots.ts';
 import { type FleetPorts, readFleet } from '../../src/status/read-fleet.ts';
 import { account, NOW } from '../drift/checks/subjects.ts';
 import { VAULT_ID } from '../support/keys.ts';

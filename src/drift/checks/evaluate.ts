@@ -1,16 +1,14 @@
-import { createHash } from 'node:crypto';
 import { NO_COMMAND, type ShellCommand, WHY_NO_COMMAND } from '../../azure/shell-command.ts';
 import { DAY_MS } from '../../formats/spans.ts';
 import { compareText } from '../../formats/text.ts';
 import { findExemption } from '../../settings/exemption.ts';
+import { createCauseId, createFindingId, FAILED_READS } from '../report/finding-ids.ts';
 import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report/report.ts';
 import type { Check, Found } from './check.ts';
 import type { Rules } from './subjects.ts';
 
 /** Time after which an unverified finding is forgotten, even if not every read succeeded since. Milliseconds. */
 const UNSEEN_MS = 7 * DAY_MS;
-/** Findings about failed reads. */
-const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 
 /** Runs a list of checks on one subject. */
 export function evaluate<S>(
@@ -52,16 +50,6 @@ function findingsOf<S>({ find }: Check<S>, subject: S, rules: Rules): readonly F
 function repairing(fix: string, command: ShellCommand | undefined): Pick<Finding, 'fix' | 'command'> {
   if (command === NO_COMMAND) return { fix: `${fix} ${WHY_NO_COMMAND}` };
   return { fix, ...(command ? { command } : {}) };
-}
-
-/** The id of a cause, from the resources that one repair changes. */
-export function createCauseId(reason: string, about: readonly string[]): string {
-  return createFindingId(reason, about.join('\n'));
-}
-
-/** Stable across checks. */
-export function createFindingId(reason: string, resource: string, part = ''): string {
-  return createHash('sha256').update(`${reason}\n${resource.toLowerCase()}\n${part}`).digest('hex').slice(0, 16);
 }
 
 /**
@@ -116,7 +104,7 @@ export function findUnseenFindings(
 
   // Findings about failed reads are not carried over.
   const seen = previous.findings
-    .filter(({ reason }) => !READS.has(reason))
+    .filter(({ reason }) => !FAILED_READS.has(reason))
     .map(({ id, since }) => ({ id, since, lastSeen: previous.startedOn }));
 
   return [...seen, ...previous.unseen].filter(

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
-import { createCauseId, evaluate } from '../../../src/drift/checks/evaluate.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
+import { createCauseId } from '../../../src/drift/report/finding-ids.ts';
 import { REASONS } from '../../../src/errors/reasons.ts';
 import type { RolloutRow } from '../../../src/index/rollout-row.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
