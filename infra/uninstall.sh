@@ -2,13 +2,14 @@
 # Parts of docs/how-to/uninstall.md that are loops.
 #
 #   VAULTS='<vault> …' sh infra/uninstall.sh look                           prints what is revoked, and changes nothing
+#   SUBSCRIPTIONS='<id> …' sh infra/uninstall.sh events <environment>       deletes what tells the app of changes there
 #   SUBSCRIPTIONS='<id> …' sh infra/uninstall.sh roles <environment>        deletes the app's role assignments and roles
 #
 # The subscriptions are those of the app, its vaults and their system topics, the accounts, and the secret of the notifications.
-# The app's principal is CMK_APP_PRINCIPAL_ID of the shell, else of the azd environment.
+# The app is CMK_FUNCTION_APP_NAME, its principal CMK_APP_PRINCIPAL_ID, of the shell, else of the azd environment.
 set -u
 
-usage='usage: VAULTS=… sh infra/uninstall.sh look | SUBSCRIPTIONS=… sh infra/uninstall.sh roles <environment>'
+usage='usage: VAULTS=… sh infra/uninstall.sh look | SUBSCRIPTIONS=… sh infra/uninstall.sh events|roles <environment>'
 
 # Every version is looked at: one that was made after a revocation has no record.
 look() {
@@ -17,6 +18,19 @@ look() {
       az keyvault key list-versions --vault-name "$vault" --name "$key" -o tsv \
         --query '[?tags."cmk-revocation"].[kid, tags."cmk-revocation"]'
     done
+  done
+}
+
+# The event subscriptions at the subscriptions themselves that aim at the app, whatever their names.
+events() {
+  environment="$1"
+  app="${CMK_FUNCTION_APP_NAME:-$(azd env get-value CMK_FUNCTION_APP_NAME -e "$environment")}"
+  : "${app:?is not known: set CMK_FUNCTION_APP_NAME, an output of the deployment}"
+  for subscription in ${SUBSCRIPTIONS:?$usage}; do
+    az rest --method get -o tsv \
+      --url "/subscriptions/$subscription/providers/Microsoft.EventGrid/eventSubscriptions?api-version=2025-02-15" \
+      --query "value[?contains(properties.destination.properties.resourceId || '', '/sites/$app/functions/')].id" |
+      xargs -r -I '{}' az rest --method delete --url '{}?api-version=2025-02-15'
   done
 }
 
@@ -37,6 +51,7 @@ roles() {
 
 case "${1:-}" in
   look) look ;;
+  events) events "${2:?$usage}" ;;
   roles) roles "${2:?$usage}" ;;
   *)
     printf '%s\n' "$usage" >&2

@@ -114,6 +114,35 @@ describe('the first step of uninstalling', () => {
   });
 });
 
+describe('the second step of uninstalling', () => {
+  it('deletes the event subscriptions at the subscriptions that aim at the app, and no other', async () => {
+    const { world } = local.azure;
+    const type = 'Microsoft.EventGrid/eventSubscriptions';
+    const watch = (name: string, subscription: string, app: string): string => {
+      const id = `/subscriptions/${subscription}/providers/${type}/${name}`;
+      const resourceId = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk-test/providers/Microsoft.Web/sites/${app}/functions/resourceChanged`;
+      const destination = { endpointType: 'AzureFunction', properties: { resourceId } };
+      const properties = { destination, eventDeliverySchema: 'CloudEventSchemaV1_0', provisioningState: 'Succeeded' };
+      world.eventSubscriptions.set(id.toLowerCase(), { id, name, topic: `/subscriptions/${subscription}`, properties });
+      return id.toLowerCase();
+    };
+
+    const gone = [
+      watch('cmk-func-ours-resourceChanged', SUBSCRIPTION_ID, 'func-ours'),
+      watch('cmk-func-ours-resourceChanged', OTHER, 'func-ours'),
+    ];
+
+    const kept = watch('cmk-func-ours-2-resourceChanged', OTHER, 'func-ours-2');
+    const events = `CMK_FUNCTION_APP_NAME=func-ours ${subscriptions} sh '${SCRIPT}' events test`;
+
+    expect((await az.script(events, folder)).stderr).toBe('');
+    expect([...gone, kept].filter((id) => world.eventSubscriptions.has(id))).toEqual([kept]);
+
+    // The second time there is none.
+    expect(await az.script(events, folder)).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});
+
 describe('the third step of uninstalling', () => {
   it('The third step of uninstalling deletes the roles of one app, and keeps those of another with the same environment name', async () => {
     const before = { theirs: assignmentsOf(theirs), roles: roles() };

@@ -9,7 +9,7 @@ const [, , topics = '', roles = '', group = ''] = guide.split(/^(?=\d\. )/m);
 /** By which step each kind goes that is not in the resource group of the app, and what the step calls it. */
 const GOES: Readonly<Record<string, [step: string, words: string]>> = {
   'Microsoft.EventGrid/systemTopics': [topics, 'system topics `evgt-<vault>`'],
-  'Microsoft.EventGrid/eventSubscriptions': [topics, 'on each subscription the event subscriptions'],
+  'Microsoft.EventGrid/eventSubscriptions': [topics, 'sh infra/uninstall.sh events'],
   'Microsoft.EventGrid/systemTopics/eventSubscriptions': [topics, 'event subscriptions `cmk-<function app>-…`'],
   'Microsoft.Insights/metricAlerts': [topics, 'metric alerts `cmk-<environment>-…`'],
   'Microsoft.Insights/diagnosticSettings': [topics, 'diagnostic setting `cmk-autopilot-<environment>`'],
