@@ -7,7 +7,7 @@ import { storageClock } from '../azure/storage-clock.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
 import type { FleetTable } from '../index/fleet-table-client.ts';
-import type { Job } from '../index/jobs.ts';
+import { getQueueOfJob, type Job } from '../index/jobs.ts';
 import { createRolloutStore } from '../index/rollout-row.ts';
 import { createUseRows } from '../index/use-row.ts';
 import { createKeyItem, createWorkItems } from '../index/work-items.ts';
@@ -337,7 +337,7 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>) {
     },
     sendKey: (key: string, cause: Cause, visibleOn?: Date) =>
       queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
-    sendJob: (hint: Job, visibleOn?: Date) => queue.send(KEY_WORK, hint, secondsUntil(visibleOn)),
+    sendJob: (hint: Job, visibleOn?: Date) => queue.send(getQueueOfJob(hint), hint, secondsUntil(visibleOn)),
   };
 }
 

@@ -1,15 +1,21 @@
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
-import { KEY_WORK, type ProbeWork, type RotateWork, type Work } from '../work/messages.ts';
+import {
+  KEY_WORK,
+  NOTIFY_WORK,
+  type NotifyWork,
+  type ProbeWork,
+  type RotateWork,
+  type Work,
+} from '../work/messages.ts';
 import { type JobOutcome, type Outcome, toOutcome } from '../work/outcome.ts';
-import { MAX_ATTEMPTS } from '../work/process.ts';
-import { getRetryDelay } from '../work/retry.ts';
+import { MAX_ATTEMPTS, planNextTry } from '../work/process.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import {
   getDue,
+  getLongestWait,
   isJobKind,
   type JobKind,
-  LONGEST_WAIT_MS,
   NO_SUBSCRIPTION,
   SWEEP_MS,
   type WorkItem,
@@ -26,14 +32,23 @@ export const CLAIM_MS = 150_000;
 const EARLY_MS = 2_000;
 
 /** Messages of jobs. */
-export type Job = RotateWork | ProbeWork;
+export type Job = RotateWork | ProbeWork | NotifyWork;
 
 export function isJob(work: Work): work is Job {
   return isJobKind(work.kind);
 }
 
+/** Returns what a job's item is about. */
+function getAbout(job: Job): string {
+  return job.kind === 'notify' ? `${job.target}/${job.notification}` : job.key;
+}
+
+export function getQueueOfJob({ kind }: Job): typeof KEY_WORK | typeof NOTIFY_WORK {
+  return kind === 'notify' ? NOTIFY_WORK : KEY_WORK;
+}
+
 export interface JobPorts {
-  readonly items: Pick<WorkItems, 'ofKey' | 'postpone' | 'putNew' | 'finish'>;
+  readonly items: Pick<WorkItems, 'ofJob' | 'postpone' | 'putNew' | 'finish'>;
   readonly queue: Pick<WorkQueue, 'send'>;
   /** Moves the message to the poison queue. */
   readonly poison: (reason: Reason, detail: string) => Promise<void>;
@@ -56,7 +71,7 @@ export async function runJob(
   ports: JobPorts,
 ): Promise<void> {
   // A job of an item that cannot be read runs all the same: it may need no table.
-  const item = await ports.items.ofKey(message.key, message.kind).catch(() => undefined);
+  const item = await ports.items.ofJob(message.kind, getAbout(message)).catch(() => undefined);
   if (message.hint && !(item && isDue(item, ports.now()))) return;
 
   const claimed = item && (await claim(item, message, ports));
@@ -68,7 +83,7 @@ export async function runJob(
   const attempts = item?.attempts ?? 0;
   const isExhausted = message.hint && attempts >= MAX_ATTEMPTS;
   const outcome = isExhausted ? PROCESS_DIED : await run(job, attempts).catch(toOutcome);
-  const next = planNext(outcome, attempts);
+  const next = planNext(job, outcome, attempts);
 
   if (next) {
     await postpone(job, claimed, next, ports);
@@ -108,7 +123,7 @@ async function claim(item: WorkItem, { hint, cause }: Job, { items, now }: JobPo
   if (!isClaimed) return undefined;
 
   // A request that was stored since then is included: the job has read nothing yet.
-  return items.ofKey(item.about, item.kind as JobKind);
+  return items.ofJob(item.kind as JobKind, item.about);
 }
 
 /** When a job runs next. */
@@ -118,25 +133,16 @@ interface Next {
   readonly reason?: Reason;
 }
 
-/** Returns undefined for a job that is done, rejected, or out of attempts. Throttled attempts do not count. */
-function planNext(outcome: JobOutcome, attempts: number): Next | undefined {
+/** Returns undefined for a job that is done, rejected, or out of attempts. */
+function planNext({ kind }: Job, outcome: JobOutcome, attempts: number): Next | undefined {
   if (outcome.outcome === 'again') return { attempts, delaySeconds: outcome.delaySeconds };
-  if (outcome.outcome !== 'retry') return undefined;
 
-  const { counts, reason } = outcome;
-  const longestSeconds = LONGEST_WAIT_MS / 1_000;
+  const next = outcome.outcome === 'retry' ? planNextTry(attempts, outcome) : undefined;
+  if (!next || outcome.outcome !== 'retry') return undefined;
 
-  if (!counts) {
-    const delaySeconds = Math.max(1, outcome.delaySeconds ?? getRetryDelay(0) / 1_000);
-    return { attempts, delaySeconds: Math.min(delaySeconds, longestSeconds), reason };
-  }
+  const delaySeconds = Math.min(next.delaySeconds, getLongestWait(kind) / 1_000);
 
-  if (attempts + 1 >= MAX_ATTEMPTS) return undefined;
-
-  // A longer `Retry-After` takes precedence over the app's own schedule.
-  const delaySeconds = Math.max(getRetryDelay(attempts) / 1_000, outcome.delaySeconds ?? 0);
-
-  return { attempts: attempts + 1, delaySeconds: Math.min(delaySeconds, longestSeconds), reason };
+  return { attempts: next.attempt, delaySeconds, reason: outcome.reason };
 }
 
 /** Stores when a job runs next, and sends the hint for it. A newer request has its own message. */
@@ -151,7 +157,7 @@ async function postpone(
   const created = {
     subscription: NO_SUBSCRIPTION,
     kind: job.kind,
-    about: job.key,
+    about: getAbout(job),
     since: at,
     cause: job.cause,
   } as const;
@@ -164,8 +170,8 @@ async function postpone(
   const stored = await store().catch(() => undefined);
   if (stored === false) return;
 
-  if (!stored) await queue.send(KEY_WORK, { ...job, hint: undefined }, delaySeconds);
-  else if (delaySeconds * 1_000 < SWEEP_MS) await queue.send(KEY_WORK, { ...job, hint: true }, delaySeconds);
+  if (!stored) await queue.send(getQueueOfJob(job), { ...job, hint: undefined }, delaySeconds);
+  else if (delaySeconds * 1_000 < SWEEP_MS) await queue.send(getQueueOfJob(job), { ...job, hint: true }, delaySeconds);
 }
 
 function logRetry(
@@ -179,5 +185,12 @@ function logRetry(
 
 /** Returns the message that runs a stored job. */
 export function toHint({ kind, about, cause }: Pick<WorkItem, 'kind' | 'about' | 'cause'>): Job | undefined {
-  return isJobKind(kind) ? { kind, key: about, cause, attempt: 0, hint: true } : undefined;
+  if (!isJobKind(kind)) return undefined;
+
+  const hint = { cause, attempt: 0, hint: true } as const;
+  if (kind !== 'notify') return { kind, key: about, ...hint };
+
+  const [target = '', notification = ''] = about.split('/');
+
+  return { kind, target, notification, ...hint };
 }

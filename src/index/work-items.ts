@@ -25,13 +25,16 @@ export const NO_SUBSCRIPTION = '-';
 export const STORED_REASON = createOptional(z.enum(Object.keys(REASONS) as [Reason, ...Reason[]])).catch(undefined);
 export const ATTEMPTS = z.coerce.number().int().min(0).max(1_000_000).catch(0);
 
+/** Name of a `CMK_NOTIFY` target, and id of the notification. */
+const OUTBOX_ENTRY = /^[^/]{1,32}\/[0-9a-f]{32}$/;
+
 const time = z.iso.datetime().transform((text) => new Date(text));
 const ITEM = z.object({
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   subscription: z.union([z.literal(NO_SUBSCRIPTION), z.guid()]),
-  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe']),
-  /** Key identifier without a version, or ARM id of an account; empty: the whole subscription. */
-  about: z.union([KEY_ID, ACCOUNT_ID, z.literal('')]),
+  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe', 'notify']),
+  /** Key identifier without a version, ARM id of an account, or entry of the outbox; empty: the whole subscription. */
+  about: z.union([KEY_ID, ACCOUNT_ID, z.string().regex(OUTBOX_ENTRY), z.literal('')]),
   /** Earliest start. */
   due: time,
   /** Time of the request. */
@@ -52,11 +55,11 @@ type Item = Readonly<z.output<typeof ITEM>>;
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
  * `scopes`: list the encryption scopes of one account, or of all accounts for which this is due. `verify`: read the
  * uses for which a dead worker may have sent a PATCH; the lease's state has the announced targets. The others are jobs
- * (`jobs.ts`): `rotate` a key, and `probe` the effect of its last revocation or restore.
+ * (`jobs.ts`): `rotate` a key, `probe` the effect of its last revocation or restore, `notify` a target.
  */
 export type WorkKind = Item['kind'];
 
-const JOB_KINDS = ['rotate', 'probe'] as const satisfies readonly WorkKind[];
+const JOB_KINDS = ['rotate', 'probe', 'notify'] as const satisfies readonly WorkKind[];
 
 /** Kinds of items that belong to no subscription, beside `key`: a function runs each on its own. */
 export type JobKind = (typeof JOB_KINDS)[number];
@@ -102,6 +105,11 @@ export function createWorkItems(table: FleetTable) {
     }
   }
 
+  async function readItem(kind: WorkKind, about: string): Promise<WorkItem | undefined> {
+    const found = await table.row(WORK, formatWorkRow({ subscription: NO_SUBSCRIPTION, kind, about }));
+    return found && toWorkItem(found as Row);
+  }
+
   return {
     /** Writes items in no particular order, and replaces existing items. */
     put: (items: readonly NewWorkItem[]) => table.write(items.map(toChange)),
@@ -129,12 +137,12 @@ export function createWorkItems(table: FleetTable) {
       const { etag, ...rest } = item;
       return table.writeIf(toChange({ ...rest, fresh: true, since: wanted.since, due: wanted.due }), etag);
     },
-    /** Returns the item of the key itself, or of a job about it. @param about key identifier without a version */
-    async ofKey(about: string, kind: 'key' | JobKind = 'key'): Promise<WorkItem | undefined> {
-      if (!parseKeyIdentifier(about)) return undefined;
-      const found = await table.row(WORK, formatWorkRow({ subscription: NO_SUBSCRIPTION, kind, about }));
-      return found && toWorkItem(found as Row);
+    /** Returns the item of the key itself. @param about key identifier without a version */
+    async ofKey(about: string): Promise<WorkItem | undefined> {
+      return parseKeyIdentifier(about) ? readItem('key', about) : undefined;
     },
+    /** Returns the item of a job. @throws TypeError for an `about` that contradicts the kind */
+    ofJob: (kind: JobKind, about: string) => readItem(kind, about),
     /** Returns all items of a subscription, due or not. Skips rows that fail to parse. */
     of: (subscription: string) => Array.fromAsync(all(subscription)),
     all: () => all(),
@@ -158,9 +166,14 @@ export function toChange(item: NewWorkItem): RowChange {
 /** Longest delay of an item. Milliseconds. */
 export const LONGEST_WAIT_MS = HOUR_MS;
 
+/** Returns the longest delay of an item in milliseconds. The receiver of a notification may ask for a long one. */
+export function getLongestWait(kind?: WorkKind): number {
+  return kind === 'notify' ? 6 * HOUR_MS : LONGEST_WAIT_MS;
+}
+
 /** Returns when an item is due. A stored time may be forged: a delay that the app never sets counts as due. */
-export function getDue({ due }: Pick<WorkItem, 'due'>, now: Date): Date {
-  return due.getTime() > now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due;
+export function getDue({ kind, due }: Pick<WorkItem, 'due'> & Partial<Pick<WorkItem, 'kind'>>, now: Date): Date {
+  return due.getTime() > now.getTime() + getLongestWait(kind) + CLOCKS_MS ? new Date(0) : due;
 }
 
 /** Returns whether an item is about one account, or about its encryption scopes. */
@@ -178,6 +191,11 @@ export function formatWorkRow({
 
   if (isJobKind(kind) && subscription !== NO_SUBSCRIPTION) {
     throw new TypeError(`${kind} belongs to no subscription.`);
+  }
+
+  if (kind === 'notify') {
+    if (!OUTBOX_ENTRY.test(about)) throw new TypeError(`${about} is no entry of the outbox.`);
+    return `${prefix}|${about.split('/').map(encodeTableKey).join('|')}`;
   }
 
   if (kind === 'key' || isJobKind(kind)) {

@@ -4,18 +4,13 @@ import type { NotifyTarget } from '../settings/notify-targets.ts';
 import type { NotifySettings } from '../settings/settings.ts';
 import type { NotifyWork } from '../work/messages.ts';
 import { DONE, type Outcome, toOutcome } from '../work/outcome.ts';
+import { NOTIFICATION_RETRIES } from '../work/retry.ts';
 import type { Outbox } from './outbox-client.ts';
 import { render } from './render.ts';
 import type { PostAnswer, PostWebhook } from './webhook-client.ts';
 
-/**
- * Attempts before a notification is dropped. The delays are 15 s, 30 s, 1, 2, 4, 8, 15 and 30 minutes, then one hour:
- * about twelve hours in all. Standard Webhooks recommends hours to days.
- */
+/** Attempts before a notification is given up: about twelve hours. */
 const MOST_TRIES = 20;
-const LONGEST_DELAY_SECONDS = 3_600;
-/** Longest `Retry-After` that the app follows. Seconds. */
-const LONGEST_RETRY_AFTER_SECONDS = 6 * 3_600;
 /** Retry delay while the settings are invalid: a correction restarts the app. Seconds. */
 const HELD_SECONDS = 300;
 
@@ -57,7 +52,7 @@ async function send(
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
   const answer = await postWebhook(target.address, headers, body);
-  if (!isAccepted(answer)) return outcomeOfAnswer(answer, target.name, work.attempt, now());
+  if (!isAccepted(answer)) return outcomeOfAnswer(answer, target.name, now());
 
   const about = { target: target.name, kind: notification.kind, notification: notification.id, status: answer.status };
 
@@ -80,12 +75,18 @@ export function isAccepted(answer: PostAnswer): answer is PostAnswer & { status:
 }
 
 /** Returns the outcome of an answer. Redirects count as rejections. `410 Gone`: unsubscribe (Standard Webhooks). */
-function outcomeOfAnswer(answer: PostAnswer, target: string, attempt: number, now: Date): Outcome {
+function outcomeOfAnswer(answer: PostAnswer, target: string, now: Date): Outcome {
   const about = { reason: 'NotificationNotTaken', detail: `${target} ${describeAnswer(answer)}.` } as const;
   if (answer.status === 410) return { outcome: 'reject', ...about };
-  const asked = Math.min(retryAfterSeconds(answer.retryAfter, now) ?? 0, LONGEST_RETRY_AFTER_SECONDS);
-  const delaySeconds = Math.max(delayAfter(attempt), asked);
-  return { outcome: 'retry', ...about, counts: true, maxTries: MOST_TRIES, delaySeconds };
+
+  return {
+    outcome: 'retry',
+    ...about,
+    counts: true,
+    maxTries: MOST_TRIES,
+    schedule: NOTIFICATION_RETRIES,
+    delaySeconds: retryAfterSeconds(answer.retryAfter, now),
+  };
 }
 
 /** Describes an answer without the address, which is a secret. */
@@ -93,12 +94,6 @@ export function describeAnswer({ status, failure }: PostAnswer): string {
   if (status === undefined) return `is unreachable (${failure ?? 'no answer'})`;
   if (status >= 300 && status < 400) return `answered ${status}: redirects are not followed`;
   return `answered ${status}`;
-}
-
-/** Returns the delay in seconds after an attempt, counted from 0. */
-function delayAfter(attempt: number): number {
-  const minutes = [0.25, 0.5, 1, 2, 4, 8, 15, 30][attempt];
-  return minutes === undefined ? LONGEST_DELAY_SECONDS : minutes * 60;
 }
 
 /** Parses `Retry-After` (RFC 9110): seconds or a date. */

@@ -100,6 +100,7 @@ const changesWork = z.object({ kind: z.literal('changes'), ...carried });
 /** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
   kind: z.literal('notify'),
+  hint,
   /** Name of a `CMK_NOTIFY` target. */
   target: z.string().min(1).max(32),
   /** Id of the notification. */

@@ -1,5 +1,6 @@
 import { describeAnswerOf, describeFailure, type Failure, parseLinkedRight } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
+import type { RetrySchedule } from './retry.ts';
 
 /** Result of processing a message. */
 export type Outcome =
@@ -13,6 +14,8 @@ export type Outcome =
       readonly counts: boolean;
       /** Limit of counted attempts, if lower than usual. */
       readonly maxTries?: number;
+      /** Schedule of the delays, if not that of most work. */
+      readonly schedule?: RetrySchedule;
       readonly delaySeconds: number | undefined;
     }
   /** A retry cannot succeed: the message becomes poison, for an operator. */

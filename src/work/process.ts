@@ -75,12 +75,12 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
 /** Returns undefined after the last attempt. A throttled attempt does not count, so it never poisons a message. */
 export function planNextTry(
   attempt: number,
-  { counts, delaySeconds, maxTries = MAX_ATTEMPTS }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
+  { counts, delaySeconds, maxTries = MAX_ATTEMPTS, schedule }: Omit<Extract<Outcome, { outcome: 'retry' }>, 'outcome'>,
 ): { readonly attempt: number; readonly delaySeconds: number } | undefined {
   if (!counts) return { attempt, delaySeconds: Math.max(1, delaySeconds ?? getRetryDelay(0) / 1_000) };
   if (attempt + 1 >= maxTries) return undefined;
   // A longer `Retry-After` takes precedence over the app's own schedule.
-  const ownSeconds = getRetryDelay(attempt) / 1_000;
+  const ownSeconds = getRetryDelay(attempt, schedule) / 1_000;
   return { attempt: attempt + 1, delaySeconds: Math.max(ownSeconds, delaySeconds ?? 0) };
 }
 

@@ -197,6 +197,29 @@ describe('attempts', () => {
   });
 });
 
+describe('a notification', () => {
+  const notify: Job = { kind: 'notify', target: 'siem', notification: '0'.repeat(32), cause: CAUSE, attempt: 0 };
+
+  it('A notification that fails is stored by its target and id, and its hint goes to its own queue', async () => {
+    const queues: string[] = [];
+    const { queue, ...rest } = ports();
+    const send = async (name: string) => {
+      queues.push(name);
+    };
+    await run(notify, retry(), { ...rest, queue: { ...queue, send } });
+    expect(stored()).toMatchObject({ kind: 'notify', about: `siem/${'0'.repeat(32)}` });
+    expect(queues).toEqual(['notify-work']);
+    expect(toHint(stored() as WorkItem)).toEqual({ ...notify, hint: true });
+  });
+
+  it('A notification waits as long as its receiver asks, up to six hours', async () => {
+    await run(notify, retry({ delaySeconds: 86_400 }));
+    expect(secondsUntilDue()).toBe(21_600);
+    expect(sent).toEqual([]);
+    expect(await run({ ...notify, hint: true })).toBe(false);
+  });
+});
+
 describe('a job whose process dies', () => {
   const dies = new Promise<never>(() => {});
 

@@ -11,6 +11,7 @@ const ONE = '00000000-0000-4000-8000-000000000001';
 const TWO = '00000000-0000-4000-8000-000000000002';
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
 const ACCOUNT = `/subscriptions/${ONE}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
+const NOTIFICATION = `siem-1/${'0'.repeat(32)}`;
 const NOON = new Date('2026-06-01T12:00:00.000Z');
 const LATER = new Date('2026-06-01T12:05:00.000Z');
 const wanted = (more: Partial<NewWorkItem> = {}): NewWorkItem => ({
@@ -58,6 +59,8 @@ describe.each([
       wanted({ kind: 'verify', about: '' }),
       wanted({ subscription: TWO, kind: 'list', about: '' }),
       wanted({ subscription: '-' }),
+      wanted({ subscription: '-', kind: 'notify', about: NOTIFICATION }),
+      wanted({ subscription: '-', kind: 'rotate' }),
     ];
 
     await items.put(all);
@@ -67,12 +70,14 @@ describe.each([
     for await (const item of items.all()) read.push(item);
 
     const plain = read.map(({ etag, ...item }) => item);
-    expect(plain).toHaveLength(5);
+    expect(plain).toHaveLength(all.length);
 
     for (const item of all) expect(plain).toContainEqual({ attempts: 0, ...item });
 
     expect((await items.of(ONE)).map(({ kind }) => kind).sort()).toEqual(['account', 'key', 'verify']);
-    expect((await items.of('-')).map(({ about }) => about)).toEqual([KEY]);
+    expect((await items.of('-')).map(({ about }) => about)).toEqual([KEY, NOTIFICATION, KEY]);
+    expect(await items.ofJob('notify', NOTIFICATION)).toMatchObject({ about: NOTIFICATION });
+    expect(await items.ofJob('probe', KEY)).toBeUndefined();
   });
 
   it('are replaced when written again, and then neither finished nor postponed by a worker that read the old one', async () => {

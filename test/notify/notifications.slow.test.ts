@@ -1,15 +1,19 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RECEIVER_HOST } from '../../local/azure/receiver.ts';
+import { storageClock } from '../../src/azure/storage-clock.ts';
 import { runWithTimeLimit } from '../../src/functions/time-limits.ts';
+import { type Job, runJob, toHint } from '../../src/index/jobs.ts';
 import { collectNotifications } from '../../src/notify/collect.ts';
 import { deliver } from '../../src/notify/deliver.ts';
 import { formatNameOfKey } from '../../src/notify/from-record.ts';
 import type { Services } from '../../src/services.ts';
 import { NOTIFY_WORK, type NotifyWork } from '../../src/work/messages.ts';
+import { DONE } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
 import { replay } from '../../src/work/work-queue-client.ts';
 import { report } from '../drift/reports.ts';
 import { useWire } from '../support/wire.ts';
+import { workItems } from '../support/work-items.ts';
 import { CMK_NOTIFY, TARGETS, verified } from './targets.ts';
 
 const wire = useWire();
@@ -22,6 +26,7 @@ beforeEach(async () => {
   // What the tests before have left is told by now.
   await collect();
   await wire.queues.getQueueClient(NOTIFY_WORK).clearMessages();
+  for (const item of await stored()) await instance().workItems.finish(item);
   wire.sent.length = 0;
   wire.records.length = 0;
   mark = wire.azure.received.length;
@@ -48,16 +53,26 @@ const revoked = async (services: Services) => {
   return formatNameOfKey(resource);
 };
 
-/** Takes every message that is in sight, as the host does, once; how long each was put back for. */
+/** Takes every message that is in sight, as the host does, once; after how many seconds each job runs again. */
 async function work(services = instance()): Promise<number[]> {
   const queue = wire.queues.getQueueClient(NOTIFY_WORK);
-  const before = wire.sent.length;
+  const before = wire.records.length;
   const { receivedMessageItems } = await queue.receiveMessages({ numberOfMessages: 32, visibilityTimeout: 600 });
   for (const { messageId, popReceipt, messageText } of receivedMessageItems) {
     await processWork({
       queueName: NOTIFY_WORK,
       received: { entry: JSON.parse(messageText), dequeueCount: 1 },
-      run: (one) => runWithTimeLimit(30_000, () => deliver(one, services, wire.log)),
+      run: async (message, poison) => {
+        const run = (job: Job) => runWithTimeLimit(30_000, () => deliver(job as NotifyWork, services, wire.log));
+        await runJob(message, run, {
+          ...services,
+          items: services.workItems,
+          poison,
+          now: storageClock.now,
+          log: wire.log,
+        });
+        return DONE;
+      },
       queue: services.queue,
       log: wire.log,
     });
@@ -65,15 +80,25 @@ async function work(services = instance()): Promise<number[]> {
     await queue.deleteMessage(messageId, popReceipt);
   }
 
-  return wire.sent.slice(before).map(({ delaySeconds }) => delaySeconds);
+  return wire.records
+    .slice(before)
+    .flatMap(({ delaySeconds }) => (delaySeconds === undefined ? [] : Number(delaySeconds)));
 }
 
-/** Azurite keeps its own time: what was put back is brought into sight at once. */
+const stored = async () => (await workItems(instance())).filter(({ kind }) => kind === 'notify');
+
+/** Makes all stored notifications due, and does what their hints ask for. */
 async function again(services = instance()): Promise<number[]> {
-  const put = wire.sent.filter(({ delaySeconds }) => delaySeconds > 0).map(({ work: one }) => one as NotifyWork);
-  wire.sent.length = 0;
+  const due = storageClock.now();
+  const items = (await stored()).map(({ etag, ...item }) => ({ ...item, due }));
+  await services.workItems.put(items);
   await wire.queues.getQueueClient(NOTIFY_WORK).clearMessages();
-  for (const one of put) await services.queue.send(NOTIFY_WORK, one);
+
+  for (const item of items) {
+    const hint = toHint(item);
+    if (hint) await services.queue.send(NOTIFY_WORK, hint);
+  }
+
   return work(services);
 }
 

@@ -41,7 +41,7 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'an item waits as long as it says',
     file: 'src/index/work-items.ts',
-    from: 'now.getTime() + LONGEST_WAIT_MS + CLOCKS_MS ? new Date(0) : due',
+    from: 'now.getTime() + getLongestWait(kind) + CLOCKS_MS ? new Date(0) : due',
     to: 'Infinity ? now : due',
   },
   {

@@ -120,9 +120,18 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
 }
 
 function forgedItem(random: Random, subscription: string, account: string, key: string): Forgery {
-  const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe']);
+  const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe', 'notify']);
   const of = isJobKind(kind) || (kind === 'key' && random() < 0.3) ? NO_SUBSCRIPTION : subscription;
-  const about = { key, account, list: '', scopes: '', verify: '', rotate: key, probe: key }[kind];
+  const about = {
+    key,
+    account,
+    list: '',
+    scopes: '',
+    verify: '',
+    rotate: key,
+    probe: key,
+    notify: `siem/${'0'.repeat(32)}`,
+  }[kind];
   const item = { subscription: of, kind, about };
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;
   const row = formatWorkRow(item).replace(/^[^|]*/, elsewhere);

@@ -1,6 +1,6 @@
 import { storageClock } from '../../src/azure/storage-clock.ts';
 import type { Log } from '../../src/errors/log.ts';
-import { NO_SUBSCRIPTION, type WorkItem } from '../../src/index/work-items.ts';
+import { isJobKind, NO_SUBSCRIPTION, type WorkItem } from '../../src/index/work-items.ts';
 import type { Services } from '../../src/services.ts';
 
 /** Work items do not end in so many rounds: something goes in circles. */
@@ -13,11 +13,13 @@ export async function workItems({ workItems: items }: Pick<Services, 'workItems'
   return found;
 }
 
-/** Does what the work items ask for, as the app's functions do, until nothing is due. */
+/** Does what the work items of keys and subscriptions ask for, as the app's functions do, until nothing is due. */
 export async function reconcileAll(services: Pick<Services, 'workItems' | 'controller'>, log: Log): Promise<void> {
   const { controller } = services;
   for (let round = 0; round < MOST_ROUNDS; round += 1) {
-    const due = (await workItems(services)).filter((item) => item.due <= storageClock.now());
+    const due = (await workItems(services)).filter(
+      ({ kind, due: dueOn }) => !isJobKind(kind) && dueOn <= storageClock.now(),
+    );
     if (due.length === 0) return;
 
     for (const { subscription, about, cause } of due) {
