@@ -1,5 +1,6 @@
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
+import { MINUTE_MS } from '../formats/spans.ts';
 
 /** Log fields of a rejected call; without a valid token it has no `caller`. */
 export interface RefusedCall {
@@ -14,7 +15,6 @@ export interface RefusedCall {
 
 /** Rejections of the same caller, call and reason that get their own log line, per minute. */
 export const RECORDED_A_MINUTE = 10;
-const MINUTE_MS = 60_000;
 
 /**
  * Logs rejected calls and samples a flood. The first rejections of a minute have a line each (`CallRefused`). A line at

@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { CONCURRENCY } from '../azure/limits.ts';
 import { REASONS } from '../errors/reasons.ts';
-import { GIVEN_UP_MS, HOUR_MS } from '../formats/spans.ts';
+import { GIVEN_UP_MS, HOUR_MS, MINUTE_MS } from '../formats/spans.ts';
 import { getDue, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Lease } from '../work/lease-client.ts';
@@ -14,7 +14,6 @@ import type { FleetServices } from './worker-ports.ts';
 const VERIFY_AFTER_MS = 2 * GIVEN_UP_MS;
 /** Consecutive dead workers after which the subscription itself counts as the cause. */
 const MOST_UNCLEAN = 3;
-const MINUTE_MS = 60_000;
 
 /**
  * Reconciles all due work items of a subscription under its lease, so that only one worker writes at a time.

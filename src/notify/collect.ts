@@ -3,6 +3,7 @@ import type { AuditFiles } from '../audit/audit-client.ts';
 import { readRecordsSince } from '../audit/lines.ts';
 import { toRecordedEntry } from '../audit/record.ts';
 import { describeError } from '../azure/failure.ts';
+import { CONCURRENCY } from '../azure/limits.ts';
 import type { DriftReport } from '../drift/report/report.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -22,7 +23,6 @@ const LEASE = 'notify/collect';
 const BACK_MS = 10 * 60_000;
 /** Text in the JSON of every record with an entry. */
 const ENTRY = '"action":';
-const AT_A_TIME = 8;
 
 interface CollectPorts {
   readonly settings: { readonly notify: NotifySettings };
@@ -158,7 +158,7 @@ async function addToOutbox(
     await queue.send(NOTIFY_WORK, { kind: 'notify', target, notification: id, cause, attempt: 0 });
   };
 
-  await pMap(wanted, add, { concurrency: AT_A_TIME });
+  await pMap(wanted, add, { concurrency: CONCURRENCY });
 }
 
 function logHeld(log: Log, why: string): void {

@@ -7,8 +7,8 @@ import type { ListData } from './data-services-client.ts';
 import type { AccountEffect } from './effect.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
-/** Concurrent probes. */
-const CONCURRENCY = 16;
+/** Maximum number of concurrent probes: each is one short request to another account. */
+const CONCURRENT_PROBES = 16;
 
 /** The service of an account that the probe calls, with its shares or containers. */
 export interface ProbeTarget {
@@ -51,7 +51,7 @@ export async function probe(
       if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, now()));
     };
 
-    await untilAborted(pMap(targets, probeOne, { concurrency: CONCURRENCY }), signal);
+    await untilAborted(pMap(targets, probeOne, { concurrency: CONCURRENT_PROBES }), signal);
   }, ms);
 
   const late = { state: 'unknown', why: REASONS.TimeUp } as const;

@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { VersionChange } from './revocation-plans.ts';
 
 /** Maximum number of concurrent version changes: Key Vault allows thousands of such calls in ten seconds. */
-const CONCURRENCY = 32;
+const CONCURRENT_CHANGES = 32;
 
 /** Ports for changing the versions of a key. `M`: further methods of the client. */
 export interface KeyPorts<M extends keyof Keys = never> {
@@ -73,5 +73,5 @@ export function applyChanges(
     }
   };
 
-  return pMap(changes, applyChange, { concurrency: CONCURRENCY });
+  return pMap(changes, applyChange, { concurrency: CONCURRENT_CHANGES });
 }

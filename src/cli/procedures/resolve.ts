@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import type { Account } from '../../accounts/account.ts';
 import type { Cloud } from '../../azure/cloud.ts';
+import { CONCURRENCY } from '../../azure/limits.ts';
 import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors/errors.ts';
 import type { Reason } from '../../errors/reasons.ts';
@@ -250,7 +251,9 @@ async function findOne(
   { subscription, resourceGroup }: Where,
 ): Promise<ResourceId | undefined> {
   const subscriptions = subscription ? [subscription.toLowerCase()] : await azure.subscriptions.list();
-  const ids = await pMap(subscriptions, (candidate) => azure.resources.find(candidate, type, name), { concurrency: 8 });
+  const ids = await pMap(subscriptions, (candidate) => azure.resources.find(candidate, type, name), {
+    concurrency: CONCURRENCY,
+  });
   const found = ids
     .flat()
     .flatMap((id) => parseResourceId(id) ?? [])

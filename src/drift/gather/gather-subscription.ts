@@ -35,7 +35,7 @@ import { createGatheredVaults } from './gather-vaults.ts';
 import { type GatherServices, PARTS } from './parts.ts';
 
 /** Maximum number of accounts of a subscription that are read at a time. */
-const AT_A_TIME = 4;
+const CONCURRENT_ACCOUNTS = 4;
 
 /**
  * Maximum number of accounts per subscription whose encryption scopes one check lists. Each account needs a separate
@@ -120,7 +120,7 @@ export async function gatherSubscription(
     }
   };
 
-  await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: AT_A_TIME });
+  await pMap(listed(), (account) => scan.add(account).catch(failed), { concurrency: CONCURRENT_ACCOUNTS });
 
   return scan.result;
 }
@@ -182,7 +182,7 @@ class SubscriptionScan {
         },
       ),
       tenantId: getKnown(tenants)?.get(account.subscriptionId.toLowerCase()),
-      blocked: blockOf((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
+      blocked: findBlockReason((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
 
     // The app repairs no contested account, so its findings have no action.
@@ -322,7 +322,7 @@ function hasRefreshBeenRequested({ state, reason }: UseRow): boolean {
 }
 
 /** Returns what blocked the last move of an account; undefined: nothing did. */
-function blockOf(row: UseRow | undefined): AccountSubject['blocked'] {
+function findBlockReason(row: UseRow | undefined): AccountSubject['blocked'] {
   if (row?.state !== 'failed') return undefined;
   return row.reason === 'ScopeLocked' || row.reason === 'DeniedByPolicy' ? row.reason : undefined;
 }

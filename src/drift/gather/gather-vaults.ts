@@ -111,7 +111,7 @@ async function readEvents(
 }
 
 /** Maximum number of concurrent reads of initiatives per vault. */
-const CONCURRENCY = 4;
+const CONCURRENT_INITIATIVES = 4;
 /** Maximum number of failed or throttled reads per check. Each takes seconds, and the findings are only advice. */
 const MOST_UNANSWERED = 3;
 
@@ -148,7 +148,7 @@ export function createKeyDenials(policies: KeyPolicies, now: Date, signal: Abort
         const initiative = getScopeOfInitiative(id) === undefined ? undefined : await initiatives.get(id);
         return { denials: listDenials(assignment, getKnown(initiative), vault), initiative };
       },
-      { concurrency: CONCURRENCY },
+      { concurrency: CONCURRENT_INITIATIVES },
     );
 
     const denials = found.flatMap((one) => one.denials);

@@ -26,18 +26,18 @@ import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
  * Maximum number of concurrent log queries. A workspace permits five per user (Azure Monitor, "service limits", user
  * query throttling).
  */
-const QUERIES = 4;
+const CONCURRENT_QUERIES = 4;
 /** Deadline of one log query. Milliseconds. */
 const QUERY_MS = 30_000;
 /** Deadline for reading the audit trail since the previous check. Milliseconds. */
 const TRAIL_MS = 120_000;
 
 /** Resource Graph permits 15 queries per five seconds for all clients together ("Guidance for throttled requests"). */
-const GRAPH_QUERIES = 2;
+const CONCURRENT_GRAPH_QUERIES = 2;
 const STORAGE = 'microsoft.storage/storageaccounts';
 const STORAGE_RIGHTS = 'Microsoft.Storage/';
 /** Maximum number of vaults read concurrently. */
-const VAULTS = 4;
+const CONCURRENT_VAULTS = 4;
 
 /** The state as far as the app could read it. */
 export interface Gathered {
@@ -70,7 +70,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const context = await createContext({ signal, rules, services, previous, memory: getKnown(own.managedAccounts) });
   const { keys, tenants } = context;
 
-  await pMap(services.settings.vaults.all, ({ uri }) => context.vaults.get(uri), { concurrency: VAULTS });
+  await pMap(services.settings.vaults.all, ({ uri }) => context.vaults.get(uri), { concurrency: CONCURRENT_VAULTS });
 
   const vaults = await context.vaults.all();
   const named = vaults.flatMap(({ subject, keys: names }) =>
@@ -184,7 +184,7 @@ async function gatherEvidence(keys: readonly KeySubject[], services: GatherServi
     async (subject) => {
       subject.evidence = await readUsageEvidence(subject.key, services, QUERY_MS);
     },
-    { concurrency: QUERIES },
+    { concurrency: CONCURRENT_QUERIES },
   );
 }
 
@@ -211,7 +211,7 @@ export async function gatherOthers(
       for (const subject of subjects) subject.others = part.value.get(subject.key.name.toLowerCase()) ?? [];
       return [];
     },
-    { concurrency: GRAPH_QUERIES },
+    { concurrency: CONCURRENT_GRAPH_QUERIES },
   );
 
   return unread.flat();
