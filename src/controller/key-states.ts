@@ -188,6 +188,6 @@ export function orderBetween(orders: StandingOrders | undefined, from: string, t
 }
 
 /** Returns the source keys of all orders to that key, including ended orders. */
-export function sourcesOf(orders: StandingOrders | undefined, to: string): readonly string[] {
+export function listSourceKeys(orders: StandingOrders | undefined, to: string): readonly string[] {
   return orders?.rekeys.filter((rekey) => rekey.to === to).map(({ from }) => from) ?? [];
 }

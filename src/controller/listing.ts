@@ -9,7 +9,7 @@ import { type FleetAccount, listKeysOfAccount } from '../index/fleet-index.ts';
 import { formatAccountRow, parseAccountId } from '../index/fleet-keys.ts';
 import { getVersionOfRow, type UseRow } from '../index/use-row.ts';
 import { isAboutAccount } from '../index/work-items.ts';
-import { sourcesOf } from './key-states.ts';
+import { listSourceKeys } from './key-states.ts';
 import type { Lanes } from './lane.ts';
 import { refreshRow, toUseRowOf } from './observe.ts';
 import type { PassLimits } from './pass-limits.ts';
@@ -402,7 +402,7 @@ export class Listing {
   }
 
   #withSources(key: string): readonly string[] {
-    return [key, ...sourcesOf(this.#ports.states.orders?.value, key)];
+    return [key, ...listSourceKeys(this.#ports.states.orders?.value, key)];
   }
 
   #loadOnce(key: string): Promise<void> {

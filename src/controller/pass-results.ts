@@ -10,7 +10,7 @@ import { formatNameOfUse } from './moved-uses.ts';
 import type { PassLease } from './pass-lease.ts';
 import type { PassLog } from './pass-log.ts';
 import type { PassTime } from './pass-time.ts';
-import { nextTryOf } from './select.ts';
+import { getNextTry } from './select.ts';
 import { Signal } from './signal.ts';
 import { getCause, type PassItem, type Task } from './task.ts';
 import type { Move, UseResult } from './use-result.ts';
@@ -88,7 +88,7 @@ export class PassResults {
     // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row) this.progress(key, cause);
 
-    const next = blocked ? blocked.until : result.row && nextTryOf(result.row, this.#ports.now());
+    const next = blocked ? blocked.until : result.row && getNextTry(result.row, this.#ports.now());
     if (next) this.postpone(task, next, blocked?.reason ?? result.row?.reason, isRead);
 
     if (result.row) this.#rows.set(formatNameOfUse(row), result.row);

@@ -27,7 +27,7 @@ import { PassTime } from './pass-time.ts';
 import { reconcileUse } from './reconcile-use.ts';
 import { needsRead, type Selected, selectTask, type UseRequest } from './select.ts';
 import { createTask, PassItem, startOfRequest, type Task } from './task.ts';
-import { blockedResult } from './use-result.ts';
+import { createBlockedResult } from './use-result.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Interval at which a running pass reads its work items. Milliseconds. */
@@ -301,7 +301,7 @@ export class Pass {
 
       if (selected.do === 'wait') this.#results.postpone(task, selected.until, selected.reason);
       if (selected.do === 'end') this.#results.add(task, row, selected.result);
-      if (late) this.#results.add(task, row, blockedResult(row, late));
+      if (late) this.#results.add(task, row, createBlockedResult(row, late));
 
       this.#end(lane, task);
     }
@@ -319,7 +319,7 @@ export class Pass {
 
     if (selected.do === 'wait' || !this.#time.isStopping()) return selected;
 
-    return { do: 'end', result: blockedResult(row, { reason: 'Busy', until: now() }) };
+    return { do: 'end', result: createBlockedResult(row, { reason: 'Busy', until: now() }) };
   }
 
   /** Reconciles a use within its permit, and adds the result. */

@@ -16,8 +16,8 @@ import type { PassTime } from './pass-time.ts';
 import { type ReadPorts, readUse, type WritableUse, writeUse } from './read-use.ts';
 import type { UseRequest } from './select.ts';
 import {
-  blockedResult,
-  failedResult,
+  createBlockedResult,
+  createFailedResult,
   GONE,
   markFailed,
   markFinished,
@@ -63,9 +63,9 @@ export async function reconcileUse(request: UseRequest, pass: UsePass, ports: Us
     return 'move' in decision ? await moveUse(decision.move, read, pass, ports) : decision.result;
   } catch (error) {
     // The pass ran out of time during the read. A read changes nothing.
-    if (reads.aborted) return blockedResult(row, { reason: 'Busy', until: ports.now() });
+    if (reads.aborted) return createBlockedResult(row, { reason: 'Busy', until: ports.now() });
 
-    return failedResult(row, error, ports.now());
+    return createFailedResult(row, error, ports.now());
   }
 }
 
@@ -174,7 +174,7 @@ function resultOfFailedWrite(
     return { ...observed, row: undefined, isWell: true };
   }
 
-  if (!canHaveTakenEffect(failure)) return { ...observed, ...failedResult(seen, error, now), moves };
+  if (!canHaveTakenEffect(failure)) return { ...observed, ...createFailedResult(seen, error, now), moves };
 
   const retryAt = new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS);
   const row: UseRow = {

@@ -11,7 +11,7 @@ import type { KeyState } from './key-states.ts';
 import type { Plan } from './plan.ts';
 import { planUse } from './plan-use.ts';
 import { type PassItem, startOfRequest, type Task } from './task.ts';
-import { blockedResult, isRefreshed, markFinished, type UseResult } from './use-result.ts';
+import { createBlockedResult, isRefreshed, markFinished, type UseResult } from './use-result.ts';
 
 /** Uses that the drift check must not move: what CMK_AUTOFIX does not name, and exemptions. */
 export type Exclusions = Parameters<typeof isExcluded>[1];
@@ -47,7 +47,7 @@ export type Selected =
  */
 export function selectTask(task: Task, row: UseRow, state: KeyState, exclusions: Exclusions, now: Date): Selected {
   const { items, key } = task;
-  const until = nextTryOf(row, now);
+  const until = getNextTry(row, now);
   if (until && !isTriedNow(row, task)) return { do: 'wait', until, reason: row.reason };
 
   // An exemption binds the drift check. Any other cause moves the use.
@@ -77,7 +77,7 @@ export function needsRead({ mustRead }: Pick<Task, 'mustRead'>, row: UseRow): bo
 }
 
 /** Returns when a retry of the use is due; undefined: now. The same limit applies to rows and items. */
-export function nextTryOf({ notBefore = '' }: UseRow, now: Date): Date | undefined {
+export function getNextTry({ notBefore = '' }: UseRow, now: Date): Date | undefined {
   const due = getDue({ due: new Date(notBefore) }, now);
   return due > now ? due : undefined;
 }
@@ -99,7 +99,7 @@ function selectPlan({ items }: Task, row: UseRow, plan: Plan, state: KeyState, n
   const { target, reason } = plan;
   const blocked = target ? findGateBlock(row, target.id, state, now) : { reason };
 
-  return blocked && { do: 'end', result: blockedResult(row, blocked) };
+  return blocked && { do: 'end', result: createBlockedResult(row, blocked) };
 }
 
 /** Returns whether the plan needs a PATCH, or another state of the row. */

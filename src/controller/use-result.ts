@@ -53,7 +53,7 @@ export interface UseResult {
 export const GONE: UseResult = { row: undefined, moves: [], isWell: true };
 
 /** The result of a use that must wait. @param row as it was */
-export function blockedResult(row: UseRow, blocked: Blocked): UseResult {
+export function createBlockedResult(row: UseRow, blocked: Blocked): UseResult {
   return { row, moves: [], blocked };
 }
 
@@ -69,7 +69,7 @@ export function notNow(now: Date): Blocked {
 }
 
 /** Returns the result of a call without effect. */
-export function failedResult(row: UseRow, error: unknown, now: Date): UseResult {
+export function createFailedResult(row: UseRow, error: unknown, now: Date): UseResult {
   const failure = describeFailure(error);
   const detail = describeAnswerOf(failure);
 

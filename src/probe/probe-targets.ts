@@ -34,7 +34,7 @@ type ReadList = (list: () => Promise<string[]>) => Promise<string[]>;
  *
  * @param read runs each list of Azure Storage
  */
-export async function targetOfAccount(
+export async function findProbeTarget(
   account: ResourceId,
   lists: PlaceLists,
   signal: AbortSignal,
@@ -107,7 +107,7 @@ export async function findProbeTargets(
     // Returns instead of throwing: a rejection would be unhandled during the list.
     if (signal.aborted) return;
 
-    const target = await targetOfAccount(account, services, signal, (list) => regions.read(account, list));
+    const target = await findProbeTarget(account, services, signal, (list) => regions.read(account, list));
     if (target.unlisted) missed += 1;
     targets.set(probedAccount(target), target);
   };
@@ -154,7 +154,7 @@ export function createCanaryProbe(
 ): ControllerPorts['probe'] {
   return async (canaries, target, log) => {
     const ids = canaries.flatMap((account) => parseResourceId(account) ?? []);
-    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => targetOfAccount(id, services, signal)));
+    const find = (signal: AbortSignal) => Promise.all(ids.map((id) => findProbeTarget(id, services, signal)));
     const results = await probe(await abortAfter(find, PROBE_MS), services, PROBE_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${getLastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);

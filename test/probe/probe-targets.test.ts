@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
 import type { FileShare } from '../../src/key-users/stored-data-client.ts';
-import { chooseShare, targetOfAccount } from '../../src/probe/probe-targets.ts';
+import { chooseShare, findProbeTarget } from '../../src/probe/probe-targets.ts';
 
 const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
@@ -42,7 +42,7 @@ describe('the probe target of an account', () => {
       },
     };
 
-    const target = await targetOfAccount(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
+    const target = await findProbeTarget(parseResourceId(id) as ResourceId, lists, AbortSignal.timeout(1_000));
 
     return { target, listed };
   }
