@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-// Words that `npm run lint` rejects: name the actor, and use the field's term.
+// Words and test titles that `npm run lint` rejects: name the actor and the subject, and use the field's term.
 
 /** Say who: caller, operator, worker, holder, instance, Azure. */
 const ACTORS = /\b(?:some|any)(?:body|one)\b|\bnobody\b|\bwhoever\b/gi;
@@ -33,12 +33,45 @@ const INVENTED: Readonly<Record<string, string>> = {
   sighting: 'observation',
 };
 
-/** One line for each rejected word in the files, by path. */
+/** Words of titles and comments in `test` and `local`, each with the term to use. */
+const PRIVATE: Readonly<Record<string, string>> = {
+  'that there is not': 'unknown',
+  'second look': 'verification pass',
+  'put anew': 'queued again',
+  'gives way': 'is replaced',
+  'looks again': 'repeats, verifies',
+};
+
+/** A title that begins with a verb needs its `describe` for a subject. */
+const FRAGMENT = /\b(?:it|test)\(\s*['"`]((?:is|are|has|have|was|were|does|do|may|can|cannot|that) [^'"`\n]*)/g;
+
+/** Test folders whose titles still need their `describe`. */
+const FRAGMENTS_LEFT =
+  /^test\/(?:accounts|api|audit|azure|controller|drift|events|formats|http|identities|index|key-users|keys|notify|rotation|status|work)\//;
+
+/** One line for each rejected word or title in the files, by path. */
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {
   return [...files].flatMap(([file, text]) => {
     const actors = [...text.matchAll(ACTORS)].map(([word]) => `${file}: "${word}": name the actor`);
-    return [...actors, ...(/^(?:src|page|local|bench|tour)\/.*\.tsx?$/.test(file) ? inventedIn(file, text) : [])];
+    const isCode = /^(?:src|page|local|bench|tour)\/.*\.tsx?$/.test(file);
+
+    return [
+      ...actors,
+      ...(isCode ? inventedIn(file, text) : []),
+      ...(/^(?:test|local)\//.test(file) ? privateIn(file, text) : []),
+      ...(/^test\//.test(file) && !FRAGMENTS_LEFT.test(file) ? fragmentsIn(file, text) : []),
+    ];
   });
+}
+
+function privateIn(file: string, text: string): string[] {
+  return Object.entries(PRIVATE)
+    .filter(([word]) => text.includes(word))
+    .map(([word, term]) => `${file}: "${word}": say ${term}`);
+}
+
+function fragmentsIn(file: string, text: string): string[] {
+  return [...text.matchAll(FRAGMENT)].map(([, title]) => `${file}: "${title}": name the subject in the title`);
 }
 
 function inventedIn(file: string, text: string): string[] {

@@ -85,7 +85,7 @@ async function namesInSource(): Promise<string[]> {
 }
 
 describe('the bundle', () => {
-  it('registers every function without any other module', async () => {
+  it('The bundle registers every function without any other module', async () => {
     // Somewhere without node_modules, above it neither, and only the file that is deployed.
     const alone = await mkdtemp(join(tmpdir(), 'alone-'));
 
@@ -106,7 +106,7 @@ describe('the bundle', () => {
     expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey']));
   });
 
-  it('has telemetry in a file of its own, which calls no server but its receiver', async () => {
+  it('The bundle has telemetry in a file of its own, which calls no server but its receiver', async () => {
     const [main, telemetry] = await Promise.all(
       ['main.cjs', 'telemetry.cjs'].map((name) => readFile(join(made.folder, name), 'utf8')),
     );
@@ -120,7 +120,7 @@ describe('the bundle', () => {
     expect(telemetry?.length).toBeLessThan(900_000);
   });
 
-  it('names its entry point, and keeps host.json unchanged', async () => {
+  it('The bundle names its entry point, and keeps host.json unchanged', async () => {
     const manifest = JSON.parse(await readFile(join(made.folder, 'package.json'), 'utf8')) as Record<string, unknown>;
     expect(manifest).toMatchObject({ name: 'cmk-autopilot', main: 'start.cjs' });
     expect(manifest).not.toHaveProperty('dependencies');
@@ -128,21 +128,21 @@ describe('the bundle', () => {
     expect(await readFile(join(made.folder, 'host.json'))).toEqual(await readFile(join(PROJECT, 'host.json')));
   });
 
-  it('has the licences of its packages, those of the page included', async () => {
+  it('The bundle has the licences of its packages, those of the page included', async () => {
     const text = await readFile(join(made.folder, 'THIRD-PARTY-NOTICES'), 'utf8');
     const packages = ['zod', '@azure/identity', '@opentelemetry/sdk-trace', 'preact', '@azure/msal-browser'];
     expect(packages.filter((name) => !text.includes(`\n${name} `))).toEqual([]);
     expect(text).toContain('WITHOUT WARRANTY OF ANY KIND');
   });
 
-  it('is ASCII, since with any other character V8 keeps two bytes for each', async () => {
+  it('The bundle is ASCII, since with any other character V8 keeps two bytes for each', async () => {
     for (const name of ['main.cjs', 'telemetry.cjs']) {
       const code = await readFile(join(made.folder, name));
       expect(code.findIndex((byte) => byte > 127)).toBe(-1);
     }
   });
 
-  it('is built without a warning of the bundler', async () => {
+  it('The bundle is built without a warning of the bundler', async () => {
     const entry = join(folder, 'doubtful.ts');
     await writeFile(entry, 'console.log(import.meta.url);\n');
     await expect(bundle({ entry, outDir: join(folder, 'doubtful'), zip: false })).rejects.toThrow('import.meta');
@@ -150,7 +150,7 @@ describe('the bundle', () => {
 });
 
 describe('the page', () => {
-  it('is under 200 KiB compressed, and its documents name only files that exist', async () => {
+  it('The page is under 200 KiB compressed, and its documents name only files that exist', async () => {
     expect(made.pageSize).toBeLessThanOrEqual(200 * 1024);
 
     const files = (await filesIn(made.folder)).filter((name) => name.startsWith('page/'));
@@ -179,7 +179,7 @@ describe('the page', () => {
 });
 
 describe('the size of the bundle', () => {
-  it('is under 4.5 MB', () => {
+  it('The bundle is under 4.5 MB', () => {
     expect(made.size).toBeLessThanOrEqual(4_500_000);
   });
 });
@@ -218,7 +218,7 @@ describe('the code cache', () => {
     return bytes;
   };
 
-  it('is used where it matches the bundle', async () => {
+  it('The code cache is used if it matches the bundle', async () => {
     expect(await start(async () => {})).toEqual({
       cached: true,
       compiled: 1,
@@ -254,7 +254,7 @@ describe('the code cache', () => {
         await writeFile(join(alone, 'main.cjs'), code.replace('"use strict"', "'use strict'"));
       },
     ],
-  ])('is ignored, and the app starts all the same, where it %s', async (_, change) => {
+  ])('The app ignores a code cache that %s, and starts without it', async (_, change) => {
     expect(await start(change)).toEqual({
       cached: false,
       compiled: 1,

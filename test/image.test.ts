@@ -17,7 +17,7 @@ const instructions = readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8')
 const all = (name: string) => instructions.filter((one) => one.name === name).map(({ rest }) => rest);
 
 describe('the Dockerfile, by the rules of hadolint', () => {
-  it('has one base of one version (DL3006, DL3007), and a full digest if it has one', () => {
+  it('The Dockerfile has one base of one version (DL3006, DL3007), and a full digest if it has one', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
     const [base = '', ...more] = all('FROM');
     expect([base.replace(/@sha256:[0-9a-f]{64}$/, ''), ...more]).toEqual([
@@ -25,18 +25,18 @@ describe('the Dockerfile, by the rules of hadolint', () => {
     ]);
   });
 
-  it('runs as a numeric user that is not root, from the last USER on (DL3002)', () => {
+  it('The Dockerfile runs as a numeric user that is not root, from the last USER on (DL3002)', () => {
     const last = instructions.findLastIndex(({ name }) => name === 'USER');
     expect(instructions[last]?.rest).toMatch(/^[1-9]\d*:[1-9]\d*$/);
     expect(instructions.slice(last).map(({ name }) => name)).not.toContain('COPY');
   });
 
-  it('installs and downloads nothing, and copies into its own folders (DL3020, DL3008, DL4006)', () => {
+  it('The Dockerfile installs and downloads nothing, and copies into its own folders (DL3020, DL3008, DL4006)', () => {
     expect([...all('RUN'), ...all('ADD')]).toEqual([]);
     for (const copy of all('COPY')) expect(copy).toMatch(/^--chmod=0[45]\d\d .* \/opt\/cmk\//);
   });
 
-  it('has no secret, and its command as a list (DL3025, DL3000)', () => {
+  it('The Dockerfile has no secret, and its command as a list (DL3025, DL3000)', () => {
     expect(all('ARG')).toEqual([]);
     expect(all('ENV')).toEqual(['NODE_ENV=production']);
     for (const command of [...all('ENTRYPOINT'), ...all('CMD')]) expect(JSON.parse(command)).toBeInstanceOf(Array);
@@ -82,7 +82,7 @@ describe('the image', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('is made of the package of the release, tested, and pushed by its version', () => {
+  it('The image is built from the package of the release, tested, and pushed by its version', () => {
     expect(make(true)).toEqual({ image: `ghcr.io/owner/name:${version}`, digest: 'sha256:abc' });
     const seen = log();
     const [build = '', , files, ...then] = seen.slice(seen.findIndex((line) => line.startsWith('build')));
@@ -92,7 +92,7 @@ describe('the image', () => {
     expect(then[0]).toContain('--network none --read-only');
   });
 
-  it('is based on a digest, which its labels name', () => {
+  it('The image is based on a digest, which its labels name', () => {
     const { tag, digest = BASE } = baseOf(readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8'));
     expect(log()).toContain(`FROM ${tag}@${digest}`);
     const build = log().find((line) => line.startsWith('build'));
@@ -100,7 +100,7 @@ describe('the image', () => {
     expect(build).toContain(`image.base.digest=${digest} `);
   });
 
-  it('that runs as root is rejected, and not pushed', () => {
+  it('An image that runs as root is rejected, and not pushed', () => {
     rmSync(join(folder, 'log'));
     process.env.DOCKER_USER = '0';
     expect(() => make(true)).toThrow('the user that it runs as should be 1000');

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a release', () => {
-  it('has the app, the templates, a bill of materials and checksums of all of them', () => {
+  it('A release has the app, the templates, a bill of materials and checksums of all of them', () => {
     expect(files).toEqual(
       expect.arrayContaining([
         'SHA256SUMS',
@@ -48,7 +48,7 @@ describe('a release', () => {
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
   });
 
-  it('is the same, byte for byte, when it is made again from the same commit, under any umask', () => {
+  it('A release of the same commit is the same, byte for byte, under any umask', () => {
     const again = mkdtempSync(join(tmpdir(), 'cmk-again-'));
     const sums = (of: string): string => readFileSync(join(of, 'SHA256SUMS'), 'utf8');
     const script = [process.execPath, join(PROJECT, 'scripts/release.ts'), '--repository', 'example/cmk'];
@@ -57,7 +57,7 @@ describe('a release', () => {
     rmSync(again, { recursive: true });
   });
 
-  it('is dated by its commit or by SOURCE_DATE_EPOCH, and says what is missing where there is neither', () => {
+  it('A release has the date of its commit or of SOURCE_DATE_EPOCH, and fails with the missing name without either', () => {
     const seconds = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: PROJECT, encoding: 'utf8' });
     expect(madeOn('')).toEqual(new Date(Number(seconds) * 1_000));
     expect(madeOn('0')).toEqual(new Date(0));
@@ -69,7 +69,7 @@ describe('a release', () => {
     expect(madeOn('86400', folder)).toEqual(new Date(86_400_000));
   });
 
-  it('has templates that fetch its own package, and are those of the repository in all else', () => {
+  it('The templates of a release fetch its own package, and are otherwise those of the repository', () => {
     const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
     expect(files).toContain(packageUri.slice(packageUri.lastIndexOf('/') + 1));
 
@@ -89,11 +89,11 @@ describe('a release', () => {
     }
   });
 
-  it('has the script that makes the app registration, which a deployment by its files alone needs first', () => {
+  it('A release has the script that creates the app registration, which a deployment from its files needs first', () => {
     expect(readFileSync(file(/^entra\.sh$/), 'utf8')).toBe(readFileSync(join(PROJECT, 'infra/entra.sh'), 'utf8'));
   });
 
-  it('has a package that starts from its own files alone', async () => {
+  it('A release has a package that starts from its own files alone', async () => {
     const app = join(folder, 'unpacked');
     for (const [name, bytes] of Object.entries(unzipSync(new Uint8Array(readFileSync(file(/-app-.*\.zip$/)))))) {
       mkdirSync(dirname(join(app, name)), { recursive: true });
@@ -107,7 +107,7 @@ describe('a release', () => {
 
   // The command line is packed by a script of its own.
   it.runIf(manifest.scripts.package !== undefined)(
-    'has a command line that works from its package alone',
+    'A release has a command line that works from its package alone',
     () => {
       const prefix = join(folder, 'installed');
       execFileSync('npm', ['install', '--global', '--offline', '--no-audit', '--prefix', prefix, file(/\.tgz$/)]);
@@ -118,7 +118,7 @@ describe('a release', () => {
     60_000,
   );
 
-  it('has what Homebrew and winget install it by, with the addresses and hashes of its own files', () => {
+  it('A release has the manifests of Homebrew and winget, with the addresses and hashes of its own files', () => {
     const sums = new Map(
       readFileSync(join(folder, 'SHA256SUMS'), 'utf8')
         .trim()
@@ -145,7 +145,7 @@ describe('a release', () => {
     expect(Buffer.from(inside[started] ?? []).toString()).toContain("import('./cmk.mjs')");
   });
 
-  it('has a bill of materials of what is shipped, in the versions of the lock file', () => {
+  it('A release has a bill of materials of its packages, in the versions of the lockfile', () => {
     const bill = JSON.parse(readFileSync(file(/\.cdx\.json$/), 'utf8')) as BillOfMaterials;
     expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'cmk-autopilot' } } });
     expect(bill.serialNumber).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
@@ -164,7 +164,7 @@ describe('a release', () => {
 });
 
 describe('the folder of a release', () => {
-  it('is emptied first, and so is none that has the repository in it', async () => {
+  it('The release, which empties its folder first, rejects a folder that contains the repository', async () => {
     // And of a tag that is refused, should the first not be.
     await expect(release(PROJECT, { tag: 'v0.0.0-none' })).rejects.toThrow('this repository is in it');
   });
@@ -174,13 +174,13 @@ describe('the tag of a release', () => {
   const changelog =
     '# Changelog\n\n## [Unreleased]\n\n- later\n\n## [1.2.3] - 2026-11-25\n\n- this\n\n## [1.2.2]\n\n- before\n';
 
-  it('is that of package.json, and has a heading in the changelog', () => {
+  it('The tag of a release is the version of package.json, and has a heading in the changelog', () => {
     expect(() => checkTag('v1.2.3', '1.2.3', changelog)).not.toThrow();
     expect(() => checkTag('v1.2.4', '1.2.3', changelog)).toThrow('set the version, then tag v1.2.3');
     expect(() => checkTag('v2.0.0', '2.0.0', changelog)).toThrow('CHANGELOG.md has no heading for 2.0.0');
   });
 
-  it('gets the notes of its version, and no others', () => {
+  it('The notes of a release are those of its version, and no others', () => {
     expect(notesOf('1.2.3', changelog)).toBe('- this\n');
   });
 });

@@ -21,6 +21,28 @@ it('the lint rejects a file name, and accepts the same words in prose', () => {
   expect(wordsOf('src/a.ts', '/** A message is put off; input offers. */ inputOffer')).toEqual([]);
 });
 
+it('the lint rejects a private word in a test and in local/, and no other file', () => {
+  const wrong = (file: string) => [`${file}: "that there is not": say unknown`];
+  for (const file of ['test/cli/a.test.ts', 'local/a.ts']) {
+    expect(wordsOf(file, '// A vault that there is not.')).toEqual(wrong(file));
+  }
+  expect(wordsOf('docs/a.md', 'A vault that there is not.')).toEqual([]);
+});
+
+it('the lint rejects a title that begins with a verb, on the next line too', () => {
+  for (const call of ["it('", "it(\n    '", 'it("', 'test(`']) {
+    const text = `describe('a pause', () => { ${call}is kept, and recorded', async () => {}); });`;
+    expect(wordsOf('test/orders/a.test.ts', text)).toEqual([
+      'test/orders/a.test.ts: "is kept, and recorded": name the subject in the title',
+    ]);
+  }
+});
+
+it('the lint accepts a title with a subject, and a describe without a verb', () => {
+  const text = "describe.each([['is']])('is %s', () => { it('A pause is kept', () => { await('is fine'); }); });";
+  expect(wordsOf('test/orders/a.test.ts', text)).toEqual([]);
+});
+
 it('the command of `npm run lint` fails on a planted word', async () => {
   const planted = `docs/planted-${process.pid}.md`;
   await writeFile(planted, 'Nobody knows.\n');

@@ -8,7 +8,7 @@ describe('the workflows', () => {
   const workflows = readdirSync(join(PROJECT, '.github/workflows'));
   const text = (name: string) => readFileSync(join(PROJECT, '.github/workflows', name), 'utf8');
 
-  it('use every action by its commit', () => {
+  it('The workflows use every action by its commit', () => {
     const used = workflows.flatMap((name) => [...text(name).matchAll(/uses: (\S+)(.*)/g)]);
     expect(used.length).toBeGreaterThan(8);
     expect(
@@ -16,7 +16,7 @@ describe('the workflows', () => {
     ).toEqual([]);
   });
 
-  it('run scripts that are there, and keep no secret', () => {
+  it('The workflows run existing scripts, and keep no secret', () => {
     const scripts = workflows.flatMap((name) => [
       ...text(name).matchAll(/(?:node |- run: )((?:scripts|\.ci)\/[\w./-]+)/g),
     ]);
@@ -27,7 +27,7 @@ describe('the workflows', () => {
     expect(workflows.filter((name) => /\bsecrets\./.test(text(name)))).toEqual([]);
   });
 
-  it('let nothing that tests, builds or comes of the packages write a release, or sign one', () => {
+  it('The workflows let no job that tests, builds or runs code of packages write or sign a release', () => {
     const jobs = text('release.yml').split(/^ {2}(?=\w+:$)/m);
     const named = (name: string) => jobs.find((job) => job.startsWith(`${name}:`)) ?? '';
     expect(named('check')).toContain('.ci/run');
@@ -38,7 +38,7 @@ describe('the workflows', () => {
     for (const job of mayWrite) expect(job).not.toMatch(/\b(?:npm|npx)\b|\.ci\/run|scripts\/release\.ts/);
   });
 
-  it('build what is published with the Node of the setup step, of the version that the lockfile has', () => {
+  it('The workflows build what is published with the Node of the setup step, of the version that the lockfile has', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
 
     for (const name of ['release.yml', 'deploy.yml']) {

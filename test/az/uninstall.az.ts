@@ -10,8 +10,8 @@ import { Deployed } from '../infra/deployed.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { Az } from './az.ts';
 
-// infra/uninstall.sh with the real az: two apps whose environments are called the same, in two subscriptions,
-// look after one vault's subscription each and the accounts of both; one of them goes.
+// infra/uninstall.sh with the real az: two apps in two subscriptions have environments of the same name. Each manages the
+// vaults of its subscription, and the accounts of both. One app is uninstalled.
 const local = useLocalAzure({ fleet: 'empty' });
 const OTHER = '66666666-6666-6666-6666-666666666666';
 

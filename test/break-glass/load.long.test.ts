@@ -165,7 +165,7 @@ it('a revocation takes at most a second longer behind six keys that the same per
   await Promise.all(hanging);
 });
 
-// Last: the app goes on with what the flood has sent.
+// This test is the last, as the app still processes the flood.
 it('a revocation takes at most 5 times its quiet time while another caller sends 200 reads and 300 revocations', async () => {
   const quiet = await timesOfRevocations(9);
   const names = keys(100).map(({ name }) => name);

@@ -26,7 +26,7 @@ import {
 const wire = useWire();
 const { revoke, restore } = breakGlass(wire);
 
-/** What was put into the queues, but for the looks at the revocation itself (second-looks.slow.test.ts). */
+/** The queued work, except the verification passes of the revocation (second-looks.slow.test.ts). */
 function besideLooks(): Work[] {
   return wire.sent.map(({ work }) => work).filter(({ kind }) => kind !== 'revocation');
 }

@@ -6,7 +6,7 @@ import { built } from '../support/built.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** What answers and problems hold; a test fails where a field that it looks at is not there. */
+/** The fields of answers and problems; a test fails if a field that it reads is missing. */
 export interface Body {
   readonly [field: string]: unknown;
   readonly reason: string;

@@ -27,7 +27,7 @@ const wire = useWire();
 const { revoke, restore } = breakGlass(wire);
 const LOOKS = [15, 75, 400, 875];
 
-/** All looks that were ordered, in the order of their coming due, and long enough after the last write. */
+/** Runs all queued verification passes in the order of their time, long enough after the last write. */
 async function lookAgain(services: Services, seconds = 15): Promise<void> {
   await wire.azure.world.clock.advance(seconds * 1000);
   for (const due of LOOKS) {
@@ -106,7 +106,7 @@ describe('the verification passes after a revocation and a restore', () => {
 
     await revokeAndDie(key, services);
 
-    // Its own process may still be about to record it.
+    // Its own process may still record it.
     await lookAgain(services, 400);
 
     expect(await trailOf(key)).toEqual([]);
@@ -166,7 +166,7 @@ describe('the verification passes after a revocation and a restore', () => {
 
     await restore(key, services);
 
-    // Every write of the revocation takes effect once more: tombstones are gone.
+    // Every write of the revocation takes effect again, which erases the tombstones.
     for (const [n, version] of versionsOf(key).entries()) Object.assign(version, structuredClone(revoked[n]));
 
     await lookAgain(services);

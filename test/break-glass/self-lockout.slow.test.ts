@@ -8,9 +8,9 @@ import { callKey, keyStatus } from '../support/key-calls.ts';
 import { useWire } from '../support/wire.ts';
 import { breakGlass, enabledOf, keyOf, managed } from './break-glass-fixture.ts';
 
-// Guards invariant 11 (no self-lockout): who is about to revoke a key that the app's own storage is encrypted with is told
-// so before, by the dry run and by the status of the key; the revocation itself waits for nothing, and says it in its
-// answer. The drift check reports it all along (test/drift).
+// Guards invariant 11 (no self-lockout). If a key encrypts the app's own storage, the dry run and the status of the key warn
+// before a revocation. The revocation itself waits for nothing, and warns in its answer. The drift check reports such a key
+// at all times (test/drift).
 const wire = useWire();
 const OWN = 'stcmkapp';
 const LOCKS_OUT = expect.stringContaining("The app's own storage is encrypted with this key");

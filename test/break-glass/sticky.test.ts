@@ -48,7 +48,7 @@ describe('while a key is revoked', () => {
       ]),
     );
 
-    // It is said once, when it is done.
+    // It is logged once, when it is done.
     await look();
 
     expect(reasons().filter((reason) => reason === 'KeptRevokedUnrecorded')).toHaveLength(1);

@@ -40,7 +40,7 @@ async function restore(view: string, subject: string): Promise<Visit> {
   return restorer;
 }
 
-/** Lets the sign-in window wait at its first step, once it is opened by a press; what is given back lets it go on. */
+/** Holds the sign-in window at its first step, after a press opened it. The returned function continues it. */
 async function holdProof({ page }: Visit, toUrl = (url: string) => url): Promise<() => void> {
   const address = /oauth2\/v2\.0\/authorize/;
   const { promise: released, resolve: release } = Promise.withResolvers<void>();

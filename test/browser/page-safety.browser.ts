@@ -256,7 +256,7 @@ describe('a user of the page', () => {
   it('A user leaves no data behind after a sign-out, even if the browser goes back', async () => {
     const { page } = await as('operator', '#/keys');
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
-    // The page stays where it is, as one does that a browser keeps for the way back.
+    // The page stays, as in the back/forward cache of a browser.
     await page.route('**/logout?**', (route) => route.fulfill({ status: 204 }));
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();

@@ -96,7 +96,7 @@ function expectQuiet({ complaints, requests }: Visit, ...origins: readonly strin
   expect(others.join('\n')).toBe('');
 }
 
-/** What axe-core finds on the page as it stands once nothing moves: a colour in transition is not by design. */
+/** The violations that axe-core finds once nothing moves, since a colour in transition is not part of the design. */
 export async function axeFinds(page: Page): Promise<readonly string[]> {
   await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished))');
   await page.evaluate(axe.source);

@@ -171,7 +171,7 @@ it('A view polls by one request at a time, and not at all while it is hidden', {
   });
 
   page.on('response', (response) => underWay.delete(response.request()));
-  page.on('requestfailed', (request) => underWay.delete(request)); // given up by a view that was left
+  page.on('requestfailed', (request) => underWay.delete(request)); // aborted by a view that the user left
 
   const isStill = () => underWay.size === 0;
   const hide = (isHidden: boolean) =>

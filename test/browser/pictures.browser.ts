@@ -42,7 +42,7 @@ const app = useApp({
 });
 const { as } = useVisits(chromium, app);
 
-/** A pause keeps the rotation from going on, so that it stands half-way. */
+/** A pause holds the rotation half-way. */
 beforeAll(async () => {
   const pause = { reason: 'To look at it', key: `kv-files/${key.name}` };
   expect((await app.call('operator', 'POST', '/pause', pause)).status).toBe(200);

@@ -10,8 +10,8 @@ import { eventually } from '../support/eventually.ts';
 import { useChromium } from './chromium.ts';
 import { axeFinds, visitAs } from './page-session.ts';
 
-// Every view at two widths, light and dark, without accounts, while all is well and in an incident. The pictures are looked at one
-// by one; those of the README are among them.
+// Every view at two widths, light and dark: without accounts, healthy, and in an incident. A person reviews the pictures one by
+// one; the README uses some of them.
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const ALL = join(PROJECT, '.local/screenshots');

@@ -9,7 +9,7 @@ import { bundle } from '../../scripts/bundle.ts';
 import { bundleCli } from '../../scripts/bundle-cli.ts';
 import { COMMAND_PAGES, commandsOf } from '../../scripts/docs/commands.ts';
 
-// Each command of a page works as it stands: all blocks of a page go through one shell, page after page, on one local run.
+// Each command of a page works as printed: all blocks of a page go through one shell, page after page, on one local run.
 
 const PROJECT = join(import.meta.dirname, '../..');
 /**

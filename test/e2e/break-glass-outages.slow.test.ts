@@ -161,7 +161,7 @@ describe('with a Key Vault request that hangs', () => {
     const open = answer.body.versions.filter(({ after }: { after: string }) => after !== 'Disabled');
     expect(open).toMatchObject([{ version: key.first.version, after: 'Usable', error: expect.any(String) }]);
 
-    // What hangs is given up after three seconds, twice.
+    // A request that hangs is aborted after three seconds, twice.
     expect(methods(keyVaultCalls(wire.azure, key.first.version, seen))).toBe('GET PATCH PATCH');
 
     wire.azure.faults.clear();

@@ -6,11 +6,11 @@ import { auditLines } from '../support/audit-lines.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, inUse, TestKey } from '../support/fleet.ts';
 
-// What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
+// The life of a key of a Managed HSM. A Managed HSM sends no events, so each change starts with the timer.
 
 const app = useApp({ env: { 'AzureWebJobs.hsmWatch.Disabled': 'false' } });
 
-// What the lists of the start move has another cause.
+// The moves of the first lists have another cause.
 beforeAll(() => app.listed());
 
 /** How often keys of Managed HSMs are read. */
@@ -24,9 +24,9 @@ function newKey(options = {}): TestKey {
 const accountOn = (key: TestKey, options = {}) =>
   key.account('pinned', { group: group(app.azure.world, 'rg-vault'), ...options });
 const recordsAbout = (key: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(key.name));
-/** The timer's next look. */
+/** Runs the timer once. */
 async function look(): Promise<void> {
-  // One that falls due while the look before still works is left out.
+  // The timer skips an occurrence while the previous run still works.
   await app.atRest();
   await app.advance(PERIOD_MS);
 }

@@ -70,7 +70,7 @@ async function run(
     // Each is held at its own request, and then all of them die at once; whose request did not come is not held after it.
     let heldSince: number | undefined;
     const isTime = async (): Promise<boolean> => {
-      // What comes later, such as the next pass of a revocation, is not waited for in real time.
+      // Delayed work, such as the next pass of a revocation, does not take real time.
       if ((await app.running()) === 0) await app.advance(10_000);
       if (left().length < cases.length) heldSince ??= Date.now();
       return left().length === 0 || Date.now() - (heldSince ?? Date.now()) > HELD_MS;

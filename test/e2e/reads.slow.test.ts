@@ -9,7 +9,7 @@ import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { workItems } from '../support/work-items.ts';
 
-// An index that is filled anew for each test needs more lists of encryption scopes than an instance makes in five minutes.
+// A new index for each test would need more lists of encryption scopes than an instance may make in five minutes.
 const wire = useWire({ keepsStorage: true });
 const startApp = useApps(wire);
 let app: RunningApp;

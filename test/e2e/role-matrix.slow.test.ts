@@ -14,7 +14,7 @@ import { useWire } from '../support/wire.ts';
 // Who may make which call: every operation of the OpenAPI document × role × narrowed or not × person or application, held
 // to the table in docs/reference/api.md.
 
-/** What a call is about: in the reach of those who are narrowed, or not. */
+/** Whether the subject of a call is in the scope of a narrowed role. */
 type Place = 'inReach' | 'outOfReach';
 const PLACES = {
   inReach: { vault: 'kv-files', key: 'files-key', other: 'archive-key', account: 'stfiles01', order: 'order-in-reach' },
@@ -117,7 +117,7 @@ const REFUSALS = new Set([
   'KeyOutOfReach',
 ]);
 
-/** What came of it, in the words of {@link expected}; another failure by its status. */
+/** The outcome, in the terms of {@link expected}; another failure by its status. */
 function outcome({ status, body }: Answer): string | undefined {
   if (status === 401 || status === 403 || REFUSALS.has(body?.reason)) return body?.reason ?? String(status);
   return status === 429 || (status >= 500 && status !== 502) ? `${status} ${body?.reason}` : undefined;

@@ -29,7 +29,7 @@ const tokenWith = (who: string, claims: Record<string, unknown>) => {
 };
 const body = { reason: 'A laptop was stolen', confirm: 'kv-records/records-key' };
 
-/** As it stands on the wire: `fetch` would put a path in order, and refuse a header that is none. */
+/** Sends the path and headers unchanged: `fetch` would normalize the path, and reject an invalid header. */
 function raw(path: string, token: string, headers: Record<string, string> = {}): Promise<string> {
   const { hostname, port } = new URL(app.url);
 
@@ -62,7 +62,7 @@ function raw(path: string, token: string, headers: Record<string, string> = {}):
   });
 }
 
-/** Calls of Key Vault about the vault that is out of reach. */
+/** Calls of Key Vault about the vault outside the scope. */
 const asked = (since: number) =>
   wire.azure.requests.since(since).filter(({ host }) => host === 'kv-records.vault.azure.net');
 
@@ -102,7 +102,7 @@ describe('a role that is narrowed to one vault', () => {
     for (const key of ['records-key', 'no-such-key']) {
       expect(await raw(`/api/keys/kv-records/${key}/revoke`, token)).toMatch(/^403 .*"reason":"KeyOutOfReach"/);
     }
-    // Neither is looked for.
+    // The app reads neither key.
     expect(wire.azure.requests.since(since).filter(({ host }) => host.includes('vault'))).toEqual([]);
   });
 });

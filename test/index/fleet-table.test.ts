@@ -182,7 +182,7 @@ describe('A damaged row', () => {
     'of another key': { key: 'https://kv-files.vault.azure.net/keys/other' },
     'of a key that is none': { key: 'https://evil.example/keys/files-key' },
     'of a resource that is no account': { account: '/subscriptions/../../x' },
-    'of a mode that there is not': { mode: 'both' },
+    'of an unknown mode': { mode: 'both' },
     'of another type': { readOn: 7 },
   };
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { deploymentUrl, publish } from '../../scripts/infra/publish.ts';
 
-/** Stands in for the deployment service of a site, which the local Azure does not have: one answer a request. */
+/** Replaces the deployment service of a site, which the local Azure does not have. Gives one answer a request. */
 let server: Server | undefined;
 const asked: { line: string; authorization: string | undefined; body: string }[] = [];
 

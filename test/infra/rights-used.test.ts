@@ -73,7 +73,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'eventSubscriptions.beginCreateOrUpdateAndWait': [
     ['subscription', 'Microsoft.EventGrid/eventSubscriptions/write'],
     ['vault', 'Microsoft.EventGrid/eventSubscriptions/write', 'Microsoft.KeyVault/vaults/eventGridFilters/write'],
-    // Event Grid looks whether its caller may write what it aims at (Event Grid, "Authorizing access").
+    // Event Grid checks whether its caller may write the destination (Event Grid, "Authorizing access").
     ['app', 'Microsoft.Web/sites/functions/read', 'Microsoft.Web/sites/functions/write'],
   ],
   'systemTopics.listBySubscription': [

@@ -44,7 +44,7 @@ let settings: Record<string, string>;
 const world = (): World => local.azure.world;
 const owner = () => new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, local.azure.owner.AZURE_CLIENT_SECRET);
 
-/** The system topics that there are, as the deployment looks for them before it begins. */
+/** The existing system topics, as the deployment finds them before it starts. */
 const topics = () =>
   [...world().systemTopics.values()].map(({ id, name, source }) => ({ id, name, properties: { source } }));
 
@@ -224,7 +224,7 @@ describe('the templates, deployed to the local Azure', () => {
     expect(mayRotate()).toBe(true);
     expect([...world().systemTopics.values()]).toMatchObject([{ id: theirs, identity: { type: 'SystemAssigned' } }]);
 
-    // Both the app that runs with the settings of before, and one that is started with the new ones, see the topic.
+    // Both the running app with the old settings and a new one with the new settings see the topic.
     for (const from of [settings, deployed.settings()]) {
       const { read, verdicts } = await subscriptionsSeen(from, vaultId);
       expect(read).toMatchObject({

@@ -41,7 +41,7 @@ export async function writeAccount(azure: LocalAzure, account: string, body: unk
   expect(status).toBe(200);
 }
 
-/** As much of an ARM answer as the tests look at. */
+/** The fields of an ARM answer that the tests read. */
 export interface ArmBody {
   readonly id?: string;
   readonly error?: { code: string; message: string };

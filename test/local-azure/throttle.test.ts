@@ -17,7 +17,7 @@ function exhaust(call: () => unknown): { passed: number; refusal: ArmError } {
   throw new Error('Nothing was refused.');
 }
 
-/** Its clock stands still but for what the test moves it: buckets refill by the millisecond. */
+/** Only the test moves its clock, since buckets refill by the millisecond. */
 function stillWorld() {
   const world = createWorld({ throttle: true });
   let nowMs = 1_800_000_000_000;

@@ -40,7 +40,7 @@ function open(settings: Record<string, string> = {}) {
 
 type Opened = ReturnType<typeof open>;
 
-/** Runs a job as often as it asks for, moving the clock on by the delays. */
+/** Runs a job, then again after each delay on the clock, until it is done. */
 async function follow({ services, log }: Opened, job: ProbeWork, atMost = 50): Promise<number[]> {
   const delays: number[] = [];
   while (delays.length <= atMost) {

@@ -38,8 +38,8 @@ const meanwhile = fc.constantFrom<Meanwhile>('nothing', 'nothing', 'rotate', 'de
 const which = fc.nat(7);
 
 /**
- * Steps of a key's life. `deliver`: an event about any version is handled, be it the first, a late or a duplicate one, or
- * the key is reconciled; all say the same, "look at this key".
+ * Steps of a key's life. `deliver`: the app handles an event about any version (the first, a late or a duplicate one), or
+ * reconciles the key. Each of them means only that the key has to be read.
  */
 export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
   fc.array(
@@ -90,13 +90,13 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
  *
  * - Disabled by the revocation, enabled by hand, disabled by hand again: still what the revocation disabled, so a restore
  *   enables it. It was on before, and the record says so. To keep it off, disable it after the restore.
- * - Disabled by the revocation and enabled by hand: a reconcile pass leaves it, and it stays open until a caller revokes
- *   again. A person with rights on the vault decided so; the app reports it (drift check, status) and does not fight it.
- * - Off before, and enabled by hand more than ten minutes after the revocation: a person's decision too. Sooner, it is taken
- *   for a write that was still under way: disabled under the record, and given back by the restore. Revoked again, it counts as
- *   disabled by the revocation, for it was on then.
- * - Made during the revocation: disabled under its record at the next look, and given back by the restore.
- * - Without a tag to spare: disabled, said in the answer, and left off by a restore, which cannot know of it.
+ * - Disabled by the revocation and enabled by hand: a reconcile pass does not change it, and it stays enabled until a caller
+ *   revokes again. A person with rights on the vault decided so; the app reports it (drift check, status) and keeps it.
+ * - Disabled before, and enabled by hand more than ten minutes after the revocation: a person's decision too. Earlier, it counts
+ *   as a write in flight: the app disables it under the record, and the restore enables it. Revoked again, it counts as
+ *   disabled by the revocation, as it was enabled then.
+ * - Created during the revocation: the next pass disables it under the record, and the restore enables it.
+ * - Without a free tag: disabled and named in the answer. A restore leaves it disabled, as it cannot know of it.
  *
  * A deleted key shows its newest version alone: without a record there, a restore leaves it deleted.
  */
@@ -108,7 +108,7 @@ export class History {
   readonly #owed = new Set<string>();
   /** Enabled by hand since the key was last revoked. */
   readonly #byHand = new Set<string>();
-  /** Made since the key was last looked at. */
+  /** Created since the last pass over the key. */
   readonly #unseen = new Set<string>();
   #open = false;
   #ids = 0;

@@ -36,7 +36,7 @@ function managed(key: TestKey) {
   return found;
 }
 
-/** Runs the retirement of one key; returns what came of each version that the key alone lets go, and what is audited. */
+/** Runs the retirement of one key. Returns the outcome of each version that the key permits, and the audit entries. */
 async function retire(key: TestKey, { proof = 'person', env, change = () => ({}) }: Circumstances = {}) {
   const audited: unknown[] = [];
   const outcome: { readonly outcome: string; readonly detail: string }[] = [];

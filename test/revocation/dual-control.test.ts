@@ -31,7 +31,7 @@ describe('a person who revoked', () => {
     for (const n of [4, 5]) last = await site.revoke(person(n));
     for (const one of [ALICE, person(1), person(4)]) expect(await site.restore(one, last)).toBe('SecondPersonNeeded');
 
-    // Those who revoked are told from others without the trail.
+    // The tags distinguish the revokers from others without the trail.
     site.trail.isOut = true;
 
     expect(await site.restore(BOB, last)).toBe('Restored');

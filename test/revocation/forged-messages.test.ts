@@ -161,7 +161,7 @@ describe('a forged message in key-work', () => {
     const { details, ...rest } = entry ?? {};
     expect(JSON.stringify(rest)).not.toContain('forged');
 
-    // Nor is it about another key by what the message says, which would hide it from those who may read this one alone.
+    // Nor can the message assign it to another key, which would hide it from callers who may read only this one.
     expect(listNamedKeys(entry as AuditEntry)).toEqual([{ vault: 'kv-files', key: KEY.name }]);
     expect(details?.foundIn).toBe('key-work');
   });

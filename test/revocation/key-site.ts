@@ -94,7 +94,7 @@ export class KeySite {
   }
 }
 
-/** Of a person, unless told otherwise. */
+/** A person by default. */
 export function call(objectId: string, kind: 'person' | 'application' = 'person') {
   const caller = { objectId, appId: 'app', kind };
   return { caller, correlationId: 'call', why: 'a test', ticket: undefined };

@@ -15,7 +15,7 @@ export const stamp = { id: 'f00d', revokedOn: NOON, revokedBy: ALICE };
 /** What tells a newer revocation from it. */
 export const later = { id: 'beef', revokedOn: day(25) };
 
-/** The record as it stands on version `n`. */
+/** The record of version `n`. */
 export function record(n: number, change: Partial<Revocation> = {}): Record<string, string> {
   return { [REVOCATION_TAG]: formatRevocation({ ...stamp, version: versionName(n), wasEnabled: true, ...change }) };
 }

@@ -26,7 +26,7 @@ describe('readSettings', () => {
     expect(settings.vaults.all).toMatchObject([{ name: 'kv-files', uri: 'https://kv-files.vault.azure.net' }]);
     expect(settings).toMatchObject({
       subscriptions: undefined,
-      // An app of before, or one that was set up by hand: it is not known what it may see.
+      // An app that was deployed earlier or by hand: its rights are unknown.
       otherDependents: 'listed',
       storage: { accountName: 'stcmkautopilot', blobUri: 'https://stcmkautopilot.blob.core.windows.net' },
     });

@@ -2,20 +2,20 @@ import type { Choose } from './explore.ts';
 import type { Actor, Transition } from './scheduler.ts';
 
 /**
- * How the history of a seed comes by its order. With every step as likely as any other, nothing is slow for long and
- * everything that people do comes at the beginning: what overlaps rarely in that way is what the kinds below are for.
+ * Chooses the order of the history of a seed. If all steps were equally likely, no call would be slow for long, and people
+ * would act only at the start. The kinds below cause the overlaps that would be rare.
  */
 export function randomly(random: () => number): Choose {
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
 
-  /** How often something goes wrong when it may, and how often what is late takes effect. */
+  /** How often a possible fault happens, and how often a late write takes effect. */
   const harm = one([0.6, 0.4, 0.4, 0.1]);
   const late = one([0, 0, 0.015, 0.1]);
 
-  /** How often people and callers come in, beside calls that are under way; 1: as often as any of these goes on. */
+  /** How often people and callers act, relative to each pending call; 1: equally often. */
   const hurry = one([1, 1, 1, 0.1]);
 
-  /** So many times an actor is slow: it makes no step for so many steps of the others. */
+  /** How many times an actor is slow: it makes no step during some steps of the others. */
   let stalls = one([0, 1, 2, 4]);
   const slow = new Map<Actor, number>();
   let harmed = false;

@@ -61,15 +61,15 @@ type Deed =
   | { readonly do: `${RekeyAct}Rekey` }
   /** An operator moves an account to another key, on its newest version. */
   | { readonly do: 'moveTo'; readonly account: string; readonly key: string }
-  /** The worker's instance is killed, and what it has in flight lands. */
+  /** The worker's instance is killed, and its calls in flight take effect. */
   | { readonly do: 'kill' }
   | { readonly do: 'loseMessages' }
   | { readonly do: 'pass'; readonly seconds: number }
   /** A writer of the work zone changes something in it: a {@link Forgery} as JSON. */
   | { readonly do: 'forge'; readonly forgery: string }
-  /** What the hourly check does about what it finds. */
+  /** The hourly check repairs its findings. */
   | { readonly do: 'driftCheck' }
-  /** The next deed comes when what came of those before is at rest. */
+  /** The next deed waits until all earlier work is done. */
   | { readonly do: 'wait' };
 
 export interface ControllerScenario {
@@ -84,7 +84,7 @@ export interface ControllerScenario {
   readonly kills: number;
   /** Messages that get lost. */
   readonly losses: number;
-  /** Times at which everything takes long: no answer comes, and the clock goes on. */
+  /** Number of stalls: no call is answered, and the clock moves. */
   readonly stalls: number;
   /** Azure's clock against that of the app's storage. Milliseconds. */
   readonly stampSkewMs: number;
@@ -776,7 +776,7 @@ export class ControllerWorld implements World {
     this.#isWell = false;
     this.#happens();
     const until = this.#clock + ms;
-    // Deadlines and leases come to their ends on the way.
+    // Deadlines and leases expire meanwhile.
     while (this.#clock < until) {
       this.#clock = Math.min(until, Math.max(this.#clock + STEP_MS, this.timers.next()));
       this.#passTime();
@@ -910,7 +910,7 @@ export class ControllerWorld implements World {
     return instance.states;
   }
 
-  /** What comes to its end by itself. */
+  /** Ends what time alone ends. */
   #passTime(): void {
     this.scheduler.passDeadlines();
     this.timers.pass();
@@ -950,7 +950,7 @@ export class ControllerWorld implements World {
     const waveOf = (spec: UseSpec) => Number(spec.wave ?? 1_001);
     const own = this.storage.uses.find(([other]) => other === name)?.[1].spec;
 
-    // A wave goes on with one failure; what was put back by people is not waited for.
+    // A wave continues with one failure, and does not wait for uses that people set back.
     const before = accounts.filter(([other, { spec }]) => own && waveOf(spec) < waveOf(own) && !reached.has(other));
     const mayFail = this.scheduler.unharmed ? 0 : 1;
 

@@ -9,27 +9,26 @@ export interface World {
   readonly mostSteps?: number;
   /** The timers of the product's own code; without it they are those of the machine. */
   readonly timers?: VirtualTimers;
-  /** Between two steps: what comes to its end by itself when time passes. */
+  /** Runs between two steps, and ends what time alone ends. */
   tick?(): void;
-  /** What may happen beside the calls that are under way. */
+  /** The possible next steps beside the pending calls. */
   transitions(): readonly Transition[];
-  /** Looked at after every step; throws when something does not hold. */
+  /** Runs after every step; throws when an invariant is broken. */
   check(): void;
-  /** Looked at when nothing more can happen; throws when something does not hold. */
+  /** Runs when no step is left; throws when an invariant is broken. */
   atRest(): Promise<void>;
 }
 
-/** Of it, all histories can be followed. */
+/** A world whose histories can all be explored. */
 export interface FiniteWorld extends World {
-  /** What decides how this can go on: two histories with the same one need not both be followed. */
+  /** The state that decides the continuations: of two histories with the same one, only one needs to be explored. */
   fingerprint(): string;
 }
 
 export interface ExploreOptions {
   /**
-   * Followed are those histories alone in which a call is left in the middle for another one so often at most: an actor that is at
-   * it goes on to its end as a rule. (What errs with many switches errs with few, as a rule: "Iterative context bounding
-   * for systematic testing of multithreaded programs".) Without it: all.
+   * Maximum number of switches from an actor that could continue to another one. (Most errors need few switches:
+   * "Iterative context bounding for systematic testing of multithreaded programs".) Without it: all histories.
    */
   readonly switches?: number;
 }
@@ -40,17 +39,17 @@ export interface Explored {
 }
 
 /**
- * A history that takes longer never ends. (Each read and write of the index, and of the re-keys, is a step too: five rotations
- * under a pause, with every event twice, come to rest after 5,956.)
+ * A longer history counts as endless. (Each read and write of the index, and of the re-keys, is a step too: five rotations
+ * under a pause, with every event twice, end after 5,956 steps.)
  */
 const MOST_STEPS = 12_000;
-/** Tries to make a broken history shorter. */
+/** Maximum number of attempts to shorten a broken history. */
 const MOST_TRIES = 1_000;
 
-/** Decides which of the transitions comes next; undefined ends the history there, unjudged. */
+/** Chooses the next transition; undefined ends the history there, without the final check. */
 export type Choose = (transitions: readonly Transition[]) => number | undefined;
 
-/** A history in which something did not hold, step by step. */
+/** A history that broke an invariant, step by step. */
 export class BrokenHistory extends Error {
   readonly choices: readonly number[];
 
@@ -152,7 +151,7 @@ export async function exploreAll(make: () => FiniteWorld, options: ExploreOption
   return { states: visited.size, ends };
 }
 
-/** Whose turn it is, and how often it may still be taken from an actor that could go on. */
+/** The current actor, and how many switches from an actor that could continue are left. */
 class Turns {
   readonly #isBounded: boolean;
   left: number;

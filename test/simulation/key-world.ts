@@ -41,11 +41,10 @@ interface Timing {
 }
 
 /**
- * An actor that does something once, at any time, or when another has ended, or has been answered something and not ended;
- * in the order given where they are named alike. `look`: `late` is a second look, that disables what a late write has
- * opened as well. `rewrite`: another tool replaces a version's tags and enables it, as Terraform does, or the tags alone.
- * `retire`, `unretire`: of the first version, which no account uses. `forged`: a message that a writer of the queue has put
- * there, as JSON.
+ * An actor that does something once: at any time, after another one ended, or while another one runs. Actors of the same
+ * name act in the given order. `look`: with `late` a verification pass, which also disables what a late write enabled.
+ * `rewrite`: another tool replaces a version's tags and enables it, as Terraform does, or only the tags. `retire`,
+ * `unretire`: of the first version, which no account uses. `forged`: a message of a writer of the queue, as JSON.
  */
 export type Part = Timing &
   (
@@ -59,13 +58,13 @@ export type Part = Timing &
 
 export interface KeyScenario {
   readonly versions: number;
-  /** Versions that are off from the start. */
+  /** Versions that are disabled from the start. */
   readonly off?: readonly number[];
   readonly parts: readonly Part[];
   readonly faults?: number;
   readonly kinds?: readonly Fault[];
   readonly aim?: RegExp;
-  /** The app's queue is out of reach: no second look is ordered. */
+  /** The app's queue is unreachable: no verification pass is queued. */
   readonly noQueue?: boolean;
   /** The app's queue never answers. */
   readonly hangingQueue?: boolean;
@@ -78,7 +77,7 @@ interface Call {
   readonly actor: Actor | undefined;
   readonly start: number;
   end: number | undefined;
-  /** How it was answered; undefined: it was not. */
+  /** The answer; undefined without one. */
   answer: string | undefined;
   id: string;
   /** Of the caller. */
@@ -101,10 +100,10 @@ interface Services {
   readonly effects: { kept: KeyEffect | undefined };
 }
 
-/** What is at rest is looked at so much later. */
+/** Delay of the check after the last step. */
 const LATER_MINUTES = 1;
 
-/** All that was under way has ended, whatever the clocks. */
+/** After this time nothing is in flight, whatever the clocks. */
 const FORGED_AGAIN_MINUTES = 20;
 const NO_CALL = { actor: undefined, start: 0, end: undefined, answer: undefined, id: '', objectId: '' };
 
@@ -190,8 +189,8 @@ export class KeyWorld implements FiniteWorld {
   }
 
   /**
-   * Of a call that has ended, what its judge asks for is left, and what it left behind: its answers decide nothing any more.
-   * Of one that goes on, they all do.
+   * Of a call that ended, only the fields of its check and its effects count, as its answers decide nothing more. Of a
+   * pending call, all answers count.
    */
   fingerprint(): string {
     const restores = this.#calls('restore');
@@ -213,7 +212,7 @@ export class KeyWorld implements FiniteWorld {
   }
 
   #rest(): readonly string[] {
-    // Which key a look is at is all that it goes by, so that one is as good as many.
+    // A pass depends only on its key, so that one message is equal to many.
     const looks = `${this.#messages.length > 0}`;
     const trail = this.#noQueue ? [] : this.#trail.map(describeEvent).sort();
     const state = [this.vault.fingerprint(), this.scheduler.fingerprint(), JSON.stringify(this.#parts), this.#kills];
@@ -232,7 +231,7 @@ export class KeyWorld implements FiniteWorld {
     this.timers?.pass();
   }
 
-  /** What nothing but a fault may bring about, not even for a moment. */
+  /** Throws for a state that only a fault may cause, even for a moment. */
   check(): void {
     if (this.#flap) throw new Error(this.#flap);
   }
@@ -245,11 +244,11 @@ export class KeyWorld implements FiniteWorld {
 
     const services = this.#services(async (_label, effect) => effect(), LATER_MINUTES);
 
-    // Some of the second looks come soon, and some when everything that was under way has come to its end.
+    // Some verification passes run soon, and some after everything in flight has ended.
     for (let looks = 1; looks <= 2; looks += 1) {
       for (const message of this.#messages.slice(0, 1)) {
         const { outcome } = await verifyRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
-        if (outcome !== 'done') throw new Error('A second look failed.');
+        if (outcome !== 'done') throw new Error('A verification pass failed.');
       }
 
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });
@@ -319,7 +318,7 @@ export class KeyWorld implements FiniteWorld {
       });
   }
 
-  /** The way to the vault of one call, with an eye on what a restore opens and a look that began after that disables. */
+  /** The access of one call to the vault. It records what a restore enables, and what a later pass disables. */
   #watched(call: Call, actor: Actor): Way {
     return (label, effect, writes) =>
       this.scheduler.call(
@@ -373,7 +372,7 @@ export class KeyWorld implements FiniteWorld {
   #judgeLook(look: Call, version: string): void {
     const restore = this.#opened.get(version);
 
-    // A key of one version is not marked while it is restored, and clocks that differ make a restore look old.
+    // A restore does not mark a key of one version, and with clocks that differ a restore seems old.
     const isOne = this.vault.versions.length === 1 || 'skew' in look.part;
     if (!restore || isOne || !this.scheduler.unharmed) return;
 
@@ -500,7 +499,7 @@ export class KeyWorld implements FiniteWorld {
     return subject.lostRevocation !== undefined;
   }
 
-  /** A restore names what it leaves disabled, so that its caller need not look for it. */
+  /** A restore names the versions that it leaves disabled, so that its caller need not search for them. */
   #judgeLeft(restores: readonly Call[]): void {
     for (const { left } of restores) {
       if (!left) continue;
@@ -548,7 +547,7 @@ export class KeyWorld implements FiniteWorld {
     for (const [index, version] of this.vault.versions.entries()) {
       const byHand = this.calls.findLast(({ part }) => 'version' in part && part.version === index + 1);
 
-      // Which of several had read it before a person's hand, and writes after it, cannot be told from here.
+      // With several calls it is unknown which one read the version before a person changed it, and writes after that.
       const isOne = this.calls.filter(({ part }) => part.do === 'revoke' || part.do === 'look').length === 1;
       if (byHand && (byHand.start > last.start || !isOne)) continue;
       if (index === 0 && !version.enabled && this.#isRetired()) continue;

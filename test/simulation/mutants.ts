@@ -39,13 +39,13 @@ const FORGERY_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: '? await followChange(key, { ...change, since: work.cause.since }, before',
   },
   {
-    name: 'an item waits as long as it says',
+    name: 'an item waits as long as its row says',
     file: 'src/index/work-items.ts',
     from: 'now.getTime() + getLongestWait(kind) + CLOCKS_MS ? new Date(0) : due',
     to: 'Infinity ? now : due',
   },
   {
-    name: 'calls of a time to come count',
+    name: 'calls from the future count',
     file: 'src/azure/limiter.ts',
     from: ' || bucket > now + 1)',
     to: ')',
@@ -79,13 +79,13 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'return [];',
   },
   {
-    name: 'a worker takes what it announced itself for what it moved',
+    name: 'a worker counts its own announcements as moves',
     file: 'src/controller/reconcile-use.ts',
     from: 'decideUse(request, read, state, pass.announced, ',
     to: "decideUse(request, read, state, [...pass.announced, { startedOn: since, targets: { [key.id]: state.versions?.value.at(-1)?.id ?? '' } }], ",
   },
   {
-    name: 'an item is deleted although it was put anew',
+    name: 'an item is deleted although it was queued again',
     file: 'src/controller/pass.ts',
     from: '          await items.finish(started.item);\n          return;',
     to: `          if (!(await items.finish(started.item)))
@@ -147,7 +147,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'if (rollout.target) return undefined;',
   },
   {
-    name: 'a pause is not looked for',
+    name: 'a pause is not read',
     file: 'src/controller/gate.ts',
     from: '  if (pause) {',
     to: '  if (pause && !pause) {',
@@ -159,7 +159,7 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'now().getTime() - listedAt < 0 ?',
   },
   {
-    name: 'a write that may still land is not waited for',
+    name: 'a worker does not wait for a write in flight',
     file: 'src/controller/reconcile-use.ts',
     from: 'new Date(now.getTime() + GIVEN_UP_MS + MARGIN_MS)',
     to: 'new Date(now.getTime() - GIVEN_UP_MS - MARGIN_MS)',
@@ -218,7 +218,7 @@ const GRANTS_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     to: 'child.startsWith(parent) || child.startsWith(`',
   },
   {
-    name: 'a role on a condition always counts',
+    name: 'a role with a condition always counts',
     file: 'src/identities/role-grant.ts',
     from: ' && !grant.conditional);',
     to: ');',
@@ -275,7 +275,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'target, pin: target.version as never };',
   },
   {
-    name: 'revoked without proof: what the list does not show any more is not looked at',
+    name: 'revoked without proof: what the list no longer shows is not read',
     file: 'src/revocation/revoke.ts',
     from: 'if (changes.length === 0) return confirmed;',
     to: 'return confirmed;',
@@ -293,13 +293,13 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'no second look after a revocation',
+    name: 'no verification pass after a revocation',
     file: 'src/revocation/verify-revocation.ts',
     from: "if ('events' in read) await repair(key, read.events, services, log);",
     to: '',
   },
   {
-    name: 'what a late write opened stays open',
+    name: 'what a late write enabled stays enabled',
     file: PLANS,
     from: '(!alsoLate || isUnderWay(version, now))',
     to: '(!alsoLate || alsoLate)',
@@ -311,7 +311,7 @@ export const MUTANTS: readonly Mutant[] = [
     to: 'revokedOn,',
   },
   {
-    name: 'a version that a person has just disabled is recorded as on',
+    name: 'a version that a person has just disabled is recorded as enabled',
     file: PLANS,
     from: 'fresh.enabled\n      ? {',
     to: 'true\n      ? {',
@@ -385,7 +385,7 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
     const args = ['test/simulation/main.ts', ...range, ...worlds, '--stop-at-first', '--as-found'];
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
 
-    // A mutant that does not even run proves nothing: what counts is that a history is told to be broken.
+    // A mutant that does not run proves nothing: a history has to be reported as broken.
     const [, ran, broken] = /^(\d+) histories, ([01]) broken$/m.exec(await readAll(child.stdout)) ?? [];
     if (ran === undefined) throw new Error(`${mutant.name}: its histories did not come to their end.`);
 

@@ -138,26 +138,26 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[version, killed(/^patch|^audit/), pass(20), version],
       { do: 'loseMessages' },
     ],
-    'a write lands after the next worker has moved the account on': [
+    'a write takes effect after the next worker has moved the account': [
       ...[version, pass(18, /^patch/), killed(/^patch/), pass(43), version],
     ],
-    'a PATCH is given up, and lands after a version has come': [version, pass(61, /^patch/), version],
-    'an account is put back twice': [version, WAIT, pinBack, WAIT, pinBack],
-    'an item is put anew while it is finished': [
+    'a PATCH is aborted, and takes effect after a new version': [version, pass(61, /^patch/), version],
+    'an account is set back twice': [version, WAIT, pinBack, WAIT, pinBack],
+    'an item is queued again while it is finished': [
       version,
       WAIT,
       pinBack,
       { ...pinBack, during: /^items writes .*account/ },
     ],
-    'a version comes while accounts are read': [
+    'a new version appears while accounts are read': [
       version,
       { ...version, during: /^get/ },
       { ...version, during: /^patch/ },
     ],
-    'a version comes while the gate is asked': [version, { ...version, during: /^gate orders/ }, pass(6, /^gate/)],
-    'two versions come one after the other': [version, WAIT, version],
+    'a new version appears while the gate is read': [version, { ...version, during: /^gate orders/ }, pass(6, /^gate/)],
+    'two new versions appear one after the other': [version, WAIT, version],
     'the newest version is disabled once all uses are on it': [version, WAIT, { do: 'disableNewest', key }],
-    'an account is put onto a version that the list of a worker lacks': [
+    'an account is set to a version that the list of a worker lacks': [
       version,
       { do: 'pinToNew', account: 'st1', during: /^get st1$/ },
     ],
@@ -178,12 +178,12 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       WAIT,
       RESUME,
     ],
-    // Ten seconds on, the gate reads the orders anew: it sees the pause, and then not that it has ended.
+    // Ten seconds later the gate reads the orders again: it sees the pause, and then not that it has ended.
     'moves are resumed right after the gate has read the pause': [
       ...[{ ...version, after: 11 }, { do: 'pause', during: /^gate orders/ } as const],
       { ...RESUME, during: /^items writes work .*key/ },
     ],
-    'moves are resumed, and the messages of that are lost': [
+    'moves are resumed, and the messages of the resume are lost': [
       version,
       { do: 'pause', during: /^get|^patch/ },
       pass(30),
@@ -191,11 +191,11 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       { ...RESUME, after: 200 },
       { do: 'loseMessages' },
     ],
-    'an account comes that the index lacks': [
+    'an account appears that the index lacks': [
       ...[version, WAIT, { do: 'createAccount', spec: { ...SPEC, key, wave: '9' } } as const],
       version,
     ],
-    'an account comes while its subscription is listed': [
+    'an account appears while its subscription is listed': [
       { do: 'createAccount', spec: { ...SPEC, key, scoped: true }, during: /^list/ },
       version,
     ],
@@ -207,8 +207,12 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
       ...[{ do: 'loseIndex' } as const, killed(/^list|^index writes/)],
       ...[version, { ...killed(/^index writes/), after: 1 }],
     ],
-    'the index is lost while a version comes': [{ do: 'loseIndex' }, version],
-    'the index is lost while a worker goes on': [version, { do: 'loseIndex', during: /^audit|^index writes/ }, version],
+    'the index is lost while a new version appears': [{ do: 'loseIndex' }, version],
+    'the index is lost while a worker continues': [
+      version,
+      { do: 'loseIndex', during: /^audit|^index writes/ },
+      version,
+    ],
     'the index is lost while a stage is decided': [version, { do: 'loseIndex', during: /^rollout writes|^probe/ }],
     'a region hangs beside one that answers': [
       ...[{ do: 'hangRegion', region: REGIONS[0] ?? '' } as const, version],

@@ -66,7 +66,7 @@ export function randomForgedMessageWorld(random: Random): () => World {
   return () => new KeyWorld(scenario);
 }
 
-/** A key is revoked anew while it is being restored, on clocks that differ as a rule. */
+/** A key is revoked again while it is being restored, mostly on clocks that differ. */
 export function randomOverlapWorld(random: Random): () => World {
   const skew = () => one(random, [0, 2.5, -2.5]);
   const more = one<readonly Part[]>(random, [
@@ -118,7 +118,7 @@ export function randomRewriteWorld(random: Random): () => World {
   return () => new KeyWorld({ versions, parts });
 }
 
-/** A write that its caller gave up takes effect when the key has been restored, or revoked anew; or the queue hangs. */
+/** An aborted write takes effect after the key was restored, or revoked again; or the queue hangs. */
 export function randomLateWorld(random: Random): () => World {
   const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };
   const scenario = one<KeyScenario>(random, [
@@ -133,8 +133,8 @@ export function randomLateWorld(random: Random): () => World {
       aim: /enabled.:true/,
       kills: one(random, [0, 1]),
     },
-    // The app's queue is out of reach: what a late write does is told by the key alone, as long as another version says
-    // that the key was restored.
+    // The app's queue is unreachable: only the key shows what a late write did, as long as another version has a
+    // tombstone.
     {
       versions: one(random, [2, 3]),
       parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, ...(random() < 0.5 ? [look] : [])],

@@ -28,15 +28,15 @@ export const SCENARIOS: readonly NamedScenario[] = [
   { name: 'two revocations', scenario: { versions: 1, parts: [REVOKE, REVOKE] } },
   { name: 'a revocation and its restore', scenario: { versions: 2, parts: [REVOKE, RESTORE] } },
   {
-    name: 'a revocation and its restore, with a write that comes late',
+    name: 'a revocation and its restore, with a late write',
     scenario: { versions: 1, parts: [REVOKE, RESTORE], ...late },
   },
   {
-    name: 'a restore and a revocation that begins meanwhile',
+    name: 'a restore and a concurrent revocation',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN] },
   },
   {
-    name: 'the same with clocks five minutes apart',
+    name: 'a restore and a concurrent revocation, with clocks five minutes apart',
     scenario: { versions: 1, parts: [{ ...REVOKE, skew: 2.5 }, RESTORE, { ...REVOKE_AGAIN, skew: -2.5 }] },
   },
   { name: 'two revocations and a restore', scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE] } },
@@ -46,37 +46,37 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 2, parts: [REVOKE, disable(1), RESTORE] },
   },
   {
-    name: 'the same, with a write that comes late',
+    name: 'a version that a person disables meanwhile, with a late write',
     scenario: { versions: 1, parts: [REVOKE, disable(1), RESTORE], ...late },
   },
-  { name: 'a version that was off before', scenario: { versions: 2, off: [1], parts: [REVOKE, RESTORE] } },
+  { name: 'a version that was disabled before', scenario: { versions: 2, off: [1], parts: [REVOKE, RESTORE] } },
   { name: 'a process that is killed at any point', scenario: { versions: 2, kills: 1, parts: [REVOKE, RESTORE] } },
-  { name: 'a rotation and a look during a revocation', scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK] } },
+  { name: 'a rotation and a pass during a revocation', scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK] } },
   {
-    name: 'a rotation, a look and a restore',
+    name: 'a rotation, a pass and a restore',
     scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK_ANY_TIME, RESTORE] },
   },
   {
-    name: 'a look beside a restore of two versions',
+    name: 'a pass beside a restore of two versions',
     scenario: { versions: 2, parts: [REVOKE, RESTORE, LOOK] },
   },
   {
-    name: 'a look beside a restore, with a write that comes late',
+    name: 'a pass beside a restore, with a late write',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, LOOK], ...late },
   },
   {
-    name: 'a restore and a revocation that begins meanwhile, with a write that comes late and six switches',
+    name: 'a restore and a concurrent revocation, with a late write and six switches',
     isLong: true,
     switches: 6,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
-    name: 'a restore and a revocation that begins meanwhile, with a write that comes late',
+    name: 'a restore and a concurrent revocation, with a late write',
     isLong: true,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
-    name: 'two revocations and two restores of a version that was off before',
+    name: 'two revocations and two restores of a version that was disabled before',
     isLong: true,
     scenario: { versions: 1, off: [1], parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
@@ -92,13 +92,13 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 2, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
   {
-    name: 'two revocations, two restores, a look and a rotation, with one switch',
+    name: 'two revocations, two restores, a pass and a rotation, with one switch',
     isLong: true,
     switches: 1,
     scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME, ROTATE] },
   },
   {
-    name: 'two revocations, two restores and a look at two versions, with one switch',
+    name: 'two revocations, two restores and a pass over two versions, with one switch',
     isLong: true,
     switches: 1,
     scenario: { versions: 2, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME] },
@@ -110,11 +110,11 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 3, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
   {
-    name: 'a version whose tags another tool replaces after a revocation, and a look',
+    name: 'a version whose tags another tool replaces after a revocation, and a pass',
     scenario: { versions: 1, parts: [REVOKE, rewrite(1), LOOK] },
   },
   {
-    name: 'the newest of two versions whose tags another tool replaces after a revocation, and a look',
+    name: 'the newest of two versions whose tags another tool replaces after a revocation, and a pass',
     scenario: { versions: 2, parts: [REVOKE, rewrite(2), LOOK] },
   },
   {
@@ -127,7 +127,7 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 2, kills: 1, parts: [RETIRE, REVOKE] },
   },
   {
-    name: 'two retirements and one that is taken back',
+    name: 'two retirements and one that is undone',
     scenario: { versions: 2, parts: [RETIRE, RETIRE, UNRETIRE] },
   },
   {
@@ -135,11 +135,11 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 2, parts: [RETIRE, REVOKE, RESTORE] },
   },
   {
-    name: 'a retirement that is taken back beside a revocation',
+    name: 'a retirement that is undone beside a revocation',
     scenario: { versions: 2, parts: [RETIRE, UNRETIRE, REVOKE] },
   },
   {
-    name: 'a retirement beside a revocation and its restore, with a write that comes late',
+    name: 'a retirement beside a revocation and its restore, with a late write',
     isLong: true,
     switches: 2,
     scenario: { versions: 2, parts: [RETIRE, REVOKE, RESTORE], ...late },

@@ -1,28 +1,28 @@
 import { hash } from 'node:crypto';
 
-/** What may happen next. `run` makes it happen; the label tells it in a history that is printed. */
+/** A possible next step. `run` performs it; a printed history shows the label. */
 export interface Transition {
   readonly label: string;
-  /** Something goes wrong by it, or a write that was given up takes effect: chosen more rarely than what goes its way. */
+  /** A fault, or an aborted write that takes effect: chosen more rarely than other steps. */
   readonly rare?: 'harm' | 'late';
-  /** It is chosen when nothing else goes its way. */
+  /** It is chosen when there is no other step. */
   readonly isSlow?: boolean;
-  /** Whose call it is; without it, it is an outside effect. */
+  /** The actor of the call; absent for an outside effect. */
   readonly actor?: Actor;
-  /** Name of the actor that begins with it. */
+  /** Name of the actor that starts with it. */
   readonly begins?: string;
   readonly run: () => void;
 }
 
-/** How a call ends otherwise than well. */
+/** How a call fails. */
 export type Fault =
-  /** It does not take effect, and the caller hears so. */
+  /** It does not take effect, and the caller gets an error. */
   | 'fails'
-  /** It takes effect; the caller hears that it failed. */
+  /** It takes effect, and the caller gets an error. */
   | 'answerLost'
-  /** The caller hears that it failed; it takes effect later. */
+  /** The caller gets an error, and it takes effect later. */
   | 'late'
-  /** It is never answered: it ends when its caller gives it up, and is `late` then if it writes. */
+  /** It gets no answer: it ends when its caller aborts it, and a write is then `late`. */
   | 'hangs';
 
 interface Pending {
@@ -35,7 +35,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** A write that was given up takes effect within as long, or never. Milliseconds. */
+/** An aborted write takes effect within this time, or never. Milliseconds. */
 const LATE_MS = 60_000;
 
 interface LateWrite {
@@ -45,7 +45,7 @@ interface LateWrite {
 }
 
 /**
- * Between two lists each version is dealt with by itself: an actor goes on in the same way, whichever of its calls about
+ * Between two lists an actor handles each version separately: it continues in the same way, whichever of its calls about
  * different versions was answered first.
  */
 const TOGETHER = /^list /;
@@ -53,7 +53,7 @@ const TOGETHER = /^list /;
 /** A caller: one function of the app, on one instance. */
 export class Actor {
   readonly name: string;
-  /** What it has been answered so far, in this order: with the same answers it does the same again. */
+  /** Its answers so far, in this order: the same answers lead to the same steps. */
   heard = '';
   /** The same, up to the last list. */
   #before = '';
@@ -123,7 +123,7 @@ export class Scheduler {
     this.#now = options.now ?? (() => 0);
   }
 
-  /** A call to a port, as the actor makes it. What is given up by the signal may still take effect. */
+  /** A call of the actor to a port. A call that the signal aborts may still take effect. */
   call<T>(actor: Actor, label: string, effect: () => T, writes = false, signal?: AbortSignal): Promise<T> {
     if (actor.dead) return new Promise(() => {});
     return new Promise<T>((resolve, reject) => {
@@ -154,7 +154,7 @@ export class Scheduler {
     return this.#pending.some(({ hangs }) => !hangs);
   }
 
-  /** What the calls that are under way may come to. */
+  /** The possible next steps of the pending calls. */
   transitions(): Transition[] {
     const ends: Transition[] = [];
 
@@ -193,17 +193,17 @@ export class Scheduler {
     for (const late of this.#late.filter(({ until }) => until <= this.#now())) this.#land(late);
   }
 
-  /** Everything that is still on its way takes effect, in the order in which it was given up. */
+  /** All aborted writes take effect, in the order in which they were aborted. */
   landAll(): void {
     for (const late of [...this.#late]) this.#land(late);
   }
 
-  /** Lets everything run that waits for nothing from outside. */
+  /** Runs everything that does not wait for a pending call. */
   async settle(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** What of this decides how it can go on. */
+  /** The part of the state that decides the possible continuations. */
   fingerprint(): string {
     const pending = this.#pending.map(({ actor, label }) => `${actor.name}:${label}`).sort();
     return `${pending.join(';')}|${this.#late.map(({ label }) => label).join(';')}|${this.#faults}`;

@@ -210,7 +210,7 @@ export function useApp(options: AppOptions = {}) {
     },
     call,
     checkDrift,
-    /** Has the app find the accounts that were added since its start, of which no event told: as the hourly check does. */
+    /** Has the app find the accounts that were added since its start without an event, as the hourly check does. */
     async found(): Promise<void> {
       await checkDrift();
       const isListing = async () => (await kindsOfWork(azurite.connectionString)).some((kind) => kind === 'list');

@@ -13,7 +13,7 @@ export async function auditLines(connectionString: string): Promise<string[]> {
   return lines;
 }
 
-/** What they say happened. @typeParam E what a test looks at of it */
+/** The entries of the records. @typeParam E the fields that a test reads */
 export async function auditEntries<E extends Pick<AuditEntry, 'action'> = AuditEntry>(
   connectionString: string,
 ): Promise<E[]> {

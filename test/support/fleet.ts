@@ -84,7 +84,7 @@ export class TestKey {
     return { vault: this.vault, keyName: this.name, mode, version };
   }
 
-  /** An account on the first version of this key, with the sample fleet's identity; changed as told. */
+  /** An account on the first version of this key, with the sample fleet's identity, and with the given changes. */
   account(mode: KeyMode = 'pinned', options: Partial<FleetAccount> & { group?: ResourceGroup } = {}): StorageAccount {
     const { group: at = group(this.world), ...rest } = options;
     return addAccount(this.world, at, {

@@ -19,7 +19,7 @@ export function versionName(n: number): string {
   return n.toString(16).padStart(32, '0');
 }
 
-/** A usable version made on day `n` of 2026, changed as told. */
+/** A usable version created on day `n` of 2026, with the given changes. */
 export function keyVersion(n: number, change: Partial<KeyVersion> = {}): KeyVersion {
   const version = versionName(n);
 

@@ -5,7 +5,7 @@ const DURATION_MS = 60_000;
 /** How long one lasts at least whose holder dies between two renewals. */
 const LEFT_MS = 40_000;
 
-/** Leases on a clock of the test's own; several instances share one of these. A holder that is killed is told by `kill`. */
+/** Leases on a clock of the test's own; several instances share one of these. `kill` ends a holder. */
 export class MemoryLeases implements Leases {
   readonly #now: () => Date;
   readonly #states = new Map<string, string>();

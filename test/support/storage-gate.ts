@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest';
 
 export type StorageService = 'Blob' | 'Queue' | 'Table';
 
-/** Stands between an app and its storage. */
+/** A proxy between an app and its storage. */
 export interface StorageGate {
   /** Of the storage behind the gate. */
   readonly connectionString: string;

@@ -34,7 +34,7 @@ export interface TelemetryReceiver {
   readonly spans: readonly ReceivedSpan[];
   /** In the order in which they came. */
   readonly points: readonly ReceivedPoint[];
-  /** What came in on other paths, each line of its body. */
+  /** The lines of bodies on other paths. */
   readonly envelopes: readonly Readonly<Record<string, unknown>>[];
   readonly requests: number;
   /** Headers of the last request. */

@@ -15,7 +15,7 @@ import { newestApiVersion } from './api-version.ts';
 import { useAzurite } from './azurite.ts';
 import { useLocalAzure } from './local-azure.ts';
 
-/** A message that was put into a queue, and for how long it is out of sight. */
+/** A queued message, and how long it is hidden. */
 export interface Sent {
   readonly queue: WorkQueueName;
   readonly work: Work;

@@ -15,7 +15,7 @@ const azurite = useAzurite();
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-/** Without the app's storage in the environment, unless told. */
+/** Without the app's storage in the environment by default. */
 const retire =
   (site: Site, options: Partial<KeyRetireOptions> = {}) =>
   (operation: Operation) => {

@@ -25,7 +25,7 @@ export interface Subject {
 export interface Flow {
   readonly name: string;
   prepare(app: App): Promise<Subject>;
-  /** Sets it going for all of them at once. Resolves when every caller has been answered or has given up. */
+  /** Starts the flow for all subjects at once. Resolves when every caller has its answer or has aborted. */
   begin(app: App, subjects: readonly Subject[]): Promise<void>;
   /** What is wrong when everything is at rest. */
   broken(subject: Subject, entries: readonly AuditEntry[], isKilled?: boolean): string[];

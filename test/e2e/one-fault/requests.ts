@@ -43,7 +43,7 @@ export function stepsOf({ azure }: App, since: ReturnType<typeof markOf>, subjec
 
 function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subject): Omit<Step, 'nth'> {
   if (isStorage(host)) {
-    // A row of a table stands between brackets.
+    // A row of a table is in brackets.
     const [, container = '', row, rest] = /^\/([^/?(]*)(\([^/?]*\))?(\/[^?]*)?/.exec(path) ?? [];
     if (row) return { host, method, path: `/${container}${row === '()' ? row : '({id})'}` };
 

@@ -16,7 +16,7 @@ export interface Target {
   put(resource: Resource): Promise<JsonObject>;
   /** A resource that the template does not make but refers to. */
   get(id: string, apiVersion: string): Promise<JsonObject>;
-  /** Is told of a nested deployment: Azure keeps a record of each, and runs one of a name in a place at a time. */
+  /** Gets each nested deployment: Azure keeps a record of it, and runs one of a name in a scope at a time. */
   deployed?(id: string): void;
 }
 
@@ -116,7 +116,7 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
   return values;
 }
 
-/** Symbolic names in dependsOn; one instance of a loop stands for the whole loop. */
+/** Symbolic names in dependsOn; one instance of a loop means the whole loop. */
 function dependencies(resource: JsonObject): string[] {
   return asArray(resource.dependsOn ?? [], 'dependsOn').map((entry) => {
     const text = asString(entry, 'dependsOn');

@@ -51,14 +51,14 @@ export function completed({ id, type, body }: Resource): JsonObject {
   };
 }
 
-/** Keeps what is put, in order, and answers as Azure would: to look at what a template asks for. */
+/** Keeps the resources of each PUT in order, and answers as Azure would, to inspect what a template creates. */
 export class DryAzure implements Target {
   readonly resources: Resource[] = [];
   /** Ids of the deployments within. */
   readonly deployments: string[] = [];
   readonly #there: Readonly<Record<string, JsonObject>>;
 
-  /** @param there what is to be told of resources that are there already, by their ids */
+  /** @param there the answers for existing resources, by their ids */
   constructor(there: Readonly<Record<string, JsonObject>> = {}) {
     this.#there = there;
   }

@@ -41,7 +41,7 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   },
   flatten: (lists) => asArray(lists, 'flatten').flatMap((list) => asArray(list, 'flatten')),
   format: (text, ...args) =>
-    // Doubled, a brace stands for itself (.NET, "Composite formatting").
+    // A double brace means one brace (.NET, "Composite formatting").
     asString(text, 'format').replaceAll(/\{\{|\}\}|\{(\d+)\}/g, (found, index) =>
       index === undefined ? found.slice(1) : String(args[Number(index)]),
     ),

@@ -19,7 +19,7 @@ const SERVED = new Set(
   ].map((type) => type.toLowerCase()),
 );
 
-/** Roles on blobs, queues and tables: Azurite, which stands in for the storage of the app, knows no roles. */
+/** Roles on blobs, queues and tables: Azurite, which replaces the storage of the app, has no roles. */
 const STORAGE_ROLES = [
   'b7e6dc6d-f1e8-4753-8033-0f276bb0955b',
   'ba92f5b4-2d11-453d-a403-e96b0029c9fe',

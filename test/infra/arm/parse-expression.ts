@@ -6,7 +6,7 @@ export type Expression =
 
 const TOKEN = /\s*('(?:[^']|'')*'|-?\d+|[A-Za-z_][A-Za-z0-9_]*|\?\.|[()[\],.])/y;
 
-/** Parses what stands between the brackets of `"[…]"`. */
+/** Parses the expression in the brackets of `"[…]"`. */
 export function parseExpression(text: string): Expression {
   const tokens: string[] = [];
 

@@ -85,7 +85,7 @@ describe('a delivery', () => {
     ['a range that its expiry is in', { filter: advanced('NumberInRange', [[3e9, 5e9]], 'data.EXP') }, 1],
     ['a range that its expiry is not in', { filter: advanced('NumberNotInRange', [[3e9, 5e9]], 'data.EXP') }, 0],
     ['a field that has to be null and is', { filter: advanced('IsNullOrUndefined', [], 'data.NBF') }, 1],
-    ['an operator that there is not', { filter: advanced('NotThere', ['files-key']) }, 0],
+    ['an unknown operator', { filter: advanced('NotThere', ['files-key']) }, 0],
     ['a subscription that is still being made', { provisioningState: 'Creating' }, 0],
     ['a subscription that has expired', { expirationTimeUtc: '2020-01-01T00:00:00Z' }, 0],
   ])('An event subscription with %s gets the events that it selects', async (_what, properties, expected) => {

@@ -10,7 +10,7 @@ interface AskOptions {
   audience?: string;
 }
 
-/** What answers hold; a test fails where a field that it looks at is not there. */
+/** The fields of answers; a test fails if a field that it reads is missing. */
 interface Body {
   readonly [field: string]: unknown;
   readonly attributes: { readonly enabled: boolean };

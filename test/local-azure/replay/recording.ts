@@ -21,7 +21,7 @@ export interface Recording {
   readonly account?: Record<string, unknown>;
 }
 
-/** What a replay has to be told, since the recording does not show it. By index of a pair. */
+/** Facts that the recording does not show, by index of a pair. */
 export interface SceneOptions {
   readonly settings?: Partial<WorldSettings>;
   /** Kind and SKU of the accounts that were there. */
@@ -92,7 +92,7 @@ function comparableLink(link: string): unknown {
   return { at: `${url.origin}${url.pathname}`, names };
 }
 
-/** Learns which local id or version stands for which recorded one, from two answers to the same request. */
+/** Maps recorded ids and versions to local ones, from two answers to the same request. */
 export function learn(recorded: unknown, local: unknown, names: Map<string, string>): void {
   if (typeof recorded === 'string' && typeof local === 'string') {
     const patterns = [
