@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 /** Say who: caller, operator, worker, holder, instance, Azure. */
 const ACTORS = /\b(?:some|any)(?:body|one)\b|\bnobody\b|\bwhoever\b/gi;
 
-/** Parts of identifiers and file names in `src`, `page`, `local`, `bench` and `tour`, each with the term to use. */
+/** Parts of identifiers and file names in code and tests, each with the term to use. */
 const INVENTED: Readonly<Record<string, string>> = {
   'put off': 'requeue, defer',
   'left alone': 'cooldown',
@@ -53,7 +53,7 @@ const FRAGMENTS_LEFT =
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {
   return [...files].flatMap(([file, text]) => {
     const actors = [...text.matchAll(ACTORS)].map(([word]) => `${file}: "${word}": name the actor`);
-    const isCode = /^(?:src|page|local|bench|tour)\/.*\.tsx?$/.test(file);
+    const isCode = /^(?:src|page|local|bench|tour|test)\/.*\.tsx?$/.test(file);
 
     return [
       ...actors,

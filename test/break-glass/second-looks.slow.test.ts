@@ -28,7 +28,7 @@ const { revoke, restore } = breakGlass(wire);
 const LOOKS = [15, 75, 400, 875];
 
 /** Runs all queued verification passes in the order of their time, long enough after the last write. */
-async function lookAgain(services: Services, seconds = 15): Promise<void> {
+async function verifyAfter(services: Services, seconds = 15): Promise<void> {
   await wire.azure.world.clock.advance(seconds * 1000);
   for (const due of LOOKS) {
     for (const { work, delaySeconds } of [...wire.sent]) {
@@ -88,13 +88,13 @@ describe('the verification passes after a revocation and a restore', () => {
     const services = wire.services();
 
     await revoke(key, services);
-    await lookAgain(services);
+    await verifyAfter(services);
 
     expect(enabledOf(key)).toEqual([false, false]);
 
     await restore(key, services);
-    await lookAgain(services);
-    await lookAgain(services);
+    await verifyAfter(services);
+    await verifyAfter(services);
 
     expect(enabledOf(key)).toEqual([true, true]);
     expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
@@ -107,12 +107,12 @@ describe('the verification passes after a revocation and a restore', () => {
     await revokeAndDie(key, services);
 
     // Its own process may still record it.
-    await lookAgain(services, 400);
+    await verifyAfter(services, 400);
 
     expect(await trailOf(key)).toEqual([]);
 
-    await lookAgain(services, 475);
-    await lookAgain(services);
+    await verifyAfter(services, 475);
+    await verifyAfter(services);
 
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
 
@@ -148,7 +148,7 @@ describe('the verification passes after a revocation and a restore', () => {
     if (first) Object.assign(first, { enabled: true, tags: { owner: 'files' } });
     if (second) second.enabled = true;
 
-    await lookAgain(services);
+    await verifyAfter(services);
 
     expect(enabledOf(key)).toEqual([false, false]);
     expect(recordsOf(key).map((record) => record?.[0])).toEqual([revocation?.id, revocation?.id]);
@@ -169,7 +169,7 @@ describe('the verification passes after a revocation and a restore', () => {
     // Every write of the revocation takes effect again, which erases the tombstones.
     for (const [n, version] of versionsOf(key).entries()) Object.assign(version, structuredClone(revoked[n]));
 
-    await lookAgain(services);
+    await verifyAfter(services);
 
     expect(enabledOf(key)).toEqual([true, true]);
     expect(recordsOf(key)).toEqual([undefined, undefined]);

@@ -16,7 +16,7 @@ const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 
 describe('the causes of findings', () => {
   it('group what one repair would fix, with the number of resources and the first of them', () => {
-    const [cause, ...others] = groupCauses(many(2_000, { command: 'mend it' }));
+    const [cause, ...others] = groupCauses(many(2_000, { command: 'repair it' }));
     expect(others).toEqual([]);
 
     expect(cause).toMatchObject({
@@ -27,7 +27,7 @@ describe('the causes of findings', () => {
       exempt: false,
     });
 
-    expect(cause).toMatchObject({ commands: ['mend it'], moreCommands: 0, canFix: 2_000 });
+    expect(cause).toMatchObject({ commands: ['repair it'], moreCommands: 0, canFix: 2_000 });
     expect(cause?.sample).toEqual(many(5).map(({ resource }) => resource));
   });
 

@@ -146,9 +146,9 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
       .toEqual(withoutRole(report).map(({ id, since }) => [id, since]));
     expect(again.counts.new).toBe(0);
     await pasteRoleAssignment(withoutRole(again)[0]?.commands[0] ?? '', outsider(wire.azure));
-    const mended = await check();
-    expect(withoutRole(mended)).toEqual([]);
+    const repaired = await check();
+    expect(withoutRole(repaired)).toEqual([]);
     expect(await fleetPage('health=NoAccess')).toMatchObject({ value: [] });
-    expect(mended.counts.gone).toBeGreaterThanOrEqual(FLEET);
+    expect(repaired.counts.gone).toBeGreaterThanOrEqual(FLEET);
   });
 });

@@ -56,7 +56,7 @@ it('a rotation is held when its canary fails, and resumes when an operator order
     expect.objectContaining({ key: files.id(), state: 'held' }),
   );
 
-  const order = { reason: 'it is known, and mended tomorrow', key: `${files.vault.name}/${files.name}` };
+  const order = { reason: 'it is known, and repaired tomorrow', key: `${files.vault.name}/${files.name}` };
   expect(await call('/resume', order)).toMatchObject({ status: 200, body: { audit: 'written', warnings: [] } });
 
   await app.inTime('the others are moved', () => onVersion(others, next.version) === 3);

@@ -40,13 +40,13 @@ describe('the landing-zone profile', () => {
     profile = (await dryRun('main', { ...LANDING_ZONE, separateAuditStorage: true })).azure;
   });
 
-  it('complies with every definition but the one on function apps, for which an exemption is ready', () => {
+  it('The landing-zone profile complies with every definition except one on function apps, for which there is an exemption', () => {
     const exempted = read('infra/exemptions/function-app.bicep').match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g);
     expect(violatedBy(profile).filter((id) => !exempted?.includes(id))).toEqual([]);
     expect(violatedBy(profile)).toEqual(exempted);
   });
 
-  it('is described by the guide, and so is each definition that the default profile does not comply with', () => {
+  it('The guide describes the landing-zone profile, and each definition with which the default profile does not comply', () => {
     const table = rows('What refuses the app');
     expect(table.map(([definition]) => idIn(definition)).sort()).toEqual(violatedBy(plain).sort());
 
@@ -58,12 +58,12 @@ describe('the landing-zone profile', () => {
     }
   });
 
-  it('reads from the environment what it does not set, as the other parameter file does', () => {
+  it('The landing-zone profile reads from the environment what it does not set, as the other parameter file does', () => {
     const names = (file: string) => [...read(`infra/${file}`).matchAll(/^param (\w+)/gm)].map(([, name]) => name);
     expect(names('main.landing-zone.bicepparam')).toEqual(names('main.bicepparam'));
   });
 
-  it('loses dead letters and nothing else: the default keeps Event Grid as a trusted service', () => {
+  it('The landing-zone profile loses only dead letters, as the default keeps Event Grid as a trusted service', () => {
     const network = (azure: DryAzure) =>
       azure
         .values('Microsoft.Storage/storageAccounts')
@@ -114,7 +114,7 @@ describe('a PATCH of the app', () => {
     };
   }
 
-  it('breaks no rule that the account kept, but for queues and tables outside of its key, as the guide says', () => {
+  it('A PATCH of the app breaks no rule with which the account complied, except that on queues and tables without its key', () => {
     expect(accounts.length).toBeGreaterThan(20);
 
     const broken = accounts.flatMap((body) =>
@@ -127,7 +127,7 @@ describe('a PATCH of the app', () => {
     expect(new Set(broken)).toEqual(new Set(named));
   });
 
-  it('breaks no rule that the encryption scope kept', () => {
+  it('A PATCH of the app breaks no rule with which the encryption scope complied', () => {
     expect(scopes.length).toBeGreaterThan(2);
 
     for (const body of scopes) {
@@ -136,7 +136,7 @@ describe('a PATCH of the app', () => {
     }
   });
 
-  it('is told apart from one that would break a rule', () => {
+  it('The check detects a PATCH that would break a rule', () => {
     const [body = {}] = accounts;
     const open = { ...body, properties: { allowCrossTenantReplication: true } };
     const closed = { ...body, properties: { allowCrossTenantReplication: false } };

@@ -503,9 +503,11 @@ export class KeyWorld implements FiniteWorld {
   #judgeLeft(restores: readonly Call[]): void {
     for (const { left } of restores) {
       if (!left) continue;
-      const unsaid = this.vault.versions.filter(({ version, enabled }) => !enabled && !left.includes(version));
-      if (unsaid.length === 0) continue;
-      throw new Error(`A restore leaves these versions disabled and does not say so: ${unsaid.map(({ id }) => id)}.`);
+      const unnamed = this.vault.versions.filter(({ version, enabled }) => !enabled && !left.includes(version));
+      if (unnamed.length === 0) continue;
+      throw new Error(
+        `A restore leaves these versions disabled and does not name them: ${unnamed.map(({ id }) => id)}.`,
+      );
     }
   }
 
