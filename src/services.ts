@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { createActivityLog } from './accounts/activity-log-client.ts';
 import { createInSight } from './accounts/in-sight.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
+import { createPolicyInsights } from './accounts/policy-insights-client.ts';
 import { createStorageAccounts, traceAccounts } from './accounts/storage-client.ts';
 import { createSubscriptions, type Tenants, withVanished } from './accounts/subscriptions-client.ts';
 import { createAuditFiles, openAuditContainer } from './audit/audit-client.ts';
@@ -34,6 +35,7 @@ import { createCanaryProbe } from './probe/probe-targets.ts';
 import { createKeptTrail, createKeyTrail } from './revocation/key-trail.ts';
 import { newId } from './revocation/revocation.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
+import { DeniedMoves } from './status/denied-moves.ts';
 import { FleetSnapshots } from './status/fleet-snapshots.ts';
 import { KeyLister } from './status/key-list.ts';
 import { createNowBoard } from './status/read-now.ts';
@@ -120,6 +122,7 @@ export function createServices(
     keyLister,
     nowBoard: createNowBoard(fleetSnapshots, keyLister),
     slowFacts: new SlowFacts(),
+    deniedMoves: new DeniedMoves(stores.driftStorage),
     newId,
     now,
     sleep,
@@ -146,6 +149,8 @@ function createClients({ cloud, drift }: Settings, identity: TokenCredential, te
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
     keyPolicies: createKeyPolicies(identity, cloud),
+    /** What Azure Policy denies of storage accounts. */
+    policyInsights: createPolicyInsights(identity, cloud),
     ...createIdentityClients(identity, cloud),
     /** The event subscriptions of the managed vaults. */
     eventGrid: createEventGrid(identity, cloud, drift.systemTopics),

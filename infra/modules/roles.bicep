@@ -331,6 +331,11 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
           // Drift check: who moved an account back to an older version of its key?
           'Microsoft.Insights/eventtypes/values/read'
+          // Drift check: would a policy deny the next move of an account? Azure asks for both actions of the query.
+          'Microsoft.PolicyInsights/policyStates/queryResults/read'
+          'Microsoft.PolicyInsights/policyStates/queryResults/action'
+          'Microsoft.PolicyInsights/checkPolicyRestrictions/read'
+          'Microsoft.Authorization/policyAssignments/read'
         ], allowBlobProbe
           ? [
               // Effect probe: which container of an account is asked?

@@ -47,6 +47,7 @@ export function grantApp(
       'Microsoft.Storage/storageAccounts/encryptionScopes/read',
       'Microsoft.Storage/storageAccounts/encryptionScopes/write',
       'Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action',
+      'Microsoft.PolicyInsights/policyStates/queryResults/action',
     ],
   });
 

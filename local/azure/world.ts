@@ -116,6 +116,8 @@ export interface WorldSettings {
 export interface Subscription {
   readonly subscriptionId: string;
   displayName: string;
+  /** Resource providers that are not registered, in lower case; absent: each is. */
+  unregistered?: readonly string[];
   state: 'Enabled' | 'Disabled';
 }
 

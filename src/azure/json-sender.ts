@@ -10,7 +10,7 @@ import type { Cloud } from './cloud.ts';
 import { type CallLimits, callOptions } from './limits.ts';
 
 interface Sent {
-  readonly method: 'GET' | 'PATCH' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'PATCH' | 'POST' | 'PUT' | 'DELETE';
   readonly url: string;
   /** Added to the query of the URL. */
   readonly query?: Readonly<Record<string, string>>;

@@ -153,6 +153,7 @@ export const REASONS = {
   KeyTooOld: 'The newest version is older than two years.',
   NearExpiry: 'The newest version expires soon.',
   NoExpiry: 'The newest version never expires, so no event triggers its rotation.',
+  PolicyBlocksMove: 'Azure Policy would deny the move of an account to a new version of its key.',
   PolicyBlocksRotation: 'Azure Policy denies the version that the next rotation of the key would create.',
   NoRotationPolicy: 'The key has no rotation policy.',
   KeyTooSmall: 'The key has fewer bits than CMK_KEY_MINIMUM requires.',

@@ -60,6 +60,18 @@ export const ROTATION = ROTATION_SUMMARY.extend({
   oldestWaiting: unmoved.optional().describe('The waiting account or scope that was attempted longest ago, or never.'),
   places,
   failedUses: z.array(unmoved).describe('At most 500 accounts and scopes.'),
+  deniedMoves: z
+    .array(
+      z.object({
+        account: z.string().describe('ARM id.'),
+        detail: z.string().describe('The policy that denies it.'),
+        command: z.string().optional().describe('The command with which the owner of the policy exempts the account.'),
+      }),
+    )
+    .optional()
+    .describe(
+      'Accounts whose move Azure Policy would deny, by the last drift check, also before a rotation. At most 100; absent if none.',
+    ),
 });
 
 export const ROTATION_LIST = z.object({

@@ -13,6 +13,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import { findPause, listOpenPauses } from '../orders/standing-orders.ts';
 import type { OrdersStore } from '../orders/standing-orders-client.ts';
+import { type DeniedMoves, selectDeniedOf } from './denied-moves.ts';
 import { RotationCount } from './rotation-progress.ts';
 import type { Rotation, RotationSummary } from './rotation-schemas.ts';
 
@@ -32,6 +33,7 @@ export interface RotationViewPorts extends RotationCountPorts {
   readonly useRows: Pick<UseRows, 'of'>;
   readonly rollouts: Pick<RolloutStore, 'read' | 'all'>;
   readonly fleet: Pick<FleetIndex, 'listings'>;
+  readonly deniedMoves: Pick<DeniedMoves, 'read'>;
   /** Scope of the accounts that the app manages. */
   readonly inSight: InSight;
 }
@@ -60,16 +62,27 @@ export async function readKeyRotation(
   listings = readListings(ports),
 ): Promise<Rotation> {
   const { keys, useRows, inSight } = ports;
-  const [versions, subscriptions] = await Promise.all([keys.listVersions(key), inSight()]);
+  const [versions, subscriptions, denied] = await Promise.all([
+    keys.listVersions(key),
+    inSight(),
+    ports.deniedMoves.read(),
+  ]);
   const count = await createRotationCount(key, versions, ports);
   const isManagedSubscription = selectManagedUses(subscriptions);
+  const deniedAccounts = new Set(denied.map(({ account }) => account.toLowerCase()));
+  const planned = new Set<string>();
   if (count.counts) {
     for await (const row of useRows.of(key.id)) {
-      if (isManagedSubscription(row)) count.add(row);
+      if (!isManagedSubscription(row)) continue;
+
+      count.add(row);
+
+      const account = row.account.toLowerCase();
+      if (row.scope === undefined && deniedAccounts.has(account)) planned.add(account);
     }
   }
 
-  const rotation = count.result();
+  const rotation = { ...count.result(), ...selectDeniedOf(denied, (account) => planned.has(account.toLowerCase())) };
   const listed = await listings;
   const unlisted = subscriptions && listed ? countUnlisted(subscriptions, listed) : 0;
 
@@ -118,7 +131,7 @@ export function listRotations(ports: RotationViewPorts, after?: string, most = N
 
 /** Returns a rotation without the names of uses. */
 export function summarize(rotation: Rotation): RotationSummary {
-  const { oldestWaiting: _, failedUses: __, places, ...summary } = rotation;
+  const { oldestWaiting: _, failedUses: __, deniedMoves: ___, places, ...summary } = rotation;
   return isRotationOpen(rotation) ? { ...summary, places } : summary;
 }
 

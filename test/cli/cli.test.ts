@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CMK_API_CLIENT_ID } from '../../local/azure/constants.ts';
+import { outsider } from '../drift/outsider.ts';
+import { denyInsecureTransfer } from '../support/policies.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
@@ -184,6 +187,48 @@ describe('cmk key revoke', () => {
 });
 
 describe('cmk doctor', () => {
+  it('cmk doctor names a resource provider that is not registered, with the command', async () => {
+    const { id: group } = procedures.site().group;
+    const id = group.split('/')[2] ?? '';
+    const subscription = procedures.world.subscriptions.get(id);
+    if (!subscription) throw new Error('The site has no subscription.');
+
+    subscription.unregistered = ['microsoft.eventgrid'];
+    onTestFinished(() => {
+      delete subscription.unregistered;
+    });
+
+    const { code, out } = await cmk(['doctor']);
+    const fix = `az provider register --namespace Microsoft.EventGrid --subscription ${id}`;
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      new RegExp(`^failed\tresource providers of ${id}\t.*Microsoft.EventGrid is not registered.*\t${fix}$`, 'm'),
+    );
+    expect(out).not.toContain('Microsoft.PolicyInsights');
+
+    const elsewhere = await cmk(['doctor'], { env: { CMK_SUBSCRIPTIONS: randomUUID() } });
+    expect(elsewhere.out).not.toContain('resource providers');
+  });
+
+  it('cmk doctor names the accounts that Azure Policy denies, and says what it could not read', async () => {
+    const { group, account } = procedures.site();
+    account.properties.supportsHttpsTrafficOnly = false;
+    await denyInsecureTransfer(outsider(procedures.local).arm, group.id);
+
+    const named = await cmk(['doctor']);
+    expect(named.out).toMatch(
+      new RegExp(
+        `^advice\tpolicies of .*"Storage baseline" would deny the move of 1 storage account, if pinned: ${account.name}\\.`,
+        'm',
+      ),
+    );
+
+    const reader = await cmk(['doctor'], {
+      as: procedures.somebodyWith(`/subscriptions/${group.id.split('/')[2]}`, 'Reader'),
+    });
+    expect(reader.out).toMatch(/^unknown\tpolicies of .*queryResults\/action.*Resource Policy Contributor/m);
+  });
+
   it('cmk doctor finds everything in order for an owner', async () => {
     const site = procedures.site();
     const { code, out } = await cmk(['doctor', '--vault', site.vault.name]);

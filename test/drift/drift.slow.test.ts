@@ -12,6 +12,7 @@ import { Az } from '../az/az.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { wordsOf } from '../support/pasted.ts';
+import { denyInsecureTransfer } from '../support/policies.ts';
 import { Procedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
@@ -300,6 +301,13 @@ const cases: readonly Case[] = [
     wire.azure.clock.advance(1_000);
     await them().keys('kv-files').rotateKey(key.name);
     return key.id();
+  }),
+  when('PolicyBlocksMove', 'a policy denies an old account', 'az policy exemption create', async () => {
+    const { account } = pinnedAccount();
+    account.properties.supportsHttpsTrafficOnly = false;
+    const assignment = await denyInsecureTransfer(them().arm, group(world()).id);
+    onTestFinished(() => them().arm('DELETE', assignment));
+    return account.id;
   }),
   when('PolicyBlocksRotation', 'a policy denies keys without expiry', 'cmk key ensure', async () => {
     const key = new TestKey(world());

@@ -34,7 +34,12 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     roles: new AuthorizationManagementClient(credential, subscription),
     /** A request as `az rest` makes it. */
     arm: async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
-      const versions = { Insights: '2021-05-01-preview', policyExemptions: '2022-07-01-preview', policy: '2022-06-01' };
+      const versions = {
+        Insights: '2021-05-01-preview',
+        policyExemptions: '2022-07-01-preview',
+        policyDefinitions: '2021-06-01',
+        policy: '2022-06-01',
+      };
       const [, version = '2020-05-01'] = Object.entries(versions).find(([name]) => path.includes(name)) ?? [];
       await send('https://management.azure.com', method, `${path}?api-version=${version}`, body);
     },

@@ -17,6 +17,7 @@ export const PRINTED: Readonly<Record<string, readonly string[]>> = {
   KeyTooOld: ['cmk key rotate'],
   NearExpiry: ['cmk key rotate'],
   RotationIncomplete: ['cmk key rotate'],
+  PolicyBlocksMove: ['az policy exemption create'],
   PolicyBlocksRotation: ['cmk key ensure', 'az policy exemption create'],
   KeyOperationsMissing: ['az keyvault key set-attributes'],
   RevocationOpen: ['cmk key restore'],

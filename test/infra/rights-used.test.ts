@@ -96,7 +96,18 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
   ],
   'Microsoft.Insights/eventtypes': [['subscription', 'Microsoft.Insights/eventtypes/values/read']],
+  'Microsoft.PolicyInsights/policyStates': [
+    [
+      'subscription',
+      'Microsoft.PolicyInsights/policyStates/queryResults/read',
+      'Microsoft.PolicyInsights/policyStates/queryResults/action',
+    ],
+  ],
+  'Microsoft.PolicyInsights/checkPolicyRestrictions': [
+    ['account', 'Microsoft.PolicyInsights/checkPolicyRestrictions/read'],
+  ],
   'Microsoft.Authorization/policyAssignments': [
+    ['subscription', 'Microsoft.Authorization/policyAssignments/read'],
     ['vault', 'Microsoft.Authorization/policyAssignments/read'],
     ['hsm', 'Microsoft.Authorization/policyAssignments/read'],
   ],

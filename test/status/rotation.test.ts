@@ -27,6 +27,15 @@ it.each([
   expect(await readKeyRotation(KEY, ports(uses, { inSight: async () => subscriptions }))).toMatchObject(is);
 });
 
+it('A rotation names its accounts whose move Azure Policy would deny, before any move, and no other account', async () => {
+  const denied = [1, 2, 3].map((n) => ({ account: accountId(n).toUpperCase(), detail: `denied ${n}` }));
+  const uses = [useRow(1), useRow(2, { scope: 'scope1' })];
+  const read = { deniedMoves: { read: async () => denied } };
+
+  expect(await readKeyRotation(KEY, ports(uses, read))).toMatchObject({ state: 'finished', deniedMoves: [denied[0]] });
+  expect(await readKeyRotation(KEY, ports([useRow(4)], read))).not.toHaveProperty('deniedMoves');
+});
+
 /** A rollout of a key that was last decided on that day. */
 const rollout = (name: string, on: number, unfinished = 0) => {
   const times = { progressOn: day(on).toISOString(), checkedOn: NOW.toISOString() };

@@ -2,6 +2,7 @@ import type { FleetAccount } from '../../src/index/fleet-index.ts';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { WorkItem } from '../../src/index/work-items.ts';
 import { NO_ORDERS } from '../../src/orders/standing-orders.ts';
+import type { DeniedMove } from '../../src/status/denied-moves.ts';
 import { day, KEY, SUBSCRIPTION, versionName } from '../support/keys.ts';
 
 export const NOW = day(200);
@@ -54,6 +55,7 @@ export function viewPorts(uses: readonly UseRow[]) {
     inSight: async (): Promise<readonly string[] | undefined> => undefined,
     rollouts: { read: async () => undefined },
     orderStore: { recent: async () => NO_ORDERS },
+    deniedMoves: { read: async (): Promise<readonly DeniedMove[]> => [] },
     now,
   };
 }

@@ -57,6 +57,12 @@ const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
     ...['2025-01-01', '2025-03-01'],
   ],
   'microsoft.authorization/policyexemptions': ['2020-07-01-preview', '2022-07-01-preview', '2024-12-01-preview'],
+  'microsoft.authorization/policydefinitions': [
+    ...['2018-05-01', '2019-06-01', '2019-09-01', '2020-03-01', '2020-09-01', '2021-06-01', '2023-04-01', '2024-05-01'],
+    ...['2025-01-01', '2025-03-01'],
+  ],
+  'microsoft.policyinsights/policystates': ['2018-04-04', '2019-10-01', '2024-10-01'],
+  'microsoft.policyinsights/checkpolicyrestrictions': ['2020-07-01', '2022-03-01', '2023-03-01', '2024-10-01'],
   'microsoft.insights/diagnosticsettings': ['2015-07-01', '2016-09-01', '2017-05-01-preview', '2021-05-01-preview'],
   'microsoft.insights/eventtypes': ['2014-04-01', '2015-04-01'],
   'microsoft.eventgrid': eventGrid,

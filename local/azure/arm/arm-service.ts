@@ -204,12 +204,15 @@ function isOpenToAll({ pattern, scope }: ArmPath): boolean {
 /** RBAC verbs of the methods that do not write. */
 const VERBS: Readonly<Record<string, string>> = { GET: 'read', HEAD: 'read', DELETE: 'delete' };
 
+/** Types whose POST only reads, by the list of their provider's operations. */
+const READING_POSTS: ReadonlySet<string> = new Set(['microsoft.policyinsights/checkpolicyrestrictions']);
+
 /** The RBAC action of a request, as ARM derives it from method and type. */
 function actionOf(path: ArmPath, method: string): string {
   const type = /^(subscriptions|tenants)/.test(path.pattern)
     ? `Microsoft.Resources/${typeOf(path.pattern)}`
     : typeOf(path.pattern);
-  if (method === 'POST') return `${type}/action`;
+  if (method === 'POST') return `${type}/${READING_POSTS.has(type) ? 'read' : 'action'}`;
   return `${type}/${VERBS[method] ?? 'write'}`;
 }
 

@@ -9,6 +9,7 @@ import { requireScope } from './require-scope.ts';
 const ASSIGNMENTS = 'Microsoft.Authorization/policyAssignments';
 const EXEMPTIONS = 'Microsoft.Authorization/policyExemptions';
 const INITIATIVES = 'Microsoft.Authorization/policySetDefinitions';
+const DEFINITIONS = 'Microsoft.Authorization/policyDefinitions';
 
 /** The built-in initiative that denies by default: CMK in Managed HSM, of "Sovereignty". */
 const BUILT_IN: ReadonlyMap<string, Record<string, unknown>> = new Map([
@@ -95,8 +96,9 @@ function list(type: string): (request: ArmRequest) => Response {
 }
 
 /**
- * Azure Policy as stored: assignments and exemptions at a subscription, a group or a resource, initiatives of a
- * subscription. Nothing is enforced, since Key Vault's answer to a denied request is not documented.
+ * Azure Policy as stored: assignments and exemptions at a subscription, a group or a resource, definitions and
+ * initiatives of a subscription. A definition that was written here is enforced on writes of storage accounts
+ * (`policy-rules.ts`). Nothing is enforced on keys, since Key Vault's answer to a denied request is not documented.
  */
 export const policyRoutes: ArmRoutes = {
   'GET microsoft.authorization/policyassignments': list(ASSIGNMENTS),
@@ -110,4 +112,7 @@ export const policyRoutes: ArmRoutes = {
   'GET microsoft.authorization/policysetdefinitions/{}': getInitiative,
   'PUT microsoft.authorization/policysetdefinitions/{}': put(INITIATIVES, 'policyDefinitions'),
   'DELETE microsoft.authorization/policysetdefinitions/{}': remove,
+  'GET microsoft.authorization/policydefinitions/{}': get,
+  'PUT microsoft.authorization/policydefinitions/{}': put(DEFINITIONS, 'policyRule'),
+  'DELETE microsoft.authorization/policydefinitions/{}': remove,
 };

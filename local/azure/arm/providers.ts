@@ -10,6 +10,7 @@ import { identityRoutes } from './identities.ts';
 import { managedHsmRoutes } from './managed-hsms.ts';
 import { otherResourceRoutes } from './other-resources.ts';
 import { policyRoutes } from './policies.ts';
+import { policyInsightsRoutes } from './policy-insights.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
 import { roleDefinitionRoutes } from './role-definitions.ts';
@@ -42,6 +43,7 @@ export const armProviders: readonly ArmRoutes[] = [
   roleScheduleRoutes,
   vaultGuardRoutes,
   policyRoutes,
+  policyInsightsRoutes,
   activityLogRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,

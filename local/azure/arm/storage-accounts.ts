@@ -13,6 +13,7 @@ import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest, resourceNotFound } from './errors.ts';
 import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
+import { refuseDenied } from './policy-rules.ts';
 
 const type = 'Microsoft.Storage/storageAccounts';
 /** Properties that a client may set. The service sets the others, and ignores them in a request. */
@@ -116,6 +117,7 @@ function create(request: ArmRequest): Response {
     logStorageUse(world, account, 'KeyWrap', account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
   }
 
+  refuseDenied(world, accountBody(account));
   world.storageAccounts.set(name, account);
 
   if (world.settings.instantProvisioning) return ok(accountBody(account));
@@ -151,6 +153,20 @@ function update(request: ArmRequest): Response {
       })
     : account.encryption;
 
+  const sku = asString(asObject(body.sku)?.name);
+  const next: StorageAccount = {
+    ...account,
+    identity,
+    encryption,
+    tags: asTags(body.tags) ?? account.tags,
+    sku: sku ? skuOf(sku) : account.sku,
+    kind: kind === 'StorageV2' ? kind : account.kind,
+    properties: { ...account.properties, ...pick(properties) },
+  };
+
+  // Azure Policy evaluates the account as it would be after the request.
+  refuseDenied(world, accountBody(next));
+
   const looked =
     encryption.keyvaultproperties?.lastKeyRotationTimestamp !==
     account.encryption.keyvaultproperties?.lastKeyRotationTimestamp;
@@ -161,13 +177,10 @@ function update(request: ArmRequest): Response {
   account.encryption = encryption;
   if (looked) logStorageUse(world, account, 'KeyWrap', encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
 
-  account.tags = asTags(body.tags) ?? account.tags;
-
-  const sku = asString(asObject(body.sku)?.name);
-  if (sku) account.sku = skuOf(sku);
-  if (kind === 'StorageV2') account.kind = kind;
-
-  account.properties = { ...account.properties, ...pick(properties), ...placeProperties(account) };
+  account.tags = next.tags;
+  account.sku = next.sku;
+  account.kind = next.kind;
+  account.properties = { ...next.properties, ...placeProperties(account) };
 
   return ok(accountBody(account));
 }

@@ -167,12 +167,15 @@ export const subscriptionRoutes: ArmRoutes = {
     return ok(groupBody(group));
   },
   'DELETE subscriptions/{}/resourcegroups/{}': deleteGroup,
-  'GET subscriptions/{}/providers/{}': (request) =>
-    ok({
+  'GET subscriptions/{}/providers/{}': (request) => {
+    const namespace = nameAt(request, 1);
+    const { unregistered = [] } = request.world.subscriptions.get(nameAt(request, 0).toLowerCase()) ?? {};
+    return ok({
       id: request.path.id,
-      namespace: nameAt(request, 1),
+      namespace,
       registrationPolicy: 'RegistrationRequired',
-      registrationState: 'Registered',
+      registrationState: unregistered.includes(namespace.toLowerCase()) ? 'NotRegistered' : 'Registered',
       resourceTypes: [],
-    }),
+    });
+  },
 };

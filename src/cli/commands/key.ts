@@ -122,6 +122,10 @@ function addRotate(command: CmkCommand): void {
         const { awaitMoves } = await import('../procedures/key/await-moves.ts');
         const key = await cli.key(name);
         const rotated = await rotateKey(key, ifOlderThan, operation);
+        if (operation.journal.dryRun) {
+          const { findDeniedMoves } = await import('../procedures/key/denied-moves-of.ts');
+          return { ...rotated, moves: undefined, deniedMoves: await findDeniedMoves(key, cli.environment, operation) };
+        }
         if (waitSeconds === undefined || rotated.to === undefined) return { ...rotated, moves: undefined };
         return { ...rotated, moves: await awaitMoves(key, rotated.to, waitSeconds, cli.environment, operation) };
       },

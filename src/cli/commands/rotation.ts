@@ -70,7 +70,7 @@ function showAll(rows: readonly RotationSummary[], output: Output): void {
 function showOne([rotation]: readonly [Rotation], output: Output): void {
   showAll([rotation], output);
 
-  const { detail, pause, stage, unlisted, places, failedUses, oldestWaiting } = rotation;
+  const { detail, pause, stage, unlisted, places, failedUses, deniedMoves = [], oldestWaiting } = rotation;
   if (pause) output.text(`Paused ${formatPause(pause)}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
@@ -89,6 +89,10 @@ function showOne([rotation]: readonly [Rotation], output: Output): void {
   for (const { account, scope, reason, detail: why } of failedUses) {
     const name = `${getLastName(account)}${scope ? `/${scope}` : ''}`;
     output.notes([`${name} could not be moved: ${reason}${why ? `. ${why}` : ''}`]);
+  }
+
+  for (const { account, detail: why, command } of deniedMoves) {
+    output.notes([`${getLastName(account)}: ${why}${command ? ` To exempt it: ${command}` : ''}`]);
   }
 
   if (oldestWaiting) {

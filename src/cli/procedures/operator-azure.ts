@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
+import { createPolicyInsights } from '../../accounts/policy-insights-client.ts';
+import { createResourceProviders } from '../../accounts/resource-providers-client.ts';
 import { createAccountSetup } from '../../accounts/storage-client.ts';
 import { createSubscriptions } from '../../accounts/subscriptions-client.ts';
 import { createAuditPolicies } from '../../audit/immutability-client.ts';
@@ -54,6 +56,8 @@ export function createAzure(
     ...createIdentityClients(credential, cloud, limits),
     resources: resourcesOf(createArmLister(credential, cloud, limits)),
     accounts: createAccountSetup(credential, cloud, limits),
+    policyInsights: createPolicyInsights(credential, cloud, limits),
+    resourceProviders: createResourceProviders(credential, cloud, limits),
     auditPolicies: createAuditPolicies(credential, cloud, limits),
     ...createStoredData(credential, cloud, limits),
     /** Reads the uses of a key from the log in a workspace; undefined: the workspace is unknown. */

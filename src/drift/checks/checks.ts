@@ -5,7 +5,7 @@ import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { findOtherResourceStale } from './other-checks.ts';
-import { findPolicyBlocksRotation } from './policy-checks.ts';
+import { findPolicyBlocksMove, findPolicyBlocksRotation } from './policy-checks.ts';
 import * as retirement from './retirement-checks.ts';
 import type { AccountSubject, AppSubject, KeySubject, VaultSubject } from './subjects.ts';
 import * as vaults from './vault-checks.ts';
@@ -63,6 +63,14 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     ensures: 'An encryption scope uses the newest usable version of its key as soon as an account.',
     fix: 'Let the app move it (CMK_AUTOFIX), or point it at that version (`az storage account encryption-scope update`).',
     find: accounts.findScopeStaleKeyVersion,
+  },
+  {
+    reason: 'PolicyBlocksMove',
+    severity: 'warning',
+    ensures:
+      'Azure Policy allows the app to move an account to a new version of its key (advice if the account is automatic).',
+    fix: 'Change the account so that it complies, or ask the owner of the policy to exempt it (`az policy exemption create`). Otherwise a pinned account stays on its old version after the next rotation.',
+    find: findPolicyBlocksMove,
   },
   {
     reason: 'NotCustomerManaged',

@@ -1,6 +1,5 @@
 import type { Account } from '../../accounts/account.ts';
 import { getKnown } from '../../azure/read-or-why.ts';
-import { getLastName } from '../../azure/resource-id.ts';
 import { createShellCommand, joinCommands, type ShellCommand } from '../../azure/shell-command.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
@@ -58,21 +57,6 @@ export function formatSetLifetime({ id }: ManagedKey, days: number): ShellComman
   return createShellCommand('cmk key ensure', [
     ['', id],
     ['--version-lifetime', `P${days}D`],
-  ]);
-}
-
-/** For the owner of the policy. Names of exemptions have at most 64 characters. */
-export function formatExemptVault(
-  { id }: ManagedVault,
-  assignmentId: string,
-  reference: string | undefined,
-): ShellCommand {
-  const assignment = getLastName(assignmentId);
-  return createShellCommand('az policy exemption create --exemption-category Waiver', [
-    ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
-    ['--policy-assignment', assignmentId],
-    ...(reference ? ([['--policy-definition-reference-ids', reference]] as const) : []),
-    ['--scope', id],
   ]);
 }
 

@@ -1,16 +1,33 @@
+import { describeMoveDenial, formatExempt } from '../../accounts/move-denials.ts';
 import { getKnown } from '../../azure/read-or-why.ts';
 import { parseEvenDays } from '../../formats/duration.ts';
 import type { RotationPolicy } from '../../keys/key-client.ts';
 import type { KeyDenial, KeyRule } from '../../vaults/key-policies.ts';
 import type { Found } from './check.ts';
-import { formatExemptVault, formatSetLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
+import { formatSetLifetime, USUAL_LIFETIME_DAYS } from './commands.ts';
 import { findVersionInForce, isImported } from './key-checks.ts';
-import type { KeySubject, Rules } from './subjects.ts';
+import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /**
  * Key Vault's minimum lifetime, and the minimum time between an action and the creation or expiry of a version. Days.
  */
 const LEAST = { lifetime: 28, apart: 7 };
+
+/** The app cannot accelerate a denied automatic account either, but Storage moves it. */
+export function findPolicyBlocksMove({ account, use, key, moveDenials = [] }: AccountSubject): readonly Found[] {
+  if (!use || !key) return [];
+
+  const isPinned = use.pinned !== undefined;
+
+  return moveDenials.map((denial) => ({
+    part: `${denial.assignment} ${denial.definition}`.toLowerCase(),
+    severity: isPinned ? 'warning' : 'advice',
+    is: `${describeMoveDenial(denial)}${isPinned ? '' : ' Storage moves it itself, within a day.'}`,
+    command: formatExempt(account.id, denial.assignment, denial.reference),
+    // One repair for all accounts: another assignment.
+    cause: { about: [denial.assignment] },
+  }));
+}
 
 /**
  * Predicts a denied rotation from the policies of the vault, because Microsoft does not document Key Vault's response
@@ -39,7 +56,7 @@ export function findPolicyBlocksRotation(subject: KeySubject, { now }: Rules): r
       },
     ];
 
-    const exempt = formatExemptVault(key.vault, assignment.id, reference);
+    const exempt = formatExempt(key.vault.id, assignment.id, reference);
 
     if (kind && rule.deniesMaterial?.(kind)) {
       return found(`be ${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}, like this version`, exempt);

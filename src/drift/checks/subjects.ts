@@ -1,5 +1,6 @@
 import type { Account, PlatformScope } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
+import type { MoveDenial } from '../../accounts/move-denials.ts';
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { SourceSubscriptions } from '../../events/event-grid-client.ts';
@@ -86,6 +87,8 @@ export interface AccountSubject extends UseSubject {
   readonly contest?: Contest | undefined;
   /** What blocked the last move: only an administrator can remove it. */
   readonly blocked?: 'ScopeLocked' | 'DeniedByPolicy' | undefined;
+  /** What Azure Policy would deny of its next move, as far as readable. */
+  readonly moveDenials?: readonly MoveDenial[];
   /** Tenant of its subscription; undefined if it could not be read. */
   readonly tenantId?: string | undefined;
   /** The version of the same key to which it was pinned in an earlier check. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import pMap from 'p-map';
 import type { Account } from '../../accounts/account.ts';
+import type { MoveDenial } from '../../accounts/move-denials.ts';
+import { confirmDenialsOf, readMoveDenials } from '../../accounts/read-move-denials.ts';
 import { describeError, describeFailure } from '../../azure/failure.ts';
 import { CONCURRENCY } from '../../azure/limits.ts';
 import { readOnce } from '../../azure/read-once.ts';
@@ -43,6 +45,9 @@ const CONCURRENT_ACCOUNTS = 4;
  * too.
  */
 export const SCOPE_LISTS = 40;
+
+/** Maximum number of accounts per subscription and check that Azure Policy evaluates anew. */
+const EVALUATIONS = 20;
 
 type SubscriptionContext = Awaited<ReturnType<typeof createContext>>;
 
@@ -133,6 +138,9 @@ class SubscriptionScan {
    * first account uses the key.
    */
   readonly #rows = readOnce((key: string) => this.#readRows(key));
+  /** What Azure Policy denies. Read when the first account needs it. */
+  readonly #denials = readOnce((id: string) => this.#readDenials(id));
+  #evaluations = 0;
   #scopesStopped = false;
 
   constructor(id: string, context: SubscriptionContext) {
@@ -181,6 +189,7 @@ class SubscriptionScan {
           concurrency: CONCURRENCY,
         },
       ),
+      moveDenials: await this.#denialsOf(gathered),
       tenantId: getKnown(tenants)?.get(account.subscriptionId.toLowerCase()),
       blocked: findBlockReason((await this.#rowsOf(account, gathered.key)).find(({ scope }) => scope === undefined)),
     };
@@ -281,6 +290,30 @@ class SubscriptionScan {
 
       return undefined;
     }
+  }
+
+  /** The denials of an account that the next rotation of its key moves. */
+  async #denialsOf({ account, use, key }: AccountSubject): Promise<readonly MoveDenial[]> {
+    if (!use || !key) return [];
+
+    const { services, signal } = this.#context;
+    const read = await this.#denials.get(this.result.id);
+    const denials = read?.denials.get(account.id.toLowerCase());
+    if (!read || !denials || this.#evaluations >= EVALUATIONS) return denials ?? [];
+
+    this.#evaluations += 1;
+
+    return confirmDenialsOf(account, read, services.policyInsights, signal);
+  }
+
+  async #readDenials(id: string) {
+    const { services, signal } = this.#context;
+    const part = await readPart(PARTS.moveDenials(`/subscriptions/${id}`), () =>
+      readMoveDenials(id, services.policyInsights, signal),
+    );
+    if ('unread' in part) this.unread(part.unread);
+
+    return getKnown(part);
   }
 
   /** Returns the version for which the app asked Storage to check. Reads the index only for an automatic use that lags. */

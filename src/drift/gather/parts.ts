@@ -1,3 +1,4 @@
+import type { PolicyInsights } from '../../accounts/policy-insights-client.ts';
 import type { AccountScopes, StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import type { AuditWatch } from '../../audit/verify-trail.ts';
@@ -31,6 +32,7 @@ export type GatherServices = LocalAccessServices & {
   readonly vaults: Vaults;
   readonly vaultGuards: VaultGuards;
   readonly keyPolicies: KeyPolicies;
+  readonly policyInsights: PolicyInsights;
   readonly eventGrid: EventGrid;
   readonly keys: Keys;
   readonly keyCatalog: KeyCatalog;
@@ -75,6 +77,10 @@ export const PARTS = {
   accounts: part('the storage accounts of the subscription', LIST_ACCOUNTS),
   scopes: part('the encryption scopes of the account', SCOPES),
   allScopes: part('the encryption scopes of its accounts', SCOPES),
+  moveDenials: beside(
+    'what Azure Policy denies of the storage accounts of the subscription',
+    'Microsoft.PolicyInsights/policyStates/queryResults/action',
+  ),
   identity: part('the identity', IDENTITIES),
   identities: part('the user-assigned identities of the subscription', IDENTITIES),
   others: beside('resources of other services that use its keys', 'Microsoft.ResourceGraph/resources/read'),

@@ -72,6 +72,18 @@ const expired = (...versions: readonly KeyVersion[]): AccountSubject => on(pinne
 
 const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
 
+const DENIALS: NonNullable<AccountSubject['moveDenials']> = [
+  {
+    assignment:
+      '/providers/Microsoft.Management/managementGroups/corp/providers/Microsoft.Authorization/policyAssignments/a',
+    name: 'Storage baseline',
+    definition: '/providers/Microsoft.Authorization/policyDefinitions/d',
+    reference: undefined,
+    fields: ['kind'],
+  },
+];
+const policed = (of: AccountSubject['use']): AccountSubject => subject({ use: of, moveDenials: DENIALS });
+
 const accounts: Record<string, Cases<AccountSubject>> = {
   StaleKeyVersion: {
     found: [
@@ -85,6 +97,22 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ['the newer version is not active yet', on(pinned(OLD), OLD, { ...NEW, notBefore: tomorrow })],
       ['the key is revoked', on(pinned(OLD), revoked(100), revoked(10))],
       ['Microsoft-managed', MICROSOFT],
+    ],
+  },
+  PolicyBlocksMove: {
+    found: [
+      [
+        'a pinned account that a policy denies',
+        policed(pinned(NEW)),
+        /"Storage baseline" denies each change of it, .* because of kind \(/,
+      ],
+      ['a denied automatic account', policed(use()), /Storage moves it itself, within a day\./],
+      ['a denied account that is behind', policed(pinned(OLD)), /and so its move to a new key version/],
+    ],
+    right: [
+      ['no policy denies it', subject()],
+      ['on a key of another vault', { ...policed(pinned(NEW)), key: undefined }],
+      ['Microsoft-managed', { ...MICROSOFT, moveDenials: DENIALS }],
     ],
   },
   LaggingAutomaticVersion: {
@@ -331,6 +359,15 @@ describeChecks(own, accounts, account().id, {
 const found = (of: AccountSubject, by = rules()) => evaluate(ACCOUNT_CHECKS, of, account().id, by);
 
 describe('account checks', () => {
+  it('report a denied move as a warning if the account is pinned, as advice if it is automatic, of one cause', () => {
+    const denied = [policed(pinned(NEW)), policed(use())];
+    const found = denied.flatMap((of) => evaluate(ACCOUNT_CHECKS, of, of.resource, rules()));
+    expect(found.map(({ severity, cause }) => [severity, cause.about])).toEqual([
+      ['warning', [DENIALS[0]?.assignment]],
+      ['advice', [DENIALS[0]?.assignment]],
+    ]);
+  });
+
   const severitiesOf = (subject: AccountSubject, by: Rules = rules()) =>
     found(subject, by).map(({ reason, severity }) => `${reason} ${severity}`);
 

@@ -1,6 +1,10 @@
+import pMap from 'p-map';
+import { readMoveDenials } from '../../../accounts/read-move-denials.ts';
 import { describeError } from '../../../azure/failure.ts';
+import { CONCURRENCY } from '../../../azure/limits.ts';
+import { getLastName } from '../../../azure/resource-id.ts';
 import { CmkError, SettingsError } from '../../../errors/errors.ts';
-import { formatCount } from '../../../formats/text.ts';
+import { formatCount, formatFirst } from '../../../formats/text.ts';
 import { parseManagedVault } from '../../../keys/managed-vaults.ts';
 import { type Environment, readSettings } from '../../../settings/settings.ts';
 import type { ChecklistLine } from '../account/account-verify.ts';
@@ -12,8 +16,9 @@ import { findSignInTrouble } from '../sign-in.ts';
 const NO_KEY = 'cmk-doctor-asks';
 
 /**
- * Checks whether the command line can work: sign-in, subscriptions, rights on the vaults, owners of the app
- * registration, and settings of the app in the environment. Changes nothing.
+ * Checks whether command line and app can work: sign-in, subscriptions with their resource providers and what Azure
+ * Policy denies in them, rights on the vaults, owners of the app registration, and settings of the app in the
+ * environment. Changes nothing.
  *
  * @param vaults names, ARM ids or URIs; empty: the vaults of CMK_VAULTS
  */
@@ -39,6 +44,7 @@ export async function examineInstallation(
     },
   );
 
+  const ofSubscriptions = await examineSubscriptions(environment, operation);
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
   const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
   const fix = 'cmk doctor --vault <vault>';
@@ -46,7 +52,65 @@ export async function examineInstallation(
   const owners = await registrationOwners(environment, operation);
   const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
 
-  return [signIn, subscriptions, ...vaultLines, ...owners, ...settings(environment)];
+  return [signIn, subscriptions, ...ofSubscriptions, ...vaultLines, ...owners, ...settings(environment)];
+}
+
+/** Resource providers that the app needs in each subscription whose accounts it manages. */
+const PROVIDERS = {
+  'Microsoft.EventGrid': 'no event reports a new key version or a change',
+  'Microsoft.PolicyInsights': 'no check reports what Azure Policy denies',
+} as const;
+
+/** The subscriptions of CMK_SUBSCRIPTIONS, or every readable one: those whose accounts the app manages. */
+async function examineSubscriptions(environment: Environment, { azure }: Operation): Promise<ChecklistLine[]> {
+  const seen = await azure.subscriptions.list().catch(() => []);
+  const managed = (environment.CMK_SUBSCRIPTIONS ?? '').toLowerCase();
+  const ids = managed === '' ? seen : seen.filter((id) => managed.includes(id));
+  const lines = await pMap(
+    ids,
+    async (id) => [...(await examineProviders(id, azure)), ...(await examinePolicies(id, azure))],
+    { concurrency: CONCURRENCY },
+  );
+
+  return lines.flat();
+}
+
+async function examineProviders(id: string, { resourceProviders }: Operation['azure']): Promise<ChecklistLine[]> {
+  const check = `resource providers of ${id}`;
+  try {
+    const lines = await pMap(Object.entries(PROVIDERS), async ([namespace, without]): Promise<ChecklistLine[]> => {
+      if (await resourceProviders.isRegistered(id, namespace)) return [];
+
+      const fix = `az provider register --namespace ${namespace} --subscription ${id}`;
+      return [{ check, state: 'failed', detail: `${namespace} is not registered: ${without}.`, fix }];
+    });
+
+    const missing = lines.flat();
+    return missing.length > 0 ? missing : [{ check, state: 'ok', detail: 'are registered' }];
+  } catch (error) {
+    const fix = 'Ask for Reader on the subscription.';
+    return [{ check, state: 'unknown', detail: `They cannot be read: ${describeError(error)}`, fix }];
+  }
+}
+
+/** Names every account that a policy denies: only the app knows which of them are pinned to a key of its vaults. */
+async function examinePolicies(id: string, { policyInsights }: Operation['azure']): Promise<ChecklistLine[]> {
+  const check = `policies of ${id}`;
+  try {
+    const { denials } = await readMoveDenials(id, policyInsights);
+    if (denials.size === 0) return [{ check, state: 'ok', detail: 'deny no change of a storage account' }];
+
+    const names = formatFirst([...denials.keys()].map(getLastName), 5);
+    const assignments = new Set([...denials.values()].flat().map(({ name }) => `"${name}"`));
+    const detail = `${formatFirst([...assignments], 3)} would deny the move of ${formatCount(denials.size, 'storage account')}, if pinned: ${names}.`;
+    const fix = 'cmk key rotate <key> --dry-run names the accounts of a key, with the exemption to ask for.';
+
+    return [{ check, state: 'advice', detail, fix }];
+  } catch (error) {
+    const fix =
+      'Ask for a role with Microsoft.PolicyInsights/policyStates/queryResults/action, such as Resource Policy Contributor.';
+    return [{ check, state: 'unknown', detail: `What they deny cannot be read: ${describeError(error)}`, fix }];
+  }
 }
 
 const CLIENT_ID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/i;
