@@ -2,6 +2,8 @@ import pLimit from 'p-limit';
 
 /** Maximum number of calls in flight per instance, over all subscriptions. */
 const MOST_IN_FLIGHT = 512;
+/** Passes at a time: with 240, calls to the app's own storage exceeded their deadlines. */
+const MOST_PASSES = 24;
 /** Consecutive deadline or 5xx failures that open the circuit breaker of a region. */
 const FAILURES = 5;
 /** Shortest break. Each failed probe doubles it. Milliseconds. */
@@ -20,6 +22,8 @@ interface RegionHealth {
 
 /** An instance's concurrency limits over all passes, and a circuit breaker for each region of Azure. */
 export class CallCapacity {
+  /** Concurrent passes over subscriptions. */
+  readonly passes = pLimit(MOST_PASSES);
   /** Concurrent lists of encryption scopes: no list is urgent, and each connection costs 100 KB of memory. */
   readonly scopeLists = pLimit(16);
   /** Concurrent listings of subscriptions: each holds the index rows of a subscription. */

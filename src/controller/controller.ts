@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import pMap from 'p-map';
 import { CallCapacity } from '../azure/call-capacity.ts';
 import type { TokenCredential } from '../azure/credential.ts';
@@ -22,10 +21,11 @@ import { LOOKED_BACK_MS } from '../revocation/verify-revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Cause, FLEET_WORK, KEY_WORK } from '../work/messages.ts';
 import type { RequestKey, WorkQueue } from '../work/work-queue-client.ts';
-import { handleFleetWork, handleKeyWork } from './fleet-work.ts';
+import { findStrongestCause } from './decide-key.ts';
+import { handleFleetWork, handleKeyWork, runFirstPasses, sendFor } from './fleet-work.ts';
 import { KeyStates } from './key-states.ts';
 import { createMovedUses } from './moved-uses.ts';
-import { findStrongestCause, reconcileKey, requestLists } from './reconcile-key.ts';
+import { reconcileKey, requestLists, type WantedPass } from './reconcile-key.ts';
 import { SingleFlight } from './single-flight.ts';
 import { sweepWork } from './sweep.ts';
 import type { FleetServices, FleetWork } from './worker-ports.ts';
@@ -42,10 +42,6 @@ const PROGRESS_MS = 10_000;
 const PROGRESS_FACTOR = 20;
 /** Event Grid may be faster than Key Vault's list. Delays before the key is reconciled again. Milliseconds. */
 const UNLISTED_MS = [10_000, 20_000, 30_000] as const;
-/** Concurrent passes of an instance: with 240 passes, calls to the app's own storage exceeded their deadlines. */
-const MOST_PASSES = 24;
-/** Interval at which a pass that waits for a slot checks whether its time has ended. Milliseconds. */
-const SLOT_STEP_MS = 1_000;
 
 type OwnPorts = 'items' | 'rows' | 'fleet' | 'moved' | 'inSight' | 'rollouts' | 'orders' | 'leases' | 'accounts';
 /** Services that the controller calls. */
@@ -69,13 +65,12 @@ export class Controller {
   readonly #states: KeyStates;
   readonly #capacity = new CallCapacity();
   readonly queues: ReturnType<typeof createQueues>;
-  readonly #passes = pLimit(MOST_PASSES);
   /** By key: the earliest time of the next decision, by `performance.now()`, and whether a message exists for it. */
   readonly #progress = new Map<string, { nextMs: number; isSent: boolean }>();
   /** By key. Separate from the decisions, because their calls to the app's own storage must not delay a revocation. */
-  readonly #preparations = new SingleFlight<string | undefined>();
+  readonly #preparations = new SingleFlight<string | undefined, void>();
   /** By key. Concurrent decisions on a key would only repeat each other's calls. */
-  readonly #decisions = new SingleFlight<Cause>();
+  readonly #decisions = new SingleFlight<Cause, readonly WantedPass[]>();
 
   constructor(services: ControllerPorts) {
     this.#services = services;
@@ -87,7 +82,8 @@ export class Controller {
   async buildIndex(): Promise<void> {
     const { subscriptions, now } = this.#services;
     const cause = { by: 'start', ref: '', since: now().toISOString() };
-    await requestLists(await subscriptions(), cause, { ...this.#services, ...this.queues });
+    const { wanted } = await requestLists(await subscriptions(), cause, this.#services);
+    await sendFor(wanted, cause, this.queues);
   }
 
   readonly requestKey: RequestKey = async (key, cause) => {
@@ -154,7 +150,7 @@ export class Controller {
     const managed = this.#services.settings.subscriptions?.map((id) => id.toLowerCase());
     // A message cannot add a subscription to the managed ones.
     const own = work.subscriptions.filter((id) => managed?.includes(id.toLowerCase()) ?? true);
-    await this.#runPasses({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
+    await handleFleetWork({ ...work, subscriptions: own }, this.#passEnd(), this.#ports(log));
   }
 
   /** Sends messages for overdue work. Throws the SDK's errors. */
@@ -223,56 +219,13 @@ export class Controller {
 
   /** Decides on a key, reconciles its first subscriptions, and sends messages for the others. */
   async #reconcileInPlace(key: ManagedKey, cause: Cause, until: Date, ports: FleetServices): Promise<void> {
-    // Stays empty if the shared decision runs for another caller, which then sends the work.
-    const works: FleetWork[] = [];
-    const send = async (work: FleetWork): Promise<void> => {
-      works.push(work);
-    };
+    const wanted = await this.#decide(key, cause, ports);
 
-    await this.#decide(key, cause, { ...ports, send });
-
-    const [first, ...rest] = works;
-    await Promise.all([
-      ...rest.map((work) => this.queues.send(work)),
-      ...(first ? [this.#runPasses(first, until, ports)] : []),
-    ]);
+    // Another caller whose decision served this one runs and sends its passes.
+    if (wanted) await runFirstPasses(wanted, cause, until, ports);
   }
 
-  /** Runs a pass over each subscription, within the instance's limit of passes. Never throws. */
-  async #runPasses(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
-    const runPass = (id: string) => handleFleetWork({ ...work, subscriptions: [id] }, until, ports);
-    await Promise.all(work.subscriptions.map((id) => this.#runInSlot(until, () => runPass(id))));
-  }
-
-  /**
-   * Runs a pass once the instance's limit of passes admits it. If no slot is free until its time ends, the pass runs
-   * without one: it then calls no account, and only sends a message for the due work.
-   *
-   * @param until end of the pass's time
-   */
-  async #runInSlot(until: Date, pass: () => Promise<void>): Promise<void> {
-    const { now, sleep } = this.#services;
-    const admitted = Promise.withResolvers<void>();
-    let isWaiting = true;
-    const inSlot = this.#passes(async () => {
-      if (!isWaiting) return;
-      isWaiting = false;
-      admitted.resolve();
-      await pass();
-    });
-
-    while (isWaiting && now() < until) await Promise.race([admitted.promise, sleep(SLOT_STEP_MS)]);
-
-    if (!isWaiting) {
-      await inSlot;
-      return;
-    }
-
-    isWaiting = false;
-    await pass();
-  }
-
-  #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
+  #decide(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<readonly WantedPass[] | undefined> {
     return this.#decisions.run(key.id, cause, (causes) => reconcileKey(key, findStrongestCause(causes), ports));
   }
 
@@ -300,7 +253,12 @@ export class Controller {
 
     const ports = this.#ports(log);
 
-    await handleKeyWork(key.id, () => this.#decide(key, cause, ports), ports);
+    const decide = async () => {
+      const wanted = await this.#decide(key, cause, ports);
+      if (wanted) await sendFor(wanted, cause, ports);
+    };
+
+    await handleKeyWork(key.id, decide, ports);
 
     const endedMs = performance.now();
 

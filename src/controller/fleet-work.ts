@@ -1,3 +1,4 @@
+import type { LimitFunction } from 'p-limit';
 import pMap from 'p-map';
 import { describeError } from '../azure/failure.ts';
 import { CONCURRENCY } from '../azure/limits.ts';
@@ -12,6 +13,8 @@ import type { FleetServices, FleetWork } from './worker-ports.ts';
 const BUSY_MS = 30_000;
 /** Number of these retries. */
 const BUSY_TRIES = 2;
+/** Interval at which a pass that waits for a slot checks whether its time has ended. Milliseconds. */
+const SLOT_STEP_MS = 1_000;
 
 /**
  * Sends messages for the subscriptions of work items.
@@ -35,29 +38,79 @@ export async function sendFor(
 }
 
 /**
- * Handles a `fleet-work` message. Never throws: the work items remain, and the sweep finds them.
+ * Runs passes over the first ten subscriptions of work items, and sends messages for the others.
+ *
+ * @param until no call of a pass starts after this time
+ */
+export async function runFirstPasses(
+  items: readonly Pick<NewWorkItem, 'subscription'>[],
+  cause: Cause,
+  until: Date,
+  ports: FleetServices,
+): Promise<void> {
+  const all = [...new Set(items.map(({ subscription }) => subscription))];
+  const first = all.slice(0, MOST_SUBSCRIPTIONS);
+  const others = all.slice(MOST_SUBSCRIPTIONS).map((subscription) => ({ subscription }));
+
+  await Promise.all([
+    sendFor(others, cause, ports),
+    handleFleetWork({ subscriptions: first, tries: 0, cause }, until, ports),
+  ]);
+}
+
+/**
+ * Runs a pass over each subscription of a message. Never throws: the work items remain, and the sweep finds them.
  *
  * @param until no call starts after this time
  */
 export async function handleFleetWork(work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
-  const { send, now, log } = ports;
-  const one = async (subscription: string): Promise<void> => {
-    const next = await reconcileSubscription(subscription, until, ports);
-    const alone = { ...work, subscriptions: [subscription] };
-    if (next === 'busy') {
-      // The holder reads the items again before it ends. If a sweep sent the message, the holder may be dead.
-      if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
-      await send({ ...alone, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
-    } else if (next && next.getTime() - now().getTime() < SWEEP_MS) {
-      await send({ ...alone, tries: 0 }, next);
-    }
-  };
+  await Promise.all(work.subscriptions.map((subscription) => runPass(subscription, work, until, ports)));
+}
 
-  await pMap(work.subscriptions, (subscription) =>
-    one(subscription).catch((error: unknown) =>
-      log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${describeError(error)}` }),
-    ),
-  );
+/**
+ * Runs a pass once the instance's limit of passes admits it, and sends a message for the work that remains. If no slot is
+ * free until its time ends, the pass runs without one: it then calls no account.
+ */
+async function runPass(subscription: string, work: FleetWork, until: Date, ports: FleetServices): Promise<void> {
+  const slot = requestSlot(ports.capacity.passes);
+  while (!slot.isTaken() && ports.now() < until) await Promise.race([slot.taken, ports.sleep(SLOT_STEP_MS)]);
+
+  try {
+    const next = await reconcileSubscription(subscription, until, ports);
+    await sendNext({ ...work, subscriptions: [subscription] }, next, ports);
+  } catch (error) {
+    ports.log({ level: 'error', reason: 'PassFailed', message: `${REASONS.PassFailed} ${describeError(error)}` });
+  } finally {
+    slot.release();
+  }
+}
+
+/** Requests a slot of a limit. Its holder, or who no longer waits for it, releases it. */
+function requestSlot(limit: LimitFunction) {
+  const taken = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let isTaken = false;
+
+  limit(async () => {
+    isTaken = true;
+    taken.resolve();
+    await released.promise;
+  });
+
+  return { taken: taken.promise, isTaken: () => isTaken, release: () => released.resolve() };
+}
+
+/** @param next what {@link reconcileSubscription} returned */
+async function sendNext(work: FleetWork, next: Date | 'busy' | undefined, { send, now }: FleetServices): Promise<void> {
+  if (next === 'busy') {
+    // The holder reads the items again before it ends. If a sweep sent the message, the holder may be dead.
+    if (work.cause.by !== 'sweep' || work.tries >= BUSY_TRIES) return;
+
+    await send({ ...work, tries: work.tries + 1 }, new Date(now().getTime() + BUSY_MS));
+    return;
+  }
+
+  if (next && next.getTime() - now().getTime() < SWEEP_MS) await send({ ...work, tries: 0 }, next);
 }
 
 /**

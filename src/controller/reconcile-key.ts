@@ -1,146 +1,111 @@
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import { DAY_MS, hasBeenSince } from '../formats/spans.ts';
 import { selectManagedUses } from '../index/fleet-keys.ts';
-import { NO_ROLLOUT, type StoredRollout } from '../index/rollout-row.ts';
 import { hasUses } from '../index/use-row.ts';
-import { createKeyItem, isComparison, type NewWorkItem, SWEEP_MS, type WorkItem } from '../index/work-items.ts';
-import { findNewestUsableVersion, findNextActivation, type KeyVersion } from '../keys/key-versions.ts';
+import { createKeyItem, type NewWorkItem, type WorkItem } from '../index/work-items.ts';
+import { findNewestUsableVersion, findNextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { findPause, isResumed } from '../orders/standing-orders.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { Cause } from '../work/messages.ts';
 import { recordRollout } from './audit-records.ts';
-import { RolloutCount, type RolloutDecision } from './decide-rollout.ts';
-import { retryKey, sendFor } from './fleet-work.ts';
+import {
+  type Causes,
+  type DecisionInput,
+  findObstacle,
+  type Obstacle,
+  planRollouts,
+  type Rollout,
+  type Rollouts,
+  replacesItems,
+  selectCauses,
+} from './decide-key.ts';
+import type { RolloutDecision } from './decide-rollout.ts';
+import { retryKey } from './fleet-work.ts';
 import { formatNameOfUse } from './moved-uses.ts';
-import { findOpenRekey, hasFailedSince, stopRekey, verifyRekey } from './reconcile-rekey.ts';
-import type { Callers } from './single-flight.ts';
+import { findOpenRekey, hasFailedSince, type OpenRekey, stopRekey, verifyRekey } from './reconcile-rekey.ts';
 import type { FleetServices } from './worker-ports.ts';
 
 /** Maximum attempts while other instances decide at the same time. */
 const MOST_ROUNDS = 3;
 /** Number of passes that may end before a first list, which then counts as failed. */
 const MOST_BUSY = 10;
-/** Causes of follow-up work. If the key already has a work item, that item's cause remains. */
-const FOLLOW_UPS: ReadonlySet<string> = new Set(['sweep', 'progress', 'drift']);
-/** Causes that continue a rollout. They take its cause, which decides whether exempt uses may move. */
-const CONTINUATIONS: ReadonlySet<string> = new Set(['sweep', 'progress', 'takeover']);
+
+/** A work item whose subscription wants a pass. */
+export type WantedPass = Pick<NewWorkItem, 'subscription'>;
+
+/** `again`: another instance decided first, or the orders changed. `later`: the key's work item remains. */
+interface Decided {
+  readonly next: 'done' | 'again' | 'later';
+  readonly wanted: readonly WantedPass[];
+}
 
 /**
- * Decides on the uses of a key, and puts its work items. Changes no account. Level-triggered and safe to run
- * concurrently. Finishes the key's own work item only after all decisions are stored.
+ * Decides on the uses of a key, and puts its work items. Changes no account, and sends no message for the items.
+ * Level-triggered and safe to run concurrently. Finishes the key's own work item only after all decisions are stored.
  *
+ * @returns the items whose subscriptions want a pass, perhaps several of one subscription
  * @throws the SDK's errors: the item remains, and the sweep finds it
  */
-export async function reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
+export async function reconcileKey(
+  key: ManagedKey,
+  cause: Cause,
+  ports: FleetServices,
+): Promise<readonly WantedPass[]> {
   const item = await ports.items.ofKey(key.id);
+  const wanted: WantedPass[] = [];
+
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
-    const decided = await decide(key, cause, item, ports);
-    if (decided === 'again') continue;
-    if (decided === 'done' && item) await ports.items.finish(item);
-    return;
+    const decided = await decideOnce(key, cause, item, ports);
+    wanted.push(...decided.wanted);
+
+    if (decided.next === 'again') continue;
+    if (decided.next === 'done' && item) await ports.items.finish(item);
+    return wanted;
   }
+
   // Another instance decided first at each try, perhaps from an older state, so a worker decides again later.
   await decideLater(key, cause, 'Busy', item, ports);
+
+  return wanted;
 }
 
-/** Returns the cause for a decision that several callers share. Any other cause moves all that a follow-up moves, and more. */
-export function findStrongestCause(causes: Callers<Cause>): Cause {
-  return causes.find(({ by }) => !FOLLOW_UPS.has(by)) ?? causes[0];
-}
-
-/** @returns `again` if another instance decided first, or the orders changed; `later` if the key's item remains */
-async function decide(
+/** Reads, decides and stores: each line is one of these steps. */
+async function decideOnce(
   key: ManagedKey,
   cause: Cause,
   item: WorkItem | undefined,
   ports: FleetServices,
-): Promise<'done' | 'again' | 'later'> {
-  const state = await readState(key, ports);
-  const { stored, activation, orders, open, target, at } = state;
-  const wanted = item && FOLLOW_UPS.has(cause.by) ? item.cause : cause;
-  const begun = stored?.row.target === target?.id ? stored?.row : undefined;
+): Promise<Decided> {
+  const input = await readKey(key, ports);
+  const causes = selectCauses(cause, item, input.target, input.stored);
 
-  // A comparison moves no exempt use, so it must not take over a rollout that another cause has begun.
-  const isContinued = CONTINUATIONS.has(wanted.by) || (isComparison(wanted) && (begun?.unfinished ?? 0) > 0);
-  const origin = isContinued ? (begun?.cause ?? wanted) : wanted;
+  const obstacle = findObstacle(key, input);
+  if (obstacle?.is === 'noTarget') return storeNoTarget(key, obstacle, input, ports);
+  if (obstacle?.is === 'paused') return postponePaused(key, obstacle, item, ports);
 
-  // The item also keeps a request whose message was lost.
-  const isRequested = !FOLLOW_UPS.has(wanted.by) || item?.reason === 'Paused';
-  const causes = { cause, origin, isRequested };
-
-  if (!target && !open) {
-    if (await isUnknown(key, state, ports)) return 'done';
-    return (await putEmptyRow(key, state, ports)) ? 'done' : 'again';
-  }
-
-  if (await isPaused(key, state, item, ports)) return 'later';
-
-  const orderStored = open && (await ports.rollouts.read(open.rekey.id));
   const subscriptions = await ports.inSight();
-  if (subscriptions && !(await requestLists(subscriptions, origin, ports))) {
-    await decideLater(key, origin, 'FleetNotListed', item, ports);
-    return 'later';
+  const lists = await requestLists(subscriptions ?? [], causes.origin, ports);
+  if (!lists.isListed) {
+    await decideLater(key, causes.origin, 'FleetNotListed', item, ports);
+    return { next: 'later', wanted: lists.wanted };
   }
 
-  const countTo = (to: KeyVersion, before: StoredRollout | undefined, rekey?: string) =>
-    new RolloutCount({
-      target: to,
-      canaries: ports.canaries,
-      isOrderedOn: isResumed(orders, to.id, rekey),
-      now: at,
-      isComparison: isComparison(origin),
-      before: before?.row,
-    });
-
-  const own = target && countTo(target, stored);
-  const ordered = open && countTo(open.target, orderStored, open.rekey.id);
-  const isManaged = selectManagedUses(subscriptions);
-  const left = new Set<string>();
-  let failures = 0;
-
-  for await (const row of ports.rows.of(key.id)) {
-    if (!isManaged(row)) continue;
-
-    const isOrdered = open?.covers(row) === true;
-    (isOrdered ? ordered : own)?.add(row);
-
-    if (!isOrdered) continue;
-
-    left.add(formatNameOfUse(row));
-
-    if (hasFailedSince(row, open.rekey)) failures += 1;
-  }
+  const { open } = input;
+  const orderStored = open && (await ports.rollouts.read(open.rekey.id));
+  const rollouts = planRollouts(key, input, orderStored, causes.origin, ports.canaries);
+  const failures = await countUses(key, rollouts, open, subscriptions, ports);
 
   if (open && failures >= open.rekey.maxFailures) {
     await stopRekey(open, failures, ports);
-    return 'again';
+    return { next: 'again', wanted: lists.wanted };
   }
 
-  // While an order moves all uses, the key has no separate rollout.
-  if (target && own && (!open || open.rekey.only !== undefined)) {
-    const rollout = { name: key.id, target, count: own, stored, activation };
-    if (!(await decideRollout(rollout, key, causes, ports))) return 'again';
-  }
+  const stored = await storeRollouts(key, rollouts, causes, ports);
 
-  if (open && ordered) {
-    for await (const use of ports.moved.of(open.rekey.id)) {
-      if (!left.has(formatNameOfUse(use))) ordered.addMoved(use);
-    }
-
-    const rollout = { name: open.rekey.id, target: open.target, count: ordered, stored: orderStored };
-    const decision = await decideRollout(rollout, key, causes, ports);
-
-    // Decide again after an order is done: the key has its own rollout again.
-    if (!decision || (await verifyRekey(open, decision, cause, ports))) return 'again';
-  }
-
-  return 'done';
+  return { next: stored.next, wanted: [...lists.wanted, ...stored.wanted] };
 }
 
-type KeyState = Awaited<ReturnType<typeof readState>>;
-
-async function readState(key: ManagedKey, ports: FleetServices) {
+async function readKey(key: ManagedKey, ports: FleetServices): Promise<DecisionInput> {
   // Read the row before the versions. Another instance may decide from a newer list. Either this row has that decision,
   // or the ETag conflicts at this instance's write.
   const stored = await ports.rollouts.read(key.id);
@@ -157,53 +122,42 @@ async function readState(key: ManagedKey, ports: FleetServices) {
     isRevoked,
     activation: findNextActivation(versions, at)?.toISOString(),
     open: await findOpenRekey(key, versions, orders, ports),
-    /** Undefined if the key is revoked or has no usable version. */
     target: isRevoked ? undefined : findNewestUsableVersion(versions, at),
   };
 }
 
-/** Returns whether the app knows only the name of a key, which a writer of the queue may have invented. */
-async function isUnknown(
+/** Stores a row without a target, unless only a writer of the queue knows the name of the key. */
+async function storeNoTarget(
   key: ManagedKey,
-  { versions, stored }: KeyState,
-  { rows, log }: FleetServices,
-): Promise<boolean> {
-  if (versions.length > 0 || stored) return false;
-  if (await hasUses(rows, key.id)) return false;
-  log({ level: 'info', reason: 'KeyNotFound', message: REASONS.KeyNotFound, key: key.id });
-  return true;
+  { reason, row }: Extract<Obstacle, { readonly is: 'noTarget' }>,
+  { versions, stored }: DecisionInput,
+  { rows, rollouts, log }: FleetServices,
+): Promise<Decided> {
+  const isUnknown = versions.length === 0 && !stored && !(await hasUses(rows, key.id));
+  if (isUnknown) {
+    log({ level: 'info', reason: 'KeyNotFound', message: REASONS.KeyNotFound, key: key.id });
+    return { next: 'done', wanted: [] };
+  }
+
+  log({ level: reason === 'RevocationOpen' ? 'warning' : 'error', reason, message: REASONS[reason], key: key.id });
+
+  const isStored = await rollouts.put(key.id, row, stored?.etag);
+
+  return { next: isStored ? 'done' : 'again', wanted: [] };
 }
 
-/** Stores a row without a target. @returns false if another instance decided first */
-function putEmptyRow(
+/** Postpones the key's item, which detects the pause's end if the operator's request fails. */
+async function postponePaused(
   key: ManagedKey,
-  { at, activation, stored, versions, isRevoked }: KeyState,
-  { rollouts, log }: FleetServices,
-): Promise<boolean> {
-  const withoutTarget = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
-  const reason = isRevoked ? 'RevocationOpen' : withoutTarget;
-  log({ level: isRevoked ? 'warning' : 'error', reason, message: REASONS[reason], key: key.id });
-  const row = { ...NO_ROLLOUT, progressOn: at.toISOString(), checkedOn: at.toISOString(), activation };
-  return rollouts.put(key.id, row, stored?.etag);
-}
-
-/** Returns whether a pause covers the key. The key's item detects the pause's end if the operator's request fails. */
-async function isPaused(
-  key: ManagedKey,
-  { orders, open, at }: KeyState,
+  { due }: Extract<Obstacle, { readonly is: 'paused' }>,
   item: WorkItem | undefined,
   { items, log }: FleetServices,
-): Promise<boolean> {
-  const pause = findPause(orders, key.id, at) ?? (open && findPause(orders, open.rekey.to, at));
-  if (!pause) return false;
-
+): Promise<Decided> {
   log({ level: 'info', reason: 'Paused', message: REASONS.Paused, key: key.id });
 
-  const next = at.getTime() + SWEEP_MS;
-  const due = new Date(pause.until ? Math.min(Date.parse(pause.until), next) : next);
   if (item) await items.postpone(item, { due, attempts: item.attempts, reason: 'Paused' });
 
-  return true;
+  return { next: 'later', wanted: [] };
 }
 
 /** Keeps the key's item, so that a worker decides again. */
@@ -223,101 +177,152 @@ async function decideLater(
   if (own) await retryKey(own, { by: 'progress', ref: '', since: at.toISOString() }, reason, ports);
 }
 
-interface Causes {
-  readonly cause: Cause;
-  /** The original cause of the work. */
-  readonly origin: Cause;
-  /** Whether an event or operator requested the decision, or a pause of the key has ended. */
-  readonly isRequested: boolean;
+/**
+ * Counts the key's uses, each for its rollout.
+ *
+ * @returns number of uses whose move by the order failed
+ */
+async function countUses(
+  key: ManagedKey,
+  { own, ordered }: Rollouts,
+  open: OpenRekey | undefined,
+  subscriptions: readonly string[] | undefined,
+  ports: FleetServices,
+): Promise<number> {
+  const isManaged = selectManagedUses(subscriptions);
+  const left = new Set<string>();
+  let failures = 0;
+
+  for await (const row of ports.rows.of(key.id)) {
+    if (!isManaged(row)) continue;
+
+    if (!open?.covers(row)) {
+      own?.count.add(row);
+      continue;
+    }
+
+    ordered?.count.add(row);
+    left.add(formatNameOfUse(row));
+
+    if (hasFailedSince(row, open.rekey)) failures += 1;
+  }
+
+  if (!ordered) return failures;
+
+  for await (const use of ports.moved.of(ordered.name)) {
+    if (!left.has(formatNameOfUse(use))) ordered.count.addMoved(use);
+  }
+
+  return failures;
 }
 
-/** The rollout of a key, or of a re-key order. */
-interface Rollout {
-  /** Name of the row: id of the key or of the order. */
-  readonly name: string;
-  readonly target: KeyVersion;
-  readonly count: RolloutCount;
-  readonly stored: StoredRollout | undefined;
-  readonly activation?: string | undefined;
+/** Decides on the stages of both rollouts, stores them, and puts the items that they admit. */
+async function storeRollouts(
+  key: ManagedKey,
+  { own, ordered }: Rollouts,
+  causes: Causes,
+  ports: FleetServices,
+): Promise<Decided> {
+  const wanted: WantedPass[] = [];
+
+  if (own) {
+    const decision = await decideStage(own, ports);
+    const items = await storeRollout(own, decision, key, causes, ports);
+    if (!items) return { next: 'again', wanted };
+
+    wanted.push(...items);
+  }
+
+  if (ordered) {
+    const decision = await decideStage(ordered, ports);
+    const items = await storeRollout(ordered, decision, key, causes, ports);
+    if (!items) return { next: 'again', wanted };
+
+    const verified = await verifyRekey(ordered.open, decision, causes.cause, ports);
+    wanted.push(...items, ...verified.wanted);
+
+    // Decide again after an order is done: the key has its own rollout again.
+    if (verified.isDone) return { next: 'again', wanted };
+  }
+
+  return { next: 'done', wanted };
 }
 
-/** Decides on the stage, and requests its moves. Returns undefined if another instance decided first. */
-async function decideRollout(
-  { name, target, count, stored, activation }: Rollout,
+/** Decides on the stage, and probes the canaries first if that needs a proof. */
+async function decideStage({ count, target }: Rollout, ports: FleetServices): Promise<RolloutDecision> {
+  const decision = count.decide();
+  if (!decision.needsProof) return decision;
+
+  const proof = await ports.probe(decision.row.canaries, target.id);
+
+  return count.decide(proof);
+}
+
+/**
+ * Stores a decision: first the record of its news, then the row, then the items.
+ *
+ * @returns the items whose subscriptions want a pass; undefined if another instance decided first
+ */
+async function storeRollout(
+  { name, target, stored, activation }: Rollout,
+  decision: RolloutDecision,
   key: ManagedKey,
   causes: Causes,
   ports: FleetServices,
-): Promise<RolloutDecision | undefined> {
-  let decision = count.decide();
-  if (decision.needsProof) decision = count.decide(await ports.probe(decision.row.canaries, target.id));
+): Promise<readonly WantedPass[] | undefined> {
+  const { row, news, isWider } = decision;
 
-  // Record before storing the row. If storing fails, the next decision appends the record again with the same id.
-  // `verifyRekey` records the end of an order.
-  if (decision.news && (name === key.id || decision.news !== 'RotationFinished')) {
-    await recordRollout(decision.news, key, target, decision, ports);
-  }
+  // If storing the row fails, the next decision appends the record again with the same id. `verifyRekey` records the end
+  // of an order.
+  const isEndOfOrder = name !== key.id && news === 'RotationFinished';
+  if (news && !isEndOfOrder) await recordRollout(news, key, target, decision, ports);
 
   // Only this line widens a stage.
-  const isStored = await ports.rollouts.put(name, { ...decision.row, activation, cause: causes.origin }, stored?.etag);
+  const isStored = await ports.rollouts.put(name, { ...row, activation, cause: causes.origin }, stored?.etag);
   if (!isStored) return undefined;
-
-  await sendFor(await putItems(decision, key, causes, ports), causes.cause, ports);
-
-  return decision;
-}
-
-/** Puts items for the subscriptions with unfinished uses. @returns items that need a message */
-async function putItems(
-  { row, subscriptions, isWider, news }: RolloutDecision,
-  key: ManagedKey,
-  { origin, isRequested }: Causes,
-  { items, log, now }: FleetServices,
-): Promise<readonly NewWorkItem[]> {
-  const at = now();
 
   if (isWider && row.unfinished > 0) {
     const about = { key: key.id, target: row.target, stage: row.stage, unfinished: row.unfinished };
-    log({ level: 'info', reason: 'StageWidened', message: `${REASONS.StageWidened} Stage: ${row.stage}.`, ...about });
+    const message = `${REASONS.StageWidened} Stage: ${row.stage}.`;
+    ports.log({ level: 'info', reason: 'StageWidened', message, ...about });
   }
 
-  const item = createKeyItem(key.id, origin, at);
-  const wanted = subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
+  const item = createKeyItem(key.id, causes.origin, ports.now());
+  const items = decision.subscriptions.map((subscription): NewWorkItem => ({ ...item, subscription }));
 
-  // Follow-ups and comparisons keep existing items and their messages. Exceptions for follow-ups: a wider stage, an
-  // event, or the end of a pause. Other causes may move exempt uses, so a comparison never replaces their items.
-  const wakesPostponed = isWider || news !== undefined || isRequested;
-  if (!wakesPostponed || isComparison(origin)) return items.putNew(wanted);
+  if (!replacesItems(decision, causes)) return ports.items.putNew(items);
 
-  await items.put(wanted);
+  await ports.items.put(items);
 
-  return wanted;
+  return items;
 }
 
 /**
  * Requests lists of subscriptions whose last list is older than a day.
  *
  * @returns whether the index has all subscriptions: a stage needs all uses. A subscription whose first list failed does
- *   not delay the decision.
+ *   not delay the decision. With it, the items whose subscriptions want a pass
  */
 export async function requestLists(
   subscriptions: readonly string[],
   cause: Cause,
-  ports: Pick<FleetServices, 'items' | 'fleet' | 'now' | 'send'>,
-): Promise<boolean> {
-  const { items, fleet, now } = ports;
+  { items, fleet, now }: Pick<FleetServices, 'items' | 'fleet' | 'now'>,
+): Promise<{ readonly isListed: boolean; readonly wanted: readonly WantedPass[] }> {
+  if (subscriptions.length === 0) return { isListed: true, wanted: [] };
+
   const listings = await fleet.listings();
   const at = now();
   const due = subscriptions.filter((id) => !hasBeenSince(listings.get(id.toLowerCase()), at.getTime() - DAY_MS, at));
   const list = { kind: 'list', about: '', due: at, since: at, cause } as const;
 
-  await sendFor(await items.putNew(due.map((subscription) => ({ ...list, subscription }))), cause, ports);
+  const wanted = await items.putNew(due.map((subscription) => ({ ...list, subscription })));
 
   const unlisted = new Set(due.map((id) => id.toLowerCase()).filter((id) => !listings.has(id)));
-  if (unlisted.size === 0) return true;
+  if (unlisted.size === 0) return { isListed: true, wanted };
 
   for await (const { kind, subscription, attempts, reason } of items.all()) {
     if (kind === 'list' && attempts > (reason === 'Busy' ? MOST_BUSY : 0)) unlisted.delete(subscription.toLowerCase());
   }
 
-  return unlisted.size === 0;
+  return { isListed: unlisted.size === 0, wanted };
 }

@@ -17,7 +17,6 @@ import {
 } from '../orders/standing-orders.ts';
 import type { Cause } from '../work/messages.ts';
 import type { RolloutDecision } from './decide-rollout.ts';
-import { sendFor } from './fleet-work.ts';
 import { createCoverage } from './moved-uses.ts';
 import { toRekeyChange } from './order-rekey.ts';
 import { findRekeyBlocker } from './plan.ts';
@@ -67,27 +66,31 @@ export async function stopRekey({ rekey }: OpenRekey, failures: number, ports: F
   await changeRekey({ ...rekey, state: 'stopped', paused: { on, why } }, rekey, 'RekeyStopped', ports);
 }
 
-/** Verifies that an order moved all uses. @returns whether the order is done */
+/**
+ * Verifies that an order moved all uses.
+ *
+ * @returns whether the order is done, and the work items whose subscriptions want a pass
+ */
 export async function verifyRekey(
   { rekey, covers }: OpenRekey,
   { row, counts }: RolloutDecision,
   cause: Cause,
   ports: FleetServices,
-): Promise<boolean> {
+): Promise<{ readonly isDone: boolean; readonly wanted: readonly NewWorkItem[] }> {
   const left = counts.waiting + counts.failed + counts.left;
   if (left > 0) {
     if (rekey.state === 'verifying') await changeRekey({ ...rekey, state: 'active' }, rekey, undefined, ports);
-    return false;
+    return { isDone: false, wanted: [] };
   }
 
   // By then, every PATCH in flight has taken effect or failed.
   const settledOn = new Date(Date.parse(row.progressOn) + SETTLED_MS);
-  const gaps = [...(await findGaps(rekey, settledOn, ports))];
+  const { gaps, wanted } = await findGaps(rekey, settledOn, ports);
   if (gaps.length === 0) {
     // A worker may have put a use of the source key into the index since the count.
     const isManaged = selectManagedUses(await ports.inSight());
     for await (const use of ports.rows.of(rekey.from)) {
-      if (covers(use) && isManaged(use)) return false;
+      if (covers(use) && isManaged(use)) return { isDone: false, wanted };
     }
   }
 
@@ -104,7 +107,7 @@ export async function verifyRekey(
     await ports.sendKey(rekey.from, cause, new Date(Math.max(settledOn.getTime(), now.getTime()) + LISTED_MS));
   }
 
-  return gaps.length === 0;
+  return { isDone: gaps.length === 0, wanted };
 }
 
 /** Returns the first gaps, and how many there are beyond: every instance reads the orders every ten seconds. */
@@ -117,20 +120,20 @@ function nameFirstGaps(gaps: readonly string[]): string[] {
 }
 
 /**
- * Finds where the index may lack a use of an order's source key, and requests the missing lists. Gaps are subscriptions
+ * Finds where the index may lack a use of an order's source key, and puts items for the missing lists. Gaps are subscriptions
  * not listed since `since`, and accounts whose encryption scopes were not listed since the order began. A dead worker's
  * subscription is also a gap: its PATCH, or another order's, may have moved a use back onto the source key.
  *
- * @returns a sentence for each gap
+ * @returns a sentence for each gap, and the items
  */
 export async function findGaps(
   rekey: Rekey,
   since: Date,
-  ports: Pick<FleetServices, 'fleet' | 'items' | 'inSight' | 'now' | 'send'>,
-): Promise<readonly string[]> {
+  ports: Pick<FleetServices, 'fleet' | 'items' | 'inSight' | 'now'>,
+): Promise<{ readonly gaps: readonly string[]; readonly wanted: readonly NewWorkItem[] }> {
   const { fleet, items, now } = ports;
   const subscriptions = await ports.inSight();
-  if (!subscriptions) return ['The app cannot list its subscriptions.'];
+  if (!subscriptions) return { gaps: ['The app cannot list its subscriptions.'], wanted: [] };
 
   const listings = await fleet.listings();
   const gaps: string[] = [];
@@ -171,9 +174,8 @@ export async function findGaps(
   }
 
   await items.putNew(wanted);
-  await sendFor(wanted, cause, ports);
 
-  return gaps;
+  return { gaps, wanted };
 }
 
 /** Writes an order, unless an operator changed it after the read. */

@@ -1,11 +1,13 @@
 import type { Account } from '../../src/accounts/account.ts';
-import { handleFleetWork, handleKeyWork } from '../../src/controller/fleet-work.ts';
+import { handleFleetWork, handleKeyWork, sendFor } from '../../src/controller/fleet-work.ts';
 import { KeyStates } from '../../src/controller/key-states.ts';
 import { createMovedUses } from '../../src/controller/moved-uses.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices } from '../../src/controller/worker-ports.ts';
 import { createKeyItem, type NewWorkItem, type WorkKind } from '../../src/index/work-items.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import type { Cause } from '../../src/work/messages.ts';
 import { MemoryOrders } from '../orders/memory-orders.ts';
 import { KEY, keyVersion, SUBSCRIPTION, VAULT, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
@@ -143,6 +145,10 @@ export class Region extends Fleet {
     return (this.clock - begun) / 1000;
   }
 
+  async #reconcile(key: ManagedKey, cause: Cause): Promise<void> {
+    await sendFor(await reconcileKey(key, cause, this.ports()), cause, this.ports());
+  }
+
   override ports(): FleetServices {
     const ports = super.ports();
     const { accounts } = ports;
@@ -151,7 +157,7 @@ export class Region extends Fleet {
     };
     const reconcile: FleetServices['sendKey'] = async (id, cause, at) => {
       const key = VAULTS.key(id);
-      if (key) later(() => handleKeyWork(id, () => reconcileKey(key, cause, this.ports()), this.ports()), at);
+      if (key) later(() => handleKeyWork(id, () => this.#reconcile(key, cause), this.ports()), at);
     };
 
     const patched = async <T>(name: string, effect: () => T): Promise<T> => {

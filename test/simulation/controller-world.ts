@@ -1,5 +1,5 @@
 import { CallCapacity } from '../../src/azure/call-capacity.ts';
-import { handleFleetWork, handleKeyWork } from '../../src/controller/fleet-work.ts';
+import { handleFleetWork, handleKeyWork, sendFor } from '../../src/controller/fleet-work.ts';
 import { KeyStates } from '../../src/controller/key-states.ts';
 import type { RekeyAct } from '../../src/controller/order-rekey.ts';
 import { reconcileKey } from '../../src/controller/reconcile-key.ts';
@@ -731,10 +731,14 @@ export class ControllerWorld implements World {
     this.#run(name, instance, (actor) => {
       const ports = { ...this.#ports(actor, instance), ...(isEvent ? { writesUntil } : {}) };
       const done = key
-        ? handleKeyWork(key.id, () => reconcileKey(key, work.cause, ports), ports)
+        ? handleKeyWork(key.id, () => this.#reconcileKey(key, work.cause, ports), ports)
         : handleFleetWork(work, until, ports);
       return done.then(end);
     });
+  }
+
+  async #reconcileKey(key: ManagedKey, cause: Cause, ports: FleetServices): Promise<void> {
+    await sendFor(await reconcileKey(key, cause, ports), cause, ports);
   }
 
   #sweep(): void {
@@ -814,7 +818,7 @@ export class ControllerWorld implements World {
       probe: (canaries) => way(`probe ${canaries.length}`, () => 'proven' as const),
       reconcileKey: (key) => {
         const cause = { by: 'progress', ref: '', since: now().toISOString() };
-        return handleKeyWork(key.id, () => reconcileKey(key, cause, ports), ports);
+        return handleKeyWork(key.id, () => this.#reconcileKey(key, cause, ports), ports);
       },
       sendKey: (id, cause, visibleOn) => {
         const key = VAULTS.key(id);
