@@ -152,12 +152,14 @@ describe('the function app', () => {
     const readByAlerts = [
       'Function.reconcileKey',
       'Function.reconcileKey.User',
+      // The category that the worker gives to the same record.
+      'reconcileKey.Invocation',
       'Host.Triggers.Queue',
       'Host.Function.Console',
     ];
     expect(readByAlerts.map(levelOf)).toEqual(readByAlerts.map(() => 'Information'));
 
-    const starts = ['Host.Startup', 'Microsoft.Azure.WebJobs.Hosting.OptionsLoggingService'];
+    const starts = ['Host.Startup', 'Microsoft.Azure.WebJobs.Hosting.OptionsLoggingService', 'Azure.Core'];
     expect(starts.map(levelOf)).toEqual(starts.map(() => 'Warning'));
 
     expect(settings.OTEL_METRIC_EXPORT_INTERVAL).toBe('300000');

@@ -99,6 +99,8 @@ describe('the custom roles', () => {
       'Microsoft.KeyVault/vaults/keys/rotate/action',
       'Microsoft.KeyVault/vaults/keys/update/action',
       'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action',
+      // A query by POST, which changes nothing.
+      'Microsoft.PolicyInsights/policyStates/queryResults/action',
       'Microsoft.Storage/storageAccounts/encryptionScopes/write',
       'Microsoft.Storage/storageAccounts/write',
       'Microsoft.Web/sites/functions/write',
