@@ -32,6 +32,7 @@ const settingsPatch = z
     listKeysAllowed: z.boolean(),
     accountWriteMs: milliseconds,
     callerAddress: z.ipv4(),
+    failedOverVaults: z.array(z.string().min(1)),
     versionListOrder: z.enum(['oldestFirst', 'newestFirst', 'byVersion']),
   } satisfies Record<keyof WorldSettings, z.ZodType>)
   .partial();

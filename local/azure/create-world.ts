@@ -27,6 +27,7 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   accountWriteMs: 20,
   // An address of a network that is reserved for documentation.
   callerAddress: '203.0.113.10',
+  failedOverVaults: [],
 };
 
 /** A tenant with its sign-ins and an owner of everything, and no subscription yet. */

@@ -109,6 +109,8 @@ export interface WorldSettings {
    * a private endpoint, which no firewall checks.
    */
   callerAddress: string;
+  /** Names of the vaults whose region is failed over: they answer reads and uses of keys, and refuse every change. */
+  failedOverVaults: readonly string[];
   /** The order in which Key Vault lists a key's versions; by default oldest first. */
   versionListOrder?: 'oldestFirst' | 'newestFirst' | 'byVersion';
 }

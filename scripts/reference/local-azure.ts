@@ -11,9 +11,13 @@ export function localAzureReference(): string {
     ([, comment = '', name = '', type = '']) => [
       code(name),
       plain(comment.replaceAll(/^\s*\* ?/gm, '')),
-      name in defaults ? code(String(defaults[name])) : code(type),
+      name in defaults ? code(showDefault(defaults[name])) : code(type),
     ],
   );
 
   return `### Settings\n\n${table(['setting', 'what it decides', 'at the start'], rows)}\n`;
+}
+
+function showDefault(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,3 +1,4 @@
+import { requireWritableVault } from '../failed-over.ts';
 import { asArray, asObject, asString, asTags } from '../json.ts';
 import type { Vault } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
@@ -82,6 +83,9 @@ function put(request: ArmRequest): Response {
 
 function change(request: ArmRequest, vault: Vault): Response {
   const { world, caller } = request;
+
+  requireWritableVault(world, vault);
+
   const asked = asObject(request.body.properties) ?? {};
   vault.properties = patchProperties(world, vault.name, vault.properties, asked, request.apiVersion);
   vault.tags = asTags(request.body.tags) ?? vault.tags;
@@ -111,6 +115,9 @@ interface AccessPolicy {
 /** `PUT …/accessPolicies/{add|replace|remove}`: changes the policies of the given principals, and keeps the others. */
 function changePolicies(request: ArmRequest): Response {
   const vault = requireVault(request);
+
+  requireWritableVault(request.world, vault);
+
   const operation = nameAt(request, 1).toLowerCase();
   const asked = (asArray(asObject(request.body.properties)?.accessPolicies) ?? []) as AccessPolicy[];
   const policies = (asArray(vault.properties.accessPolicies) ?? []) as AccessPolicy[];
@@ -165,6 +172,8 @@ export const vaultRoutes: ArmRoutes = {
   'DELETE microsoft.keyvault/vaults/{}': (request) => {
     const vault = request.world.vaults.get(nameAt(request, 0).toLowerCase());
     if (!vault || !inScope(vault.id, request.path.scope)) return new Response(null, { status: 204 });
+
+    requireWritableVault(request.world, vault);
     softDeleteVault(request.world, vault);
     return new Response(null, { status: 200 });
   },

@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { requireAnsweredByFailedOver } from '../failed-over.ts';
 import { writeLog } from '../log-analytics/vault-log.ts';
 import type { Caller, Service, ServiceEnv } from '../service.ts';
 import type { Vault, World } from '../world.ts';
@@ -72,6 +73,7 @@ export function createKeyVaultService(world: World): Service {
 
       requireOperationOf(apiVersion, operation);
       requireKeyPermission(world, vault, caller, params.name, operation);
+      requireAnsweredByFailedOver(world, vault, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
 
       const body = readBody(await c.req.text());
