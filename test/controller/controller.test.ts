@@ -12,6 +12,7 @@ import { createManagedKey } from '../../src/keys/managed-vaults.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
+import { ON_ANY_MACHINE } from '../support/eventually.ts';
 import { KEY, keyVersion, REVOKER, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
 import { account, CAUSE, Fleet } from './fleet.ts';
 import { versionOf } from './region.ts';
@@ -160,7 +161,7 @@ describe('Passes of an instance', () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     for (const { id } of keys) controller.handleKeyMessage(id, CAUSE, log);
-    await vi.waitUntil(() => running() === 24);
+    await vi.waitUntil(() => running() === 24, ON_ANY_MACHINE);
     for (let n = 0; n < 100; n += 1) await setImmediate();
     expect(running()).toBe(24);
   });
@@ -170,7 +171,7 @@ describe('Passes of an instance', () => {
     const controller = new Controller(ports);
     const [key = KEY, ...others] = keys;
     for (const { id } of others) controller.handleKeyMessage(id, CAUSE, log);
-    await vi.waitUntil(() => running() === 24);
+    await vi.waitUntil(() => running() === 24, ON_ANY_MACHINE);
     await controller.handleEvent(key, EVENT, log);
     const left = sent.flatMap(({ work }) => (work.kind === 'subscriptions' ? work.subscriptions : []));
     expect(left.sort()).toEqual(subscriptions);

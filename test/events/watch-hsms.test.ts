@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
 import { ManagedVaults, parseManagedVault } from '../../src/keys/managed-vaults.ts';
+import { ON_ANY_MACHINE } from '../support/eventually.ts';
 import { keyVersion, PUBLIC, VAULT_ID } from '../support/keys.ts';
 
 const hsm = (name: string) => {
@@ -39,6 +40,6 @@ describe('a Managed HSM that does not respond', () => {
     ['a list of keys', { keyCatalog: { names: ({ name }) => answer(name, ['key-0']) } }],
   ])('to %s delays no key of another Managed HSM', async (_, ports) => {
     const { sent } = watching(ports);
-    await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'));
+    await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'), ON_ANY_MACHINE);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { keysOf } from '../simulation/memory-vault.ts';
+import { ON_ANY_MACHINE } from '../support/eventually.ts';
 import { KEY } from '../support/keys.ts';
 import { KeySite } from './key-site.ts';
 import { ALICE, BOB } from './records.ts';
@@ -30,7 +31,7 @@ describe('a version that appears while the key is revoked', () => {
     const { version } = site.vault().create();
 
     keepRevoked(KEY, killedAfterPatch(site), () => {});
-    await vi.waitFor(() => expect(site.enabled()).toEqual([false, false, false]));
+    await vi.waitFor(() => expect(site.enabled()).toEqual([false, false, false]), ON_ANY_MACHINE);
 
     expect(kept(site)).toEqual([]);
 
@@ -58,8 +59,9 @@ it('The pass that finishes the restore of a dead process queues the uses of the 
   const id = await site.revoke(ALICE);
 
   site.restore(BOB, id, KEY, { keys: killedAfterPatch(site).keys });
-  await vi.waitFor(() =>
-    expect(site.vault().versions.some(({ tags }) => JSON.stringify(tags).includes('restoring'))).toBe(true),
+  await vi.waitFor(
+    () => expect(site.vault().versions.some(({ tags }) => JSON.stringify(tags).includes('restoring'))).toBe(true),
+    ON_ANY_MACHINE,
   );
   site.pass(60);
   site.sent.splice(0);

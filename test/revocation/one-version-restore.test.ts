@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { keysOf, MemoryVault } from '../simulation/memory-vault.ts';
+import { ON_ANY_MACHINE } from '../support/eventually.ts';
 import { KEY } from '../support/keys.ts';
 import { KeySite } from './key-site.ts';
 import { ALICE, BOB, CAROL } from './records.ts';
@@ -29,7 +30,7 @@ describe('a restore of a key with one version', () => {
     const { site, id } = await revokedSite();
 
     site.restore(BOB, id, KEY, killedAfterPatch(site));
-    await vi.waitFor(() => expect(site.enabled()).toEqual([true]));
+    await vi.waitFor(() => expect(site.enabled()).toEqual([true]), ON_ANY_MACHINE);
     site.pass(60);
     for (const look of site.sent.splice(0)) await site.deliver(look);
 

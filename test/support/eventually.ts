@@ -23,3 +23,6 @@ export async function eventually<T>(
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
+
+/** Time for what comes at once: vitest's own second is too short for a busy machine. */
+export const ON_ANY_MACHINE = { timeout: 60_000 };
