@@ -5,6 +5,7 @@ import { findVersion, getUsability, type KeyVersion } from '../../keys/key-versi
 import { findRequirement, findTag, isOptedOut } from '../../settings/requirement.ts';
 import type { Found, FoundCause } from './check.ts';
 import { formatEncryptAccount, formatMoveAccount, formatReleaseContested } from './commands.ts';
+import { describeContestFix } from './contest-fix.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 /** Account tag with the key that the account should use: `vault/key` or a key identifier. */
@@ -55,7 +56,7 @@ export function findContestedChange({ account, use, contest }: AccountSubject): 
 
   return {
     is: `${who}${client} changed it on ${since}, after the app had repaired it twice within an hour; it ${is}. The app does not change it until ${until}.`,
-    shouldBe: 'Only one party changes it: the app keeps it on the newest version of its key, or it is exempt.',
+    shouldBe: `Only one party changes it: the app keeps it on the newest version of its key, or it is exempt. ${describeContestFix(contest, use)}`,
     command: formatReleaseContested(account),
   };
 }

@@ -521,6 +521,32 @@ describe('account checks', () => {
   });
 
   it.each([
+    [
+      'pins an older version',
+      contest({ client: 'c1' }),
+      pinned(OLD),
+      /Terraform: `key_vault_key_id = .*versionless_id`.*`lifecycle { ignore_changes = \[key_version\] }`.* Bicep: no `keyversion` .* Azure CLI: /,
+    ],
+    [
+      'takes the account off its key',
+      contest({ client: 'c1' }),
+      undefined,
+      /`lifecycle { ignore_changes = \[customer_managed_key\] }`.* Bicep: `keySource: 'Microsoft\.Keyvault'`/,
+    ],
+    [
+      'signed in with the Azure CLI',
+      contest({ client: '04B07795-8ddb-461a-bbee-02f9e1bf7b46' }),
+      pinned(OLD),
+      /It signed in with the Azure CLI\. In a script: `az storage account update` without `--encryption-key-version`/,
+    ],
+  ])('a contested change by a tool that %s has the snippet that ends it', (_, contested, present, snippet) => {
+    const [finding] = found(subject({ contest: contested, use: present })).filter(
+      ({ reason }) => reason === 'ContestedChange',
+    );
+    expect(finding?.shouldBe).toMatch(snippet);
+  });
+
+  it.each([
     ['is one cause, with the account', reverted(), 'VersionReverted'],
     ['is the contest once the app has stopped', reverted({ contest: contest({}) }), 'ContestedChange'],
   ])('a pin to an older version %s', (_, of, reason) => {
