@@ -39,6 +39,9 @@ beforeEach(async () => {
 });
 
 function portsOf(): ControllerPorts {
+  // Passes of an earlier test that end during a later one must not send into its list.
+  const ofThisTest = sent;
+
   return {
     ...(fleet.ports() as unknown as ControllerPorts),
     settings: { vaults: VAULTS, subscriptions: [SUBSCRIPTION], canary: 0, drift: {} } as unknown as Settings,
@@ -50,7 +53,7 @@ function portsOf(): ControllerPorts {
     } as unknown as ControllerPorts['keys'],
     queue: {
       send: async (queue, work) => {
-        sent.push({ queue, work });
+        ofThisTest.push({ queue, work });
       },
     },
   };
