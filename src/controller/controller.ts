@@ -209,7 +209,7 @@ export class Controller {
 
     // A paused key's item remains, and the end of the pause requests the key again.
     if (canNeedRotation(versions, now()) && !findPause(await orders.read(), key.id, now())) {
-      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 });
+      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause });
     }
   }
 
@@ -290,11 +290,11 @@ function createQueues({ queue, now }: Pick<ControllerPorts, 'queue' | 'now'>) {
   return {
     async send({ subscriptions, tries, cause }: FleetWork, visibleOn?: Date): Promise<void> {
       const due = visibleOn ? { due: visibleOn.toISOString() } : {};
-      const work = { kind: 'subscriptions', subscriptions, tries, cause, attempt: 0, ...due } as const;
+      const work = { kind: 'subscriptions', subscriptions, tries, cause, ...due } as const;
       await queue.send(FLEET_WORK, work, secondsUntil(visibleOn));
     },
     sendKey: (key: string, cause: Cause, visibleOn?: Date) =>
-      queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 }, secondsUntil(visibleOn)),
+      queue.send(KEY_WORK, { kind: 'key', key, cause }, secondsUntil(visibleOn)),
     sendJob: (hint: Job, visibleOn?: Date) => queue.send(getQueueOfJob(hint), hint, secondsUntil(visibleOn)),
   };
 }

@@ -42,7 +42,7 @@ onKeyEvent(
 );
 
 onKeyEvent('keyNearExpiry', 'Microsoft.KeyVault.KeyNearExpiry', ({ key, cause }, { queue }) =>
-  queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause, attempt: 0 }),
+  queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause }),
 );
 
 onKeyEvent('keyExpired', 'Microsoft.KeyVault.KeyExpired', ({ key, cause, version }, { controller }, log) => {

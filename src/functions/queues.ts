@@ -61,14 +61,18 @@ function onMessage<Q extends WorkQueueName>(
       return telemetry.span(SPANS[work.kind] ?? work.kind, place, inTime, outcomeAttributes);
     };
 
+    const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
+
     const runOrStore = async (work: WorkIn<Q>, poison: Poison): Promise<Outcome> => {
-      if (!isJob(work)) return runTraced(work, work.attempt) as Promise<Outcome>;
+      if (!isJob(work)) {
+        const attempts = work.kind === 'revocation' ? work.attempt : dequeueCount - 1;
+        return runTraced(work, attempts) as Promise<Outcome>;
+      }
+
       const runOnce = (job: Job, attempts: number) => runTraced(job as WorkIn<Q>, attempts);
       await runJob(work, runOnce, { items, queue, poison, now: storageClock.now, log });
       return DONE;
     };
-
-    const dequeueCount = Number(context.triggerMetadata?.dequeueCount ?? 1);
 
     await processWork({ queueName, received: { entry, dequeueCount }, run: runOrStore, queue, log });
   };

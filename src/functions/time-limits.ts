@@ -27,7 +27,7 @@ export function wrapEventHandler<A extends readonly unknown[]>(
   return (...args) => withDeadline(TIME_LIMITS.event, 'The function did not finish', () => handle(...args));
 }
 
-/** Runs the work of a message. After the time limit, requeues the message and counts an attempt. */
+/** Runs the work of a message. Its outcome after the time limit is a retry that counts as an attempt. */
 export async function runWithTimeLimit<O extends JobOutcome>(ms: number, run: () => Promise<O>): Promise<O | Outcome> {
   try {
     return await withDeadline(ms, 'The function did not finish', run);

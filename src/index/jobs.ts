@@ -187,7 +187,7 @@ function logRetry(
 export function toHint({ kind, about, cause }: Pick<WorkItem, 'kind' | 'about' | 'cause'>): Job | undefined {
   if (!isJobKind(kind)) return undefined;
 
-  const hint = { cause, attempt: 0, hint: true } as const;
+  const hint = { cause, hint: true } as const;
   if (kind !== 'notify') return { kind, key: about, ...hint };
 
   const [target = '', notification = ''] = about.split('/');

@@ -155,7 +155,7 @@ async function addToOutbox(
     const { id, time } = notification;
     await outbox.add(target, notification);
     const cause = { by: 'notify', ref: id, since: time };
-    await queue.send(NOTIFY_WORK, { kind: 'notify', target, notification: id, cause, attempt: 0 });
+    await queue.send(NOTIFY_WORK, { kind: 'notify', target, notification: id, cause });
   };
 
   await pMap(wanted, add, { concurrency: CONCURRENCY });

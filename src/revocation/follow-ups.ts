@@ -75,7 +75,7 @@ export function watchEffect(
   { correlationId }: RevocationCall,
   { queue, now }: FollowUpServices,
 ): Promise<string[]> {
-  const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()), attempt: 0 };
+  const work: Work = { kind: 'probe', key: key.id, cause: callCause(did, correlationId, now()) };
   return inTime('The app does not probe the effect on the file shares', () => queue.send(KEY_WORK, work));
 }
 

@@ -45,7 +45,6 @@ const cause = z.strictObject({
 /** Fields of every message. */
 const carried = {
   cause,
-  attempt: z.int().min(0).max(1_000).default(0),
   /** W3C trace context of the sender, for one trace across the queues. An invalid value is ignored. */
   traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
@@ -87,9 +86,13 @@ const rotateWork = keyMessage('rotate').extend({ hint });
 /** Requests probes of whether the file services of a key's dependents show its last revocation or restore. */
 const probeWork = keyMessage('probe').extend({ hint });
 
-/** Requests a check of whether the key matches its last revocation or restore. */
+/**
+ * Requests a check of whether the key matches its last revocation or restore. Its attempts are counted here, since
+ * break-glass depends on no table.
+ */
 const revocationWork = keyMessage('revocation').extend({
   due,
+  attempt: z.int().min(0).max(1_000).default(0),
   /** Unverified. The audit record gets the reason and ticket if the key's tags name the same caller. */
   claimed: CLAIMED.optional().catch(undefined),
 });

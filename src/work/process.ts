@@ -50,6 +50,9 @@ export async function processWork<Q extends WorkQueueName>(delivery: Delivery<Q>
     const { reason, detail } = outcome;
     if (outcome.outcome === 'reject') return await poison(delivery, reason, detail);
 
+    // The host repeats any other message, whose retries are a work item's.
+    if (work.kind !== 'revocation') throw new Error(detail);
+
     const next = planNextTry(work.attempt, outcome);
     if (!next) return await poison(delivery, reason, `Failed after ${work.attempt + 1} attempts. ${detail}`);
 

@@ -31,7 +31,7 @@ export type RequestKey = (key: string, cause: Cause) => Promise<void>;
 
 /** Requests a reconcile by message only, for a caller without write access to the table of work items. */
 export function requestByMessage(queue: Pick<WorkQueue, 'send'>): RequestKey {
-  return (key, cause) => queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
+  return (key, cause) => queue.send(KEY_WORK, { kind: 'key', key, cause });
 }
 
 /** Deadline for the ages of all queues together. Milliseconds. */
@@ -136,7 +136,9 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
 /** Returns the message as a new request, with its attempts reset; undefined for an invalid message. */
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
-    return JSON.stringify({ ...PARSERS[queue](JSON.parse(text)), attempt: 0, hint: undefined });
+    const work = PARSERS[queue](JSON.parse(text));
+    const request = work.kind === 'revocation' ? { ...work, attempt: 0 } : { ...work, hint: undefined };
+    return JSON.stringify(request);
   } catch {
     return undefined;
   }

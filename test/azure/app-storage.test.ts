@@ -16,7 +16,7 @@ import { createWorkQueue } from '../../src/work/work-queue-client.ts';
 const noCredential = (): never => {
   throw new Error('A connection string needs no credential.');
 };
-const work = { kind: 'key', key: 'https://kv-files.vault.azure.net/keys/k', attempt: 0 } as never;
+const work = { kind: 'key', key: 'https://kv-files.vault.azure.net/keys/k' } as never;
 
 let silent: Server;
 let asked = 0;

@@ -16,7 +16,6 @@ const work = (n: number): Work => ({
   subscriptions: [`11111111-1111-1111-1111-${String(n).padStart(12, '0')}`],
   tries: 0,
   cause: { by: 'KeyNewVersionCreated', ref: 'e1', since: '2026-01-01T00:00:00.000Z' },
-  attempt: 8,
 });
 
 beforeEach(async () => {

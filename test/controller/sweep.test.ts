@@ -134,8 +134,8 @@ describe('The sweep of jobs', () => {
     expect(await sweepWork(ports)).toBe(1);
     expect([sent, sentKeys]).toEqual([[], []]);
     expect(sentJobs).toEqual([
-      { job: { kind: 'probe', key: KEY.id, cause: CAUSE, attempt: 0, hint: true }, visibleAfter: 100 },
-      { job: { kind: 'rotate', key: KEY.id, cause: CAUSE, attempt: 0, hint: true }, visibleAfter: 0 },
+      { job: { kind: 'probe', key: KEY.id, cause: CAUSE, hint: true }, visibleAfter: 100 },
+      { job: { kind: 'rotate', key: KEY.id, cause: CAUSE, hint: true }, visibleAfter: 0 },
     ]);
   });
 

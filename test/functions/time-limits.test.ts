@@ -9,7 +9,7 @@ import { DONE } from '../../src/work/outcome.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const never = (): Promise<never> => new Promise(() => {});
 
-it('a queue message whose work hangs returns to the queue, with its attempt counted', async () => {
+it('Work of a message that hangs ends with a retry that counts as an attempt', async () => {
   expect(await runWithTimeLimit(20, never)).toMatchObject({
     outcome: 'retry',
     reason: 'ServiceUnavailable',

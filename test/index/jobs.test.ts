@@ -7,7 +7,7 @@ import { KEY } from '../support/keys.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
 const CAUSE = { by: 'KeyNearExpiry', ref: 'e1', since: '' };
-const REQUEST: Job = { kind: 'rotate', key: KEY.id, cause: CAUSE, attempt: 0 };
+const REQUEST: Job = { kind: 'rotate', key: KEY.id, cause: CAUSE };
 const HINT: Job = { ...REQUEST, hint: true };
 const NOON = Date.parse('2026-06-01T12:00:00.000Z');
 const DONE = { outcome: 'done' } as const;
@@ -198,7 +198,7 @@ describe('attempts', () => {
 });
 
 describe('a notification', () => {
-  const notify: Job = { kind: 'notify', target: 'siem', notification: '0'.repeat(32), cause: CAUSE, attempt: 0 };
+  const notify: Job = { kind: 'notify', target: 'siem', notification: '0'.repeat(32), cause: CAUSE };
 
   it('A notification that fails is stored by its target and id, and its hint goes to its own queue', async () => {
     const queues: string[] = [];

@@ -21,7 +21,7 @@ it('A rotation that finds another one of its key under way is retried in time, a
     now,
   };
 
-  const work = { kind: 'rotate', key: KEY.id, cause: { by: 'test', ref: '', since: '' }, attempt: 0 } as const;
+  const work = { kind: 'rotate', key: KEY.id, cause: { by: 'test', ref: '', since: '' } } as const;
   const outcome = await rotateWhenDue(work, ports, () => {});
 
   expect(outcome).toMatchObject({ outcome: 'retry', reason: 'RotationUnderWay', counts: false, delaySeconds: 30 });

@@ -33,7 +33,7 @@ async function look(versions: readonly KeyVersion[], state: object = FORGED) {
   const written: { readonly version: string; readonly change: object }[] = [];
   const records: AuditEntry[] = [];
   const outcome = await rotateWhenDue(
-    { kind: 'rotate', key: KEY.id, cause: { by: 'forged', ref: '', since: '' }, attempt: 0 },
+    { kind: 'rotate', key: KEY.id, cause: { by: 'forged', ref: '', since: '' } },
     {
       settings: { vaults: VAULTS },
       keys: {

@@ -44,7 +44,6 @@ const REQUEST: RotateWork = {
   kind: 'rotate',
   key: KEY.id,
   cause: { by: 'KeyNearExpiry', ref: 'e1', since: '' },
-  attempt: 0,
 };
 
 /** Runs one history to its end: until no message waits, no call is under way, and nothing may take effect any more. */

@@ -133,7 +133,7 @@ it('A message of notify-work with any changed field leads only to requests of th
     (id) => createFromRecord(record('key.revoke', 'Revoked', { why: id }, id))?.id ?? '',
   );
   const cause = { by: 'notify', ref: '', since: '' };
-  const message = (target: string, id: string) => ({ kind: 'notify', target, notification: id, cause, attempt: 0 });
+  const message = (target: string, id: string) => ({ kind: 'notify', target, notification: id, cause });
   const own = TARGETS.flatMap(({ name }) => ids.map((id) => sentBy(message(name, id))));
   const may = new Set((await Promise.all(own)).flatMap((sent) => [...sent]));
 

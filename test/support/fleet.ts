@@ -96,10 +96,10 @@ export class TestKey {
   }
 
   rotateWork(): RotateWork {
-    return { kind: 'rotate', key: this.id(), cause: CAUSE, attempt: 0 };
+    return { kind: 'rotate', key: this.id(), cause: CAUSE };
   }
 
-  keyWork(attempt = 0): KeyWork {
-    return { kind: 'key', key: this.id(), cause: CAUSE, attempt };
+  keyWork(): KeyWork {
+    return { kind: 'key', key: this.id(), cause: CAUSE };
   }
 }

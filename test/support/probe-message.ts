@@ -6,7 +6,7 @@ import { REVOKER } from './keys.ts';
 
 /** As a revocation or restore puts it into the queue. */
 export function probeMessage(key: ManagedKey, cause: Cause): ProbeWork {
-  return { kind: 'probe', key: key.id, cause, attempt: 0 };
+  return { kind: 'probe', key: key.id, cause };
 }
 
 /** A version in the local Azure. */

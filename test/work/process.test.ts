@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { KEY_WORK, type KeyWork, PARSERS, type Work } from '../../src/work/messages.ts';
+import { KEY_WORK, PARSERS, type RevocationWork, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, planNextTry, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 
-const WORK: KeyWork = {
-  kind: 'key',
+const WORK: RevocationWork = {
+  kind: 'revocation',
   key: 'https://kv-files.vault.azure.net/keys/files-key',
-  cause: { by: 'KeyNewVersionCreated', ref: 'e1', since: '' },
+  cause: { by: 'revoke', ref: 'e1', since: '' },
   attempt: 3,
 };
 
@@ -92,6 +92,19 @@ describe('processWork', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned' }]);
   });
 
+  it('A message that counts no attempts fails if its work does not end in time, so the host delivers it again', async () => {
+    const late = { outcome: 'retry', reason: 'ServiceUnavailable', detail: 'too late', counts: true } as const;
+    const entry = { ...WORK, kind: 'key' };
+    const { sent, poisoned, records, run } = memory();
+
+    await expect(run({ ...late, delaySeconds: undefined }, entry)).rejects.toThrow('too late');
+    expect([...sent, ...poisoned]).toEqual([]);
+
+    await run({ ...late, delaySeconds: undefined }, entry, MAX_DEQUEUE_COUNT);
+    expect(poisoned).toEqual([JSON.stringify(entry)]);
+    expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', detail: 'too late' }]);
+  });
+
   it('lets the host try again when it throws, and moves the message itself at the last delivery', async () => {
     const { records, poisoned, run } = memory();
     await expect(run(new Error('boom'))).rejects.toThrow('boom');
@@ -114,16 +127,16 @@ it('agrees with host.json about when a message goes to poison, and how it is enc
   expect(host.extensions.queues).toMatchObject({ maxDequeueCount: MAX_DEQUEUE_COUNT, messageEncoding: 'none' });
 });
 
-it('a message without a count of tries starts at none', () => {
+it('A message of a revocation without a number of attempts starts at zero, and other messages have none', () => {
   const { attempt: _, ...rest } = WORK;
-  expect(PARSERS['key-work'](rest).attempt).toBe(0);
+  expect(PARSERS['key-work'](rest)).toMatchObject({ attempt: 0 });
+  expect(PARSERS['key-work']({ ...WORK, kind: 'key' })).not.toHaveProperty('attempt');
 });
 
 it.each(['s2', '..', '11111111-1111-1111-1111-111111111111/x', '11111111-1111-1111-1111-11111111111?', ''])(
   'a message names subscriptions by their ids alone: not by %j, which would become part of an address',
   (id) => {
-    const { key: _, ...rest } = WORK;
-    const work = { ...rest, kind: 'subscriptions' };
+    const work = { kind: 'subscriptions', cause: WORK.cause };
     expect(() => PARSERS['fleet-work']({ ...work, subscriptions: [id] })).toThrow(/subscriptions\.0/);
     const named = ['11111111-1111-1111-1111-111111111111'];
     expect(PARSERS['fleet-work']({ ...work, subscriptions: named })).toMatchObject({ subscriptions: named });

@@ -1,7 +1,7 @@
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { FLEET_WORK, KEY_WORK, type KeyWork, type Work } from '../../src/work/messages.ts';
+import { FLEET_WORK, KEY_WORK, type RevocationWork, type Work } from '../../src/work/messages.ts';
 import { replay } from '../../src/work/work-queue-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { unsending } from '../support/unsending.ts';
@@ -11,13 +11,12 @@ const service = () => QueueServiceClient.fromConnectionString(azurite.connection
 
 const CAUSE = { by: 'KeyNewVersionCreated', ref: 'e1', since: '2026-01-01T00:00:00.000Z' };
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
-const keyWork: KeyWork = { kind: 'key', key: KEY, cause: CAUSE, attempt: 23 };
+const revocationWork: RevocationWork = { kind: 'revocation', key: KEY, cause: CAUSE, attempt: 23 };
 const fleetWork = (n: number): Work => ({
   kind: 'subscriptions',
   subscriptions: [`11111111-1111-1111-1111-${String(n).padStart(12, '0')}`],
   tries: 0,
   cause: CAUSE,
-  attempt: n,
 });
 
 const put = (queue: string, ...messages: unknown[]) =>
@@ -43,7 +42,7 @@ beforeEach(async () => {
 });
 
 describe('replay', () => {
-  it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {
+  it('puts poison messages back to work, as they were', async () => {
     await put('fleet-work-poison', fleetWork(1), fleetWork(2));
 
     expect(await replay(service(), FLEET_WORK)).toEqual({ replayed: 2, left: [] });
@@ -51,11 +50,17 @@ describe('replay', () => {
     const work = (await texts(FLEET_WORK))
       .map((text) => JSON.parse(text))
       .sort((a, b) => (a.subscriptions[0] < b.subscriptions[0] ? -1 : 1));
-    expect(work).toEqual([
-      { ...fleetWork(1), attempt: 0 },
-      { ...fleetWork(2), attempt: 0 },
-    ]);
+    expect(work).toEqual([fleetWork(1), fleetWork(2)]);
     expect(await count('fleet-work-poison')).toBe(0);
+  });
+
+  it('A replayed message of a revocation starts its attempts at zero', async () => {
+    await put('key-work-poison', revocationWork);
+
+    await replay(service(), KEY_WORK);
+
+    const [text = ''] = await texts(KEY_WORK);
+    expect(JSON.parse(text)).toEqual({ ...revocationWork, attempt: 0 });
   });
 
   it('counts those that another client has taken for the moment', async () => {
@@ -65,16 +70,16 @@ describe('replay', () => {
   });
 
   it('takes none off that it could not put back', async () => {
-    await put('key-work-poison', keyWork);
+    await put('key-work-poison', revocationWork);
     await expect(replay(unsending(azurite.connectionString), KEY_WORK)).rejects.toThrow('queue down');
     expect(await count('key-work-poison')).toBe(1);
   });
 
   it('leaves what is not ours where it is, and says what it is', async () => {
-    await put('fleet-work-poison', 'rubbish', { kind: 'account' }, fleetWork(1), keyWork);
+    await put('fleet-work-poison', 'rubbish', { kind: 'account' }, fleetWork(1), revocationWork);
     const result = await replay(service(), FLEET_WORK);
     expect(result.replayed).toBe(1);
-    expect([...result.left].sort()).toEqual(['rubbish', '{"kind":"account"}', JSON.stringify(keyWork)].sort());
+    expect([...result.left].sort()).toEqual(['rubbish', '{"kind":"account"}', JSON.stringify(revocationWork)].sort());
     expect(await count('fleet-work-poison')).toBe(3);
   });
 

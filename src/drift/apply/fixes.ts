@@ -214,7 +214,6 @@ async function attempt(
           kind: 'rotate',
           key: action.key,
           cause: { by: 'drift', ref: correlationId, since },
-          attempt: 0,
         });
 
         return { outcome: 'enqueued', detail: 'The rotation worker decides whether to rotate it.' };

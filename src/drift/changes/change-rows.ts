@@ -98,7 +98,7 @@ interface RequestPorts {
 
 /** Sends the message that triggers the check of pending changes, delayed by the given seconds. */
 export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
-  return queue.send(KEY_WORK, { kind: 'changes', cause, attempt: 0 }, seconds);
+  return queue.send(KEY_WORK, { kind: 'changes', cause }, seconds);
 }
 
 /** Checks the findings on a key that the app revoked or restored. No event reports this. @throws the SDK's error */
