@@ -71,7 +71,9 @@ export function listMoveDenials(
 ): MoveDenials {
   const denied = states.filter(
     ({ resourceId, complianceState, policyDefinitionAction }) =>
-      isWord(complianceState, 'NonCompliant') && isWord(policyDefinitionAction, 'Deny') && isAccount(resourceId),
+      isSameText(complianceState, 'NonCompliant') &&
+      isSameText(policyDefinitionAction, 'Deny') &&
+      isAccount(resourceId),
   );
   const found = Map.groupBy(denied, ({ resourceId }) => resourceId.toLowerCase());
 
@@ -91,7 +93,7 @@ export function confirmMoveDenials(
   const now = evaluations
     .filter(
       ({ evaluationResult, effectDetails }) =>
-        isWord(evaluationResult, 'NonCompliant') && isWord(effectDetails?.policyEffect, 'Deny'),
+        isSameText(evaluationResult, 'NonCompliant') && isSameText(effectDetails?.policyEffect, 'Deny'),
     )
     .flatMap(({ policyInfo, evaluationDetails }) => {
       const tested = (evaluationDetails?.evaluatedExpressions ?? []).flatMap(({ expression }) => expression ?? []);
@@ -121,7 +123,7 @@ function toDenial(
   fields: readonly string[],
 ): MoveDenial[] {
   const assignment = assigned?.find(({ id }) => isSameResource(id, policyAssignmentId));
-  if (isWord(assignment?.properties.enforcementMode, 'DoNotEnforce')) return [];
+  if (isSameText(assignment?.properties.enforcementMode, 'DoNotEnforce')) return [];
 
   return [
     {
@@ -160,6 +162,6 @@ function isAccount(id: string): boolean {
   return parseStorageAccountId(id) !== undefined;
 }
 
-function isWord(text: string | null | undefined, word: string): boolean {
-  return text?.toLowerCase() === word.toLowerCase();
+function isSameText(text: string | null | undefined, other: string): boolean {
+  return text?.toLowerCase() === other.toLowerCase();
 }
