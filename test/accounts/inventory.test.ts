@@ -67,21 +67,21 @@ function has({ indexed = [], listed = [], listedOn, known = [] }: Fleet) {
   return hasDependents(KEY, async () => [SUBSCRIPTION], { accounts, useRows, fleet, now: () => NOW });
 }
 
-describe('whether any account uses a key', () => {
-  it('is shown by one use in the index', async () => {
+describe('The search for accounts that use a key', () => {
+  it('One use in the index shows that an account uses a key', async () => {
     expect(await has({ indexed: [{ account: account('st1').id }] })).toEqual({ answer: 'some' });
   });
 
   it.each([
     ['cannot be read', new Error('no table')],
     ['has no use of it', []],
-  ])('is looked up in the lists of Azure if the index %s', async (_, indexed) => {
+  ])('The lists of Azure show whether an account uses a key if the index %s', async (_, indexed) => {
     expect(await has({ indexed, listed: [[account('st1', KEY.name)]] })).toEqual({ answer: 'some' });
     expect(await has({ indexed, listed: [[account('st2')]] })).toEqual({ answer: 'none' });
     expect(await has({ indexed, listed: [[account('st2'), scope]] })).toEqual({ answer: 'some' });
   });
 
-  it('is answered by an index that has listed each subscription and all scopes, without a list of Azure', async () => {
+  it('An index that has listed each subscription and all scopes shows that no account uses a key, without a list of Azure', async () => {
     const unlisted = Object.assign(new Error('no list is expected'), { statusCode: 403 });
     const known = [{ scopesReadOn: HOUR_AGO.toISOString() }];
     const whole = { listedOn: HOUR_AGO, known, listed: [[account('st1'), unlisted]] } as const;
@@ -100,11 +100,11 @@ describe('whether any account uses a key', () => {
       'has an account that names the key, and no use of it yet',
       { listedOn: HOUR_AGO, known: [{ key: KEY.id, scopesReadOn: HOUR_AGO.toISOString() }] },
     ],
-  ])('is looked up in the lists of a subscription that %s', async (_, fleet) => {
+  ])('The lists of Azure show whether an account uses a key in a subscription that %s', async (_, fleet) => {
     expect(await has({ ...fleet, listed: [[account('st1', KEY.name)]] })).toEqual({ answer: 'some' });
   });
 
-  it('is unknown while the scopes of one account cannot be read', async () => {
+  it('It is unknown whether an account uses a key while the scopes of one account cannot be read', async () => {
     const refusal = Object.assign(new Error('no'), { statusCode: 403, code: 'AuthorizationFailed' });
     expect(await has({ listed: [[account('st1'), refusal]] })).toMatchObject({ answer: 'unknown' });
   });

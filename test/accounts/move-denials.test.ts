@@ -57,15 +57,15 @@ const denial = (assignment: string, fields: readonly string[] = []): MoveDenial 
   fields,
 });
 
-describe('Azure Policy denies a move according to a state', () => {
+describe('A state of Azure Policy', () => {
   it.each<[number, string, object]>([
-    [1, 'of an account that a policy with the effect deny found non-compliant', {}],
+    [1, 'if a policy with the effect deny found the account non-compliant', {}],
     [1, 'in any letter case', { policyDefinitionAction: 'Deny', complianceState: 'noncompliant' }],
-    [0, 'but not if the account is exempt', { complianceState: 'Exempt' }],
-    [0, 'but not if the policy only audits', { policyDefinitionAction: 'audit' }],
-    [0, 'but not if the state omits both', { policyDefinitionAction: null, complianceState: null }],
-    [0, 'but not of a resource below the account', { resourceId: `${ACCOUNT}/encryptionScopes/scope1` }],
-  ])('%i: %s', (count, _, change) => {
+    [0, 'if the account is exempt', { complianceState: 'Exempt' }],
+    [0, 'if the policy only audits', { policyDefinitionAction: 'audit' }],
+    [0, 'if the state omits both', { policyDefinitionAction: null, complianceState: null }],
+    [0, 'if the resource is below the account', { resourceId: `${ACCOUNT}/encryptionScopes/scope1` }],
+  ])('A state of Azure Policy shows %i denied moves %s', (count, _, change) => {
     expect(listMoveDenials([state(change)], undefined).size).toBe(count);
   });
 
@@ -73,11 +73,11 @@ describe('Azure Policy denies a move according to a state', () => {
     ['Default', 1],
     [undefined, 1],
     ['DoNotEnforce', 0],
-  ])('unless the assignment is not enforced: %s', (mode, count) => {
+  ])('A state of Azure Policy denies a move unless the assignment is not enforced: %s', (mode, count) => {
     expect(listMoveDenials([state()], assigned(mode)).get(ACCOUNT.toLowerCase())).toHaveLength(count);
   });
 
-  it('and names assignment and member of the initiative', () => {
+  it('A denial by a state names the assignment and the member of the initiative', () => {
     const of = (...given: Parameters<typeof assigned>) =>
       listMoveDenials([state({ policyDefinitionReferenceId: 'tls12' })], assigned(...given)).get(ACCOUNT.toLowerCase());
 
@@ -92,13 +92,13 @@ describe('Azure Policy denies a move according to a state', () => {
 describe('An evaluation of the account as it is now', () => {
   const TLS = ['Microsoft.Storage/storageAccounts/minimumTlsVersion'];
 
-  it('confirms a denial, with the fields that the policy tested', () => {
+  it('An evaluation of the account confirms a denial, with the fields that the policy tested', () => {
     expect(confirmMoveDenials([denial(at(SUBSCRIPTION))], [evaluation(at(SUBSCRIPTION))], undefined)).toEqual([
       denial(at(SUBSCRIPTION), TLS),
     ]);
   });
 
-  it('finds a denial that the last state did not have yet', () => {
+  it('An evaluation of the account finds a denial that the last state did not have yet', () => {
     expect(confirmMoveDenials([], [evaluation(at(SUBSCRIPTION))], undefined)).toEqual([denial(at(SUBSCRIPTION), TLS)]);
   });
 
@@ -107,11 +107,11 @@ describe('An evaluation of the account as it is now', () => {
     ['drops a denial of its group', at(`${SUBSCRIPTION}/resourceGroups/rg-files`), 0],
     ['keeps a denial of a management group, which Azure does not evaluate here', at(MANAGEMENT_GROUP), 1],
     ['keeps a denial of an assignment to the account itself', at(ACCOUNT), 1],
-  ])('%s that it does not show', (_, assignment, count) => {
+  ])('An evaluation of the account %s that it does not show', (_, assignment, count) => {
     expect(confirmMoveDenials([denial(assignment)], [], undefined)).toHaveLength(count);
   });
 
-  it('ignores another effect, another result, and an assignment that is not enforced', () => {
+  it('An evaluation of the account ignores another effect, another result, and an assignment that is not enforced', () => {
     const evaluations = [
       evaluation(at(SUBSCRIPTION, 'audits'), { effectDetails: { policyEffect: 'Audit' } }),
       evaluation(at(SUBSCRIPTION, 'none'), { effectDetails: null }),
@@ -121,7 +121,7 @@ describe('An evaluation of the account as it is now', () => {
     expect(confirmMoveDenials([], evaluations, assigned('DoNotEnforce'))).toEqual([]);
   });
 
-  it('does not need the details of the evaluation', () => {
+  it('An evaluation of the account confirms a denial without the details of the evaluation', () => {
     const bare = evaluation(at(MANAGEMENT_GROUP), { evaluationDetails: null });
     expect(confirmMoveDenials([denial(at(MANAGEMENT_GROUP))], [bare], undefined)).toEqual([
       denial(at(MANAGEMENT_GROUP)),
@@ -152,18 +152,18 @@ describe('What cannot be read', () => {
   });
   const account = parseResourceId(ACCOUNT) ?? expect.fail();
 
-  it('of the assignments leaves a denial without its display name', async () => {
+  it('A denial has no display name while the assignments cannot be read', async () => {
     const { denials } = await readMoveDenials('s', policies());
     expect(denials.get(ACCOUNT.toLowerCase())).toMatchObject([{ name: 'baseline' }]);
   });
 
-  it('of the evaluation leaves the denials of the last state', async () => {
+  it('The denials of the last state remain while the evaluation cannot be read', async () => {
     const read = await readMoveDenials('s', policies());
     expect(await confirmDenialsOf(account, read, policies())).toEqual(read.denials.get(ACCOUNT.toLowerCase()));
     expect(await confirmDenialsOf({ ...account, id: `${ACCOUNT}2` }, read, policies())).toEqual([]);
   });
 
-  it('is not even requested if no state denies anything', async () => {
+  it('The assignments are not requested if no state denies anything', async () => {
     expect(await readMoveDenials('s', policies({ denied: async () => [] }))).toEqual({
       denials: new Map(),
       assigned: undefined,

@@ -11,7 +11,7 @@ interface Document {
 const document = createOpenApiDocument(ROUTES) as unknown as Document;
 
 describe('the OpenAPI document', () => {
-  it('is valid OpenAPI 3.1', async () => {
+  it('The OpenAPI document is valid OpenAPI 3.1', async () => {
     const validator = new Validator();
     const result = await validator.validate(structuredClone(createOpenApiDocument(ROUTES)));
     expect(result.errors ?? []).toEqual([]);
@@ -20,7 +20,7 @@ describe('the OpenAPI document', () => {
     expect(() => validator.resolveRefs()).not.toThrow();
   });
 
-  it('is plain JSON in which every reference resolves', () => {
+  it('The OpenAPI document is plain JSON in which every reference resolves', () => {
     const text = JSON.stringify(document);
     expect(JSON.parse(text)).toEqual(document);
     const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map((match) => match[1]);
@@ -29,19 +29,19 @@ describe('the OpenAPI document', () => {
     expect(text).not.toMatch(/"\$(id|schema)"/);
   });
 
-  it('closes the schemas of requests and leaves those of answers open', () => {
+  it('The OpenAPI document closes the schemas of requests and leaves those of answers open', () => {
     expect(document.components.schemas.RevokeRequest).toHaveProperty('additionalProperties', false);
     expect(document.components.schemas.KeyStatus).not.toHaveProperty('additionalProperties');
   });
 
-  it('names the role of each call, alternatives one by one', () => {
+  it('The OpenAPI document names the role of each call, alternatives one by one', () => {
     const security = (path: string, method: string) => document.paths[path]?.[method]?.security;
     expect(security('/keys/{vault}/{key}', 'get')).toEqual([{ entra: ['CmkKey.Read'] }, { entra: ['Cmk.Operate'] }]);
     expect(security('/keys/{vault}/{key}/revoke', 'post')).toEqual([{ entra: ['CmkKey.Revoke'] }]);
     expect(security('/openapi.json', 'get')).toEqual([]);
   });
 
-  it('lists every refusal of a call with its reason codes', () => {
+  it('The OpenAPI document lists every refusal of a call with its reason codes', () => {
     const responses = document.paths['/keys/{vault}/{key}/revoke']?.post?.responses ?? {};
     expect(Object.keys(responses)).toEqual([
       '200',
@@ -62,7 +62,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  it('distinguishes required parameters from optional ones', () => {
+  it('The OpenAPI document distinguishes required parameters from optional ones', () => {
     const parameters = document.paths['/keys/{vault}/{key}/revoke']?.post?.parameters ?? [];
     expect(parameters).toMatchObject([
       { name: 'vault', required: true },

@@ -26,21 +26,24 @@ async function through(limits: CallerLimits, count: number, caller: string, act:
 }
 
 describe('one caller', () => {
-  it.each<Act>(['read', 'revoke', 'restore', 'change'])('is told when to retry: %s', async (act) => {
-    const limits = new CallerLimits();
-    const { burst, perSecond } = CALLER_LIMITS[act];
-    expect(await through(limits, burst + 50, 'a', act)).toBe(burst);
-    expect(await refused(run(limits, 'a', act))).toBe('1');
-    expect(await refused(run(limits, 'a', act, 1000 / perSecond))).toBeUndefined();
-    expect(await refused(run(limits, 'a', act, 1000 / perSecond))).toBe('1');
-  });
+  it.each<Act>(['read', 'revoke', 'restore', 'change'])(
+    'A caller over the rate limit is told when to retry: %s',
+    async (act) => {
+      const limits = new CallerLimits();
+      const { burst, perSecond } = CALLER_LIMITS[act];
+      expect(await through(limits, burst + 50, 'a', act)).toBe(burst);
+      expect(await refused(run(limits, 'a', act))).toBe('1');
+      expect(await refused(run(limits, 'a', act, 1000 / perSecond))).toBeUndefined();
+      expect(await refused(run(limits, 'a', act, 1000 / perSecond))).toBe('1');
+    },
+  );
 
-  it('can revoke a hundred keys in one go', async () => {
+  it('A caller can revoke a hundred keys in one go', async () => {
     const limits = new CallerLimits();
     await Promise.all(Array.from({ length: 100 }, () => run(limits, 'a', 'revoke')));
   });
 
-  it('draws on the allowance of no other caller, nor on that of another kind of call', async () => {
+  it('A caller draws on the allowance of no other caller, nor on that of another kind of call', async () => {
     const limits = new CallerLimits();
     await through(limits, 1_000, 'a', 'revoke');
     await through(limits, 1_000, 'a', 'read');
@@ -48,7 +51,7 @@ describe('one caller', () => {
     expect(await through(limits, 1, 'a', 'restore')).toBe(1);
   });
 
-  it('has a limit of calls in flight and a queue for the rest, which delays no other caller', async () => {
+  it('A caller has a limit of calls in flight and a queue for the rest, which delays no other caller', async () => {
     const limits = new CallerLimits();
     const { atOnce, waiting } = CALLER_LIMITS.read;
     const open: (() => void)[] = [];
@@ -84,7 +87,7 @@ describe('one caller', () => {
     expect(running).toBe(0);
   });
 
-  it('revokes a key at once behind 50 calls to another vault, which hang', async () => {
+  it('A caller revokes a key at once behind 50 calls to another vault, which hang', async () => {
     const limits = new CallerLimits();
     const hang = () => new Promise<never>(() => {});
     for (let n = 0; n < 50; n += 1) limits.run({ caller: 'a', act: 'revoke', lane: 'kv-records' }, 0, hang);

@@ -15,7 +15,7 @@ const SERVICES = {
 } as unknown as Services;
 
 describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (_, route) => {
-  it('rejects a query parameter that it does not have, and changes nothing', async () => {
+  it('A route rejects a query parameter that it does not have, and changes nothing', async () => {
     let isHandled = false;
     const handle = async () => {
       isHandled = true;
@@ -33,7 +33,7 @@ describe.each(ROUTES.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(isHandled).toBe(false);
   });
 
-  it('says in the OpenAPI document that it rejects such a parameter', () => {
+  it('The OpenAPI document says that the route rejects a query parameter that it does not have', () => {
     const { paths } = createOpenApiDocument([route]) as {
       paths: Record<string, Record<string, { responses: object }>>;
     };

@@ -40,7 +40,7 @@ function run(args: readonly string[], env: Record<string, string> = { AzureWebJo
 }
 
 describe('npm run audit', () => {
-  it('exits 0 on an intact trail and prints its last record', async () => {
+  it('The audit command exits 0 on an intact trail and prints its last record', async () => {
     expect(await run(['verify', '--container', RIGHT, '--receipt', last])).toEqual({
       code: 0,
       err: '',
@@ -53,7 +53,7 @@ describe('npm run audit', () => {
     });
   });
 
-  it('exits 1 on a changed line and names its day and number', async () => {
+  it('The audit command exits 1 on a changed line and names its day and number', async () => {
     const { code, out } = await run(['verify', '--container', TAMPERED]);
     expect(code).toBe(1);
     expect(out).toMatch(/^2026-11-24\.jsonl:2 {2}LineChanged {2}The line was changed/);
@@ -62,7 +62,7 @@ describe('npm run audit', () => {
     expect([later.code, later.out]).toEqual([0, expect.stringContaining('1 record in 1 file,')]);
   });
 
-  it('exits 1 if the log has a record that the end of the trail lacks, even behind a broken line', async () => {
+  it('The audit command exits 1 if the log has a record that the end of the trail lacks, even behind a broken line', async () => {
     const file = '\n4 records in 2 files, nothing found.\u001b[2K';
     const log = join(folder, 'log.txt');
     writeFileSync(log, JSON.stringify({ reason: 'AuditTrailVerified', file, receipt: `9:${'a'.repeat(64)}` }));
@@ -90,7 +90,7 @@ describe('npm run audit', () => {
     ['an option is unknown', 2, ['verify', '--form', 'x'], undefined, /--form/],
     ['a day is none', 2, ['verify', '--from', 'yesterday'], undefined, /is not a day/],
     ['a receipt is none', 2, ['verify', '--receipt', 'x'], undefined, /is not <number>/],
-  ])('prints the cause when %s, and exits %i', async (_, status, args, environment, message) => {
+  ])('The audit command prints the cause when %s, and exits %i', async (_, status, args, environment, message) => {
     const { code, err } = await run(args, environment);
     expect(code).toBe(status);
     expect(err).toMatch(message);

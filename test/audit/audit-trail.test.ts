@@ -15,7 +15,7 @@ async function check(container: ReturnType<typeof newContainer>) {
 }
 
 describe('the audit trail', () => {
-  it('creates its container and its first file, and returns a receipt', async () => {
+  it('The audit trail creates its container and its first file, and returns a receipt', async () => {
     const container = newContainer(azurite.connectionString);
     const outcome = await newTrail(container)(entry('a'), LIMIT);
 
@@ -30,7 +30,7 @@ describe('the audit trail', () => {
     });
   });
 
-  it('is one unbroken chain after 8 instances have written 25 entries each', async () => {
+  it('The audit trail is one unbroken chain after 8 instances have written 25 entries each', async () => {
     const container = newContainer(azurite.connectionString);
     const writers = Array.from({ length: 8 }, (_, writer) => ({ writer, record: newTrail(container) }));
     const outcomes = await Promise.all(
@@ -62,7 +62,7 @@ describe('the audit trail', () => {
     expect(brief(report)).toEqual([]);
   });
 
-  it('writes entries that arrive at once in few appends, in the order of arrival', async () => {
+  it('The audit trail writes entries that arrive at once in few appends, in the order of arrival', async () => {
     const container = newContainer(azurite.connectionString);
     const record = newTrail(container);
     const names = Array.from({ length: 300 }, (_, n) => `${n}`);
@@ -74,7 +74,7 @@ describe('the audit trail', () => {
     expect(blobCommittedBlockCount).toBeLessThanOrEqual(2);
   });
 
-  it('continues over midnight, even if the clocks of instances differ', async () => {
+  it('The audit trail continues over midnight, even if the clocks of instances differ', async () => {
     const container = newContainer(azurite.connectionString);
     const midnight = Date.UTC(2026, 10, 25);
     let elapsed = -10_000;
@@ -92,7 +92,7 @@ describe('the audit trail', () => {
     expect(new Set(await resources(container)).size).toBe(40);
   });
 
-  it('continues after days without an entry, and after a restart', async () => {
+  it('The audit trail continues after days without an entry, and after a restart', async () => {
     const container = newContainer(azurite.connectionString);
     for (const day of ['2026-11-24', '2026-11-28', '2026-12-03']) {
       const now = () => new Date(`${day}T12:00:00Z`);
@@ -103,7 +103,7 @@ describe('the audit trail', () => {
     expect(await check(container)).toEqual({ findings: [], records: 5, files: 3 });
   });
 
-  it('continues in another file of the same day before a file reaches the limit of blocks', async () => {
+  it('The audit trail continues in another file of the same day before a file reaches the limit of blocks', async () => {
     const container = newContainer(azurite.connectionString);
     const writers = Array.from({ length: 3 }, () => newTrail(container, { maxBlocks: 4 }));
 
@@ -123,7 +123,7 @@ describe('the audit trail', () => {
     }
   });
 
-  it('finds its end in a file whose last record is larger than the first read', async () => {
+  it('The audit trail finds its end in a file whose last record is larger than the first read', async () => {
     const container = newContainer(azurite.connectionString);
     const large = { ...entry('large'), details: { text: 'x'.repeat(300_000) } };
     expect(await newTrail(container)(large, LIMIT)).toMatchObject({ written: { seq: 1 } });
@@ -131,7 +131,7 @@ describe('the audit trail', () => {
     expect(await check(container)).toEqual({ findings: [], records: 2, files: 1 });
   });
 
-  it('drops details that are too large, and says so in the record', async () => {
+  it('The audit trail drops details that are too large, and says so in the record', async () => {
     const container = newContainer(azurite.connectionString);
     const outcome = await newTrail(container)({ ...entry('a'), details: { text: 'x'.repeat(600_000) } }, LIMIT);
     expect(outcome).toMatchObject({ written: { seq: 1 } });
@@ -140,7 +140,7 @@ describe('the audit trail', () => {
   });
 });
 
-describe('a tampered trail takes further records, and verification names the tampered place', () => {
+describe('a tampered trail', () => {
   async function started() {
     const container = newContainer(azurite.connectionString);
     const record = newTrail(container);
@@ -170,16 +170,19 @@ describe('a tampered trail takes further records, and verification names the tam
     ],
     ['without its last line feed', (lines) => lines.slice(0, 3).join('\n'), []],
     ['filled with something else', () => 'nonsense\n', ['2026-11-24.jsonl:1 LineUnreadable']],
-  ])('%s', async (_, change, findings) => {
-    const { container, lines, rewrite } = await started();
-    await rewrite(change(lines));
-    expect(await newTrail(container)(entry('d'), LIMIT)).toHaveProperty('written');
-    expect(await newTrail(container)(entry('e'), LIMIT)).toHaveProperty('written');
-    expect((await check(container)).findings).toEqual(findings);
-    expect((await resources(container)).slice(-2)).toEqual(['d', 'e']);
-  });
+  ])(
+    'A trail that is %s takes further records, and verification names the tampered place',
+    async (_, change, findings) => {
+      const { container, lines, rewrite } = await started();
+      await rewrite(change(lines));
+      expect(await newTrail(container)(entry('d'), LIMIT)).toHaveProperty('written');
+      expect(await newTrail(container)(entry('e'), LIMIT)).toHaveProperty('written');
+      expect((await check(container)).findings).toEqual(findings);
+      expect((await resources(container)).slice(-2)).toEqual(['d', 'e']);
+    },
+  );
 
-  it('with a record whose number leaves none for those that follow', async () => {
+  it('A trail takes further records after a forged one whose number leaves none for those that follow', async () => {
     const { container, lines, blob } = await started();
     const end = { seq: Number.MAX_SAFE_INTEGER - 1, hash: parseRecord(Buffer.from(lines[2] ?? ''))?.hash ?? '' };
     const { line } = formatRecord(end, { entry: entry('x') }, { id: 'forged', time: NIGHT });
@@ -189,14 +192,14 @@ describe('a tampered trail takes further records, and verification names the tam
     expect((await check(container)).findings[0]).toMatch(/^2026-11-24.jsonl:4 LineUnreadable$/);
   });
 
-  it('deleted under a writer', async () => {
+  it('A trail whose file was deleted under a writer takes further records in a new file', async () => {
     const { container, record, blob } = await started();
     await blob.delete();
     expect(await record(entry('d'), LIMIT)).toMatchObject({ written: { seq: 1 } });
     expect((await check(container)).findings).toEqual([]);
   });
 
-  it('replaced by a block blob before the day is over, so that it cannot be closed', async () => {
+  it('A trail takes further records after its file was replaced by a block blob, which cannot be closed', async () => {
     const container = newContainer(azurite.connectionString);
     let day = '2026-11-24';
     const record = newTrail(container, { now: () => new Date(`${day}T12:00:00Z`) });

@@ -24,14 +24,14 @@ function numbered(seq: number): string {
 }
 
 describe('a record', () => {
-  it('carries its own hash and that of the record before it', () => {
+  it('A record carries its own hash and that of the record before it', () => {
     const { files } = makeChain([2]);
     const [first, second] = (files[0]?.lines ?? []).map((line) => parseRecord(Buffer.from(line)));
     expect(first).toMatchObject({ seq: 1, prev: '0'.repeat(64), entry: entry(1), intact: true });
     expect(second).toMatchObject({ seq: 2, prev: first?.hash, intact: true });
   });
 
-  it('holds any entry in one line', () => {
+  it('A record holds any entry in one line', () => {
     const end: ChainEnd = { seq: 7, hash: 'a'.repeat(64) };
 
     // A schema of zod drops this name.
@@ -51,7 +51,7 @@ describe('a record', () => {
 
 describe('verification of a chain', () => {
   it.each([[[1]], [[5]], [[3, 2]], [[1, 1, 4]], [[2, 0]]])(
-    'finds nothing wrong in an intact chain of files with %j records',
+    'Verification finds nothing wrong in an intact chain of files with %j records',
     (sizes) => {
       const { files, ends } = makeChain(sizes);
       const report = verify(files, { receipts: ends });
@@ -61,7 +61,7 @@ describe('verification of a chain', () => {
     },
   );
 
-  it('finds nothing wrong where there is no file', () => {
+  it('Verification finds nothing wrong where there is no file', () => {
     expect(verify([])).toEqual({ findings: [], records: 0, last: undefined });
   });
 
@@ -92,12 +92,12 @@ describe('verification of a chain', () => {
       (l) => l.splice(1, 0, numbered(2e12)),
       [`${A}:2 LineUnreadable`],
     ],
-  ])('reports %s once, with its place', (_, change, findings) => {
+  ])('Verification reports %s once, with its place', (_, change, findings) => {
     const { files } = makeChain([5, 2]);
     expect(brief(verify(edit(files, 0, change)))).toEqual(findings);
   });
 
-  it('reports a line that was rewritten together with its own hash', () => {
+  it('Verification reports a line that was rewritten together with its own hash', () => {
     const { files } = makeChain([4]);
     const forged = edit(files, 0, (lines) => {
       const old = parseRecord(Buffer.from(lines[1] ?? ''));
@@ -123,7 +123,7 @@ describe('verification of a chain', () => {
     ['a carriage return', (line) => Buffer.concat([line, Buffer.from('\r')])],
     ['a space where JSON does not mind', (line) => swap(line, '"entry":', Buffer.from('"entry": '))],
     ['the same member twice', (line) => swap(line, '"v":1', Buffer.from('"v":1,"v":1'))],
-  ])('reports %s, which reading as text or JSON would hide', (_, change) => {
+  ])('Verification reports %s, which reading as text or JSON would hide', (_, change) => {
     const { line } = formatRecord(
       { seq: 0, hash: '0'.repeat(64) },
       { entry: { ...entry(1), resource: 'a\ufffdb' } },
@@ -134,7 +134,7 @@ describe('verification of a chain', () => {
     expect(parseRecord(change(bytes))?.intact ?? false).toBe(false);
   });
 
-  it('reports one record that stands under two numbers', () => {
+  it('Verification reports one record that stands under two numbers', () => {
     const { files, ends } = makeChain([2]);
     const twice = edit(files, 0, (lines) => {
       const end = ends.at(-1);
@@ -155,25 +155,25 @@ describe('verification of a chain', () => {
       (f) => edit(f, 0, (l) => l.push(f[1]?.lines[0] ?? '')),
       [`${A}:4 LineAfterClose`, `${B}:1 LineRepeated`],
     ],
-  ])('reports %s', (_, change, findings) => {
+  ])('Verification of the files reports %s', (_, change, findings) => {
     expect(brief(verify(change(makeChain([2, 2, 2]).files)))).toEqual(findings);
   });
 
-  it('accepts a chain whose older files were deleted by the retention rule', () => {
+  it('Verification accepts a chain whose older files were deleted by the retention rule', () => {
     const { files, ends } = makeChain([2, 2, 2]);
     expect(brief(verify(files.slice(1), { anyStart: true, receipts: ends }))).toEqual([]);
     const cut = edit(files.slice(1), 1, (lines) => lines.splice(1));
     expect(brief(verify(cut, { anyStart: true, receipts: ends }))).toEqual([`${C} ReceiptMissing`]);
   });
 
-  it('reports a last line that was cut off right behind its record', () => {
+  it('Verification reports a last line that was cut off right behind its record', () => {
     const verifier = new ChainVerifier();
     verifier.file(A);
     verifier.line(Buffer.from(makeChain([1]).files[0]?.lines[0] ?? ''), false);
     expect(brief(verifier.finish())).toEqual([`${A}:1 LineUnreadable`]);
   });
 
-  it('reports a cut-off or rewritten end by a receipt from the log', () => {
+  it('Verification reports a cut-off or rewritten end by a receipt from the log', () => {
     const { files, ends } = makeChain([4]);
     const cut = edit(files, 0, (lines) => lines.splice(2));
 
@@ -197,7 +197,7 @@ describe('verification of a chain', () => {
   });
 });
 
-describe('any change of an intact chain is found', () => {
+describe('changes of an intact chain', () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 });
 
   /** A chain, and one of its lines. */
@@ -209,7 +209,7 @@ describe('any change of an intact chain is found', () => {
 
   const options = { numRuns: 1_000 };
 
-  it('if a byte of any line was changed', () => {
+  it('Verification finds the change of any byte of any line', () => {
     fc.assert(
       fc.property(place, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ files, where }, position, flip) => {
         const damaged = files.map(({ name, lines }, at) => ({

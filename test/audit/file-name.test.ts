@@ -8,17 +8,17 @@ describe('a file name of the audit trail', () => {
     ['2026-11-24.jsonl', { day: '2026-11-24', part: 0 }],
     ['2026-11-24.1.jsonl', { day: '2026-11-24', part: 1 }],
     ['2026-11-24.12.jsonl', { day: '2026-11-24', part: 12 }],
-  ])('has a day and perhaps a part: %s', (name, parsed) => {
+  ])('A file name of the audit trail has a day and perhaps a part: %s', (name, parsed) => {
     expect(parseFileName(name)).toEqual(parsed);
     expect(formatFileName(parsed)).toBe(name);
   });
 
   it.each(['2026-11-24.0.jsonl', '2026-11-24.json', 'x/2026-11-24.jsonl', '2026-11-24.01.jsonl', ''])(
-    'is not %j',
+    'A file name of the audit trail is never %j',
     (name) => expect(parseFileName(name)).toBeUndefined(),
   );
 
-  it('is sorted by day and part, not as text', () => {
+  it('File names of the audit trail are sorted by day and part, not as text', () => {
     const sorted = [
       '2026-11-23.jsonl',
       '2026-11-24.jsonl',
@@ -29,7 +29,7 @@ describe('a file name of the audit trail', () => {
     expect([...sorted].reverse().sort(compareFileNames)).toEqual(sorted);
   });
 
-  it('is followed by the next day or the next part, never by an earlier one', () => {
+  it('A file of the audit trail is followed by the next day or the next part, never by an earlier one', () => {
     expect(nameFileAfter('2026-11-24.jsonl', '2026-11-26')).toBe('2026-11-26.jsonl');
     expect(nameFileAfter('2026-11-24.jsonl', '2026-11-24')).toBe('2026-11-24.1.jsonl');
     const day = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map(formatDay);

@@ -30,7 +30,7 @@ describe('a lost answer', () => {
   it.each<[string, Fate[]]>([
     ['twice', ['lose', 'lose']],
     ['as often as the client itself tries', ['refuse', 'refuse', 'lose', 'refuse']],
-  ])('to an append leaves the entry written once, if lost %s', async (_, fates) => {
+  ])('An append whose answer is lost %s leaves the entry written once', async (_, fates) => {
     const { faulty, direct } = containers();
     const record = newTrail(faulty);
     await record(entry('first'), LIMIT);
@@ -41,7 +41,7 @@ describe('a lost answer', () => {
     expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
-  it('to the closing record does not close the file twice', async () => {
+  it('A closing record whose answer is lost does not close the file twice', async () => {
     const { faulty, direct } = containers();
     let day = '2026-11-24';
     const record = newTrail(faulty, { now: () => new Date(`${day}T23:00:00Z`) });
@@ -52,7 +52,7 @@ describe('a lost answer', () => {
     expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
-  it('at random, to 4 concurrent writers, leaves one unbroken chain with every entry once', async () => {
+  it('Answers lost at random to 4 concurrent writers leave one unbroken chain with every entry once', async () => {
     const { faulty, direct } = containers();
     let count = 0;
     const fates: readonly Fate[] = ['pass', 'lose', 'pass', 'refuse', 'pass', 'pass', 'lose'];
@@ -82,7 +82,7 @@ describe('a lost answer', () => {
 });
 
 describe('an instance that is killed', () => {
-  it('between creating a file and closing the previous one leaves a trail that the next instance continues', async () => {
+  it('An instance killed between creating a file and closing the previous one leaves a trail that the next continues', async () => {
     const { direct } = containers();
     await newTrail(direct)(entry('first'), LIMIT);
     await direct.getAppendBlobClient('2026-11-25.jsonl').create();
@@ -91,7 +91,7 @@ describe('an instance that is killed', () => {
     expect(brief(await verifyTrail(createAuditFiles(direct)))).toEqual([]);
   });
 
-  it('after closing a file leaves a chain that the next instance continues, even days later', async () => {
+  it('An instance killed after closing a file leaves a chain that the next one continues, even days later', async () => {
     const { faulty, direct } = containers();
     let day = '2026-11-24';
     const record = newTrail(faulty, { now: () => new Date(`${day}T12:00:00Z`), maxFailures: 0 });
@@ -114,7 +114,7 @@ describe('an instance that is killed', () => {
 });
 
 describe('recording does not throw and ends in time', () => {
-  it('when the storage hangs: the caller proceeds, and the entry is written later', async () => {
+  it('A record is written later, and its caller proceeds, when the storage hangs', async () => {
     const { faulty, direct } = containers();
     const record = newTrail(faulty, { timeoutMs: 300 });
 
@@ -131,7 +131,7 @@ describe('recording does not throw and ends in time', () => {
     expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
   });
 
-  it('when the storage is down: the outcome says so, and the entry goes to the log', async () => {
+  it('A record goes to the log, and its outcome says so, when the storage is down', async () => {
     const { faulty } = containers();
 
     storage.onRequest(() => 'refuse');
@@ -149,14 +149,14 @@ describe('recording does not throw and ends in time', () => {
     expect(await record(entry('b'), LIMIT)).toMatchObject({ written: { seq: 1 } });
   });
 
-  it('when the storage stops answering during verification: it ends with an error', async () => {
+  it('Verification ends with an error when the storage stops answering', async () => {
     const { faulty, direct } = containers();
     await newTrail(direct)(entry('a'), LIMIT);
     storage.onRequest((operation) => (operation === 'read' ? 'hang' : 'pass'));
     await expect(verifyTrail(createAuditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
   });
 
-  it('when the entry cannot be written as JSON', async () => {
+  it('A record that cannot be serialized as JSON fails without an exception', async () => {
     const { faulty } = containers();
     const circle: Record<string, unknown> = {};
     circle.self = circle;
@@ -168,7 +168,7 @@ describe('recording does not throw and ends in time', () => {
   });
 });
 
-it('a record costs one request, and two more for the first one of an instance', async () => {
+it('A record costs one request, and two more for the first one of an instance', async () => {
   const { faulty, direct } = containers();
   const before = newTrail(direct);
   for (let n = 0; n < 50; n += 1) await before(entry(`${n}`), LIMIT);

@@ -82,7 +82,7 @@ it('the lines of a trail are read backwards with their places, wherever a chunk 
 });
 
 describe('a search in the trail', () => {
-  it('shows every record once, newest first, page by page, while records are written', async () => {
+  it('A search in the trail shows every record once, newest first, page by page, while records are written', async () => {
     const { files, entries, more } = await trail();
     const first = await searchTrail(files, {}, { most: 5 });
 
@@ -103,7 +103,7 @@ describe('a search in the trail', () => {
     expect((await searchTrail(files, {}, { most: entries + 1 })).next).toBeUndefined();
   });
 
-  it('stops at its limit of bytes, says how far it came, and continues from there', async () => {
+  it('A search in the trail stops at its limit of bytes, says how far it came, and continues from there', async () => {
     const { files, entries } = await trail();
     const all = await pages(files, { most: 100, mostBytes: 1 });
     // A read shows a day's file whole.
@@ -114,7 +114,7 @@ describe('a search in the trail', () => {
     expect(await searchTrail(files, {}, { most: 100, signal: given })).toMatchObject({ next: {}, searchedBackTo: {} });
   });
 
-  it('reads only the files of the days that are asked for', async () => {
+  it('A search in the trail reads only the files of the requested days', async () => {
     const { files } = await trail();
     const { read, watched } = watching(files);
     const filter = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-23T12:00:00Z') };
@@ -124,7 +124,7 @@ describe('a search in the trail', () => {
     expect(new Set(read)).toEqual(new Set(['2026-11-23.jsonl', '2026-11-22.jsonl']));
   });
 
-  it('hides what the caller may not see, and counts it to no page', async () => {
+  it('A search in the trail hides what the caller may not see, and counts it to no page', async () => {
     const { files } = await trail();
     const sees = ({ entry: { resource } }: { entry: { resource: string } }) => Number(resource) % 2 === 0;
     const found = await pages(files, { most: 4, sees });
@@ -134,7 +134,7 @@ describe('a search in the trail', () => {
     ]);
   });
 
-  it('lists the keys that a record names', () => {
+  it('A search in the trail lists the keys that a record names', () => {
     const about = { action: 'account.move', reason: 'Moved' } as const;
     const id = 'https://KV-files.vault.azure.net/keys/Files-Key';
     expect(listNamedKeys({ ...about, resource: '/st1', details: { from: `${id}/v1`, to: `${id}/v2` } })).toEqual([
@@ -146,7 +146,7 @@ describe('a search in the trail', () => {
     expect(listNamedKeys({ ...about, resource: 'all keys' })).toEqual([]);
   });
 
-  it('matches a vault and a key only if one identifier has both', async () => {
+  it('A search in the trail matches a vault and a key only if one identifier has both', async () => {
     const from = 'https://kv-a.vault.azure.net/keys/x';
     const to = 'https://kv-b.vault.azure.net/keys/y';
     const version = 'a'.repeat(32);
@@ -165,7 +165,7 @@ describe('a search in the trail', () => {
     expect([await found({ vault: 'kv-b', key: 'Y' }), await found({ vault: 'kv-b', key: 'x' })]).toEqual([3, 0]);
   });
 
-  it('does not search the free text of an operator for the subject of a record', async () => {
+  it('A search in the trail does not search the free text of an operator for the subject of a record', async () => {
     const said = 'as https://kv-records.vault.azure.net/keys/records-key was';
     const resource = 'https://kv-files.vault.azure.net/keys/files-key';
     const entry = { action: 'key.restore', reason: 'Restored', resource, details: { why: said, ticket: said } };
@@ -179,7 +179,7 @@ describe('a search in the trail', () => {
 });
 
 describe('one record of the trail', () => {
-  it('is found by its number in a few requests', async () => {
+  it('A record of the trail is found by its number in a few requests', async () => {
     const { files } = await trail(4);
     const { read, watched } = watching(files);
     const all = [];
@@ -207,7 +207,7 @@ describe('one record of the trail', () => {
     }
   });
 
-  it('is searched for within a limit of reads', async () => {
+  it('A record of the trail is searched for within a limit of reads', async () => {
     const { files } = await trail(4);
     const { records } = await searchTrail(files, {}, { most: 100 });
     const oldest = records.at(-1)?.id ?? '';
@@ -225,7 +225,7 @@ describe('the summary of a day', () => {
     details: { moved, startedOn, progressOn },
   });
 
-  it('counts each revocation once, and the rotations that moved an account', async () => {
+  it('The summary of a day counts each revocation once, and the rotations that moved an account', async () => {
     const entries: Record<number, object> = {
       // Of the day before.
       10: { id: 'r0' },
@@ -253,7 +253,7 @@ describe('the summary of a day', () => {
     });
   });
 
-  it('is read within a limit of bytes', async () => {
+  it('The summary of a day is read within a limit of bytes', async () => {
     const { files } = await trail();
     expect(await sumEvents(files, { ...span, signal: AbortSignal.abort() })).toMatchObject({ complete: false });
   });

@@ -16,14 +16,14 @@ beforeEach(async () => {
   await trail.write(DAYS);
 });
 
-describe('verification finds what a writer with every right on the container does to the trail', () => {
-  it('an untouched trail has no finding', async () => {
+describe('what a writer with every right on the container does to the trail', () => {
+  it('Verification of an untouched trail has no finding', async () => {
     expect(await trail.verify('chain')).toEqual([]);
     expect(await trail.verify('log')).toEqual([]);
     expect(await trail.look()).toEqual([]);
   });
 
-  it('the last records were cut off', async () => {
+  it('Verification finds that the last records were cut off', async () => {
     await trail.put(THIRD, (await trail.lines(THIRD)).slice(0, 2));
     expect((await trail.verify('log')).sort()).toEqual([
       `${THIRD}.jsonl EndMissing`,
@@ -33,7 +33,7 @@ describe('verification finds what a writer with every right on the container doe
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('the last day was deleted, with the record that names it', async () => {
+  it('Verification finds that the last day was deleted, with the record that names it', async () => {
     await trail.container.deleteBlob(`${THIRD}.jsonl`);
     await trail.put(SECOND, (await trail.lines(SECOND)).slice(0, -1));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
@@ -41,26 +41,26 @@ describe('verification finds what a writer with every right on the container doe
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('a day in the middle was deleted', async () => {
+  it('Verification finds that a day in the middle was deleted', async () => {
     await trail.container.deleteBlob(`${SECOND}.jsonl`);
     expect(await trail.verify('chain')).toContain(`${THIRD}.jsonl:1 LineMissing`);
     expect(await trail.verify('log')).toContain(`${SECOND}.jsonl EndMissing`);
   });
 
-  it('the whole trail was deleted', async () => {
+  it('Verification finds that the whole trail was deleted', async () => {
     for (const day of DAYS) await trail.container.deleteBlob(`${day}.jsonl`);
     expect(await trail.verify('log')).toEqual(expect.arrayContaining(DAYS.map((day) => `${day}.jsonl EndMissing`)));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl EndMissing`]);
   });
 
-  it('the whole trail was rewritten with valid hashes', async () => {
+  it('Verification finds that the whole trail was rewritten with valid hashes', async () => {
     await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
     expect((await verifyTrail(createAuditFiles(trail.container))).findings).toEqual([]);
     expect(await trail.verify('log')).toEqual(expect.arrayContaining(DAYS.map((day) => `${day}.jsonl:4 EndDiffers`)));
     expect(await trail.look()).toEqual([`${THIRD}.jsonl:4 EndDiffers`]);
   });
 
-  it('a record was forged and appended as the app would', async () => {
+  it('Verification finds that a record was forged and appended as the app would', async () => {
     const last = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? ''));
     const forged = formatRecord(
       last ?? CHAIN_START,
@@ -88,7 +88,7 @@ describe('verification finds what a writer with every right on the container doe
     expect(await trail.verify('log', { receipts: other })).toEqual([`${THIRD}.jsonl:5 ReceiptDiffers`]);
   });
 
-  it('a record was forged behind the last receipt that a drift check has verified', async () => {
+  it('Verification finds that a record was forged behind the last receipt that a drift check has verified', async () => {
     const end = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? CHAIN_START;
     const { line } = formatRecord(end, { entry: entry('restored by an intruder') }, { id: 'x', time: trail.now });
     await trail.container.getAppendBlobClient(`${THIRD}.jsonl`).appendBlock(line, Buffer.byteLength(line));
@@ -97,7 +97,7 @@ describe('verification finds what a writer with every right on the container doe
     expect(await trail.verify('log')).toEqual([`${THIRD}.jsonl:5 RecordUnreceipted`]);
   });
 
-  it('a forged record took the place of another', async () => {
+  it('Verification finds that a forged record took the place of another', async () => {
     const lines = await trail.lines(SECOND);
     const [before, there] = [1, 2].map((index) => parseRecord(Buffer.from(lines[index] ?? '')));
     const made = formatRecord(
@@ -112,7 +112,7 @@ describe('verification finds what a writer with every right on the container doe
     expect(await trail.verify('log')).toEqual([`${SECOND}.jsonl:3 ReceiptDiffers`, `${SECOND}.jsonl:4 ChainBroken`]);
   });
 
-  it('the trail was forked by a second file after the same record', async () => {
+  it('Verification finds that the trail was forked by a second file after the same record', async () => {
     const end = parseRecord(Buffer.from((await trail.lines(SECOND)).at(-2) ?? ''));
     const forged = formatRecord(end ?? CHAIN_START, { entry: entry('another story') }, { id: 'x', time: trail.now });
     await trail.put(`${SECOND}.1`, [forged.line.slice(0, -1)]);
@@ -122,7 +122,7 @@ describe('verification finds what a writer with every right on the container doe
   });
 });
 
-describe('the app continues its trail, and verification reports what was planted', () => {
+describe('what a writer planted in the trail', () => {
   const HIGH: ChainEnd = { seq: 1_000_000, hash: 'a'.repeat(64) };
   const formatted = (end: ChainEnd): string =>
     formatRecord(end, { entry: entry('put in') }, { id: 'x', time: new Date(0) }).line.slice(0, -1);
@@ -133,7 +133,7 @@ describe('the app continues its trail, and verification reports what was planted
     ['a chain of its own in a second file of the day', '2026-11-26.1', formatted(HIGH)],
     ['a chain of its own between two days', `${SECOND}.1`, formatted(HIGH)],
     ['a chain of its own on a day long over', '2020-01-01', formatted(HIGH)],
-  ])('after %s', async (_, name, line) => {
+  ])('The app continues its trail, and verification reports what was planted, after %s', async (_, name, line) => {
     await trail.put(name, [line]);
 
     // An instance that starts, and one that has been up all the time.
@@ -151,7 +151,7 @@ describe('the app continues its trail, and verification reports what was planted
   });
 
   it.each(['2099-01-01.jsonl', '2020-01-01.jsonl', `${FIRST}.jsonl`, `${THIRD}.100000.jsonl`, `${THIRD}.jsonl`, 'x'])(
-    'after a record that closes the file in favour of %s',
+    'The app continues its trail after a record that closes the file in favour of %s, and verification reports it',
     async (next) => {
       const last = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? CHAIN_START;
       const { line } = formatRecord(last, { next }, { id: 'x', time: trail.now });

@@ -41,7 +41,7 @@ afterEach(() => {
   silent.close();
 });
 
-describe("a call of the app's own storage that hangs is aborted", () => {
+describe("calls of the app's own storage", () => {
   it.each<[string, () => Promise<unknown>]>([
     ['a message', () => createWorkQueue({ storage }, noCredential).send('key-work' as never, work)],
     [
@@ -49,7 +49,7 @@ describe("a call of the app's own storage that hangs is aborted", () => {
       () => openWorkQueues({ storage }, noCredential).getQueueClient('key-work').getProperties(),
     ],
     ['a blob', () => openWorkContainer({ storage }, noCredential, 'c').getBlobClient('b').getProperties()],
-  ])('%s', async (_, call) => {
+  ])("A call of the app's own storage that hangs is aborted: %s", async (_, call) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 
     let failed: unknown;

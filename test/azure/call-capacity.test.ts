@@ -9,7 +9,7 @@ function fail(capacity: CallCapacity, region: string, times: number, nowMs: numb
 }
 
 describe('CallCapacity', () => {
-  it('admits 512 calls in flight over all regions', () => {
+  it('CallCapacity admits 512 calls in flight over all regions', () => {
     const capacity = new CallCapacity();
     for (let n = 0; n < 512; n += 1) capacity.begin(n % 2 === 0 ? 'westeurope' : 'northeurope');
     expect(capacity.waitMs('westeurope', 0)).toBeGreaterThan(0);
@@ -17,7 +17,7 @@ describe('CallCapacity', () => {
     expect(capacity.waitMs('westeurope', 0)).toBe(0);
   });
 
-  it('blocks a region, and no other, for half a minute after five failures in a row', () => {
+  it('CallCapacity blocks a region, and no other, for half a minute after five failures in a row', () => {
     const capacity = new CallCapacity();
     fail(capacity, 'westeurope', 4, 0);
     expect(capacity.waitMs('westeurope', 0)).toBe(0);
@@ -26,7 +26,7 @@ describe('CallCapacity', () => {
     expect(capacity.waitMs('northeurope', 0)).toBe(0);
   });
 
-  it('admits one probe after a pause, and doubles the pause up to five minutes when the probe fails', () => {
+  it('CallCapacity admits one probe after a pause, and doubles the pause up to five minutes when the probe fails', () => {
     const capacity = new CallCapacity();
 
     fail(capacity, 'westeurope', 5, 0);

@@ -6,7 +6,7 @@ import { abortAfter, untilAborted, withinTime, withTokenDeadline } from '../../s
 const never = new Promise<never>(() => {});
 
 describe('an operation with a time box', () => {
-  it('returns what it has gathered when time is up, even if a pending call ignores its signal', async () => {
+  it('An operation with a time box returns what it has gathered when time is up, even if a call ignores its signal', async () => {
     const gathered: string[] = [];
     const value = await abortAfter(async (signal) => {
       gathered.push('first');
@@ -16,7 +16,7 @@ describe('an operation with a time box', () => {
     expect(value).toEqual({ complete: false, gathered: ['first'] });
   });
 
-  it('ends when the outer signal aborts', async () => {
+  it('An operation with a time box ends when the outer signal aborts', async () => {
     const outer = new AbortController();
     const value = abortAfter((signal) => untilAborted(never, signal), 60_000, outer.signal);
     outer.abort();
@@ -33,7 +33,7 @@ describe('a time limit of requests', () => {
         throw new Error('refused');
       },
     ],
-  ])('leaves no timer behind when they are %s', async (_, request) => {
+  ])('A time limit of requests leaves no timer behind when they are %s', async (_, request) => {
     vi.useFakeTimers();
 
     try {
@@ -54,7 +54,7 @@ describe('a time limit of requests', () => {
     }
   });
 
-  it('aborts them with an error that names it', async () => {
+  it('A time limit of requests aborts them with an error that names it', async () => {
     const hanging = withinTime(
       20,
       ({ abortSignal }) =>
@@ -63,7 +63,7 @@ describe('a time limit of requests', () => {
     await expect(hanging).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 
-  it('is the only one in the app, as `AbortSignal.timeout` outlives the request', () => {
+  it('No file of the app uses `AbortSignal.timeout`, which outlives the request', () => {
     const src = join(import.meta.dirname, '../../src');
     for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
       expect(readFileSync(join(src, file), 'utf8'), file).not.toContain('AbortSignal.timeout(');
@@ -74,27 +74,27 @@ describe('a time limit of requests', () => {
 describe('a credential with a deadline', () => {
   const hanging = { getToken: () => never };
 
-  it('fails when no token comes', async () => {
+  it('A credential with a deadline fails when no token comes', async () => {
     await expect(withTokenDeadline(hanging, 20).getToken('scope')).rejects.toMatchObject({
       name: 'TimeoutError',
       message: 'No token arrived within 0.02 s.',
     });
   });
 
-  it('stops waiting when its caller aborts', async () => {
+  it('A credential with a deadline stops waiting when its caller aborts', async () => {
     const caller = new AbortController();
     const gone = withTokenDeadline(hanging, 60_000).getToken('scope', { abortSignal: caller.signal });
     caller.abort();
     await expect(gone).rejects.toMatchObject({ name: 'AbortError' });
   });
 
-  it('works for later callers after the first one aborted, although the SDK repeats that signal', async () => {
+  it('A credential with a deadline works for later callers after the first aborted, although the SDK repeats that signal', async () => {
     const token = { token: 't', expiresOnTimestamp: 1 };
     const ours = withTokenDeadline({ getToken: async () => token }, 60_000);
     expect(await ours.getToken('scope', { abortSignal: AbortSignal.abort() })).toBe(token);
   });
 
-  it('passes on the token, or the cause why there is none', async () => {
+  it('A credential with a deadline passes on the token, or the cause why there is none', async () => {
     const token = { token: 't', expiresOnTimestamp: 1 };
     expect(await withTokenDeadline({ getToken: async () => token }, 60_000).getToken('scope')).toBe(token);
     const broken = { getToken: () => Promise.reject(new Error('broken')) };

@@ -78,8 +78,8 @@ function vaultOf(settings: Services['settings']): Services['settings']['vaults']
   return vault;
 }
 
-describe('a call that hangs is aborted', () => {
-  it.each(Object.entries(CALLS))('%s', async (_, [path, call, seconds]) => {
+describe('calls that hang', () => {
+  it.each(Object.entries(CALLS))('A call that hangs is aborted: %s', async (_, [path, call, seconds]) => {
     const services = wire.services();
 
     await services.subscriptions.list(); // fetches the token
@@ -133,7 +133,7 @@ describe('a write that hangs', () => {
         return createKeys(credential, limits).rotate(createManagedKey(vaultOf(settings), 'files-key'));
       },
     ],
-  ])('is aborted at its total time limit: one %s', async (_, path, write) => {
+  ])('A hanging write %s is aborted at its total time limit', async (_, path, write) => {
     wire.azure.faults.add([{ match: { path: path.source }, times: 1, hang: true }]);
     await expect(write()).rejects.toMatchObject({
       name: 'TimeoutError',
@@ -152,7 +152,7 @@ describe('a token request that hangs', () => {
     ['Azure Resource Manager', ({ subscriptions }) => subscriptions.list()],
     ['Key Vault', ({ keyCatalog, settings }) => keyCatalog.names(vaultOf(settings))],
     ['break-glass', ({ urgentKeys, settings }) => urgentKeys.rotate(createManagedKey(vaultOf(settings), 'files-key'))],
-  ])('is aborted after 5 s: %s', async (_, call) => {
+  ])('A token request that hangs is aborted after 5 s: %s', async (_, call) => {
     let asked = false;
     const getToken = (): Promise<never> => {
       asked = true;
@@ -181,28 +181,31 @@ describe('the wait that Retry-After asks for', () => {
   it.each([
     [429, undefined],
     [503, '<html>Busy</html>'],
-  ])('after a %i with the body %s is left to the queue, and not spent in a worker', async (status, body) => {
-    const services = wire.services();
-    await services.subscriptions.list();
+  ])(
+    'The wait that Retry-After asks for after a %i with the body %s is left to the queue, and not spent in a worker',
+    async (status, body) => {
+      const services = wire.services();
+      await services.subscriptions.list();
 
-    const since = wire.azure.requests.last;
+      const since = wire.azure.requests.last;
 
-    wire.azure.faults.add([{ match: {}, answer: { status, body, headers: { 'Retry-After': '120' } } }]);
+      wire.azure.faults.add([{ match: {}, answer: { status, body, headers: { 'Retry-After': '120' } } }]);
 
-    for (const [name, [, call]] of Object.entries(CALLS)) {
-      const failed: unknown = await call(services).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      expect([name, describeFailure(failed)]).toMatchObject([name, { kind: 'throttled', retryAfterSeconds: 120 }]);
-    }
+      for (const [name, [, call]] of Object.entries(CALLS)) {
+        const failed: unknown = await call(services).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        expect([name, describeFailure(failed)]).toMatchObject([name, { kind: 'throttled', retryAfterSeconds: 120 }]);
+      }
 
-    expect(wire.azure.requests.since(since)).toHaveLength(Object.keys(CALLS).length);
-  });
+      expect(wire.azure.requests.since(since)).toHaveLength(Object.keys(CALLS).length);
+    },
+  );
 });
 
 describe('the clients of Azure', () => {
-  it('construct no SDK client without the options that limit its calls', () => {
+  it('The app constructs no SDK client without the options that limit its calls', () => {
     const src = join(import.meta.dirname, '../../src');
     const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const made = files.flatMap((file) =>
@@ -219,7 +222,7 @@ describe('the clients of Azure', () => {
     expect(unlimited).toEqual([]);
   });
 
-  it('have time limits well below the function timeout of the host', () => {
+  it('The clients of Azure have time limits well below the function timeout of the host', () => {
     for (const { requestMs, writeMs = 0 } of Object.values<{ requestMs: number; writeMs?: number }>(LIMITS)) {
       expect(Math.max(requestMs, writeMs)).toBeLessThanOrEqual(60_000);
     }

@@ -18,7 +18,7 @@ describe('the message of a failure', () => {
     ['first line\r\nsecond', 'first line'],
     ['Pagination failed with unexpected statusCode 403', ''],
     ['Unexpected status code: 404', ''],
-  ])('of %j is %j', (message, told) => {
+  ])('The message of the failure %j is %j', (message, told) => {
     expect(describeFailure(Object.assign(new Error(message), { statusCode: 403 })).message).toBe(told);
   });
 });
@@ -53,11 +53,11 @@ describe('describeFailure', () => {
     ['a bug', new TypeError('x is not a function'), 'unexpected', undefined],
     ['text', 'oops', 'unexpected', undefined],
     ['nothing', undefined, 'unexpected', undefined],
-  ])('%s', (_, error, kind, retryAfterSeconds) => {
+  ])('describeFailure returns kind and Retry-After of %s', (_, error, kind, retryAfterSeconds) => {
     expect(describeFailure(error)).toMatchObject({ kind, retryAfterSeconds });
   });
 
-  it("takes Azure's own code from the answer", () => {
+  it("describeFailure takes Azure's own code from the answer", () => {
     expect(describeFailure(restError(400, 'KeyVaultPolicyError'))).toMatchObject({
       code: 'KeyVaultPolicyError',
       status: 400,

@@ -29,21 +29,21 @@ function mostWithin(times: readonly number[], spanMs: number): number {
 }
 
 describe('Limiter', () => {
-  it('admits 10 writes a second at most, with a burst of five', () => {
+  it('The limiter admits 10 writes a second at most, with a burst of five', () => {
     const taken = takeUntil(new Limiter(), NOON + 20_000);
     expect(taken.filter((at) => at === NOON)).toHaveLength(5);
     expect(taken.length).toBeGreaterThan(190);
     expect(mostWithin(taken, 1_000)).toBeLessThanOrEqual(15);
   });
 
-  it('stays within its share of the hourly writes and of the reads of five minutes', () => {
+  it('The limiter stays within its share of the hourly writes and of the reads of five minutes', () => {
     const writes = takeUntil(new Limiter(), NOON + 3_600_000, { writes: 1 });
     expect(mostWithin(writes, 3_600_000)).toBe(960);
     const reads = takeUntil(new Limiter(), NOON + 600_000, { reads: 1 });
     expect(mostWithin(reads, 300_000)).toBe(640);
   });
 
-  it('returns the wait once the hour is used up, and admits again after it', () => {
+  it('The limiter returns the wait once the hour is used up, and admits again after it', () => {
     const limiter = new Limiter();
     const taken = takeUntil(limiter, NOON + 600_000, { writes: 1 });
     expect(taken).toHaveLength(960);
@@ -53,7 +53,7 @@ describe('Limiter', () => {
     expect(limiter.take('westeurope', { writes: 1 }, at + waitMs)).toBe(0);
   });
 
-  it('counts each region separately, and Azure Resource Manager for the whole subscription', () => {
+  it('The limiter counts each region separately, and Azure Resource Manager for the whole subscription', () => {
     const limiter = new Limiter();
     takeUntil(limiter, NOON + 1, MOVE);
     expect(limiter.take('northeurope', MOVE, NOON)).toBe(0);
@@ -62,19 +62,19 @@ describe('Limiter', () => {
     expect(admitted.length).toBeLessThanOrEqual(190);
   });
 
-  it('reserves three quarters of the windows for first attempts', () => {
+  it('The limiter reserves three quarters of the windows for first attempts', () => {
     const limiter = new Limiter();
     expect(takeUntil(limiter, NOON + 3_000_000, { writes: 1, purpose: 'retry' })).toHaveLength(240);
     expect(limiter.take('westeurope', { writes: 1 }, NOON + 3_000_000)).toBe(0);
   });
 
-  it('reserves an eighth of the lists for urgent ones', () => {
+  it('The limiter reserves an eighth of the lists for urgent ones', () => {
     const limiter = new Limiter();
     expect(takeUntil(limiter, NOON + 1_000, { lists: 1, purpose: 'scopes' })).toHaveLength(70);
     expect(limiter.take('westeurope', { lists: 1 }, NOON + 1_000)).toBe(0);
   });
 
-  it('admits no call in a region for as long as a 429 asks, and half the rate after it', () => {
+  it('The limiter admits no call in a region for as long as a 429 asks, and half the rate after it', () => {
     const limiter = new Limiter();
 
     limiter.close('westeurope', 'account', NOON, 30);
@@ -92,13 +92,13 @@ describe('Limiter', () => {
     expect(later.length).toBeGreaterThanOrEqual(95);
   });
 
-  it('waits 15 seconds after a 429 without Retry-After, and blocks all regions after one of Azure Resource Manager', () => {
+  it('The limiter waits 15 seconds after a 429 without Retry-After, and blocks all regions after one of Azure Resource Manager', () => {
     const limiter = new Limiter();
     limiter.close('westeurope', 'subscription', NOON);
     expect(limiter.take('northeurope', { reads: 1 }, NOON)).toBe(15_000);
   });
 
-  it('continues from the stored usage of the previous lease holder', () => {
+  it('The limiter continues from the stored usage of the previous lease holder', () => {
     const before = new Limiter();
     takeUntil(before, NOON + 600_000, { writes: 1 });
     const after = new Limiter(JSON.parse(JSON.stringify(before.usage())));
@@ -106,7 +106,7 @@ describe('Limiter', () => {
     expect(after.take('westeurope', { reads: 1 }, NOON + 600_000)).toBe(0);
   });
 
-  it('gives the next lease holder no second burst of the budgets of Azure Resource Manager', () => {
+  it('The limiter gives the next lease holder no second burst of the budgets of Azure Resource Manager', () => {
     const regions = Array.from({ length: 60 }, (_, index) => `region${index}`);
     const burst = (limiter: Limiter, nowMs: number): number =>
       regions.flatMap((region) => takeUntil(limiter, nowMs + 1, { reads: 1, writes: 1 }, nowMs, region)).length;
@@ -116,7 +116,7 @@ describe('Limiter', () => {
     expect(burst(after, NOON + 1_000)).toBe(10);
   });
 
-  it('never admits more in any time span than a budget has, in whatever order calls arrive', () => {
+  it('The limiter never admits more in any time span than a budget has, in whatever order calls arrive', () => {
     const gap = fc.integer({ min: 0, max: 20_000 });
     fc.assert(
       fc.property(fc.array(gap, { minLength: 200, maxLength: 400 }), (gaps) => {

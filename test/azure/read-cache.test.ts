@@ -37,7 +37,7 @@ describe('a cache of reads', () => {
     return taking;
   };
 
-  it('reads each name once within its time to live, and shares a read in flight', async () => {
+  it('A cache of reads reads each name once within its time to live, and shares a read in flight', async () => {
     const cache = new ReadCache<number>(1_000);
     let reads = 0;
     const load = async () => {
@@ -53,7 +53,7 @@ describe('a cache of reads', () => {
     expect(await read()).toBe(3);
   });
 
-  it('caches 5,000 names, and evicts the least recently used', async () => {
+  it('A cache of reads has room for 5,000 names, and evicts the least recently used', async () => {
     const cache = new ReadCache<number>(1_000);
     const load = vi.fn(async () => 1);
     const read = (name: number) => cache.read(String(name), load);
@@ -66,7 +66,7 @@ describe('a cache of reads', () => {
     expect(load).toHaveBeenCalledTimes(5_002);
   });
 
-  it('reads again only after the previous read has ended', async () => {
+  it('A cache of reads reads again only after the previous read has ended', async () => {
     const cache = new ReadCache<string>(1_000);
     const source = new Source();
     cache.take('', source.load, 0);
@@ -77,7 +77,7 @@ describe('a cache of reads', () => {
     expect(source.reads).toBe(1);
   });
 
-  it('serves the last value while it reads again, but never one past its time to live', async () => {
+  it('A cache of reads serves the last value while it reads again, but never one past its time to live', async () => {
     const cache = new ReadCache<string>(10_000);
     const source = new Source();
     const take = () => soon(cache.take('', source.load, 1_500), 1_500);
@@ -101,7 +101,7 @@ describe('a cache of reads', () => {
     expect(await take()).toMatchObject({ value: 'b' });
   });
 
-  it('shares no read that began before a change, and marks an earlier value as stale', async () => {
+  it('A cache of reads shares no read that began before a change, and marks an earlier value as stale', async () => {
     const cache = new ReadCache<string>(10_000);
     const source = new Source();
     const before = cache.take('', source.load, 1_500);

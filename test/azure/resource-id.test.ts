@@ -8,7 +8,7 @@ const idIn = (group: string, name = 'stfiles01'): string =>
 
 describe('an ARM id', () => {
   it.each(['rg-files', 'rg-données', 'リソース', 'группа.1', 'a_(b)-٣', 'x', 'y'.repeat(90)])(
-    'accepts the resource group %s',
+    'An ARM id may have the resource group %s',
     (group) => {
       expect(parseResourceId(idIn(group))).toMatchObject({ id: idIn(group), resourceGroup: group, name: 'stfiles01' });
       expect(parseResourceId(idIn(encodeURIComponent(group)))).toEqual(parseResourceId(idIn(group)));
@@ -30,12 +30,12 @@ describe('an ARM id', () => {
     'a%00b',
     '..',
     'a%2F..%2Fb',
-  ])('rejects the resource group %j', (group) => {
+  ])('An ARM id may not have the resource group %j', (group) => {
     expect(parseResourceId(idIn(group))).toBeUndefined();
     expect(() => checkName('resourceGroup', group)).toThrow();
   });
 
-  it('is that of a top-level resource, and of no child resource', () => {
+  it('An ARM id names a top-level resource, and no child resource', () => {
     expect(parseResourceId(`${idIn('rg')}/`)?.id).toBe(idIn('rg'));
 
     for (const id of [

@@ -62,7 +62,7 @@ function portsOf(): ControllerPorts {
 describe('A flood of equal events', () => {
   const events = 50;
 
-  it('makes the instance decide on the key once, and once more for all events that arrive meanwhile', async () => {
+  it('A flood of equal events makes the instance decide on the key once, and once more for all events that arrive meanwhile', async () => {
     let deciding = 0;
     let most = 0;
     let decisions = 0;
@@ -89,7 +89,7 @@ describe('A flood of equal events', () => {
     expect(fleet.items.all).toEqual([]);
   });
 
-  it('sends three messages for the version that the list lacks, not three for each event', async () => {
+  it('A flood of equal events sends three messages for the version that the list lacks, not three for each event', async () => {
     const controller = new Controller(portsOf());
     const handle = () => controller.handleEvent(KEY, EVENT, log, keyVersion(2).version);
     await Promise.all(Array.from({ length: events }, handle));
@@ -98,7 +98,7 @@ describe('A flood of equal events', () => {
 });
 
 describe('Two events of one key, the second while the first is decided', () => {
-  it('each get a decision: the version of the second event is not lost', async () => {
+  it('An event of a key on which the instance already decides gets a decision: its version is not lost', async () => {
     const controller = new Controller(portsOf());
     const first = controller.handleEvent(KEY, EVENT, log);
     versions = [keyVersion(1), keyVersion(2)];
@@ -108,7 +108,7 @@ describe('Two events of one key, the second while the first is decided', () => {
 });
 
 describe('A key on which other instances decide again and again', () => {
-  it('keeps its work item, and is decided on in 15 seconds: neither an event nor a message fails', async () => {
+  it('A key on which other instances decide again and again is decided on in 15 seconds, and neither event nor message fails', async () => {
     const ports = { ...portsOf(), rollouts: { ...fleet.ports().rollouts, put: async () => false } };
     await new Controller(ports).handleEvent(KEY, EVENT, log);
     expect(fleet.items.all).toMatchObject([
@@ -160,7 +160,7 @@ describe('Passes of an instance', () => {
     return { ports, running: () => running };
   }
 
-  it('are at most 24, however many messages about keys arrive', async () => {
+  it('An instance runs at most 24 passes, however many messages about keys arrive', async () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     for (const { id } of keys) controller.handleKeyMessage(id, CAUSE, log);
@@ -169,7 +169,7 @@ describe('Passes of an instance', () => {
     expect(running()).toBe(24);
   });
 
-  it('that get no slot within the time limit of an event are requested by messages', async () => {
+  it('Passes that get no slot within the time limit of an event are requested by messages', async () => {
     const { ports, running } = await hanging();
     const controller = new Controller(ports);
     const [key = KEY, ...others] = keys;
@@ -182,7 +182,7 @@ describe('Passes of an instance', () => {
 });
 
 describe('The name of a key that does not exist', () => {
-  it('in a message leaves no row, no item and no error', async () => {
+  it('A message with the name of a key that does not exist leaves no row, no item and no error', async () => {
     fleet.items.put(createKeyItem(PHANTOM.id, CAUSE, new Date(fleet.clock)));
     await new Controller(portsOf()).handleKeyMessage(PHANTOM.id, CAUSE, log);
     expect(fleet.rollouts.all).toEqual([]);
@@ -190,7 +190,7 @@ describe('The name of a key that does not exist', () => {
     expect(logs).toMatchObject([{ level: 'info', reason: 'KeyNotFound', key: PHANTOM.id }]);
   });
 
-  it('gets a row and an error if the index has a use of the key, which was then deleted', async () => {
+  it('A deleted key gets a row and an error if the index still has a use of it', async () => {
     const ports = { ...fleet.ports(), keys: { listVersions: async () => [] } };
     await reconcileKey(KEY, CAUSE, ports);
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { stage: 'canary' }]]);

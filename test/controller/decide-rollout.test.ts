@@ -58,7 +58,7 @@ function countTo(rules: Partial<ConstructorParameters<typeof RolloutCount>[0]> =
 }
 
 describe('A rollout', () => {
-  it('begins with its canaries: those of the lowest wave first, then the pinned ones', () => {
+  it('A rollout begins with its canaries: those of the lowest wave first, then the pinned ones', () => {
     const uses = [use('st1', 1, { mode: 'automatic' }), use('st2', 1), use('st3', 1, { wave: '7', in: 1 })];
     const { row, subscriptions } = decide(uses, undefined, { canaries: 2 });
     expect(row.stage).toBe('canary');
@@ -66,7 +66,7 @@ describe('A rollout', () => {
     expect([...subscriptions].sort()).toEqual(SUBSCRIPTIONS);
   });
 
-  it('waits until its canaries are moved, and then until they serve', () => {
+  it('A rollout waits until its canaries are moved, and then until they serve', () => {
     const canaries = [use('st1', 1).account];
     const withCanary = (is: 1 | 2, more = {}) => decide([use('st1', is), use('st2', 1)], { canaries, ...more });
     expect(withCanary(1)).toMatchObject({ row: { stage: 'canary' }, needsProof: false });
@@ -74,7 +74,7 @@ describe('A rollout', () => {
     expect(withCanary(2, { proven: true })).toMatchObject({ row: { stage: 'rest' } });
   });
 
-  it('is held by a failed canary, and notifies once', () => {
+  it('A rollout is held by a failed canary, and notifies once', () => {
     const canaries = [use('st1', 1).account];
     const uses = [use('st1', 'failed'), use('st2', 1)];
     expect(decide(uses, { canaries })).toMatchObject({
@@ -84,7 +84,7 @@ describe('A rollout', () => {
     expect(decide(uses, { canaries, lastNews: 'CanaryFailed' }).news).toBeUndefined();
   });
 
-  it('continues with the next wave once one is done with at most one failure', () => {
+  it('A rollout continues with the next wave once one is done with at most one failure', () => {
     const wave = (n: number) => ({ wave: String(n) });
     const first = [use('st1', 2, wave(1)), use('st2', 'failed', wave(1))];
     const later = [use('st3', 1, wave(3)), use('st4', 1)];
@@ -96,19 +96,19 @@ describe('A rollout', () => {
     });
   });
 
-  it('never narrows its stage for one target version, and begins again for another one', () => {
+  it('A rollout never narrows its stage for one target version, and begins again for another one', () => {
     const uses = [use('st1', 1, { wave: '1' }), use('st2', 1)];
     expect(decide(uses, { stage: 'rest' }).row.stage).toBe('rest');
     expect(decide(uses, { stage: 'rest', target: keyVersion(1).id }).row.stage).toBe('wave 1');
   });
 
-  it('continues past any failure when an operator has ordered it', () => {
+  it('A rollout continues past any failure when an operator has ordered it', () => {
     const uses = [use('st1', 'failed'), use('st2', 1, { wave: '2' })];
     const { row } = decide(uses, { canaries: [use('st1', 1).account] }, { goOn: true });
     expect(row.stage).toBe('rest');
   });
 
-  it('counts what a re-key order has moved, and an account with two waves in both waves', () => {
+  it('A rollout counts what a re-key order has moved, and an account with two waves in both waves', () => {
     const { account, location, mode } = use('st1', 1);
     const count = countTo();
     count.addMoved({ account, location, mode, scope: 'scope1', wave: '1' });
@@ -116,24 +116,24 @@ describe('A rollout', () => {
     expect(count.decide()).toMatchObject({ row: { stage: 'wave 2' }, counts: { moved: 1, waiting: 1 } });
   });
 
-  it('has each account once among its canaries, though its scope has another wave', () => {
+  it('A rollout has each account once among its canaries, though its scope has another wave', () => {
     const uses = [use('st1', 1), use('st1', 1, { scope: 'scope1', wave: '2' }), use('st2', 1)];
     const { canaries } = decide(uses, undefined, { canaries: 2 }).row;
     expect(canaries.map((id) => id.split('/').at(-1))).toEqual(['st1', 'st2']);
   });
 
-  it('is reported as finished only if there was a use to move', () => {
+  it('A rollout is reported as finished only if there was a use to move', () => {
     expect(decide([use('st1', 2)]).news).toBeUndefined();
     expect(decide([use('st1', 2)], { stage: 'rest', unfinished: 1 }).news).toBe('RotationFinished');
   });
 
-  it('is stuck when nothing has moved for a quarter of an hour', () => {
+  it('A rollout is stuck when nothing has moved for a quarter of an hour', () => {
     const progressOn = new Date(NOW.getTime() - 16 * 60_000).toISOString();
     expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 1 }).news).toBe('RotationStuck');
     expect(decide([use('st1', 1)], { stage: 'rest', progressOn, unfinished: 2 }).news).toBeUndefined();
   });
 
-  it('is not stuck right after a pause in which nothing was decided', () => {
+  it('A rollout is not stuck right after a pause in which nothing was decided', () => {
     const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
     const before = { stage: 'rest', progressOn: ago(21), checkedOn: ago(20), unfinished: 1 } as const;
     expect(decide([use('st1', 1)], before)).toMatchObject({ news: undefined, row: { progressOn: NOW.toISOString() } });
@@ -141,7 +141,7 @@ describe('A rollout', () => {
     expect(stuck.row).toMatchObject({ lastNews: 'RotationStuck', progressOn: before.progressOn });
   });
 
-  it('reports once that its canaries do not serve, even when all uses are moved', () => {
+  it('A rollout reports once that its canaries do not serve, even when all uses are moved', () => {
     const canaries = [use('st1', 2).account];
     const unwell = { unwell: 'st1: files' };
 
@@ -158,12 +158,12 @@ describe('A rollout', () => {
     }
   });
 
-  it('chooses no canary among uses that are already moved', () => {
+  it('A rollout chooses no canary among uses that are already moved', () => {
     const { row } = decide([use('st1', 2, { wave: '1' }), use('st2', 1)], undefined, { canaries: 1 });
     expect(row.canaries).toEqual([use('st2', 1).account]);
   });
 
-  it('keeps its canaries when its key has thousands of accounts', () => {
+  it('A rollout keeps its canaries when its key has thousands of accounts', () => {
     const uses = Array.from({ length: 2_500 }, (_, n) => use(`st${n}`, 1));
     const best = use('st2400', 1, { wave: '1' });
     const first = decide(uses.with(2_400, best), undefined, { canaries: 2 });
@@ -173,7 +173,7 @@ describe('A rollout', () => {
     expect({ needsProof, canaries: row.canaries }).toEqual({ needsProof: true, canaries: first.row.canaries });
   });
 
-  it('waits in its first stage while the key has no use', () => {
+  it('A rollout waits in its first stage while the key has no use', () => {
     const { row } = decide([], undefined, { canaries: 1 });
     expect(row.stage).toBe('canary');
     expect(decide([use('st1', 1)], row, { canaries: 1 }).row).toMatchObject({

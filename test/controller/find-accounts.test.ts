@@ -56,14 +56,14 @@ beforeEach(() => {
 });
 
 describe('The check of a re-key', () => {
-  it('lists several subscriptions at a time, so that it ends in time for a thousand of them', async () => {
+  it('The check of a re-key lists several subscriptions at a time, so that it ends in time for a thousand of them', async () => {
     const { accounts: found } = await findAccounts(KEY, services);
     expect(found.map(({ name }) => name)).toEqual(accounts.map(({ name }) => name));
     expect(most).toBeGreaterThan(1);
     expect(most).toBeLessThanOrEqual(8);
   });
 
-  it('lists no subscription in which the index, at most a day old, has no use of the key', async () => {
+  it('The check of a re-key lists no subscription in which the index, at most a day old, has no use of the key', async () => {
     for (const { subscriptionId } of accounts) listings.set(subscriptionId, new Date(NOW.getTime() - 3_600_000));
     listings.set(subscriptionOf(3), new Date(NOW.getTime() - 100_000_000));
     listings.delete(subscriptionOf(4));
@@ -73,7 +73,7 @@ describe('The check of a re-key', () => {
     expect(found.map(({ name }) => name)).toEqual(['st3', 'st4', 'st5']);
   });
 
-  it('lists every subscription while the index cannot be read, and says so', async () => {
+  it('The check of a re-key lists every subscription while the index cannot be read, and says so', async () => {
     const down = async () => Promise.reject(new Error('no answer'));
 
     for (const { subscriptionId } of accounts) listings.set(subscriptionId, NOW);

@@ -11,13 +11,13 @@ const SECOND = versionOf(KEY.id, 2).id;
 const OTHERS = versionOf(OTHER, 1).id;
 
 describe('A rotation', { timeout: 60_000 }, () => {
-  it('of 1,200 accounts takes the hour that the budget of writes needs, and a few minutes', async () => {
+  it('A rotation of 1,200 accounts takes the hour that the budget of writes needs, and a few minutes', async () => {
     const region = await Region.indexed(1_200);
     region.rotate();
     expect(await region.until(() => region.on(SECOND) === 1_200, 4 * HOUR)).toBeLessThan(HOUR + 10 * MINUTE);
   });
 
-  it('continues while the audit trail is down, and is recorded soon after it is back', async () => {
+  it('A rotation continues while the audit trail is down, and is recorded soon after it is back', async () => {
     const region = await Region.indexed(900);
     region.isAuditDown = true;
     region.rotate();
@@ -27,14 +27,14 @@ describe('A rotation', { timeout: 60_000 }, () => {
     expect(await region.until(() => region.recorded.size === 901, HOUR)).toBeLessThan(15 * MINUTE);
   });
 
-  it('continues soon after the region gave no answer to 384 writes', async () => {
+  it('A rotation continues soon after the region gave no answer to 384 writes', async () => {
     const region = await Region.indexed(500);
     region.hangsUntil = region.clock + 2 * MINUTE * 1000;
     region.rotate();
     expect(await region.until(() => region.on(SECOND) === 500, 3 * HOUR)).toBeLessThan(12 * MINUTE);
   });
 
-  it('retries each failed use, however many others still fail', async () => {
+  it('A rotation retries each failed use, however many others still fail', async () => {
     const region = await Region.indexed(320);
     region.fails = () => failure(403, 'KeyVaultAccessForbidden');
     region.rotate();
@@ -141,19 +141,22 @@ it('700 scopes created one after the other are in the index within two minutes, 
 describe('A re-key order', { timeout: 60_000 }, () => {
   const isDone = (region: Region) => region.orders.orders.rekeys[0]?.state === 'done';
 
-  it.each([630, 950])('is not done while its last list shows an account on the old key: %i scopes', async (scopes) => {
-    const region = await Region.indexed(10, (one) => one.addScopes(scopes));
-    region.rekey(OTHER);
-    await region.until(() => region.on(OTHERS) === 10 + scopes, HOUR);
-    await region.until(() => false, 30);
-    // Terraform moves one back, and Azure's event follows.
-    region.add(account(nameOf(5)));
-    region.want('account', idOf(nameOf(5)), { cause: { by: 'drift', ref: '', since: '' } });
-    await region.until(() => isDone(region), 3 * HOUR);
-    expect([isDone(region), region.on(FIRST)]).toEqual([true, 0]);
-  });
+  it.each([630, 950])(
+    'A re-key order is not done while its last list shows an account on the old key: %i scopes',
+    async (scopes) => {
+      const region = await Region.indexed(10, (one) => one.addScopes(scopes));
+      region.rekey(OTHER);
+      await region.until(() => region.on(OTHERS) === 10 + scopes, HOUR);
+      await region.until(() => false, 30);
+      // Terraform moves one back, and Azure's event follows.
+      region.add(account(nameOf(5)));
+      region.want('account', idOf(nameOf(5)), { cause: { by: 'drift', ref: '', since: '' } });
+      await region.until(() => isDone(region), 3 * HOUR);
+      expect([isDone(region), region.on(FIRST)]).toEqual([true, 0]);
+    },
+  );
 
-  it('is not done while its last list of scopes shows one on the old key', async () => {
+  it('A re-key order is not done while its last list of scopes shows one on the old key', async () => {
     const region = await Region.indexed(1, (one) => one.addScopes(639));
     let patches = 0;
     region.fails = () => {

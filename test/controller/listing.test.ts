@@ -27,7 +27,7 @@ import {
 } from './fleet.ts';
 
 describe('A list of a subscription', () => {
-  it('puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
+  it('A list of a subscription puts uses of all keys into the index, lists the scopes, and drops the rows of deleted accounts', async () => {
     const fleet = new Fleet();
 
     fleet.add(account('st1'), account('st2', { vault: FOREIGN }));
@@ -49,7 +49,7 @@ describe('A list of a subscription', () => {
     expect(fleet.table.all.map(({ partitionKey }) => partitionKey)).toEqual(['listings']);
   });
 
-  it('writes a wave that has changed to the rows of the scopes, too', async () => {
+  it('A list of a subscription writes a wave that has changed to the rows of the scopes, too', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
     fleet.scopes.set('st1', [scopeOf(VAULT.uri)]);
@@ -59,21 +59,21 @@ describe('A list of a subscription', () => {
     expect(fleet.uses()).toEqual(['st1 own wave 3', 'st1/scope own wave 3']);
   });
 
-  it('drops the use of a foreign key that an account has left', async () => {
+  it('A list of a subscription drops the use of a foreign key that an account has left', async () => {
     const fleet = await Fleet.listed(account('st1', { vault: FOREIGN }));
     fleet.add(account('st1'));
     await fleet.pass('list');
     expect(fleet.uses()).toEqual(['st1 own']);
   });
 
-  it('takes less than one request to own storage for each of 500 accounts', async () => {
+  it('A list of a subscription takes less than one request to own storage for each of 500 accounts', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 500 }, (_, n) => account(`st${n}`)));
     expect(fleet.uses()).toHaveLength(500);
     expect(fleet.requests).toBeLessThan(100);
   });
 
   it.each(['list', 'key'] as const)(
-    'reads the index with eight queries at a time, whatever the number of keys (%s)',
+    'A pass reads the index with eight queries at a time, whatever the number of keys (%s)',
     async (kind) => {
       const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`);
       const fleet = await Fleet.listed(...keys.map((keyName) => account(`st-${keyName}`, { keyName })));
@@ -106,7 +106,7 @@ describe('A list of a subscription', () => {
     },
   );
 
-  it('reads accounts that it lacks with a quarter of the budget of 640, even if a read fails', async () => {
+  it('A list of a subscription reads accounts that it lacks with a quarter of the budget of 640, even if a read fails', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 200 }, (_, n) => account(`st${n}`)));
     fleet.accounts.clear();
 
@@ -121,7 +121,7 @@ describe('A list of a subscription', () => {
     expect(fleet.uses()).toHaveLength(200 - 159);
   });
 
-  it('whose reads the end of the pass aborts does not close their region', async () => {
+  it('A list whose reads the end of the pass aborts does not close their region', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 8 }, (_, n) => account(`st${n}`)));
     fleet.accounts.clear();
     const { accounts, capacity } = fleet.ports();
@@ -133,7 +133,7 @@ describe('A list of a subscription', () => {
     expect(capacity.waitMs('westeurope', fleet.clock)).toBe(0);
   });
 
-  it('waits while many results are pending, so that a large subscription does not fill the memory', async () => {
+  it('A list of a subscription waits while many results are pending, so that it does not fill the memory', async () => {
     const fleet = new Fleet();
 
     fleet.add(...Array.from({ length: 2_000 }, (_, n) => account(`st${n}`)));
@@ -151,7 +151,7 @@ describe('A list of a subscription', () => {
     expect(Math.max(...lengths)).toBeLessThan(250);
   });
 
-  it('is not delayed by another subscription whose list fails', async () => {
+  it('A list of a subscription is not delayed by another subscription whose list fails', async () => {
     const capacity = new CallCapacity();
     const other = new Fleet();
     const list = async function* () {
@@ -174,7 +174,7 @@ describe('A list of a subscription', () => {
     expect(fleet.clock - due.getTime()).toBeLessThan(1_000);
   });
 
-  it('is not delayed by four lists of other subscriptions that take long', async () => {
+  it('A list of a subscription is not delayed by four lists of other subscriptions that take long', async () => {
     const capacity = new CallCapacity();
     const slow = Promise.withResolvers<void>();
     const others = Array.from({ length: 4 }, () => {
@@ -244,7 +244,7 @@ it('A pass that loses its lease releases it once its calls have ended: no worker
 });
 
 describe('Scopes', () => {
-  it('are listed as the budgets admit, and the item says that some never were', async () => {
+  it('Scopes are listed as the budgets admit, and the item says that some never were', async () => {
     const fleet = await Fleet.listed(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
     expect(await fleet.unlisted()).toHaveLength(30);
     const item = fleet.items.all.find(({ kind }) => kind === 'scopes');
@@ -255,7 +255,7 @@ describe('Scopes', () => {
     expect(fleet.items.all.map(({ kind }) => kind)).not.toContain('scopes');
   });
 
-  it('are listed once for each account of a large subscription', async () => {
+  it('Scopes are listed once for each account of a large subscription', async () => {
     const fleet = new Fleet();
 
     fleet.add(...Array.from({ length: 1_000 }, (_, n) => account(`st${n}`)));
@@ -274,7 +274,7 @@ describe('Scopes', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('are listed once where they are not found although their account is', async () => {
+  it('Scopes are listed once where they are not found although their account is', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'));
     let lists = 0;
@@ -286,7 +286,7 @@ describe('Scopes', () => {
     expect(lists).toBe(1);
   });
 
-  it('are listed again after a day, and not before', async () => {
+  it('Scopes are listed again after a day, and not before', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const lists = () => fleet.calls.filter((call) => call === 'list scopes st1').length;
     fleet.clock += 3_600_000;
@@ -297,7 +297,7 @@ describe('Scopes', () => {
     expect(lists()).toBe(2);
   });
 
-  it('of one account are listed on request, so that the index has a scope created since the last list', async () => {
+  it('Scopes of one account are listed on request, so that the index has a scope created since the last list', async () => {
     const fleet = await Fleet.listed(account('st1'), account('st2'));
 
     fleet.calls.length = 0;
@@ -313,7 +313,7 @@ describe('Scopes', () => {
     expect(fleet.items.all.map(({ kind, about }) => [kind, about])).toEqual([['key', KEY.id]]);
   });
 
-  it('of one account that the index lacks are listed with it', async () => {
+  it('Scopes of an account that the index lacks are listed with it', async () => {
     const fleet = await Fleet.listed(account('st1'));
     fleet.add(account('st2'));
     fleet.scopes.set('st2', [scopeOf(VAULT.uri)]);
@@ -321,7 +321,7 @@ describe('Scopes', () => {
     expect(fleet.uses()).toEqual(['st1 own', 'st2 own', 'st2/scope own']);
   });
 
-  it('of one account are listed although the lists of other accounts have used up their budget', async () => {
+  it('Scopes of one account are listed although the lists of other accounts have used up their budget', async () => {
     const fleet = new Fleet();
     const leases = new MemoryLeases(() => new Date(fleet.clock));
     fleet.add(...Array.from({ length: 100 }, (_, n) => account(`st${n}`)));
@@ -335,7 +335,7 @@ describe('Scopes', () => {
 });
 
 describe('reconcileKey', () => {
-  it('leaves an item of an event unchanged when the drift check asks for the same key', async () => {
+  it('reconcileKey leaves an item of an event unchanged when the drift check asks for the same key', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const now = new Date(fleet.clock);
     const item = { kind: 'key', about: KEY.id, due: now, since: now } as const;
@@ -352,7 +352,7 @@ describe('reconcileKey', () => {
     expect(found).toMatchObject([{ subscription: SUBSCRIPTION, cause: { by: 'event' } }]);
   });
 
-  it('lets an event move a use that the drift check must not move', async () => {
+  it('reconcileKey lets an event move a use that the drift check must not move', async () => {
     const fleet = await Fleet.listed(account('st1'));
 
     fleet.items.clear();
@@ -386,7 +386,7 @@ describe('reconcileKey', () => {
     expect(fleet.items.all).toMatchObject(byEvent);
   });
 
-  it('keeps the rollout of an event when a late item of the first start arrives', async () => {
+  it('reconcileKey keeps the rollout of an event when a late item of the first start arrives', async () => {
     const fleet = new Fleet();
     const other = '22222222-2222-4222-8222-222222222222';
     const st2 = account('st2');
@@ -452,7 +452,7 @@ describe('reconcileKey', () => {
     expect(moved).toEqual(['st1 newest', 'st2 newest']);
   });
 
-  it('detects the end of a pause itself, and requests the deferred moves', async () => {
+  it('reconcileKey detects the end of a pause itself, and requests the deferred moves', async () => {
     const fleet = await Fleet.listed(account('st1'));
 
     fleet.items.clear();
@@ -479,7 +479,7 @@ describe('reconcileKey', () => {
     expect(fleet.items.all).toMatchObject([{ subscription: SUBSCRIPTION, due: now }]);
   });
 
-  it('counts no use of a subscription that the app does not manage', async () => {
+  it('reconcileKey counts no use of a subscription that the app does not manage', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const versions = { listVersions: async () => [keyVersion(1), keyVersion(2)] };
     const inSight = async () => ['22222222-2222-4222-8222-222222222222'];
@@ -488,7 +488,7 @@ describe('reconcileKey', () => {
     expect(fleet.rollouts.all).toMatchObject([[KEY.id, { unfinished: 0 }]]);
   });
 
-  it('waits for a first list whose pass ended before it began', async () => {
+  it('reconcileKey waits for a first list whose pass ended before it began', async () => {
     const fleet = await Fleet.listed();
     const ports = { ...fleet.ports(), fleet: { ...fleet.ports().fleet, listings: async () => new Map() } };
     await reconcileKey(KEY, CAUSE, ports);
@@ -499,7 +499,7 @@ describe('reconcileKey', () => {
     expect(fleet.rollouts.all).toEqual([]);
   });
 
-  it('decides nothing while a subscription was never listed, unless its list failed', async () => {
+  it('reconcileKey decides nothing while a subscription was never listed, unless its list failed', async () => {
     const fleet = new Fleet();
 
     fleet.add(account('st1'));
@@ -574,7 +574,7 @@ it('A move is recorded once when an item has its use read again before the recor
   expect(gets()).toBe(2);
 });
 
-it('records a move to another key that an earlier list has shown, without a read', async () => {
+it('A pass records a move to another key that an earlier list has shown, without a read', async () => {
   const fleet = await Fleet.listed(account('st1'));
 
   fleet.add(account('st1', { keyName: 'other-key' }));

@@ -116,7 +116,7 @@ describe('observe', () => {
       [announced(V2, 8, OTHER)],
       { row: { isOnlyObserved: true, key: OTHER, movedFrom: `${KEY}/${V1}`, target: `${OTHER}/${V2}` } },
     ],
-  ])('%s', (_, known, seen, announcements, expected) => {
+  ])('An observed use is recorded: %s', (_, known, seen, announcements, expected) => {
     expect(observe(known, seen, announcements)).toMatchObject(expected);
   });
 });
@@ -127,7 +127,7 @@ it('A move of which the row has the unanswered PATCH is more than observed, what
 });
 
 describe('a row of the index', () => {
-  it('is read as it was written', () => {
+  it('A row of the index is read as it was written', () => {
     const full = row({
       state: 'indeterminate',
       reason: 'ServiceUnavailable',
@@ -143,7 +143,7 @@ describe('a row of the index', () => {
     expect(toUseRow({ partitionKey, rowKey, ...properties })).toEqual(full);
   });
 
-  it('without a state is pending', () => {
+  it('A row of the index without a state is pending', () => {
     const { partitionKey, rowKey, properties } = toUseChange(row());
     const { state, reason, target, stamp, at: _, attempts, notBefore, movedFrom, ...before } = properties ?? {};
     expect(toUseRow({ partitionKey, rowKey, ...before })).toEqual(

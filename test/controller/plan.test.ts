@@ -23,41 +23,46 @@ describe('planKeyUse', () => {
   it.each([
     ['moves a pinned use to the newest version', use(1), two, versionName(2)],
     [
-      'moves a pinned one off a disabled version',
+      'moves a pinned use off a disabled version',
       use(1),
       [keyVersion(1, { enabled: false }), keyVersion(2)],
       versionName(2),
     ],
     [
-      'moves a pinned one off an expired version',
+      'moves a pinned use off an expired version',
       use(1),
       [keyVersion(1, { expiresOn: day(150) }), keyVersion(2)],
       versionName(2),
     ],
-    ['moves a pinned one off a version the key no longer has', use(9), two, versionName(2)],
-    ['passes over a newer one that is disabled', use(1), [...two, keyVersion(3, { enabled: false })], versionName(2)],
+    ['moves a pinned use off a version the key no longer has', use(9), two, versionName(2)],
     [
-      'passes over a newer one that is not active yet',
+      'passes over a newer version that is disabled',
+      use(1),
+      [...two, keyVersion(3, { enabled: false })],
+      versionName(2),
+    ],
+    [
+      'passes over a newer version that is not active yet',
       use(1),
       [...two, keyVersion(3, { notBefore: day(201) })],
       versionName(2),
     ],
     [
-      'writes a pinned one again where Azure uses an older version than it is pinned to',
+      'writes a pinned use again where Azure uses an older version than it is pinned to',
       use(2, 1),
       two,
       versionName(2),
     ],
-    ['writes one that is pinned to an older version than Azure uses', use(1, 2), two, versionName(2)],
+    ['writes a use that is pinned to an older version than Azure uses', use(1, 2), two, versionName(2)],
     [
-      'moves a pinned one to the latest of two versions of the same second',
+      'moves a pinned use to the latest of two versions of the same second',
       use(1),
       [keyVersion(1, { createdOn: day(15) }), keyVersion(2, { createdOn: day(15), latest: true })],
       versionName(2),
     ],
-    ['asks an automatic one to look, and leaves it automatic', use(undefined, 1), two, ''],
-    ['asks an automatic one of which Azure does not tell what it uses', use(undefined), two, ''],
-  ])('%s', (_, keyUse, versions, pin) => {
+    ['requests a refresh of an automatic use, and leaves it automatic', use(undefined, 1), two, ''],
+    ['requests a refresh of an automatic use whose version Azure does not show', use(undefined), two, ''],
+  ])('planKeyUse %s', (_, keyUse, versions, pin) => {
     expect(planKeyUse(keyUse, versions, NOW)).toMatchObject({
       write: true,
       pin,
@@ -118,23 +123,23 @@ describe('planKeyUse', () => {
     ],
     ['no version can be used', use(1), [keyVersion(1, { enabled: false })], 'NoUsableVersion'],
     ['the key is gone', use(1), [], 'KeyNotFound'],
-  ])('writes nothing when %s', (_, keyUse, versions, reason) => {
+  ])('planKeyUse writes nothing when %s', (_, keyUse, versions, reason) => {
     expect(planKeyUse(keyUse, versions, NOW)).toMatchObject({ write: false, reason });
   });
 
-  it('writes no stale use that is exempt, unless another reason comes first', () => {
+  it('planKeyUse writes no stale use that is exempt, unless another reason comes first', () => {
     expect(planKeyUse(use(1), two, NOW, true)).toMatchObject({ write: false, reason: 'LeftByCheck' });
     expect(planKeyUse(use(undefined, 1), two, NOW, true)).toMatchObject({ write: false, reason: 'LeftByCheck' });
     expect(planKeyUse(use(2), two, NOW, true)).toMatchObject({ write: false, reason: 'UpToDate' });
     expect(planKeyUse(use(1), [], NOW, true)).toMatchObject({ write: false, reason: 'KeyNotFound' });
   });
 
-  it('writes a use again when Azure does not use the version that it is pinned to', () => {
+  it('planKeyUse writes a use again when Azure does not use the version that it is pinned to', () => {
     expect(planKeyUse(use(2, 1), two, NOW)).toMatchObject({ reason: 'PinNotInUse' });
     expect(planKeyUse(use(1, 2), two, NOW)).toMatchObject({ reason: 'StaleKeyVersion' });
   });
 
-  it('moves nothing while a revocation is open, even if a usable version appeared since', () => {
+  it('planKeyUse moves nothing while a revocation is open, even if a usable version appeared since', () => {
     const tag = formatRevocation({
       ...REVOKER,
       revokedOn: day(3),
@@ -178,7 +183,7 @@ describe('invariants of planKeyUse', () => {
     current: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
   });
 
-  it('only ever moves to the newest usable version, never backwards, and keeps the mode', () => {
+  it('planKeyUse only ever moves to the newest usable version, never backwards, and keeps the mode', () => {
     fc.assert(
       fc.property(versions, uses, (list, { pinned, current }) => {
         const keyUse = use(pinned, current);
@@ -207,7 +212,7 @@ describe('invariants of planKeyUse', () => {
     );
   });
 
-  it('writes nothing once the plan was applied', () => {
+  it('planKeyUse writes nothing once the plan was applied', () => {
     fc.assert(
       fc.property(versions, uses, (list, { pinned, current }) => {
         const plan = planKeyUse(use(pinned, current), list, NOW);
@@ -219,7 +224,7 @@ describe('invariants of planKeyUse', () => {
     );
   });
 
-  it('changes only the key version of the encryption object', () => {
+  it('withKeyVersion changes only the key version of the encryption object', () => {
     const encryption = fc.record({
       keySource: fc.constant('Microsoft.Keyvault'),
       services: fc.dictionary(
@@ -255,7 +260,7 @@ describe('invariants of planKeyUse', () => {
   });
 });
 
-describe('accountKeyUse', () => {
+describe('findAccountKeyUse', () => {
   const properties = {
     keyName: 'Files-Key',
     keyVaultUri: 'https://KV-files.vault.azure.net/',
@@ -266,7 +271,7 @@ describe('accountKeyUse', () => {
     ['absent', undefined, undefined],
     ['empty', '', undefined],
     ['a version', versionName(3).toUpperCase(), versionName(3)],
-  ])('reads a key version that is %s', (_, keyVersionField, pinned) => {
+  ])('findAccountKeyUse reads a key version that is %s', (_, keyVersionField, pinned) => {
     const read = findAccountKeyUse({
       keySource: 'Microsoft.Keyvault',
       keyVaultProperties: { ...properties, keyVersion: keyVersionField },
@@ -275,12 +280,12 @@ describe('accountKeyUse', () => {
     expect(isUseOfKey(read, KEY)).toBe(true);
   });
 
-  it('is undefined for Microsoft-managed keys', () => {
+  it('findAccountKeyUse returns nothing for Microsoft-managed keys', () => {
     expect(findAccountKeyUse({ keySource: 'Microsoft.Storage' })).toBeUndefined();
   });
 });
 
-it('scopeKeyUse is pinned with a version in the key URI, and automatic without', () => {
+it('findScopeKeyUse returns a pinned use with a version in the key URI, and an automatic one without', () => {
   expect(findScopeKeyUse({ keyUri: keyVersion(3).id, currentKeyId: undefined })).toMatchObject({
     pinned: versionName(3),
     current: versionName(3),
@@ -296,7 +301,7 @@ describe('levelOf', () => {
     ['error', ['NoUsableVersion', 'KeyNotFound']],
     ['warning', ['NeverBackwards', 'RevocationOpen']],
     ['info', ['UpToDate', 'NewestVersionUnusable']],
-  ] as const)('is %s for %j', (level, reasons) => {
+  ] as const)('levelOf returns %s for %j', (level, reasons) => {
     expect(reasons.map(levelOf)).toEqual(reasons.map(() => level));
   });
 });

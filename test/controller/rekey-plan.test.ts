@@ -23,17 +23,17 @@ const revoked = (n: number): KeyVersion =>
   });
 
 describe('A use that a standing order moves to another key', () => {
-  it('is pinned to the newest usable version of that key if it was pinned', () => {
+  it('A pinned use that an order moves is pinned to the newest usable version of the other key', () => {
     const to = [keyVersion(51), keyVersion(52)];
     expect(plan(versionName(1), [keyVersion(1)], to)).toMatchObject({ write: true, pin: versionName(52), to: OTHER });
   });
 
-  it("gets Key Vault's own spelling of that key, whatever spelling the order has", () => {
+  it("A use that an order moves gets Key Vault's own spelling of the other key, whatever spelling the order has", () => {
     const to = [keyVersion(51, { keyName: 'New-Key' })];
     expect(plan('x', [keyVersion(1)], to)).toMatchObject({ to: { name: 'New-Key', id: OTHER.id } });
   });
 
-  it('stays automatic, and waits while the newest version of that key cannot be used', () => {
+  it('An automatic use that an order moves stays automatic, and waits while the newest version of that key cannot be used', () => {
     expect(plan(undefined, [keyVersion(1)], [keyVersion(51), keyVersion(52)])).toMatchObject({
       write: true,
       reason: 'RekeyOrdered',
@@ -47,7 +47,7 @@ describe('A use that a standing order moves to another key', () => {
     expect(plan('x', [keyVersion(1)], unusable)).toBeUndefined();
   });
 
-  it('is not moved while either key is revoked or deleted, or the other key cannot be used', () => {
+  it('An order moves no use while either key is revoked or deleted, or the other key cannot be used', () => {
     expect(blocker([revoked(1)], [keyVersion(51)])).toEqual({ reason: 'RevocationOpen', key: KEY });
     expect(blocker([keyVersion(1)], [revoked(51)])).toEqual({ reason: 'RevocationOpen', key: OTHER });
     expect(blocker([], [keyVersion(51)])).toEqual({ reason: 'KeyNotFound', key: KEY });
@@ -57,7 +57,7 @@ describe('A use that a standing order moves to another key', () => {
     expect(plan('x', [revoked(1)], [keyVersion(51)])).toBeUndefined();
   });
 
-  it('is moved off a key that has no usable version', () => {
+  it('An order moves a use off a key that has no usable version', () => {
     expect(plan('x', [keyVersion(1, { enabled: false })], [keyVersion(51)])).toMatchObject({ write: true });
   });
 });

@@ -30,14 +30,14 @@ const withOrder = (change: Partial<Rekey>): Pick<RekeyFacts, 'orders'> => {
 };
 
 describe('The check of a re-key', () => {
-  it('finds no problem where keys, vault and access fit', () => {
+  it('The check of a re-key finds no problem where keys, vault and access fit', () => {
     expect(evaluateRekey(FINE)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
     expect(reasons({ material: { value: undefined } })).toEqual([]);
     expect(reasons({ material: UNREAD })).toEqual([]);
     expect(evaluateRekey({ ...FINE, material: UNREAD }).warnings).toEqual([expect.stringMatching(/: no$/)]);
   });
 
-  it('reports every problem at once', () => {
+  it('The check of a re-key reports every problem at once', () => {
     const all = reasons({
       to: KEY,
       blocker: { reason: 'NoUsableVersion', detail: 'no', fix: 'none' },
@@ -61,7 +61,7 @@ describe('The check of a re-key', () => {
     ]);
   });
 
-  it('rejects a blocked key, and a vault or a key that does not fit', async () => {
+  it('The check of a re-key rejects a blocked key, and a vault or a key that does not fit', async () => {
     const versions = new Map([[KEY.id, [keyVersion(1)]]]);
     const keys = { listVersions: async ({ id }: ManagedKey) => versions.get(id) ?? Promise.reject(new Error('no')) };
     const settings = { vaults: new ManagedVaults([VAULT]) };
@@ -92,7 +92,7 @@ describe('The check of a re-key', () => {
     expect(reasons({ material: { value: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
   });
 
-  it('names the subscriptions whose uses will stay on the old key', () => {
+  it('The check of a re-key names the subscriptions whose uses will stay on the old key', () => {
     const id = (n: number) => `1111111${n}-1111-1111-1111-111111111111`;
     const of = (n: number) =>
       `/subscriptions/${id(n)}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st`;
@@ -109,14 +109,17 @@ describe('The check of a re-key', () => {
     ['denies others', { allowsOthers: false }, ['VaultUnreachable'], 0],
     ['is off', { publicAccess: 'disabled' }, ['VaultUnreachable'], 0],
     ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
-  ])('a vault whose network %s', (_, network, problems, warnings) => {
-    const value = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
-    const check = evaluateRekey({ ...FINE, vault: { value } });
-    expect(check.problems.map((one) => one.reason)).toEqual(problems);
-    expect(check.warnings.length).toBe(warnings);
-  });
+  ])(
+    'The check of a re-key finds whether the accounts reach a vault whose network %s',
+    (_, network, problems, warnings) => {
+      const value = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
+      const check = evaluateRekey({ ...FINE, vault: { value } });
+      expect(check.problems.map((one) => one.reason)).toEqual(problems);
+      expect(check.warnings.length).toBe(warnings);
+    },
+  );
 
-  it('names the commands of a Managed HSM, and explains in words where its resource group is unknown', () => {
+  it('The check of a re-key names the commands of a Managed HSM, and explains where its resource group is unknown', () => {
     const value = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
     const fixes = (resourceGroup: string) => {
       const to = createManagedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
@@ -130,7 +133,7 @@ describe('The check of a re-key', () => {
     expect(fixes('')).toEqual(['Enable purge protection.', 'Allow trusted Microsoft services to bypass the firewall.']);
   });
 
-  it('names the command that assigns a missing role on the vault of the new key', () => {
+  it('The check of a re-key names the command that assigns a missing role on the vault of the new key', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
     const accounts = (by: 'rbac' | 'accessPolicies') =>
       ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
@@ -147,13 +150,13 @@ describe('The check of a re-key', () => {
     expect(fixes('accessPolicies')[0]?.fix).toBe(`cmk admin grant-role --assignee p-1 --vault ${VAULT.id}`);
   });
 
-  it('reports an open order that has one of the keys', () => {
+  it('The check of a re-key reports an open order that has one of the keys', () => {
     expect(reasons(withOrder({ state: 'active' }))).toEqual(['RekeyConflict']);
     expect(reasons(withOrder({ state: 'done' }))).toEqual([]);
     expect(reasons(withOrder({ state: 'active', to: 'y' }))).toEqual([]);
   });
 
-  it('names an identity without its role once, and warns of an identity that cannot be read', () => {
+  it('The check of a re-key names an identity without its role once, and warns of an identity that cannot be read', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] } as const;
     const { withoutRole, problems, warnings } = evaluateRekey({
       ...FINE,

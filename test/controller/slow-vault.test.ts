@@ -30,7 +30,7 @@ function passSeconds({ logs }: Region): number[] {
 }
 
 describe('A vault that hangs', () => {
-  it('delays no use of a key in another vault, and its keys say so', async () => {
+  it('A vault that hangs delays no use of a key in another vault, and its keys say so', async () => {
     const region = await rotateBoth();
     const begun = region.clock;
     region.hangs = (key) => key === OTHER;
@@ -42,7 +42,7 @@ describe('A vault that hangs', () => {
     expect(region.logs).toContainEqual(expect.objectContaining({ reason: 'VaultUnreadable', key: OTHER }));
   });
 
-  it('delays no use of a key in another vault, although it answered when the pass began', async () => {
+  it('A vault that hangs delays no use of a key in another vault, although it answered when the pass began', async () => {
     const region = await rotateBoth();
     const begun = region.clock;
     region.hangs = (key) => key === OTHER && region.patches.length > 0;
@@ -51,14 +51,14 @@ describe('A vault that hangs', () => {
     expect(secondsToLast(region, begun)).toBeLessThan(10 * 1.2);
   });
 
-  it('lets each pass end on time', async () => {
+  it('A vault that hangs lets each pass end on time', async () => {
     const region = await rotateBoth();
     region.hangs = (key) => key === OTHER;
     await region.until(() => false, 30 * MINUTE);
     expect(Math.max(...passSeconds(region))).toBeLessThan(240);
   });
 
-  it('delays no event', async () => {
+  it('A vault that hangs delays no event', async () => {
     const region = await rotateBoth();
     region.hangs = (key) => key === OTHER;
     const begun = region.clock;
@@ -67,7 +67,7 @@ describe('A vault that hangs', () => {
     expect(region.on(SECOND)).toBe(50);
   });
 
-  it('has its own uses moved within seven minutes once it answers', async () => {
+  it('A vault that hangs has its own uses moved within seven minutes once it answers', async () => {
     const region = await rotateBoth();
     region.hangs = (key) => key === OTHER;
     await region.until(() => false, HOUR);

@@ -19,13 +19,13 @@ describe('The index', () => {
     return counts;
   };
 
-  it('keeps every account of a key whose name the accounts spell in two ways', async () => {
+  it('The index keeps every account of a key whose name the accounts spell in two ways', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'), account('st2'), account('st3'), account('st4', { keyName: FILES }));
     expect(await countsOf(fleet)).toEqual([4, 4, 4, 4]);
   });
 
-  it('keeps the uses of an account whose scope spells the name otherwise', async () => {
+  it('The index keeps the uses of an account whose scope spells the name otherwise', async () => {
     const fleet = new Fleet();
     fleet.add(account('st1'), account('st2'));
     fleet.scopes.set('st1', [scopeOf(VAULT.uri, { keyName: FILES })]);

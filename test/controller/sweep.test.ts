@@ -51,7 +51,7 @@ function want(subscription: string, { dueSince = 60, ...more }: Partial<NewWorkI
 }
 
 describe('The sweep', () => {
-  it('sends one message for ten subscriptions with overdue work', async () => {
+  it('The sweep sends one message for ten subscriptions with overdue work', async () => {
     const all = Array.from({ length: 25 }, (_, n) => subscriptionOf(n));
     for (const subscription of all) want(subscription);
     expect(await sweepWork(ports)).toBe(25);
@@ -60,7 +60,7 @@ describe('The sweep', () => {
     expect(sent.map(({ visibleAfter }) => visibleAfter)).toEqual([0, 0, 0]);
   });
 
-  it('sends work that is due before the next sweep in messages that stay hidden until all of their work is due', async () => {
+  it('The sweep sends work that is due before the next sweep in messages that stay hidden until all of their work is due', async () => {
     want(subscriptionOf(1), { dueSince: -61 });
     want(subscriptionOf(2), { dueSince: -68 });
     want(subscriptionOf(3), { dueSince: -100 });
@@ -76,14 +76,14 @@ describe('The sweep', () => {
     expect(late.every((seconds) => seconds >= 0 && seconds < 10)).toBe(true);
   });
 
-  it('skips an item that names no subscription: it would make the message of nine others invalid', async () => {
+  it('The sweep skips an item that names no subscription: it would make the message of nine others invalid', async () => {
     want('no subscription');
     want(subscriptionOf(1));
     await sweepWork(ports);
     expect(sent.map(({ work }) => work.subscriptions)).toEqual([[subscriptionOf(1)]]);
   });
 
-  it('finishes overdue work of subscriptions that are no longer managed, and keeps it while the managed ones are unknown', async () => {
+  it('The sweep finishes overdue work of subscriptions that are no longer managed, and keeps it while those are unknown', async () => {
     want(subscriptionOf(1), { dueSince: 0 });
     want(subscriptionOf(99));
     await sweepWork({ ...ports, inSight: async () => undefined });
@@ -94,7 +94,7 @@ describe('The sweep', () => {
     expect(fleet.items.all).toMatchObject([{ subscription: subscriptionOf(1) }]);
   });
 
-  it('skips the rollouts and the re-keys of keys whose vault is no longer managed', async () => {
+  it('The sweep skips the rollouts and the re-keys of keys whose vault is no longer managed', async () => {
     const gone = 'https://kv-gone.vault.azure.net/keys/files-key';
     const since = new Date(fleet.clock - 3_600_000).toISOString();
     const row = { ...NO_ROLLOUT, target: `${gone}/1`, unfinished: 3, progressOn: since, checkedOn: since };
@@ -118,7 +118,7 @@ describe('The sweep', () => {
     expect([sentKeys, fleet.items.all]).toEqual([[], []]);
   });
 
-  it('sends a message for each key with overdue work', async () => {
+  it('The sweep sends a message for each key with overdue work', async () => {
     fleet.items.put({ ...createKeyItem(KEY.id, CAUSE, new Date(fleet.clock - 60_000)) });
     await sweepWork(ports);
     expect([sent, sentKeys]).toEqual([[], [KEY.id]]);
@@ -174,13 +174,13 @@ describe('The sweep of an instance', () => {
     want(subscriptionOf(1));
   });
 
-  it('sends overdue work and logs that, however long the queue is', async () => {
+  it('The sweep sends overdue work and logs that, however long the queue is', async () => {
     await controller().sweep(log);
     expect(queued).toEqual([FLEET_WORK]);
     expect(logs).toMatchObject([{ reason: 'WorkOverdue', overdue: 1 }]);
   });
 
-  it('does not report work as sent that the queue rejected', async () => {
+  it('The sweep does not report work as sent that the queue rejected', async () => {
     isQueueDown = true;
     await expect(controller().sweep(log)).rejects.toThrow();
     expect(logs).toEqual([]);

@@ -57,7 +57,7 @@ async function dieInList(subscription: string, fleet: Fleet, leases: MemoryLease
 }
 
 describe('A list that kills its worker', () => {
-  it('is counted each time, postponed after three dead workers, and reported', async () => {
+  it('A list that kills its worker is counted each time, postponed after three dead workers, and reported', async () => {
     const fleet = new Fleet();
     const leases = leasesOf(fleet);
     const due = new Date(fleet.clock);
@@ -75,7 +75,7 @@ describe('A list that kills its worker', () => {
     expect(reasonsOf(fleet)).toContain('SubscriptionFails');
   });
 
-  it('does not stop the decisions on keys that other subscriptions use', async () => {
+  it('A list that kills its worker does not stop the decisions on keys that other subscriptions use', async () => {
     const fleet = await Fleet.listed(account('st1'));
     const other = '22222222-2222-4222-8222-222222222222';
     const leases = leasesOf(fleet);
