@@ -46,8 +46,7 @@ const PRIVATE: Readonly<Record<string, string>> = {
 const FRAGMENT = /\b(?:it|test)\(\s*['"`]((?:is|are|has|have|was|were|does|do|may|can|cannot|that) [^'"`\n]*)/g;
 
 /** Test folders whose titles still need their `describe`. */
-const FRAGMENTS_LEFT =
-  /^test\/(?:drift|events|formats|http|identities|index|key-users|keys|notify|rotation|status|work)\//;
+const FRAGMENTS_LEFT = /^test\/(?:index|key-users|keys|notify|rotation|status|work)\//;
 
 /** One line for each rejected word or title in the files, by path. */
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {

@@ -49,7 +49,7 @@ it('without any event, a rotated key reaches every pinned account, and no step f
 });
 
 describe('the drift calls', () => {
-  it('show the newest report, one by its id, and the history', async () => {
+  it('The drift calls show the newest report, one by its id, and the history', async () => {
     const newest = await app.call('revoker', 'GET', '/drift');
     expect(newest.status).toBe(200);
     expect(newest.headers.get('cache-control')).toBe('no-store');
@@ -64,7 +64,7 @@ describe('the drift calls', () => {
     expect(reports.map(({ id }) => id)).toContain(report.id);
   });
 
-  it('run a check for an operator, who is named in the report', async () => {
+  it('The drift calls run a check for an operator, who is named in the report', async () => {
     const operator = app.azure.world.principals.get(CLIENT_IDS.operator);
     expect(await app.checkDrift()).toMatchObject({ by: 'operator', caller: operator?.objectId });
   });
@@ -76,7 +76,7 @@ describe('GET /api/fleet, in a host that joins repeated parameters', () => {
     return { status: answer.status, ...((await answer.json()) as Partial<FleetListAnswer>) };
   };
 
-  it('accepts several values of a filter, on later pages too', async () => {
+  it('GET /api/fleet accepts several values of a filter, on later pages too, in a host that joins repeated parameters', async () => {
     const query = 'key=archive-key&key=records-key&health=Serving&health=Stale&top=3';
     const first = await fleet(query);
     expect({ ...first, value: first.value?.map(({ name }) => name) }).toMatchObject({

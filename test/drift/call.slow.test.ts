@@ -27,7 +27,7 @@ function check(id: string, change: Partial<RunningCheck> = {}): RunningCheck {
 }
 
 describe('a drift check that takes longer than its caller waits', () => {
-  it('is answered 202 with the address of its report, and completes there', async () => {
+  it('A drift check that takes longer than its caller waits is answered 202 with the address of its report', async () => {
     const services = wire.services();
     const answer = await startDriftCheck({ id: 'slow', caller: 'operator' }, services, wire.log, 0);
 
@@ -49,7 +49,7 @@ describe('a drift check that takes longer than its caller waits', () => {
     });
   });
 
-  it('is joined by a later call: one check runs, and both callers get its report', async () => {
+  it('A drift check that runs is joined by a later call: one check runs, and both callers get its report', async () => {
     const services = wire.services();
     const ids: string[] = [];
     const counted = {
@@ -70,7 +70,7 @@ describe('a drift check that takes longer than its caller waits', () => {
     expect(ids).toEqual(['first']);
   });
 
-  it('is shown as running by every instance, with start and caller, for as long as it can take', async () => {
+  it('A drift check is shown as running by every instance, with start and caller, for as long as it can take', async () => {
     const begun = check('elsewhere');
     await wire.services().driftStorage.begin(begun);
     const answer = await showReport('elsewhere', wire.services());
@@ -80,7 +80,7 @@ describe('a drift check that takes longer than its caller waits', () => {
     expect(await asked('elsewhere')).toEqual({ status: 202 });
   });
 
-  it('is reported as lost after its time limit, with the advice to start another', async () => {
+  it('A drift check is reported as lost after its time limit, with the advice to start another', async () => {
     await wire.services().driftStorage.begin(check('killed'));
     wire.azure.clock.advance(LONGEST_MINUTES.operator * MINUTE_MS + 1);
 
@@ -99,7 +99,7 @@ describe('a drift check that takes longer than its caller waits', () => {
     expect(await asked('killed')).toMatchObject({ status: 404, reason: 'NoDriftReport' });
   });
 
-  it('is reported as lost at once when it is known that no report will come', async () => {
+  it('A drift check is reported as lost at once when it is known that no report will come', async () => {
     const services = wire.services({ CMK_AUTOFIX: 'none' });
     const { driftStorage } = services;
     const full = async (): Promise<never> => {
@@ -126,7 +126,7 @@ describe('a drift check that takes longer than its caller waits', () => {
 
 describe('an unknown report', () => {
   it.each(['no-such-report', '../reports/x', 'a/b', '%2e%2e', 'x'.repeat(101), ''])(
-    '%j is answered 404',
+    'The call for an unknown report is answered 404: %j',
     async (id) => {
       expect(await asked(id)).toMatchObject({ status: 404, reason: 'NoDriftReport' });
     },

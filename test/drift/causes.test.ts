@@ -15,7 +15,7 @@ const many = (number: number, change: Partial<Finding> = {}): Finding[] =>
 const exemption = { reason: 'CHG-1', until: '2026-07-01' };
 
 describe('the causes of findings', () => {
-  it('group what one repair would fix, with the number of resources and the first of them', () => {
+  it('The causes of findings group what one repair would fix, with the number of resources and the first of them', () => {
     const [cause, ...others] = groupCauses(many(2_000, { command: 'repair it' }));
     expect(others).toEqual([]);
 
@@ -31,7 +31,7 @@ describe('the causes of findings', () => {
     expect(cause?.sample).toEqual(many(5).map(({ resource }) => resource));
   });
 
-  it('count an account once, with its scopes', () => {
+  it('The causes of findings count an account once, with its scopes', () => {
     const { id } = account();
     const findings = [id, `${id}/encryptionScopes/one`, `${id}2`].map((resource) =>
       finding({ id: resource, resource }),
@@ -39,7 +39,7 @@ describe('the causes of findings', () => {
     expect(groupCauses(findings)).toMatchObject([{ affected: 3, accounts: 2 }]);
   });
 
-  it('are sorted by severity, then by number of findings; exempt ones come last', () => {
+  it('The causes of findings are sorted by severity, then by number of findings; exempt ones come last', () => {
     const findings = [
       finding({ id: 'f1', cause: of('one') }),
       finding({ id: 'f2', cause: of('two') }),
@@ -50,7 +50,7 @@ describe('the causes of findings', () => {
     expect(groupCauses(findings).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
   });
 
-  it('have the worst severity of their findings, and the earliest time', () => {
+  it('The causes of findings have the worst severity of their findings, and the earliest time', () => {
     const findings = [
       finding({ id: 'f1', severity: 'warning', since: '2026-05-02T00:00:00.000Z' }),
       finding({ id: 'f2', since: '2026-05-01T00:00:00.000Z' }),
@@ -66,7 +66,7 @@ describe('the causes of findings', () => {
     ]);
   });
 
-  it('are worded by the state that causes the findings', () => {
+  it('The causes of findings are worded by the state that causes the findings', () => {
     const cause = of('key', 'RevocationOpen');
     const findings = [
       finding({ id: 'f1', reason: 'KeyDisabled', is: 'Its version is disabled.', cause }),
@@ -75,7 +75,7 @@ describe('the causes of findings', () => {
     expect(groupCauses(findings)).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
   });
 
-  it('include every finding exactly once', () => {
+  it('The causes of findings include every finding exactly once', () => {
     const some = fc.record({ cause: fc.constantFrom('a', 'b', 'c'), resource: fc.nat(5), exempt: fc.boolean() });
     fc.assert(
       fc.property(fc.array(some), (drawn) => {
@@ -97,7 +97,7 @@ describe('the causes of findings', () => {
 });
 
 describe('a published report', () => {
-  it('of 10,000 findings with one cause is small', () => {
+  it('A published report of 10,000 findings with one cause is small', () => {
     const findings = many(10_000, { command: 'az role assignment create …', is: 'No role. '.repeat(40) });
     const fixes = findings.map(({ id, reason, resource }) => ({
       finding: id,
@@ -119,7 +119,7 @@ describe('a published report', () => {
     expect(shorten({ ...short, unseen: [] })).toEqual(short);
   });
 
-  it('has all findings of small causes, and a sample of each large one', () => {
+  it('A published report has all findings of small causes, and a sample of each large one', () => {
     expect(shorten(report({ findings: many(20) })).findings).toHaveLength(20);
     expect(shorten(report({ findings: many(21) })).findings).toHaveLength(5);
     const findings = Array.from({ length: 100 }, (_, n) => many(20, { cause: of(`c${n}`) })).flat();

@@ -524,10 +524,10 @@ beforeAll(async () => {
 });
 afterAll(() => az?.close());
 
-describe('the drift check finds', () => {
+describe('the findings of the drift check', () => {
   const isHere = ({ prints = '' }: Case) => prints.startsWith('az ') === WITH_AZ;
 
-  it.each(cases.filter(isHere))('$reason when $by', async (one) => {
+  it.each(cases.filter(isHere))('The drift check finds $reason when $by', async (one) => {
     const { reason, prints, notRun, drift } = one;
     const { resource, report = check } = await drift();
     const found = about(await report(), reason, resource);
@@ -544,7 +544,7 @@ describe('the drift check finds', () => {
     if (prints && !notRun) await followCommands(one, resource, report);
   });
 
-  it('with an expired key what else it stops, as an error', async () => {
+  it('The drift check finds with an expired key what else it stops, as an error', async () => {
     const { key, newer, account } = pinnedAccount();
     const { id } = addOtherResource(
       world(),
@@ -565,7 +565,7 @@ describe('the drift check finds', () => {
     expect(about(report, 'NearExpiry', key.id())).toMatchObject([stopped]);
   });
 
-  it('no version missing that is newer than the list of its key', async () => {
+  it('The drift check finds no version missing that is newer than the list of its key', async () => {
     const { key, newer, account } = pinnedAccount();
     const { keys } = wire.services(noFix);
     let lists = 0;
@@ -582,7 +582,7 @@ describe('the drift check finds', () => {
     expect(about(report, 'KeyDeleted', account.id)).toEqual([]);
   });
 
-  it('has a case for every command that a check prints', () => {
+  it('This test has a case for every command that a check prints', () => {
     const run = cases.flatMap(({ reason, prints }) => (prints ? [`${reason}: ${prints}`] : []));
     const printed = Object.entries(PRINTED).flatMap(([reason, kinds]) => kinds.map((kind) => `${reason}: ${kind}`));
     expect([...new Set(run)].sort()).toEqual(printed.sort());

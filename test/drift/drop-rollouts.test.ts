@@ -30,17 +30,17 @@ beforeEach(async () => {
 });
 
 describe('The drift check', () => {
-  it('drops the rollouts of keys that their vault does not list, but not those of re-keys or of other vaults', async () => {
+  it('The drift check drops the rollouts of keys that their vault does not list, but not those of re-keys or other vaults', async () => {
     await drop([KEY.name.toUpperCase()]);
     expect(await names()).toEqual([FOREIGN, KEY.id, 'rekey-1'].sort());
   });
 
-  it('drops no rollout of a vault whose keys could not be listed', async () => {
+  it('The drift check drops no rollout of a vault whose keys could not be listed', async () => {
     await drop(undefined);
     expect(await names()).toContain(GONE);
   });
 
-  it('drops no rollout of a deleted key that accounts still use', async () => {
+  it('The drift check drops no rollout of a deleted key that accounts still use', async () => {
     const use: UseRow = {
       key: GONE,
       account: idOf('st1'),
@@ -60,7 +60,7 @@ describe('The drift check', () => {
     await rows.drop([use]);
   });
 
-  it('drops no rollout that another decision changed in the meantime', async () => {
+  it('The drift check drops no rollout that another decision changed in the meantime', async () => {
     const { drop: dropRow } = rollouts;
     rollouts = {
       ...rollouts,

@@ -38,7 +38,7 @@ async function newestFile() {
 }
 
 describe('the drift check', () => {
-  it('verifies the records since the last check, and logs how far it came', async () => {
+  it('The drift check verifies the records since the last check, and logs how far it came', async () => {
     await revoke();
     const first = await check();
     expect(broken(first)).toEqual([]);
@@ -50,7 +50,7 @@ describe('the drift check', () => {
     expect((await check()).trailEnd?.seq).toBeGreaterThan(seq);
   });
 
-  it('reports tampering since the last check, raises an alert, and continues behind the last valid record', async () => {
+  it('The drift check reports tampering since the last check, raises an alert, and continues behind the last valid record', async () => {
     await revoke();
 
     const { trailEnd } = await check();

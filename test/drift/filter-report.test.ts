@@ -26,7 +26,7 @@ const whole = report({
 const ids = (filter: Parameters<typeof filterReport>[1]) => filterReport(whole, filter).findings.map(({ id }) => id);
 
 describe('the findings that match a filter', () => {
-  it('are all of them without a filter', () => {
+  it('The findings that match no filter are all of them', () => {
     expect(filterReport(whole, { key: undefined, cause: [] })).toBe(whole);
   });
 
@@ -42,11 +42,11 @@ describe('the findings that match a filter', () => {
     [{ cause: ['KeyDisabled'] }, ['scoped']],
     [{ cause: ['kv-other/other-key', 'c3'] }, ['scoped', 'ofKey']],
     [{ cause: ['RevocationOpen'], key: [KEY.name] }, []],
-  ])('are those with %j', (filter, expected) => {
+  ])('The findings that match a filter are those with %j', (filter, expected) => {
     expect(ids(filter)).toEqual(expected);
   });
 
-  it('have their own causes, fixes and counts', () => {
+  it('The findings that match a filter have their own causes, fixes and counts', () => {
     const { causes, fixes, counts } = filterReport(whole, { cause: ['RevocationOpen'] });
     expect(causes).toMatchObject([{ id: 'c2', findings: 1 }]);
     expect(fixes).toEqual([]);

@@ -60,7 +60,7 @@ const subscriptionsOf = async (vault: string): Promise<string[]> => {
 const BY_DRIFT = { by: 'drift' };
 
 describe('a stale pin', () => {
-  it('becomes work items in the default settings, so that a lost event makes no difference', async () => {
+  it('A stale pin becomes work items in the default settings, so that a lost event makes no difference', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
 
@@ -84,7 +84,7 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('is moved even if the index has the account on the newest version', async () => {
+  it('A stale pin is moved even if the index has the account on the newest version', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
 
@@ -138,7 +138,7 @@ describe('an encryption scope that was created after the scopes of its account w
   const versionOf = (account: ReturnType<TestKey['account']>) =>
     account.encryptionScopes.get('late')?.keyVaultProperties?.keyUri?.split('/').at(-1);
 
-  it('is moved by the check that finds it', async () => {
+  it('An encryption scope created after the list of its account is moved by the check that finds it', async () => {
     const { key, account, resource } = await createStaleScope();
     const report = await check();
     expect(report.fixes).toContainEqual(expect.objectContaining({ resource, outcome: 'enqueued' }));
@@ -147,7 +147,7 @@ describe('an encryption scope that was created after the scopes of its account w
     expect(versionOf(account)).toBeDefined();
   });
 
-  it('is in the index once its event is handled', async () => {
+  it('An encryption scope created after the list of its account is in the index once its event is handled', async () => {
     const { key, account, resource } = await createStaleScope();
     const services = wire.services({ CMK_AUTOFIX: 'none' });
     const on = services.now().toISOString();
@@ -165,7 +165,7 @@ describe('an encryption scope that was created after the scopes of its account w
 });
 
 describe('event subscriptions', () => {
-  it('of a vault that was deleted and recovered are created again, and a second check finds nothing', async () => {
+  it('Event subscriptions of a vault that was deleted and recovered are created again, and a second check finds nothing', async () => {
     const { vaults } = them().vaults;
 
     await vaults.delete('rg-keys', 'kv-records');
@@ -194,7 +194,7 @@ describe('event subscriptions', () => {
     expect(second.fixes).toEqual([]);
   });
 
-  it("that were changed are repaired under their own name; one with another target stays, and the app's is created beside it", async () => {
+  it("Changed event subscriptions are repaired under their own name; one with another target stays, beside the app's", async () => {
     const vault = vaultNamed(world(), 'kv-files').id.slice(1);
     const { eventSubscriptions } = them().events;
 

@@ -102,7 +102,7 @@ describe('an automatic fix', () => {
     `reconcile ${KEY.id}`,
   ];
 
-  it('is made for the reasons of CMK_AUTOFIX that have no exemption', async () => {
+  it('An automatic fix is made for the reasons of CMK_AUTOFIX that have no exemption', async () => {
     const outcomes = ['enqueued', 'enqueued'];
     expect(await fixed([OF_ACCOUNT, OF_KEY])).toMatchObject({ done: [...moved, 'rotate'], outcomes });
     expect(await fixed([OF_ACCOUNT, OF_KEY], {}, ['NearExpiry'])).toMatchObject({
@@ -113,12 +113,12 @@ describe('an automatic fix', () => {
     expect(await fixed([{ ...OF_ACCOUNT, exemption }])).toMatchObject({ done: [], outcomes: [] });
   });
 
-  it('of many accounts and scopes is one work item for each subscription and key', async () => {
+  it('An automatic fix of many accounts and scopes is one work item for each subscription and key', async () => {
     const findings = Array.from({ length: 50 }, (_, n) => ({ ...OF_ACCOUNT, id: `f${n}` }));
     expect(await fixed(findings)).toMatchObject({ done: moved, outcomes: Array(50).fill('enqueued') });
   });
 
-  it('of a scope has every use of its key read, as no list shows where the index is wrong', async () => {
+  it('An automatic fix of a scope has every use of its key read, as no list shows where the index is wrong', async () => {
     const ofScope = { ...OF_ACCOUNT, id: 'f3', resource: formatScopeId(account().id, 'scope1') };
     const [item, ...rest] = moved;
     for (const findings of [[ofScope], [ofScope, OF_ACCOUNT], [OF_ACCOUNT, ofScope]]) {
@@ -126,7 +126,7 @@ describe('an automatic fix', () => {
     }
   });
 
-  it('of a scope that the index lacks has the scopes of its account listed, once for all of them', async () => {
+  it('An automatic fix of scopes that the index lacks has the scopes of their account listed once', async () => {
     const scopes = ['scope1', 'scope2', 'scope3'].map((name) => ({
       ...OF_ACCOUNT,
       id: name,
@@ -136,17 +136,17 @@ describe('an automatic fix', () => {
     expect((await fixed(scopes)).done).toEqual([...rest, `${account().subscriptionId} scopes ${account().id}`].sort());
   });
 
-  it('that is only queued is not logged as made', async () => {
+  it('An automatic fix that is only queued is not logged as made', async () => {
     expect((await fixed([OF_ACCOUNT, OF_KEY])).logged).toEqual([]);
     expect((await fixed([OF_ACCOUNT, retirable(1)])).logged).toEqual(['DriftFixed']);
   });
 
-  it('waits while its key is paused, whatever kind it is', async () => {
+  it('An automatic fix waits while its key is paused, whatever kind it is', async () => {
     const all = [OF_ACCOUNT, OF_KEY, retirable(1)];
     expect(await fixed(all, { paused: true })).toMatchObject({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
   });
 
-  it('that fails prevents no other', async () => {
+  it('An automatic fix that fails prevents no other', async () => {
     const putNew = () => Promise.reject(new Error('table down'));
     expect(await fixed([OF_ACCOUNT, OF_KEY], { putNew })).toMatchObject({
       done: ['rotate'],
@@ -154,12 +154,12 @@ describe('an automatic fix', () => {
     });
   });
 
-  it('retires a limited number of versions in one check, and the others in the next', async () => {
+  it('An automatic fix retires a limited number of versions in one check, and the others in the next', async () => {
     const many = Array.from({ length: 20 }, (_, n) => retirable(n));
     expect((await fixed([OF_ACCOUNT, ...many])).outcomes).toEqual(['enqueued', ...Array(8).fill('done')]);
   });
 
-  it('retires a version even if many before it stay in use', async () => {
+  it('An automatic fix retires a version even if many before it stay in use', async () => {
     const kept = Array.from({ length: 8 }, (_, n) => retirable(n, HELD.id));
     const outcomesOf = async (round: number) =>
       (await fixed([...kept, retirable(1)], { round })).outcomes.filter((outcome) => outcome !== 'waiting');
@@ -206,7 +206,7 @@ describe('an event subscription that Azure refuses', () => {
     return { fix: fix_, records: log.records };
   }
 
-  it('for lack of a right on the dead-letter destination names that right and its parameter, in report and log', async () => {
+  it('An event subscription that lacks a right on the dead letters names it and its parameter, in report and log', async () => {
     const right = 'Microsoft.Storage/storageAccounts/blobServices/containers/write';
     const { fix: made, records } = await refusedWith(
       'LinkedAuthorizationFailed',
@@ -218,7 +218,7 @@ describe('an event subscription that Azure refuses', () => {
     expect(records).toMatchObject([{ reason: 'DriftFixFailed', message: expect.stringContaining(right) }]);
   });
 
-  it('for lack of a right on its function, or on the topic, names allowEventRepair', async () => {
+  it('An event subscription that lacks a right on its function, or on the topic, names allowEventRepair', async () => {
     const linked = await refusedWith(
       'LinkedAuthorizationFailed',
       `The client has permission …; however, it does not have permission to perform action 'Microsoft.Web/sites/functions/write' on the linked scope(s) '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func' or the linked scope(s) are invalid.`,
@@ -232,7 +232,7 @@ describe('an event subscription that Azure refuses', () => {
     expect(plain.fix?.detail).toContain('CMK_ALLOW_EVENT_REPAIR=true');
   });
 
-  it('for another reason reports the message of Azure', async () => {
+  it('An event subscription that Azure refuses for another reason reports the message of Azure', async () => {
     const { fix: made } = await refusedWith('Forbidden', 'no');
     expect(made?.detail).toBe('403 Forbidden: no');
   });

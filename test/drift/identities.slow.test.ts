@@ -48,7 +48,7 @@ const listOf = (subscription: string) =>
   `^/subscriptions/${subscription}/providers/Microsoft.ManagedIdentity/userAssignedIdentities`;
 
 describe('a deleted identity', () => {
-  it('is an error of the account that still names it, and of no other account', async () => {
+  it('A deleted identity is an error of the account that still names it, and of no other account', async () => {
     const { identity, account } = accountWithIdentity();
     expect(reasonsAbout(await check(), account)).toEqual([]);
 
@@ -69,7 +69,7 @@ describe('a deleted identity', () => {
     );
   });
 
-  it('stays a finding after it was created again under its name, until the account has the new one', async () => {
+  it('A deleted identity stays a finding after it was created again under its name, until the account has the new one', async () => {
     const { identity, key, account } = accountWithIdentity();
 
     await remove(identity);
@@ -115,7 +115,7 @@ describe('an identity in a vault with access policies', () => {
   it.each([
     ['may have its access through a group: that is not known, and no missing role', GROUP, [], false],
     ['has no access by the policy of a managed identity', undefined, ['IdentityWithoutRole'], true],
-  ])('%s', async (_, group_, reasons, complete) => {
+  ])('An identity in a vault with access policies %s', async (_, group_, reasons, complete) => {
     const name = `kv-${crypto.randomUUID().slice(0, 8)}`;
 
     addVault(world(), group(world()), name, { enableRbacAuthorization: false });
@@ -149,7 +149,7 @@ describe('an identity in a vault with access policies', () => {
 });
 
 describe('an identity that cannot be read', () => {
-  it('is not reported as deleted, but once as unread, with the missing right', async () => {
+  it('An identity that cannot be read is not reported as deleted, but once as unread, with the missing right', async () => {
     const { account } = accountWithIdentity();
 
     refuse('userAssignedIdentities');
@@ -169,7 +169,7 @@ describe('an identity that cannot be read', () => {
     ]);
   });
 
-  it('is read by its own id where the list of its subscription is refused', async () => {
+  it('An identity is read by its own id where the list of its subscription is refused', async () => {
     const { identity, account } = accountWithIdentity();
     await remove(identity);
     refuse(listOf(SUBSCRIPTION_ID));

@@ -66,7 +66,7 @@ function find(before: readonly KnownRevocation[], events: readonly KeyEvent[], .
   return { lost: subject.lostRevocation?.id, next: next.map(({ id }) => id) };
 }
 
-describe('a revocation whose record is on no version is found', () => {
+describe('a revocation whose record is on no version', () => {
   it.each<[string, KnownRevocation[], KeyEvent[]]>([
     ['by its audit record', [], [event('revoke', FIRST)]],
     ['by the report of the previous check', [knownAs(FIRST)], []],
@@ -85,17 +85,17 @@ describe('a revocation whose record is on no version is found', () => {
       [],
       [event('restore', { ...FIRST, revokedOn: on(6) }), event('revoke', FIRST)],
     ],
-  ])('%s', (_, before, events) => {
+  ])('A revocation whose record is on no version is found %s', (_, before, events) => {
     expect(find(before, events, bare())).toEqual({ lost: 'rev-1', next: ['rev-1'] });
   });
 
-  it('beside the record of an older restore, too', () => {
+  it('A revocation whose record is on no version is found beside the record of an older restore, too', () => {
     expect(find([], [event('revoke', SECOND)], closed(FIRST))).toEqual({ lost: 'rev-2', next: ['rev-2'] });
   });
 });
 
-describe('a revocation is not called lost', () => {
-  it('while a version has its record; the next check finds it by that record alone', () => {
+describe('a revocation that is not lost', () => {
+  it('A revocation is not called lost while a version has its record, by which alone the next check finds it', () => {
     expect(find([], [], recorded(FIRST))).toEqual({ lost: undefined, next: ['rev-1'] });
     expect(find([knownAs(FIRST)], [], recorded(SECOND))).toEqual({ lost: undefined, next: ['rev-2'] });
   });
@@ -104,20 +104,20 @@ describe('a revocation is not called lost', () => {
     ['in the audit trail, in any order', [event('restore', FIRST), event('revoke', FIRST)], bare()],
     ['in the audit trail, of a newer one', [event('revoke', FIRST), event('restore', SECOND)], bare()],
     ['in the tags', [event('revoke', FIRST)], closed(FIRST)],
-  ])('after its restore: %s', (_, events, one) => {
+  ])('A revocation is not called lost after its restore: %s', (_, events, one) => {
     expect(find([], events, one)).toEqual({ lost: undefined, next: [] });
   });
 
-  it('if it failed at every version: no version had its record', () => {
+  it('A revocation that failed at every version is not called lost: no version had its record', () => {
     const failed = incomplete(FIRST, { carriers: [], versions: [reported(false)] });
     expect(find([], failed, bare())).toEqual({ lost: undefined, next: [] });
   });
 
-  it('if every version was created after it: it concerned another key of that name', () => {
+  it('A revocation is not called lost if every version was created after it: it concerned another key of that name', () => {
     expect(find([knownAs(FIRST)], [], version(1))).toEqual({ lost: undefined, next: [] });
   });
 
-  it('if the versions could not be read, and the next check still knows it', () => {
+  it('A revocation is not called lost if the versions could not be read, and the next check still knows it', () => {
     const subject = key({ versions: UNREAD });
     expect(findOpenRevocations([knownAs(FIRST)], [], [subject], NOW)).toEqual([knownAs(FIRST)]);
     expect(subject.lostRevocation).toBeUndefined();

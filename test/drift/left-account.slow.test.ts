@@ -25,7 +25,7 @@ const left = ({ findings }: WholeReport) =>
     .map(({ resource }) => resource.split('/').at(-1));
 
 describe('an account that its owner puts on Microsoft-managed keys', () => {
-  it('is an error of the next check and of later ones, as only its owner can have meant it', async () => {
+  it('An account that its owner puts on Microsoft-managed keys is an error of the next check and of later ones', async () => {
     await check();
     await them().update('rg-files', 'stfiles03', MICROSOFT);
 
@@ -43,7 +43,7 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
     expect(left(await check())).toEqual(['stfiles03']);
   });
 
-  it('stays in the report while its subscription, or the stored report, cannot be read', async () => {
+  it('An account on Microsoft-managed keys stays in the report while its subscription, or the stored report, cannot be read', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account();
 
@@ -86,7 +86,7 @@ describe('cmk account disable', () => {
       disableAccount({ account, yes: true, confirm: async () => {}, reason: 'CHG-2', ...change }, operation),
     );
 
-  it('adds a tag that the next check honours, beside the existing tags', async () => {
+  it('cmk account disable adds a tag that the next check honours, beside the existing tags', async () => {
     const key = new TestKey(wire.azure.world);
     const account = key.account('pinned', { tags: { team: 'files' } });
     await check();
@@ -95,7 +95,7 @@ describe('cmk account disable', () => {
     expect(left(await check())).not.toContain(account.name);
   });
 
-  it('rejects a tagged account, and changes nothing before a confirmation', async () => {
+  it('cmk account disable rejects a tagged account, and changes nothing before a confirmation', async () => {
     const key = new TestKey(wire.azure.world);
     const tagged = key.account('pinned', { tags: { 'cmk-key': `kv-files/${key.name}` } });
     const plain = key.account();

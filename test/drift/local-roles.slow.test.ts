@@ -74,7 +74,7 @@ beforeEach(() => {
 });
 
 describe('an identity that loses its local role', () => {
-  it('is one cause with a command, and healthy once the command was run', async () => {
+  it('An identity that loses its local role is one cause with a command, and healthy once the command was run', async () => {
     const { principalId } = storageIdentity(world());
 
     expect(about(await check(), account())).toEqual([]);
@@ -107,7 +107,7 @@ describe('an identity that loses its local role', () => {
     expect(await verify()).toMatchObject({ state: 'ok' });
   });
 
-  it('is distinguished from one that has it on the key alone, or by a custom role', async () => {
+  it('An identity without a local role is distinguished from one that has it on the key alone, or by a custom role', async () => {
     const identity = addIdentity(world(), group(world()), 'id-hsm-key');
     const key = { vault: hsm(), keyName: 'key-alone', mode: 'pinned' } as const;
 

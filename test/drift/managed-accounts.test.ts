@@ -10,7 +10,7 @@ const namesOf = (memory: AccountMemory, isWhole: boolean) =>
   [...listFormerUses(memory.next(isWhole, NOW)).keys()].sort();
 
 describe('the memory of managed accounts', () => {
-  it('has the key that each used, whatever the case of their names', () => {
+  it('The memory of managed accounts has the key that each used, whatever the case of their names', () => {
     const memory = new AccountMemory(stored);
     expect(memory.of('ST1')).toEqual(before);
     expect(memory.of('st3')).toBeUndefined();
@@ -18,7 +18,7 @@ describe('the memory of managed accounts', () => {
     expect(new AccountMemory(memory.next(true, NOW)).of('st1')).toEqual({ key: KEY.id, lastSeen: NOW });
   });
 
-  it('drops accounts that no longer exist, if all were listed, and else after 90 days', () => {
+  it('The memory of managed accounts drops those that no longer exist, if all were listed, and else after 90 days', () => {
     const gone = (days: number, account: string) => ({ key: KEY.id, lastSeen: last(days), accounts: [account] });
     const memory = new AccountMemory({ all: [gone(1, 'st1'), gone(89, 'st2'), gone(91, 'st3')] });
     memory.remember('st1', { key: KEY.id, lastSeen: NOW });
@@ -26,13 +26,13 @@ describe('the memory of managed accounts', () => {
     expect(namesOf(memory, false)).toEqual(['st1', 'st2']);
   });
 
-  it('drops an account that opted out', () => {
+  it('The memory of managed accounts drops an account that opted out', () => {
     const memory = new AccountMemory(stored);
     memory.remember('st1', undefined);
     expect(namesOf(memory, false)).toEqual(['st2']);
   });
 
-  it('distinguishes the versions that accounts of one key were pinned to', () => {
+  it('The memory of managed accounts distinguishes the versions that accounts of one key were pinned to', () => {
     const memory = new AccountMemory({});
     const pinned = { st1: 'a', st2: 'b', st3: undefined };
     for (const [name, version] of Object.entries(pinned)) {
@@ -42,7 +42,7 @@ describe('the memory of managed accounts', () => {
     for (const [name, version] of Object.entries(pinned)) expect(kept.of(name)?.version).toBe(version);
   });
 
-  it('is small: 10,000 accounts of one key take less than 400 KB', () => {
+  it('The memory of managed accounts is small: 10,000 accounts of one key take less than 400 KB', () => {
     const memory = new AccountMemory({});
     for (let n = 0; n < 10_000; n += 1) memory.remember(`st${String(n).padStart(22, '0')}`, before);
     const next = memory.next(true, NOW);

@@ -42,7 +42,7 @@ function merge(
 }
 
 describe('the result of checking a few subjects', () => {
-  it('replaces their findings in the report, and no others', () => {
+  it('The result of a check of a few subjects replaces their findings in the report, and no others', () => {
     const gone = finding({ id: 'gone' });
     const other = finding({ id: 'other', resource: OTHER });
     const ofKey = finding({ id: 'key', reason: 'KeyTooOld', resource: 'https://kv/keys/k' });
@@ -54,7 +54,7 @@ describe('the result of checking a few subjects', () => {
     expect(merged.changes).toEqual(changes);
   });
 
-  it('has the author and the time of the change', () => {
+  it('The result of a check of a few subjects has the author and the time of the change', () => {
     const { report: merged } = merge({ findings: [] }, [finding({ id: 'new', since: '' })]);
     expect(merged.findings[0]).toMatchObject({
       changedBy: { objectId: 'a', confirmed: false },
@@ -63,7 +63,7 @@ describe('the result of checking a few subjects', () => {
     expect(merged.causes[0]).toMatchObject({ changedBy: { objectId: 'a' } });
   });
 
-  it('takes the author of a change of the resource itself before that of what it depends on', () => {
+  it('The author of a change of the resource itself comes before that of what it depends on', () => {
     const changes = [change('a', ACCOUNT), change('v', VAULT.id)];
     const ofVault = finding({ id: 'vault', reason: 'VaultUnreachable', resource: VAULT.id });
     const { report: merged } = merge({ findings: [] }, [finding({ id: 'new' }), ofVault], { changes });
@@ -73,7 +73,7 @@ describe('the result of checking a few subjects', () => {
     ]);
   });
 
-  it('of a resource of another service replaces its findings alone, and not those of its key', () => {
+  it('The result for a resource of another service replaces its findings alone, and not those of its key', () => {
     const stale = (id: string, resource: string) => finding({ id, reason: 'OtherResourceStale', resource });
     const before = [stale('gone', DISK_SET.id), stale('other', `${DISK_SET.id}2`)];
     const { report: merged } = merge({ findings: before }, [stale('new', DISK_SET.id)], {
@@ -85,7 +85,7 @@ describe('the result of checking a few subjects', () => {
     ]);
   });
 
-  it('changes nothing the second time, in whatever order events arrive', () => {
+  it('The result of a check of a few subjects changes nothing the second time, in whatever order events arrive', () => {
     const first = merge({ findings: [] }, [finding({ id: 'new' })]).report;
     const late = change('a', ACCOUNT, '2026-05-31T00:00:00.000Z');
     const again = merge(first, [finding({ id: 'new' })], { changes: [late, change('a', ACCOUNT)] });
@@ -93,13 +93,13 @@ describe('the result of checking a few subjects', () => {
     expect(again.changes).toEqual([]);
   });
 
-  it('ends no finding where a part could not be read', () => {
+  it('The result of a check of a few subjects ends no finding where a part could not be read', () => {
     const part = 'unread' in UNREAD ? [UNREAD.unread] : [];
     const { report: merged } = merge({ findings: [finding({ id: 'old' })] }, [], { unread: part });
     expect(merged.findings.map(({ id }) => id)).toEqual(['old']);
   });
 
-  it('stays one change while the app repairs it', () => {
+  it('A change stays one change while the app repairs it', () => {
     const found = merge({ findings: [] }, [finding({ id: 'new' })], { autofix: ['StaleKeyVersion'] }).report;
     const { report: merged } = merge(found, []);
     expect(merged.changes).toMatchObject([{ fixed: true, found: [{ id: 'new' }], gone: [{ id: 'new' }] }]);

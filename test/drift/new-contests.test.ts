@@ -26,23 +26,23 @@ function checked(minutes: number, stamp: string, operation = 'write', scope = ''
 const contests = (...recent: ChangeRow[]) => findNewContests(on(), recent, NOW, () => 'id');
 
 describe('an account that the app is about to repair', () => {
-  it('is contested by the author of the last change after two repairs within the hour', () => {
+  it('An account is contested by the author of the last change after two repairs within the hour', () => {
     expect(contests(checked(0, 'c'), checked(30, 'b'), checked(50, 'a'))).toMatchObject([
       { account: ACCOUNT, by: { objectId: 'at-0' }, since: NOW.toISOString() },
     ]);
     expect(contests(checked(0, 'c'), checked(30, 'b'), checked(61, 'a'))).toEqual([]);
   });
 
-  it('is not contested by changes that precede its repair', () => {
+  it('An account is not contested by changes that precede its repair', () => {
     expect(contests(checked(0, 'b'), checked(1, 'b'), checked(2, 'b'), checked(3, 'a'))).toEqual([]);
   });
 
-  it('is not contested by the repairs of several scopes', () => {
+  it('An account is not contested by the repairs of several scopes', () => {
     const scopes = ['1', '2', '3'].map((name) => checked(1, name, 'write', `/encryptionScopes/${name}`));
     expect(contests(checked(0, 'a'), ...scopes)).toEqual([]);
   });
 
-  it('has its repairs counted from zero after its release', () => {
+  it('An account has its repairs counted from zero after its release', () => {
     expect(contests(checked(5, 'c', 'drift.release'), checked(30, 'b'), checked(50, 'a'))).toEqual([]);
     expect(contests(checked(0, 'd'), checked(5, 'c', 'drift.release'), checked(30, 'b'))).toEqual([]);
   });

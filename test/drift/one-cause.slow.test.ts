@@ -67,8 +67,8 @@ beforeAll(async () => {
   report = await check();
 });
 
-describe(`a role that ${FLEET} accounts need is deleted`, () => {
-  it('is one cause, with the identity, the vault and the command that assigns it again', () => {
+describe(`the deletion of a role that ${FLEET} accounts need`, () => {
+  it('A deleted role of many accounts is one cause, with the identity, the vault and the command that assigns it again', () => {
     const causes = withoutRole(report);
     expect(causes).toHaveLength(1);
 
@@ -87,7 +87,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(causes[0]?.sample).toHaveLength(5);
   });
 
-  it('is one record in the log', () => {
+  it('A deleted role of many accounts is one record in the log', () => {
     const said = logged.filter(({ reason }) => reason === 'IdentityWithoutRole');
     expect(said).toHaveLength(1);
     expect(said[0]).toMatchObject({
@@ -97,7 +97,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     });
   });
 
-  it('is the cause in GET /fleet and `cmk account list` for each of them', async () => {
+  it('A deleted role of many accounts is the cause in GET /fleet and `cmk account list` for each of them', async () => {
     const text = expect.stringMatching(/ 500 no access \(id-storage on kv-files\)/);
 
     await check();
@@ -140,7 +140,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     expect(summary.causes[0]).toMatchObject({ id: cause?.id, since: cause?.since });
   });
 
-  it('is the same cause in the next check, and gone once the command was run', async () => {
+  it('A deleted role of many accounts is the same cause in the next check, and gone once the command was run', async () => {
     const again = await check();
     expect(withoutRole(again).map(({ id, since }) => [id, since])) //
       .toEqual(withoutRole(report).map(({ id, since }) => [id, since]));

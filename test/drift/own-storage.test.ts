@@ -12,7 +12,7 @@ function outOfSight(name: string, type = 'microsoft.storage/storageaccounts'): O
 }
 
 describe("the app's own storage", () => {
-  it('is read, with the keys on it, if a subscription shows it', () => {
+  it("The app's own storage is read, with the keys on it, if a subscription shows it", () => {
     const lockedOutBy = [{ account: '/x/stcmkapp', key: KEY.id }];
     expect(evaluateOwnStorage(['stcmkapp'], [NONE, { ownSeen: ['stcmkapp'], lockedOutBy }], [])).toEqual({
       lockedOutBy,
@@ -21,7 +21,7 @@ describe("the app's own storage", () => {
     expect(evaluateOwnStorage([], [NONE], [])).toEqual({ lockedOutBy: [], unread: [] });
   });
 
-  it('is reported as unread, as advice, if no subscription shows it', () => {
+  it("The app's own storage is reported as unread, as advice, if no subscription shows it", () => {
     const { lockedOutBy, unread } = evaluateOwnStorage(
       ['stcmkapp', 'stcmkwork'],
       [{ ...NONE, ownSeen: ['stcmkwork'] }],
@@ -32,7 +32,7 @@ describe("the app's own storage", () => {
     expect(unread[0]?.detail).toMatch(/does not know whether it uses a managed key.*CMK_SUBSCRIPTIONS/);
   });
 
-  it('is reported as locked out by a managed key if only Resource Graph shows it on that key', () => {
+  it("The app's own storage is reported as locked out by a managed key if only Resource Graph shows it on that key", () => {
     const others = [outOfSight('StCmkApp'), outOfSight('stfiles01'), outOfSight('stcmkapp', 'microsoft.sql/servers')];
     expect(evaluateOwnStorage(['stcmkapp'], [NONE], [{ key: KEY, others }, { key: KEY }])).toEqual({
       lockedOutBy: [{ account: '/subscriptions/s-app/StCmkApp', key: KEY.id }],

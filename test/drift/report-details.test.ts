@@ -19,13 +19,13 @@ const unpacked = (packed: string) => joinDetails(readPackedDetails(packed));
 const packed = (text: string) => gzipSync(text).toString('base64');
 
 describe('the details of a drift report in the store', () => {
-  it('unpack unchanged, also if they are empty', async () => {
+  it('The stored details of a drift report unpack unchanged, also if they are empty', async () => {
     expect(await unpacked(await compressDetails(details))).toEqual(details);
     const none = { findings: [], fixes: [], unseen: [] };
     expect(await unpacked(await compressDetails(none))).toEqual(none);
   });
 
-  it('have at most 100 entries per line', async () => {
+  it('The stored details of a drift report have at most 100 entries per line', async () => {
     const sizes: number[] = [];
     for await (const { findings = [], fixes = [], unseen = [] } of readPackedDetails(await compressDetails(details))) {
       sizes.push(findings.length + fixes.length + unseen.length);
@@ -33,7 +33,7 @@ describe('the details of a drift report in the store', () => {
     expect(sizes).toEqual([100, 100, 50, 100, 1, 1]);
   });
 
-  it('are not packed if a list is missing', async () => {
+  it('The details of a drift report are not packed if a list is missing', async () => {
     // Without the pipeline, the error would end the process.
     const lacking = { findings: [], fixes: [] } as unknown as DriftDetails;
     await expect(compressDetails(lacking)).rejects.toThrow(TypeError);
@@ -45,7 +45,7 @@ describe('the details of a drift report in the store', () => {
     ['invalid by the schema', packed('{"findings":[{}]}'), 'invalid_type'],
     ['without a list', packed('{"findings":[]}\n{"unseen":[]}\n'), 'The details of the report lack fixes.'],
     ['empty', packed(''), 'lack findings, fixes, unseen'],
-  ])('are rejected if they are %s', async (_, text, message) => {
+  ])('The stored details of a drift report are rejected if they are %s', async (_, text, message) => {
     await expect(unpacked(text)).rejects.toThrow(message);
   });
 });

@@ -53,7 +53,7 @@ function world(start: string) {
 }
 
 describe('the trend', () => {
-  it('has the last check of each day and the summary of that day, after the next check', async () => {
+  it('The trend has the last check of each day and the summary of that day, after the next check', async () => {
     const { at, check, revoke, trend } = world('2026-11-23T03:00:00Z');
 
     await revoke('r1');
@@ -107,7 +107,7 @@ describe('the trend', () => {
     expect(records).toEqual([]);
   });
 
-  it('keeps its stored days where the trail cannot be read, and the check completes', async () => {
+  it('The trend keeps its stored days where the trail cannot be read, and the check completes', async () => {
     const { check, ports, at } = world('2026-11-23T03:00:00Z');
 
     await check('c1');

@@ -28,7 +28,7 @@ function refuse(path: string, status: number, headers: Record<string, string> = 
 }
 
 describe('a check that cannot read', () => {
-  it('a subscription names the missing right, and checks the other subscription', async () => {
+  it('A check that cannot read a subscription names the missing right, and checks the other subscription', async () => {
     refuse(listOf(SUBSCRIPTION_ID), 403);
 
     const report = await check();
@@ -44,7 +44,7 @@ describe('a check that cannot read', () => {
     ]);
   });
 
-  it('the keys of a vault behind a firewall reports that once, and accuses none of its accounts', async () => {
+  it('A check that cannot read the keys of a vault behind a firewall reports that once, and accuses none of its accounts', async () => {
     const error = {
       code: 'Forbidden',
       message: 'Client address is not authorized.',
@@ -64,7 +64,7 @@ describe('a check that cannot read', () => {
     expect(report.findings.some(({ resource }) => resource.includes('records-key'))).toBe(true);
   });
 
-  it('encryption scopes because of throttling reports that once for the subscription', async () => {
+  it('A check that cannot read encryption scopes because of throttling reports that once for the subscription', async () => {
     refuse('/encryptionScopes', 429, { 'Retry-After': '30' });
 
     const report = await check();
@@ -85,7 +85,7 @@ describe('a check that cannot read', () => {
   it.each([
     ['the list of subscriptions', '^/subscriptions\\?', '/subscriptions'],
     ['the role assignments of a vault', 'kv-files/providers/Microsoft.Authorization/roleAssignments', 'kv-files'],
-  ])('%s reports that, and completes the rest', async (_, path, resource) => {
+  ])('A check that cannot read %s reports that, and completes the rest', async (_, path, resource) => {
     refuse(path, 403);
     const report = await check();
     const told = report.findings.filter(({ reason }) => reason === 'Unreadable');
@@ -94,7 +94,7 @@ describe('a check that cannot read', () => {
     expect(reasonsOf(report).map(([reason]) => reason)).not.toContain('IdentityWithoutRole');
   });
 
-  it("the app's own storage runs all the same, and logs the report", async () => {
+  it("A check that cannot read the app's own storage runs all the same, and logs the report", async () => {
     const down = async (): Promise<never> => {
       throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     };
@@ -111,7 +111,7 @@ describe('a check that cannot read', () => {
 });
 
 describe('the findings of a subscription that cannot be read', () => {
-  it('are not gone, and not new when it can be read again', async () => {
+  it('The findings of a subscription that cannot be read are not gone, and not new when it can be read again', async () => {
     const { account } = pinnedBack();
     const since = (report: WholeReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
     const before = await check();

@@ -42,7 +42,7 @@ describe('parseKeyEvent', () => {
     ],
     ['a topic in other letter case', { ...EVENT_GRID_EVENT, topic: VAULT_ID.toUpperCase() }],
     ['unknown fields', { ...CLOUD_EVENT, traceparent: '00-x', data: { ...DATA, Color: 'red' } }],
-  ])('reads %s', (_, event) => {
+  ])('parseKeyEvent reads %s', (_, event) => {
     expect(parseKeyEvent(event, TYPE, VAULTS)).toEqual({
       id: CLOUD_EVENT.id,
       type: TYPE,
@@ -52,7 +52,7 @@ describe('parseKeyEvent', () => {
     });
   });
 
-  it.each([null, 0, 'soon'])('omits the time of an event if that is %j', (time) => {
+  it.each([null, 0, 'soon'])('parseKeyEvent omits the time of an event if that is %j', (time) => {
     expect(parseKeyEvent({ ...CLOUD_EVENT, time }, TYPE, VAULTS)).toMatchObject({ key: KEY, time: undefined });
   });
 
@@ -79,11 +79,11 @@ describe('parseKeyEvent', () => {
     ['an array', [CLOUD_EVENT], 'EventMalformed'],
     ['text', 'hello', 'EventMalformed'],
     ['null', null, 'EventMalformed'],
-  ])('rejects %s, with a reason', (_, event, reason) => {
+  ])('parseKeyEvent rejects %s, with a reason', (_, event, reason) => {
     expect(parseKeyEvent(event, TYPE, VAULTS)).toMatchObject({ refused: reason });
   });
 
-  it('never throws, and never accepts a key outside the managed vaults', () => {
+  it('parseKeyEvent never throws, and never accepts a key outside the managed vaults', () => {
     const text = fc.oneof(
       fc.string(),
       fc.constantFrom(VAULT_ID, other, DATA.Id, KEY.id, TYPE, 'https://kv-other.vault.azure.net/keys/k/0'),

@@ -51,7 +51,7 @@ function event({ subject = ACCOUNT, operation, claims, ...fields }: Change = {})
 const parse = (change?: Change) => parseResourceEvent(event(change), RULES);
 
 describe('an event of a subscription', () => {
-  it('has the place, author and time of a change, and no other data of the caller', () => {
+  it('An event of a subscription has the place, author and time of a change, and no other data of the caller', () => {
     expect(parse()).toEqual({
       id: 'e1',
       concern: 'account',
@@ -69,16 +69,19 @@ describe('an event of a subscription', () => {
     });
   });
 
-  it('is parsed in the Event Grid schema too, whatever the letter case of the operation', () => {
+  it('An event of a subscription is parsed in the Event Grid schema too, whatever the letter case of the operation', () => {
     const { type, time, ...rest } = event({ operation: 'MICROSOFT.STORAGE/storageaccounts/WRITE' });
     const old = { ...rest, eventType: type, eventTime: time };
     expect(parseResourceEvent(old, RULES)?.changedBy.operation).toBe('Microsoft.Storage/storageAccounts/write');
   });
 
-  it.each([[[]], ['text'], [{}], [{ appid: 7, name: '' }]])('may lack its caller: %j', (claims) => {
-    const { changedBy } = parse({ claims }) ?? {};
-    expect(changedBy).toMatchObject({ objectId: undefined, confirmed: false });
-  });
+  it.each([[[]], ['text'], [{}], [{ appid: 7, name: '' }]])(
+    'An event of a subscription may lack its caller: %j',
+    (claims) => {
+      const { changedBy } = parse({ claims }) ?? {};
+      expect(changedBy).toMatchObject({ objectId: undefined, confirmed: false });
+    },
+  );
 
   it.each([
     ['nothing', undefined],
@@ -97,7 +100,7 @@ describe('an event of a subscription', () => {
     ["one of the app's own write", event({ claims: { appid: CLIENT_ID.toUpperCase() } })],
     ['one of a role on another vault', event({ subject: `${VAULT.id}-other${ROLE}`, operation: ROLE_WRITE })],
     ['one of a role on an account', event({ subject: `${ACCOUNT}${ROLE}`, operation: ROLE_WRITE })],
-  ])('is dropped without a read if it is %s', (_, foreign) => {
+  ])('An event of a subscription is dropped without a read if it is %s', (_, foreign) => {
     expect(parseResourceEvent(foreign, RULES)).toBeUndefined();
   });
 
@@ -121,12 +124,12 @@ describe('an event of a subscription', () => {
       'perimeter',
       '/subscriptions',
     ],
-  ])('of %s concerns the parent resource', (ending, subject, concern, at) => {
+  ])('An event of %s concerns the parent resource', (ending, subject, concern, at) => {
     const operation = WATCHED_OPERATIONS.flat().find((name) => name.endsWith(`/${ending}`));
     expect(parse({ subject, operation })).toMatchObject({ concern, at });
   });
 
-  it('has no time if that is in the future', () => {
+  it('An event of a subscription has the current time if its own is in the future', () => {
     expect(parse({ time: '2027-01-01T00:00:00Z' })?.changedBy.on).toBe(NOW.toISOString());
   });
 });

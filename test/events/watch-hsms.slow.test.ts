@@ -42,7 +42,7 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
 const newKey = (options = {}) => new TestKey(local.azure.world, 'hsm-local', options);
 
 describe('the watch of a Managed HSM', () => {
-  it('requests the work of a key at first sight, and then at each new version', async () => {
+  it('The watch of a Managed HSM requests the work of a key at first sight, and then at each new version', async () => {
     const { look, sent, records } = watching();
     const key = newKey();
     expect(await look()).toEqual(expect.arrayContaining([key.name, 'vault-key']));
@@ -54,7 +54,7 @@ describe('the watch of a Managed HSM', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('requests the work of a key when a version becomes usable, nears its expiry, and expires', async () => {
+  it('The watch of a Managed HSM requests the work of a key when a version becomes usable, nears its expiry, and expires', async () => {
     const { look, records } = watching();
     const nowSeconds = local.azure.clock.nowSeconds();
     const later = newKey();
@@ -79,7 +79,7 @@ describe('the watch of a Managed HSM', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('requests the work again if the message could not be sent', async () => {
+  it('The watch of a Managed HSM requests the work again if the message could not be sent', async () => {
     let fails = true;
     const sent: string[] = [];
     const requestKey = async (key: string) => {
@@ -99,14 +99,14 @@ describe('the watch of a Managed HSM', () => {
     expect(sent).toContain(key.id());
   });
 
-  it('waits for the next pass if its stored state cannot be read, and logs that', async () => {
+  it('The watch of a Managed HSM waits for the next pass if its stored state cannot be read, and logs that', async () => {
     const seenKeys = { all: () => Promise.reject(new Error('table down')), put: async () => {} };
     const { look, records } = watching({ seenKeys });
     expect(await look()).toEqual([]);
     expect(records).toMatchObject([{ level: 'warning', reason: 'FleetIndexUnavailable' }]);
   });
 
-  it('logs keys that it may not read, and continues with the others', async () => {
+  it('The watch of a Managed HSM logs keys that it may not read, and continues with the others', async () => {
     const { local: access } = local.azure.world.managedHsms.get('hsm-local') ?? {};
     if (!access) throw new Error('hsm-local is a Managed HSM.');
 
@@ -124,7 +124,7 @@ describe('the watch of a Managed HSM', () => {
     expect((await look()).length).toBeGreaterThan(0);
   });
 
-  it('counts keys that it has no time for, and continues with them in the next pass', async () => {
+  it('The watch of a Managed HSM counts keys that it has no time for, and continues with them in the next pass', async () => {
     const { look, records } = watching();
     const { name } = newKey();
     expect(await look(AbortSignal.abort())).toEqual([]);

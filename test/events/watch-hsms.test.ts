@@ -38,7 +38,7 @@ describe('a Managed HSM that does not respond', () => {
   it.each<[string, Partial<WatchPorts>]>([
     ['a list of versions', { keys: { listVersions: ({ vault }) => answer(vault.name, [keyVersion(1)]) } }],
     ['a list of keys', { keyCatalog: { names: ({ name }) => answer(name, ['key-0']) } }],
-  ])('to %s delays no key of another Managed HSM', async (_, ports) => {
+  ])('A Managed HSM that does not respond to %s delays no key of another Managed HSM', async (_, ports) => {
     const { sent } = watching(ports);
     await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'), ON_ANY_MACHINE);
   });

@@ -34,7 +34,7 @@ describe('in a program that separates cells by semicolons', () => {
   const spaces = [' ', '\u00a0', '\u2003', '\u3000', '\u200b', '\ufeff', '\u2028', '\t', '\u0000', '\u0085'];
   const lead = ['', ';', ';"', ';""', ";'", '"', '""', '\n', '\r\n"', ...spaces, ...spaces.map((space) => `;${space}`)];
 
-  it.each(lead)('no cell begins a formula behind %j', (before) => {
+  it.each(lead)('In a program that separates cells by semicolons, no cell begins a formula behind %j', (before) => {
     for (const sign of ['=', '+', '-', '@', '＝']) {
       for (const cells of [
         [`${before}${sign}1`],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { computePercentile } from '../../src/formats/percentile.ts';
 
 describe('a percentile', () => {
-  it('is the smallest value that at least so many percent of the values do not exceed', () => {
+  it('A percentile is the smallest value that at least so many percent of the values do not exceed', () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(10_000), { minLength: 1, maxLength: 400 }),
@@ -20,7 +20,7 @@ describe('a percentile', () => {
     );
   });
 
-  it('is unknown without values', () => {
+  it('A percentile is unknown without values', () => {
     expect(computePercentile([], 50)).toBeUndefined();
   });
 });

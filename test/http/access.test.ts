@@ -79,32 +79,44 @@ describe('the access check', () => {
     ['a narrowed role, to every key of its vault', PERSON, asked('revoke', 'kv-records/any'), narrowed()],
     ['a role that is narrowed for another', PERSON, asked('revoke', 'kv-x/k'), narrowed('another')],
     ['a second role that is not narrowed', PERSON, asked('read', 'kv-x/k'), only('CmkKey.Read', [KEY])],
-  ])('admits %s', (_, caller, what, rules) => expect(problemOf(caller, what, rules)).toBeUndefined());
+  ])('The access check admits %s', (_, caller, what, rules) => expect(problemOf(caller, what, rules)).toBeUndefined());
 
   it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string]>([
-    ['without the role', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
+    ['a person without the role', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
     ['an operator who revokes', { ...PERSON, roles: ['Cmk.Operate'] }, asked('revoke'), {}, '403 RoleMissing'],
     ['an application that restores', APPLICATION, asked('restore'), {}, '403 PersonNeeded'],
     ['a person without the scope', { ...PERSON, scopes: ['openid'] }, asked('read'), {}, '403 ScopeMissing'],
     ['a client that is not on the list', PERSON, asked('read'), { clients: ['x'] }, '403 ClientNotAllowed'],
     ['a person without a step-up', PERSON, asked('revoke'), { stepUp: 'c1' }, '401 StepUpNeeded'],
-    ['another context', { ...PERSON, authContexts: ['c2'] }, asked('restore'), { stepUp: 'c1' }, '401 StepUpNeeded'],
     [
-      'without the role, before a step-up',
+      'a step-up of another context',
+      { ...PERSON, authContexts: ['c2'] },
+      asked('restore'),
+      { stepUp: 'c1' },
+      '401 StepUpNeeded',
+    ],
+    [
+      'a person without the role, before a step-up',
       { ...PERSON, roles: [] },
       asked('revoke'),
       { stepUp: 'c1' },
       '403 RoleMissing',
     ],
-    ['another key than the narrowed', PERSON, asked('revoke', 'kv-files/archive-key'), narrowed(), '403 KeyOutOfReach'],
-    ['the whole fleet, narrowed', PERSON, FLEET, narrowed(), '403 RoleNarrowed'],
-    ['any key, by an empty list', PERSON, asked('revoke'), only('CmkKey.Revoke', []), '403 KeyOutOfReach'],
-  ])('rejects %s', (_, caller, what, rules, expected) => {
+    [
+      'a call for another key than the narrowed',
+      PERSON,
+      asked('revoke', 'kv-files/archive-key'),
+      narrowed(),
+      '403 KeyOutOfReach',
+    ],
+    ['a call for the whole fleet, narrowed', PERSON, FLEET, narrowed(), '403 RoleNarrowed'],
+    ['a call for any key, by an empty list', PERSON, asked('revoke'), only('CmkKey.Revoke', []), '403 KeyOutOfReach'],
+  ])('The access check rejects %s', (_, caller, what, rules, expected) => {
     const problem = problemOf(caller, what, rules);
     expect(`${problem?.status} ${problem?.reason}`).toBe(expected);
   });
 
-  it('reads the claims challenge of a client in base64 and base64url', () => {
+  it('The claims challenge of a step-up is encoded as base64url', () => {
     for (let n = 1; n < 100; n += 1) {
       const problem = problemOf(PERSON, asked('revoke'), { stepUp: `c${n}` });
       const claims = String(problem?.extensions.claims);
@@ -115,7 +127,7 @@ describe('the access check', () => {
     }
   });
 
-  it('names the missing role', () => {
+  it('The access check names the missing role', () => {
     expect(problemOf({ ...PERSON, roles: ['CmkKey.Read', 'CmkKey.Restore'] }, asked('revoke'))).toMatchObject({
       message: 'This call requires the app role CmkKey.Revoke.',
       extensions: { missingRole: 'CmkKey.Revoke' },
@@ -123,7 +135,7 @@ describe('the access check', () => {
     });
   });
 
-  it('does not reveal to a narrowed role which keys exist', () => {
+  it('The access check does not reveal to a narrowed role which keys exist', () => {
     const unknown = new HttpProblem('KeyNotManaged');
     const other = new HttpProblem('VaultUnreadable');
     const rules = { ...OPEN, ...narrowed() };

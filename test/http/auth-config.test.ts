@@ -25,20 +25,23 @@ describe('the settings of authentication', () => {
       'https://sts.chinacloudapi.cn',
       ['https://login.chinacloudapi.cn', 'https://login.partner.microsoftonline.cn'],
     ],
-  ])('accept for %s only tokens of its own sign-in host', (name, keysHost, v1Host, v2Hosts) => {
-    const cloud = CLOUDS.find((candidate) => candidate.name === name);
-    if (!cloud) return expect.unreachable();
-    const config = { cloud, tenantId: TENANT, audiences: [CLIENT_ID] };
-    expect(listAuthConfigProblems(config)).toEqual([]);
-    expect(getSigningKeysUrl(config, TENANT).href).toBe(`${keysHost}/${TENANT}/discovery/v2.0/keys`);
-    expect(listIssuers(config, TENANT)).toEqual({
-      '1.0': [`${v1Host}/${TENANT}/`],
-      '2.0': v2Hosts.map((host) => `${host}/${TENANT}/v2.0`),
-    });
-  });
+  ])(
+    'The settings of authentication accept for %s only tokens of its own sign-in host',
+    (name, keysHost, v1Host, v2Hosts) => {
+      const cloud = CLOUDS.find((candidate) => candidate.name === name);
+      if (!cloud) return expect.unreachable();
+      const config = { cloud, tenantId: TENANT, audiences: [CLIENT_ID] };
+      expect(listAuthConfigProblems(config)).toEqual([]);
+      expect(getSigningKeysUrl(config, TENANT).href).toBe(`${keysHost}/${TENANT}/discovery/v2.0/keys`);
+      expect(listIssuers(config, TENANT)).toEqual({
+        '1.0': [`${v1Host}/${TENANT}/`],
+        '2.0': v2Hosts.map((host) => `${host}/${TENANT}/v2.0`),
+      });
+    },
+  );
 
   it.each([CLIENT_ID, `api://${CLIENT_ID}`, 'api://cmk-autopilot', 'https://contoso.com/cmk'])(
-    'accept the audience %s',
+    'The settings of authentication accept the audience %s',
     (audience) => {
       const cloud = CLOUDS[0];
       if (!cloud) return expect.unreachable();

@@ -38,8 +38,8 @@ async function refusal(headers: HeaderReader, by: Authenticate = authenticate): 
 
 const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-describe('a caller with a valid token is authenticated', () => {
-  it('by a v2.0 token of a person', async () => {
+describe('a caller with a valid token', () => {
+  it('A person is authenticated by a v2.0 token', async () => {
     expect(await authenticate(bearer(await tenant.issue()), NOW)).toEqual({
       objectId: 'bbbbbbbb-0000-0000-0000-000000000001',
       appId: CLIENT_ID,
@@ -53,7 +53,7 @@ describe('a caller with a valid token is authenticated', () => {
     });
   });
 
-  it('by a v1.0 token of an application, for the App ID URI', async () => {
+  it('An application is authenticated by a v1.0 token, for the App ID URI', async () => {
     const caller = await authenticate(bearer(await tenant.issue({ version: '1.0' })), NOW);
     expect(caller).toMatchObject({ kind: 'application', appId: CLIENT_ID, name: 'Incident runbook' });
   });
@@ -61,27 +61,27 @@ describe('a caller with a valid token is authenticated', () => {
   it.each<[string, IssueOptions]>([
     ['v1.0 token for the client id', { version: '1.0', claims: { aud: CLIENT_ID } }],
     ['v2.0 token whose object id is in capitals', { claims: { oid: 'BBBBBBBB-0000-0000-0000-000000000001' } }],
-    ['expired within the skew', { expires: -55 }],
-    ['valid within the skew', { notBefore: 55 }],
-  ])('by a %s, whatever the letter case of the scheme', async (_, options) => {
+    ['token that expired within the skew', { expires: -55 }],
+    ['token that becomes valid within the skew', { notBefore: 55 }],
+  ])('A caller is authenticated by a %s, whatever the letter case of the scheme', async (_, options) => {
     const headers = new Headers({ authorization: `bearer ${await tenant.issue(options)}` });
     expect((await authenticate(headers, NOW)).objectId).toBe('bbbbbbbb-0000-0000-0000-000000000001');
   });
 
-  it('without unknown roles, and with none if the token has none', async () => {
+  it('A caller has no unknown roles, and none if the token has none', async () => {
     const some = await tenant.issue({ claims: { roles: ['Other.Role', 'CmkKey.Restore', 'cmkkey.revoke'] } });
     expect((await authenticate(bearer(some), NOW)).roles).toEqual(['CmkKey.Restore']);
     const none = await tenant.issue({ claims: { roles: undefined } });
     expect((await authenticate(bearer(none), NOW)).roles).toEqual([]);
   });
 
-  it('with a name that is safe in a log line', async () => {
+  it('A caller has a name that is safe in a log line', async () => {
     const token = await tenant.issue({ claims: { preferred_username: `eve\r\n\u202e${'x'.repeat(500)}` } });
     const { name } = await authenticate(bearer(token), NOW);
     expect(name).toBe(`eve${'x'.repeat(125)}`);
   });
 
-  it('with the keys of the configured tenant only', () => {
+  it('Callers are authenticated with the keys of the configured tenant only', () => {
     expect(new Set(tenant.paths)).toEqual(new Set([`/${TENANT}/discovery/v2.0/keys`]));
   });
 });
@@ -89,32 +89,35 @@ describe('a caller with a valid token is authenticated', () => {
 describe('a token is that of a person or of an application', () => {
   it.each<[string, Record<string, unknown>, 'person' | 'application' | undefined]>([
     ['a delegated token', { scp: 'access_as_user' }, 'person'],
-    ['one that says so in a word', { scp: 'access_as_user', idtyp: 'user' }, 'person'],
+    ['a delegated token that says so', { scp: 'access_as_user', idtyp: 'user' }, 'person'],
     ['a person by a web app with a secret', { scp: 'openid access_as_user', azpacr: '1' }, 'person'],
     ['a token without a scope, by a secret', { scp: undefined, azpacr: '1' }, 'application'],
-    ['by a certificate', { scp: undefined, azpacr: '2', idtyp: 'app' }, 'application'],
-    ['without a word on its secret', { scp: undefined, azpacr: undefined }, 'application'],
-    ['without a scope by a client that proved nothing', { scp: undefined, azpacr: '0' }, undefined],
+    ['a token without a scope, by a certificate', { scp: undefined, azpacr: '2', idtyp: 'app' }, 'application'],
+    ['a token without a scope that does not name its secret', { scp: undefined, azpacr: undefined }, 'application'],
+    ['a token without a scope, by a client that proved nothing', { scp: undefined, azpacr: '0' }, undefined],
     ['a scope, and "app"', { scp: 'access_as_user', idtyp: 'app' }, undefined],
     ['no scope, and "user"', { scp: undefined, azpacr: '1', idtyp: 'user' }, undefined],
     ['no scope, and a word that is not known', { scp: undefined, azpacr: '1', idtyp: 'device' }, undefined],
     ['a scope, and a word that is not known', { scp: 'access_as_user', idtyp: 'device' }, undefined],
     ['an empty scope', { scp: '', azpacr: '1' }, undefined],
     ['a blank scope', { scp: ' ', azpacr: '1' }, undefined],
-  ])('by its claims: %s', async (_, claims, kind) => {
-    const token = await tenant.issue({ claims });
-    if (kind) expect(await authenticate(bearer(token), NOW)).toMatchObject({ kind });
-    else expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenKindUnclear' });
-  });
+  ])(
+    'A token is that of a person or of an application by its claims, or else rejected: %s',
+    async (_, claims, kind) => {
+      const token = await tenant.issue({ claims });
+      if (kind) expect(await authenticate(bearer(token), NOW)).toMatchObject({ kind });
+      else expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenKindUnclear' });
+    },
+  );
 
-  it('by the claim of version 1.0, if it is of that version', async () => {
+  it('A token of version 1.0 is that of a person or of an application by the claim of that version, appidacr', async () => {
     const claims = { appidacr: '0', azpacr: '1' };
     expect(await refusal(bearer(await tenant.issue({ version: '1.0', claims })))).toMatchObject({
       reason: 'TokenKindUnclear',
     });
   });
 
-  it('with a list of authentication contexts, or none', async () => {
+  it('A token has a list of authentication contexts, or none', async () => {
     const contexts = async (acrs: unknown) =>
       (await authenticate(bearer(await tenant.issue({ claims: { acrs } })), NOW)).authContexts;
     expect(await contexts(['c1', 'c2'])).toEqual(['c1', 'c2']);
@@ -122,8 +125,8 @@ describe('a token is that of a person or of an application', () => {
   });
 });
 
-describe('the log names the caller of a rejected token', () => {
-  it('if its signature is valid', async () => {
+describe('a rejected token', () => {
+  it('The log names the caller of a rejected token if its signature is valid', async () => {
     const problem = await refusal(bearer(await tenant.issue({ expires: -61 })));
     expect(problem.logged).toEqual({
       caller: 'bbbbbbbb-0000-0000-0000-000000000001',
@@ -133,7 +136,7 @@ describe('the log names the caller of a rejected token', () => {
     });
   });
 
-  it('and not if it is forged', async () => {
+  it('The log does not name the caller of a forged token', async () => {
     const problem = await refusal(bearer(await tenant.issue({ expires: -61, key: await makeKey('key-1') })));
     expect(problem.logged).toEqual({});
   });
@@ -146,14 +149,14 @@ async function signed(key: Parameters<SignJWT['sign']>[0], header: object, claim
     .sign(key);
 }
 
-describe('every other call is rejected', () => {
-  it('without a token', async () => {
+describe('a call without a valid token', () => {
+  it('A call without a token is rejected', async () => {
     const problem = await refusal(new Headers());
     expect(problem).toMatchObject({ status: 401, reason: 'TokenMissing' });
     expect(problem.headers['www-authenticate']).toBe('Bearer realm="cmk-autopilot"');
   });
 
-  it('with an expired token, and a challenge that says so', async () => {
+  it('A call with an expired token is rejected, with a challenge that says so', async () => {
     expect((await refusal(bearer(await tenant.issue({ expires: -61 })))).headers['www-authenticate']).toBe(
       'Bearer realm="cmk-autopilot", error="invalid_token", error_description="The access token has expired."',
     );
@@ -176,11 +179,11 @@ describe('every other call is rejected', () => {
     ['no version', { claims: { ver: undefined } }, 'TokenClaimsMissing'],
     ['roles that are no list', { claims: { roles: 'CmkKey.Revoke' } }, 'TokenClaimsMissing'],
     ['several audiences', { claims: { aud: [CLIENT_ID, 'https://management.azure.com'] } }, 'TokenClaimsMissing'],
-  ])('with a wrong claim: %s', async (_, options, reason) => {
+  ])('A call whose token has a wrong claim is rejected: %s', async (_, options, reason) => {
     expect(await refusal(bearer(await tenant.issue(options)))).toMatchObject({ status: 401, reason });
   });
 
-  it('with an issuer of another tenant, or a similar one', async () => {
+  it('A call whose token has an issuer of another tenant, or a similar one, is rejected', async () => {
     for (const ending of [`${OTHER_TENANT}/v2.0`, TENANT, `${TENANT}/`, `${TENANT}/v2.0/`, `${TENANT}/V2.0`]) {
       const token = await tenant.issue({ claims: { iss: `${tenant.host}/${ending}` } });
       expect(await refusal(bearer(token)), ending).toMatchObject({ reason: 'TokenOfOtherTenant' });
@@ -219,11 +222,11 @@ describe('every other call is rejected', () => {
     ],
     ['right kid, signed with another key', async () => tenant.issue({ key: await makeKey('key-1') })],
     ['unknown kid', async () => tenant.issue({ key: await makeKey('never-published') })],
-  ])('with a token that is %s', async (_, token) => {
+  ])('A call with a token that is invalid is rejected: %s', async (_, token) => {
     expect(await refusal(bearer(await token()))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
   });
 
-  it('with forged EasyAuth headers and no token', async () => {
+  it('A call with forged EasyAuth headers and no token is rejected', async () => {
     const principal = { auth_typ: 'aad', claims: [{ typ: 'roles', val: 'CmkKey.Revoke' }] };
     const headers = new Headers({
       'x-ms-client-principal': Buffer.from(JSON.stringify(principal)).toString('base64'),
@@ -235,13 +238,13 @@ describe('every other call is rejected', () => {
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMissing' });
   });
 
-  it('for what its token lacks, whatever forged EasyAuth headers add', async () => {
+  it('A caller has only the roles of its token, whatever forged EasyAuth headers add', async () => {
     const forged = { 'x-ms-client-principal': base64url({ claims: [{ typ: 'roles', val: 'CmkKey.Restore' }] }) };
     const caller = await authenticate(bearer(await tenant.issue({ claims: { roles: [] } }), forged), NOW);
     expect(caller.roles).toEqual([]);
   });
 
-  it('with a token without an expiry', async () => {
+  it('A call with a token without an expiry is rejected', async () => {
     const key = await makeKey('key-x');
     tenant.setAnswer({ status: 200, body: JSON.stringify({ keys: [key.jwk] }) });
     const fresh = createAuthenticator(tenant.config);
@@ -250,7 +253,7 @@ describe('every other call is rejected', () => {
     tenant.setAnswer(undefined);
   });
 
-  it('with two Authorization headers, which arrive joined by a comma', async () => {
+  it('A call with two Authorization headers, which arrive joined by a comma, is rejected', async () => {
     const headers = bearer(await tenant.issue());
     headers.append('authorization', `Bearer ${await tenant.issue()}`);
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
@@ -264,12 +267,12 @@ describe('every other call is rejected', () => {
     ['a line break', 'Bearer aaa.bbb.ccc\r\nx: y'],
     ['five parts (encrypted)', 'Bearer a.b.c.d.e'],
     ['an oversized token', `Bearer ${'a'.repeat(20_000)}.b.c`],
-  ])('with the header: %s', async (_, authorization) => {
+  ])('A call with a malformed Authorization header is rejected: %s', async (_, authorization) => {
     const headers = { get: (name: string) => (name === 'authorization' ? authorization : null) };
     expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
   });
 
-  it('with any header of fast-check, which the answer does not repeat', async () => {
+  it('A call with a random Authorization header is rejected, and the answer does not repeat it', async () => {
     const token = await tenant.issue();
     const part = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }),
@@ -292,7 +295,7 @@ describe('every other call is rejected', () => {
   });
 });
 
-describe('with wrong settings every call is rejected, and the log names the setting', () => {
+describe('wrong settings of authentication', () => {
   it.each<[string, Partial<Tenant['config']>, RegExp]>([
     ['no tenant', { tenantId: undefined }, /^CMK_TENANT_ID is missing/],
     ['an empty tenant', { tenantId: ' ' }, /^CMK_TENANT_ID is missing/],
@@ -301,7 +304,7 @@ describe('with wrong settings every call is rejected, and the log names the sett
     ['no audience', { audiences: [] }, /^CMK_API_AUDIENCE is missing/],
     ['a wildcard as the audience', { audiences: ['*'] }, /^CMK_API_AUDIENCE: "\*"/],
     ['one wrong audience of two', { audiences: [APP_ID_URI, ''] }, /^CMK_API_AUDIENCE: ""/],
-  ])('for example with %s', async (_, wrong, line) => {
+  ])('Every call is rejected while the settings have %s, and the log names the setting', async (_, wrong, line) => {
     const logged: string[] = [];
     const broken = createAuthenticator(
       { ...tenant.config, ...wrong },

@@ -26,7 +26,7 @@ async function refusal(of: Parameters<typeof readJsonBody>[0]): Promise<HttpProb
 
 describe('a JSON body', () => {
   it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"'])(
-    'is parsed as %s',
+    'A JSON body is parsed as %s',
     async (type) => {
       expect(await readJsonBody(request(JSON.stringify(RIGHT), { 'content-type': type }), SCHEMA)).toEqual(RIGHT);
     },
@@ -39,22 +39,25 @@ describe('a JSON body', () => {
     ['application/jsonp', {}],
     ['', {}],
     ['application/json', { 'content-encoding': 'gzip' }],
-  ])('sent as "%s" %j is rejected', async (type, more) => {
+  ])('A body sent as "%s" %j is rejected', async (type, more) => {
     const sent = request(JSON.stringify(RIGHT), { 'content-type': type, ...more });
     expect(await refusal(sent)).toMatchObject({ status: 415, reason: 'BodyTypeUnsupported' });
   });
 
-  it('that is missing is rejected', async () => {
+  it('A call without its JSON body is rejected', async () => {
     expect(await refusal(request(null))).toMatchObject({ status: 400, reason: 'BodyMissing' });
   });
 
   const latin1 = Buffer.from('{"reason":"\xff\xfe"}', 'latin1');
 
-  it.each(['{', 'not json', '{"a":1,}', '\ufeff\ufeff{}', "{'a':1}", latin1])('%j is rejected', async (body) => {
-    expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
-  });
+  it.each(['{', 'not json', '{"a":1,}', '\ufeff\ufeff{}', "{'a':1}", latin1])(
+    'A body that is not JSON is rejected: %j',
+    async (body) => {
+      expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyNotJson' });
+    },
+  );
 
-  it('is answered with every wrong field, unknown ones too', async () => {
+  it('A JSON body is answered with every wrong field, unknown ones too', async () => {
     const problem = await refusal(request(JSON.stringify({ reason: 'x', confirm: 5, tikcet: '1' })));
     expect(problem).toMatchObject({ status: 400, reason: 'BodyInvalid' });
     expect(problem.extensions.issues).toEqual([
@@ -65,20 +68,20 @@ describe('a JSON body', () => {
   });
 
   it.each(['null', '[]', '"text"', '5', '{"__proto__":{"reason":"abc","confirm":"a/b"}}'])(
-    '%s is rejected',
+    'A JSON body of another form is rejected: %s',
     async (body) => {
       expect(await refusal(request(body))).toMatchObject({ status: 400, reason: 'BodyInvalid' });
     },
   );
 
-  it('over the size limit is rejected, whether or not its length was declared', async () => {
+  it('A JSON body over the size limit is rejected, whether or not its length was declared', async () => {
     const large = JSON.stringify({ ...RIGHT, reason: 'x'.repeat(MAX_BODY_BYTES) });
     expect(await refusal(request(large))).toMatchObject({ status: 413, reason: 'BodyTooLarge' });
     const declared = new Headers({ 'content-type': 'application/json', 'content-length': '999999' });
     expect(await refusal({ headers: declared, body: null })).toMatchObject({ status: 413 });
   });
 
-  it('of an endless stream is aborted at the size limit', async () => {
+  it('A JSON body of an endless stream is aborted at the size limit', async () => {
     let sent = 0;
 
     async function* endless() {
@@ -93,7 +96,7 @@ describe('a JSON body', () => {
     expect(sent).toBeLessThanOrEqual(MAX_BODY_BYTES + 1024);
   });
 
-  it('of any JSON and any bytes is either valid or rejected with 400', async () => {
+  it('A JSON body of any JSON and any bytes is either valid or rejected with 400', async () => {
     const bodies = fc.oneof(
       fc.json(),
       fc.string(),

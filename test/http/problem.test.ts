@@ -14,7 +14,7 @@ function answer(error: unknown) {
 }
 
 describe('an error answer', () => {
-  it('of a refusal has every member of RFC 9457, the reason code and the next step', () => {
+  it('An error answer of a refusal has every member of RFC 9457, the reason code and the next step', () => {
     const refusal = new HttpProblem('RoleMissing', {
       detail: 'This call requires the app role X.',
       nextStep: 'Get it.',
@@ -51,13 +51,13 @@ describe('an error answer', () => {
     ['VaultNotManaged', 404],
     ['RevocationOpen', 409],
     ['Throttled', 503],
-  ] as const)('of the app error %s is %i', (reason, status) => {
+  ] as const)('An error answer of the app error %s has the status %i', (reason, status) => {
     const { problem } = answer(new CmkError(reason, 'What happened.', 'What to do.'));
     expect(problem).toMatchObject({ status, reason, detail: 'What happened.', nextStep: 'What to do.' });
     expect(problem.title).not.toBe('');
   });
 
-  it('about wrong settings reveals none of them', () => {
+  it('An error answer about wrong settings reveals none of them', () => {
     const error = new SettingsError(['CMK_VAULTS is wrong']);
     const { problem, unexpected } = answer(error);
     expect(problem).toMatchObject({ status: 500, reason: 'Unexpected' });
@@ -69,7 +69,7 @@ describe('an error answer', () => {
     ['a string', 'secret-host.internal'],
     ['undefined', undefined],
     ['an error with a cause', new Error('outer secret-host', { cause: new Error('inner') })],
-  ])('about an unexpected failure, %s, has the correlation id and nothing else', (_, error) => {
+  ])('An error answer about an unexpected failure, %s, has the correlation id and nothing else', (_, error) => {
     const { body, problem, unexpected } = answer(error);
     expect(problem).toMatchObject({ status: 500, reason: 'Unexpected', correlationId: ID });
     expect(String(body)).not.toMatch(/secret-host|inner|TypeError|\\n +at /);

@@ -13,7 +13,7 @@ const QUERY = {
 const read = (query: string) => parseCallQuery(new URLSearchParams(query), QUERY);
 
 describe('the query of a call', () => {
-  it('has the parameters of the call', () => {
+  it('The query of a call has the parameters of the call', () => {
     expect(read('key=a%2Fb&key=c&after=&top=7&dryRun=true')).toEqual({
       key: ['a/b', 'c'],
       after: '',
@@ -39,7 +39,7 @@ describe('the query of a call', () => {
     // What it asks for cannot be told, and must not turn into the real thing.
     'dryRun=false&dryRun=true',
     'dryRun=true&dryRun=true',
-  ])('rejects %s', (query) => {
+  ])('A call with the query %s is rejected', (query) => {
     expect(() => read(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
   });
 });
@@ -54,7 +54,7 @@ describe('an answer with an ETag', () => {
   const etagOf = ({ headers }: ReturnType<typeof answerConditionally>) =>
     (headers as Record<string, string>).etag ?? '';
 
-  it('is sent in full if the caller has another one, and as 304 if the caller has the same', () => {
+  it('An answer with an ETag is sent in full if the caller has another one, and as 304 if the caller has the same', () => {
     const first = answer({ a: 1 });
     expect(first).toMatchObject({ status: 200, body: '{"a":1}', headers: { 'cache-control': 'no-store' } });
 
@@ -69,7 +69,7 @@ describe('an answer with an ETag', () => {
     expect(answer({ a: 2 }, etagOf(first)).status).toBe(200);
   });
 
-  it('has the same ETag while only the time of the read differs', () => {
+  it('An answer has the same ETag while only the time of the read differs', () => {
     expect(etagOf(answer({ a: 1, readOn: 1 }, undefined, { a: 1 }))).toBe(
       etagOf(answer({ a: 1, readOn: 2 }, undefined, { a: 1 })),
     );

@@ -43,7 +43,7 @@ function start(options: Parameters<typeof createAuthenticator>[1] = {}) {
 }
 
 describe('signing keys', () => {
-  it('are fetched once for many calls, simultaneous ones too', async () => {
+  it('Signing keys are fetched once for many calls, simultaneous ones too', async () => {
     const { call } = start();
     const token = await tenant.issue();
     expect(await Promise.all(Array.from({ length: 10 }, () => call(token)))).toEqual(Array(10).fill('ok'));
@@ -51,7 +51,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(1);
   });
 
-  it('of a rotation are fetched for the first token that needs them', async () => {
+  it('Signing keys of a rotation are fetched for the first token that needs them', async () => {
     const { call } = start();
     const old = await tenant.issue();
     expect(await call(old)).toBe('ok');
@@ -62,7 +62,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(2);
   });
 
-  it('are fetched once for made-up key ids, and then not before the cooldown ends', async () => {
+  it('Signing keys are fetched once for made-up key ids, and then not before the cooldown ends', async () => {
     const { call } = start();
     expect(await call(await tenant.issue())).toBe('ok');
 
@@ -80,7 +80,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(3);
   });
 
-  it('that cannot be fetched reject every call with 503, and the log has the cause', async () => {
+  it('Signing keys that cannot be fetched reject every call with 503, and the log has the cause', async () => {
     const { call, failures } = start();
     tenant.setAnswer({ status: 500, body: 'oops' });
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
@@ -91,13 +91,13 @@ describe('signing keys', () => {
     ['a page of a proxy', '<html>sign in</html>'],
     ['something else', '{"error":"x"}'],
     ['null', 'null'],
-  ])('that turn out to be %s are unavailable', async (_, body) => {
+  ])('Signing keys that turn out to be %s are unavailable', async (_, body) => {
     const { call } = start();
     tenant.setAnswer({ status: 200, body });
     expect(await call(await tenant.issue())).toBe('SigningKeysUnavailable');
   });
 
-  it('in the cache are valid for a day while the sign-in host is down', async () => {
+  it('Signing keys in the cache are valid for a day while the sign-in host is down', async () => {
     const { call, failures } = start();
     const token = await tenant.issue();
     expect(await call(token)).toBe('ok');
@@ -109,7 +109,7 @@ describe('signing keys', () => {
     expect(await call(token)).toBe('SigningKeysUnavailable');
   });
 
-  it('older than an hour are fetched again without a call waiting for it', async () => {
+  it('Signing keys older than an hour are fetched again without a call waiting for it', async () => {
     const { call } = start();
     const token = await tenant.issue();
     expect(await call(token)).toBe('ok');
@@ -121,7 +121,7 @@ describe('signing keys', () => {
     expect(tenant.requests()).toBe(2);
   });
 
-  it('whose host hangs are aborted in time', async () => {
+  it('Signing keys whose host hangs are aborted in time', async () => {
     const { call } = start({
       timeoutMs: 50,
       fetch: (_, init) =>

@@ -23,7 +23,7 @@ async function check(vault: string, key: string, accounts: readonly Account[], s
 }
 
 describe('checkKeyAccess', () => {
-  it('is ready with the role on the vault, for both kinds of identity, and asks once for each principal', async () => {
+  it('checkKeyAccess is ready with the role on the vault, for both kinds of identity, and asks once for each principal', async () => {
     const files = await accountsNamed('stfiles01', 'stfiles02', 'stfiles03');
     const since = wire.azure.requests.last;
     expect((await check('kv-files', 'files-key', files)).map(({ ready }) => ready)).toEqual([true, true, true]);
@@ -38,7 +38,7 @@ describe('checkKeyAccess', () => {
     ['the role assignments', 'roleAssignments'],
     ['a role definition', 'roleDefinitions'],
     ['the identity', 'userAssignedIdentities'],
-  ])('is unknown when %s cannot be read', async (_, path) => {
+  ])('checkKeyAccess is unknown when %s cannot be read', async (_, path) => {
     const accounts = await accountsNamed('stfiles01');
     wire.azure.faults.add([
       { match: { path }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
@@ -48,13 +48,16 @@ describe('checkKeyAccess', () => {
     ]);
   });
 
-  it.each(['roleAssignments', 'userAssignedIdentities'])('waits for %s no longer than its time limit', async (path) => {
-    const accounts = await accountsNamed('stfiles01');
-    wire.azure.faults.add([{ match: { path }, hang: true }]);
-    const started = Date.now();
-    expect(await check('kv-files', 'files-key', accounts, AbortSignal.timeout(300))).toMatchObject([
-      { ready: 'unknown' },
-    ]);
-    expect(Date.now() - started).toBeLessThan(20_000);
-  });
+  it.each(['roleAssignments', 'userAssignedIdentities'])(
+    'checkKeyAccess waits for %s no longer than its time limit',
+    async (path) => {
+      const accounts = await accountsNamed('stfiles01');
+      wire.azure.faults.add([{ match: { path }, hang: true }]);
+      const started = Date.now();
+      expect(await check('kv-files', 'files-key', accounts, AbortSignal.timeout(300))).toMatchObject([
+        { ready: 'unknown' },
+      ]);
+      expect(Date.now() - started).toBeLessThan(20_000);
+    },
+  );
 });

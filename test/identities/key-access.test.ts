@@ -41,7 +41,7 @@ const policed = (of: readonly KeyPolicy[], noGroups: readonly string[] = []): Va
 });
 const ofOther = (...keyPermissions: string[]): KeyPolicy => ({ objectId: P2, keyPermissions });
 
-describe('keyAccess', () => {
+describe('checkIdentityAccess', () => {
   it.each<[string, VaultAccess]>([
     ['a role at the vault', rbac(grant())],
     ['a role at the key alone', rbac(grant({ scope: `${VAULT}/keys/FILES-KEY` }))],
@@ -59,7 +59,7 @@ describe('keyAccess', () => {
     ],
     ['an access policy', policies('get', 'wrapkey', 'UnwrapKey')],
     ['an access policy with all permissions', policies('all')],
-  ])('is ready by %s', (_, access) => {
+  ])('An identity is ready to use a key by %s', (_, access) => {
     expect(checkIdentityAccess(account, KEY, access)).toMatchObject({ account: account.id, ready: true, missing: [] });
     expect(checkIdentityAccess(systemAssigned, KEY, access).ready).toBe(true);
   });
@@ -78,7 +78,7 @@ describe('keyAccess', () => {
     ['an access policy that lacks one', policies('get', 'wrapKey'), /unwrapKey/],
     ["another's access policy that lacks it too", policed([ofOther('get', 'wrapKey')]), /unwrapKey/],
     ['the access policy of another who is no group', policed([ofOther('all')], [P2]), /unwrapKey/],
-  ])('is not ready with %s, and names what is missing', (_, access, missing) => {
+  ])('An identity is not ready to use a key with %s, and the answer names what is missing', (_, access, missing) => {
     const found = checkIdentityAccess(account, KEY, access);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', principalId: P1 });
     expect(found.missing.join('\n')).toMatch(missing);
@@ -88,7 +88,7 @@ describe('keyAccess', () => {
     ['no identity at all', { ...systemAssigned, systemPrincipalId: undefined }, /no system-assigned identity/],
     ['an identity that is not attached', { ...account, userAssignedIdentities: [] }, /not attached/],
     ['an identity whose principal the account does not show', { ...account, principalIds: {} }, /no principal/],
-  ])('reports its identity as missing: %s', (_, changed, missing) => {
+  ])('An identity is reported as missing: %s', (_, changed, missing) => {
     const found = checkIdentityAccess(changed, KEY, rbac(grant()));
     expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing', principalId: undefined });
     expect(found.missing.join()).toMatch(missing);
@@ -102,7 +102,7 @@ describe('keyAccess', () => {
     ['is deleted', {}, { is: 'deleted' }, /id1 was deleted/],
     ['is deleted, and the account shows no principal', { principalIds: {} }, { is: 'deleted' }, /id1 was deleted/],
     ['was made again under its name', {}, another, /created again under the same name/],
-  ])('reports that the identity %s, whatever its roles are', (_, change, state, missing) => {
+  ])('An identity that %s is reported as deleted, whatever its roles are', (_, change, state, missing) => {
     for (const access of [rbac(grant()), rbac(), { model: 'unknown', why: 'x' } as const]) {
       const found = checkIdentityAccess({ ...account, ...change }, KEY, access, state);
       expect(found).toMatchObject({ ready: false, reason: 'IdentityDeleted', principalId: undefined });
@@ -110,7 +110,7 @@ describe('keyAccess', () => {
     }
   });
 
-  it('is ready with an identity that exists, and unknown with one that cannot be read', () => {
+  it('An identity that exists is ready to use a key, and one that cannot be read is unknown', () => {
     expect(checkIdentityAccess(account, KEY, rbac(grant()), there)).toMatchObject({ ready: true, missing: [] });
     expect(checkIdentityAccess(account, KEY, rbac(grant()), unread)).toMatchObject({
       ready: 'unknown',
@@ -140,14 +140,14 @@ describe('keyAccess', () => {
       account.encryption,
       policed([{ objectId: P1, keyPermissions: ['Get'] }, ofOther('wrapKey'), ofOther('unwrapkey')]),
     ],
-  ])('is unknown when %s', (_, encryption, access) => {
+  ])('It is unknown whether an identity may use a key when %s', (_, encryption, access) => {
     const found = checkIdentityAccess({ ...account, encryption }, KEY, access);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined });
     expect(found.missing).toHaveLength(1);
   });
 });
 
-describe('accessEnds', () => {
+describe('findAccessEnd', () => {
   const key = { vaultId: VAULT, name: 'files-key' };
   const at = (days: number) => new Date(Date.UTC(2026, 5, days));
   const ends = new Map([
@@ -163,7 +163,7 @@ describe('accessEnds', () => {
     ['a role for good beside it', [a, grant({ id: '/c' })], undefined],
     ['a role for good', [grant({})], undefined],
     ['half of it by a role for good', [a, grant({ id: '/c', dataActions: STORAGE_ROLE.slice(0, 1) })], at(10)],
-  ])('is the end of %s', (_, grants, until) => {
+  ])('findAccessEnd returns the end of %s', (_, grants, until) => {
     expect(findAccessEnd(P1, key, grants, ends)).toEqual(until);
   });
 });

@@ -57,14 +57,14 @@ describe('the type of a principal with a local role', () => {
   const others = (key: string) => [grant({ principalId: `holder-of-${key}`, scope: `/keys/${key}` })];
   const lists = { '/keys/a': others('a'), '/keys/b': others('b') };
 
-  it('is read once for the keys with the same principals', async () => {
+  it('The type of a principal with a local role is read once for the keys with the same principals', async () => {
     const { asked, about, look } = reading(lists, ['holder-of-a', 'holder-of-b']);
     expect([await look('a'), await look('a'), await look('b')]).toEqual([false, false, false]);
     expect(about).toEqual([['holder-of-a'], ['holder-of-b']]);
     expect(asked).toEqual(['/', '/keys', '/keys/a', '/keys/b']);
   });
 
-  it('stays unknown without an answer, which is reported', async () => {
+  it('The type of a principal with a local role stays unknown without an answer, which is reported', async () => {
     const { reader, look } = reading(lists, FORBIDDEN);
     expect(await look('a')).toBe('unknown');
     const { missing } = checkIdentityAccess(account, { vaultId: HSM.id, name: 'b' }, await reader.ofKey('b'));

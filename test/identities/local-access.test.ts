@@ -38,7 +38,7 @@ describe('the local roles of a Managed HSM', () => {
     ['a custom role with a wildcard', access([grant({ dataActions: ['Microsoft.KeyVault/managedHsm/keys/*'] })])],
     ['two roles that make one', access([grant({ dataActions: STORAGE.slice(0, 1) }), grant({ dataActions: STORAGE })])],
     ['what could be read, where not all could', access([grant()], UNREAD)],
-  ])('let an identity use the key by %s', (_, local) => {
+  ])('The local roles of a Managed HSM let an identity use the key by %s', (_, local) => {
     expect(checkIdentityAccess(account, KEY, local)).toMatchObject({ ready: true, missing: [] });
   });
 
@@ -56,7 +56,7 @@ describe('the local roles of a Managed HSM', () => {
     ['others who are no groups have one', access([of(OTHER)], NO_GROUPS), 3],
     ['others have one on another key', access([of(OTHER, { scope: '/keys/other' })]), 3],
     ['others have one that does not suffice', access([of(OTHER, { dataActions: actions('read', 'write') })]), 3],
-  ])('deny it the key where %s', (_, local, lacking) => {
+  ])('The local roles of a Managed HSM deny an identity the key where %s', (_, local, lacking) => {
     const found = checkIdentityAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', by: 'local', principalId: ME });
     expect(found.missing).toHaveLength(lacking);
@@ -80,7 +80,7 @@ describe('the local roles of a Managed HSM', () => {
       /\(g-0, g-1, g-2\)/,
     ],
     ['many may be groups', access(['a', 'b', 'c', 'd', 'e'].map((one) => of(one))), /\(a, b, c and 2 more\)/],
-  ])('leave it unknown where %s', (_, local, why) => {
+  ])('It is unknown whether the local roles of a Managed HSM let an identity use the key where %s', (_, local, why) => {
     const found = checkIdentityAccess(account, KEY, local);
     expect(found).toMatchObject({ ready: 'unknown', reason: undefined, principalId: ME });
     expect(found.missing).toEqual([expect.stringMatching(why)]);

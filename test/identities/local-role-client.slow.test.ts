@@ -21,7 +21,7 @@ function roles() {
 const of = (principalId: string) => (one: { principalId: string }) => one.principalId === principalId;
 
 describe('a local role', () => {
-  it('is assigned once, however often it is requested, and listed with its permissions', async () => {
+  it('A local role is assigned once, however often it is requested, and listed with its permissions', async () => {
     const principalId = randomUUID();
     await roles().give(HSM, '/keys', principalId, ROLE);
     await roles().give(HSM, '/keys', principalId, ROLE);
@@ -29,7 +29,7 @@ describe('a local role', () => {
     expect(found).toMatchObject([{ scope: '/keys', conditional: false, dataActions, notDataActions: [] }]);
   });
 
-  it('is assigned once by two simultaneous requests, and if an answer is lost', async () => {
+  it('A local role is assigned once by two simultaneous requests, and if an answer is lost', async () => {
     const principalId = randomUUID();
     await Promise.all([roles().give(HSM, '/keys', principalId, ROLE), roles().give(HSM, '/keys', principalId, ROLE)]);
     const other = randomUUID();
@@ -40,7 +40,7 @@ describe('a local role', () => {
     expect([found.filter(of(principalId)).length, found.filter(of(other)).length]).toEqual([1, 1]);
   });
 
-  it('does not count as assigned after a conflict of another kind', async () => {
+  it('A local role does not count as assigned after a conflict of another kind', async () => {
     const principalId = randomUUID();
     const body = { error: { code: 'RoleAssignmentLimitExceeded', message: 'No more.' } };
     wire.azure.faults.add([{ match: { ...match, method: 'PUT' }, answer: { status: 409, body } }]);
@@ -54,7 +54,7 @@ describe('a local role', () => {
 describe('a list of local roles', () => {
   const answer = (status: number, body: object) => wire.azure.faults.add([{ match, answer: { status, body } }]);
 
-  it('is empty at a key that does not exist, and nowhere else', async () => {
+  it('A list of local roles is empty at a key that does not exist, and fails for a missing key elsewhere', async () => {
     answer(404, { error: { code: 'KeyNotFound', message: 'No such key.' } });
     expect(await roles().grantsAt(HSM, '/keys/none')).toEqual([]);
     await expect(roles().grantsAt(HSM, '/')).rejects.toThrow('No such key.');
@@ -65,7 +65,7 @@ describe('a list of local roles', () => {
     ['an empty list of definitions', 'roleDefinitions', { value: [] }],
     ['an assignment that is nowhere', 'roleAssignments', { value: [{ name: 'a', properties: { ...ODD, scope: '' } }] }],
     ['a list of another form', 'roleAssignments', { value: [ODD] }],
-  ])('is rejected with %s', async (_, path, body) => {
+  ])('A list of local roles is rejected with %s', async (_, path, body) => {
     wire.azure.faults.add([{ match: { ...match, path }, answer: { status: 200, body } }]);
     await expect(roles().grantsAt(HSM, '/')).rejects.toThrow(z.ZodError);
   });

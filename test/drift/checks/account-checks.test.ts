@@ -359,7 +359,7 @@ describeChecks(own, accounts, account().id, {
 const found = (of: AccountSubject, by = rules()) => evaluate(ACCOUNT_CHECKS, of, account().id, by);
 
 describe('account checks', () => {
-  it('report a denied move as a warning if the account is pinned, as advice if it is automatic, of one cause', () => {
+  it('The account checks report a denied move as a warning if the account is pinned, as advice if automatic, of one cause', () => {
     const denied = [policed(pinned(NEW)), policed(use())];
     const found = denied.flatMap((of) => evaluate(ACCOUNT_CHECKS, of, of.resource, rules()));
     expect(found.map(({ severity, cause }) => [severity, cause.about])).toEqual([

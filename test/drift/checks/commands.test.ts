@@ -30,7 +30,7 @@ const HSM_KEY = createManagedKey(HSM, 'files-key');
 const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
 
 describe('a command to be copied into a shell', () => {
-  it('has each value as one word, whatever characters it has', () => {
+  it('A command to be copied into a shell has each value as one word, whatever characters it has', () => {
     const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
     fc.assert(
       fc.property(values, (given) => {
@@ -53,32 +53,32 @@ describe('a command to be copied into a shell', () => {
     ['/subscriptions/1/x', 'c --name /subscriptions/1/x'],
     ['rg (Größe)', "c --name 'rg (Größe)'"],
     ['~', "c --name '~'"],
-  ])('quotes %s', (value, line) => {
+  ])('A command to be copied into a shell quotes %s', (value, line) => {
     expect(createShellCommand('c', [['--name', value]])).toBe(line);
   });
 
   it.each(['', '--role', '-x', '@/etc/passwd', 'a\nb', 'a\rb', '\u001b[A', 'a\u202eb', 'a\u200bb', '\u2028'])(
-    'is not printed if a value would be taken for something else: %j',
+    'A command to be copied into a shell is not printed if a value would be taken for something else: %j',
     (value) => {
       expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(["it's", 'a\u2018;calc', 'a\u2019;calc', 'a\u201a;calc', 'a\u201b;calc'])(
-    'is not printed if a value has what ends a word in PowerShell: %j',
+    'A command to be copied into a shell is not printed if a value has what ends a word in PowerShell: %j',
     (value) => {
       expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
   it.each(['a&calc', 'a|calc', 'a" --yes "b', '%PATH%', 'a^b', 'a>b', 'a<b', 'a!b'])(
-    'is not printed if a value has what cmd.exe acts upon, by which PowerShell runs az: %j',
+    'A command to be copied into a shell is not printed if a value has what cmd.exe acts upon, by which PowerShell runs az: %j',
     (value) => {
       expect(createShellCommand('c', [['--name', value]])).toBe(NO_COMMAND);
     },
   );
 
-  it('is left out of a finding, which says why', () => {
+  it('A command that must not be printed is left out of a finding, which says why', () => {
     const find = (): Found[] => [{ is: 'It is off.', shouldBe: 'It is on.', command: NO_COMMAND }];
     const check = { reason: 'KeyDisabled', severity: 'error', ensures: 'It is on.', fix: 'Enable it.', find } as const;
     const [finding] = evaluate([check], undefined, 'resource', rules());
@@ -119,7 +119,7 @@ describe('the command that fixes a finding', () => {
     [recoverVault(HSM), `az keyvault recover ${OF_HSM}`],
     [formatProtectVault(HSM), `az keyvault update-hsm --enable-purge-protection true ${OF_HSM}`],
     [formatLetStorageIn(HSM), `az keyvault update-hsm --bypass AzureServices ${OF_HSM}`],
-  ])('is exact: %s', (command, expected) => {
+  ])('The command that fixes a finding is exact: %s', (command, expected) => {
     expect(command).toBe(expected);
   });
 });

@@ -22,7 +22,7 @@ export function describeChecks<S>(
   resource: string,
   unread: Readonly<Record<string, S>>,
 ): void {
-  it.each(Object.entries(unread))('report nothing about what could not be read: %s', (_, of) => {
+  it.each(Object.entries(unread))('The checks report nothing about what could not be read: %s', (_, of) => {
     expect(evaluate(checks, of, resource, rules())).toEqual([]);
   });
 
@@ -32,7 +32,7 @@ export function describeChecks<S>(
     const found = cases.found.map(([name, of, is, by = rules()]) => ({ name, of, is, by }));
     const right = cases.right.map(([name, of, by = rules()]) => ({ name, of, by }));
 
-    it.each(found)('reports: $name', ({ of, is, by }) => {
+    it.each(found)(`${reason} reports: $name`, ({ of, is, by }) => {
       const findings = evaluate([check], of, resource, by);
       expect(findings.length).toBeGreaterThan(0);
 
@@ -53,11 +53,11 @@ export function describeChecks<S>(
       }
     });
 
-    it.each(right)('accepts: $name', ({ of, by }) => {
+    it.each(right)(`${reason} accepts: $name`, ({ of, by }) => {
       expect(evaluate([check], of, resource, by)).toEqual([]);
     });
 
-    it.each(found)('is exempted only by a current exemption of its own: $name', ({ of, by }) => {
+    it.each(found)(`${reason} is exempted only by a current exemption of its own: $name`, ({ of, by }) => {
       const findings = evaluate([check], of, resource, by);
 
       const exempt = (change: object) =>
@@ -76,7 +76,7 @@ export function describeChecks<S>(
       }
     });
 
-    it('has cases of both kinds', () => {
+    it(`${reason} has cases of both kinds`, () => {
       expect(cases.found.length).toBeGreaterThan(0);
       expect(cases.right.length).toBeGreaterThan(0);
     });

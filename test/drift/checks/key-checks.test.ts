@@ -429,12 +429,12 @@ describe('PolicyBlocksRotation', () => {
     ['none that is shorter', [validity(96)], { afterCreate: 'P3M' }, exempt],
     ['none where it notifies earlier', [validity(30)], { notifyBeforeExpiry: 'P30D' }, exempt],
     ['where the policy cannot be read, by the rest', [validity(90)], { beforeExpiry: '?' }, lifetime(90)],
-  ])('is fixed by a lifetime: %s', (_, denials, policy, command) => {
+  ])('PolicyBlocksRotation is fixed by a lifetime: %s', (_, denials, policy, command) => {
     const found = of(denied(denials, {}, policy));
     expect(found[0]).toMatchObject({ command, cause: { about: [OURS, VAULT.id] } });
   });
 
-  it('is fixed by the owner of the policy, if the policy denies the key itself', () => {
+  it('PolicyBlocksRotation is fixed by the owner of the policy, if the policy denies the key itself', () => {
     const subject = denied([hardware(), expiry()], {}, {});
     expect(of(subject).map(({ command }) => command)).toEqual([exempt, lifetime(730)]);
     const denials = [{ assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', rule: hardware() }];
@@ -445,21 +445,21 @@ describe('PolicyBlocksRotation', () => {
     );
   });
 
-  it('takes a year as 365 days', () => {
+  it('PolicyBlocksRotation counts a year as 365 days', () => {
     const years = (expiresIn: string) => of(denied([validity(730)], {}, { expiresIn })).map(({ severity }) => severity);
     expect([years('P2Y'), years('P731D'), years('P3Y')]).toEqual([[], ['warning'], ['warning']]);
   });
 });
 
 describe('the command of a finding', () => {
-  it('permits the operations that Storage needs, and keeps those permitted before', () => {
+  it('The command for KeyOperationsMissing permits the operations that Storage needs, and keeps those permitted before', () => {
     const command = commandOf('KeyOperationsMissing', operations(['sign', 'wrapKey']));
     expect(command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
     const ec = key({ material: { value: { type: 'EC', size: undefined, operations: ['sign', 'verify'] } } });
     expect(found('KeyOperationsMissing', ec)).toEqual([]);
   });
 
-  it('does not rotate imported key material', () => {
+  it('No command of a finding rotates imported key material', () => {
     const old = version(800, { tags: imported, expiresOn: undefined });
     expect(found('KeyTooOld', inVersions(old))).toMatchObject([{ canFix: false }]);
     expect(commandOf('KeyTooOld', inVersions(old))).toBeUndefined();
@@ -469,7 +469,7 @@ describe('the command of a finding', () => {
     expect(commandOf('RotationIncomplete', half)).toBeUndefined();
   });
 
-  it('does not count a new version that nears its expiry as the requested rotation', () => {
+  it('The command for NearExpiry does not count a new version that nears its expiry as the requested rotation', () => {
     const near = (ageDays: number) => ({
       ...inVersions(version(ageDays, { expiresOn: new Date(NOW.getTime() + 5 * DAYS) })),
       policy: UNREAD,
@@ -478,14 +478,14 @@ describe('the command of a finding', () => {
     expect(commandOf('NearExpiry', near(10))).toBe(`cmk key rotate ${KEY_ID}`);
   });
 
-  it('lets only the app disable a version that the log shows as unused', () => {
+  it('RetirableVersion lets only the app disable a version that the log shows as unused', () => {
     const [proven] = found('RetirableVersion', key({ evidence: logged([]) }));
     expect(proven?.fix).toMatch(/^Add RetirableVersion to CMK_AUTOFIX/);
     // Without proof the app never disables it.
     expect([proven?.canFix, found('RetirableVersion', key())[0]?.canFix]).toEqual([true, false]);
   });
 
-  it('does not retire a version by the log if a backup may need it', () => {
+  it('RetirableVersion does not retire a version by the log if a backup may need it', () => {
     const [held] = found('RetirableVersion', key({ evidence: logged([]), others: [other([NEW])] }));
     expect(held).toMatchObject({ canFix: false, is: expect.stringMatching(/sql-files may have backups/) });
     expect(held?.fix).toMatch(/^Determine whether/);
@@ -499,7 +499,7 @@ describe('key checks', () => {
     ['where something that it stops follows the newest version', KEY_ID, follows(POSTGRES), 'error'],
     ['where something that it stops is held at an older one', near.id, held(DES), 'error'],
     ['where nothing of the kind uses it', KEY_ID, follows('microsoft.sql/servers'), 'warning'],
-  ] as const)('NearExpiry, %s, is: %s %#', (_, resource, subject, severity) => {
+  ] as const)('NearExpiry %s has the severity: %s %#', (_, resource, subject, severity) => {
     expect(found('NearExpiry', subject)).toMatchObject([{ resource, severity }]);
   });
 

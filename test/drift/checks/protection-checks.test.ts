@@ -55,11 +55,14 @@ describe('the check of queues and tables', () => {
   it.each([
     ['no policy requires a key', rules(), 'advice'],
     ['a key is required', REQUIRED, 'error'],
-  ] as const)('reports those on keys of Microsoft, where %s, as: %s', (_, by, severity) => {
-    const found = evaluate(PROTECTION_CHECKS, holding(ALL), account().id, by);
-    expect(found.map((finding) => [finding.reason, finding.severity])).toEqual([
-      ['QueueOnServiceKey', severity],
-      ['TableOnServiceKey', severity],
-    ]);
-  });
+  ] as const)(
+    'The check of queues and tables reports those on keys of Microsoft, where %s, as: %s',
+    (_, by, severity) => {
+      const found = evaluate(PROTECTION_CHECKS, holding(ALL), account().id, by);
+      expect(found.map((finding) => [finding.reason, finding.severity])).toEqual([
+        ['QueueOnServiceKey', severity],
+        ['TableOnServiceKey', severity],
+      ]);
+    },
+  );
 });
