@@ -45,9 +45,6 @@ const PRIVATE: Readonly<Record<string, string>> = {
 /** A title that begins with a verb needs its `describe` for a subject. */
 const FRAGMENT = /\b(?:it|test)\(\s*['"`]((?:is|are|has|have|was|were|does|do|may|can|cannot|that) [^'"`\n]*)/g;
 
-/** Test folders whose titles still need their `describe`. */
-const FRAGMENTS_LEFT = /^test\/(?:index|key-users|keys|notify|rotation|status|work)\//;
-
 /** One line for each rejected word or title in the files, by path. */
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {
   return [...files].flatMap(([file, text]) => {
@@ -58,7 +55,7 @@ export function wrongWords(files: ReadonlyMap<string, string>): string[] {
       ...actors,
       ...(isCode ? inventedIn(file, text) : []),
       ...(/^(?:test|local)\//.test(file) ? privateIn(file, text) : []),
-      ...(/^test\//.test(file) && !FRAGMENTS_LEFT.test(file) ? fragmentsIn(file, text) : []),
+      ...(/^test\//.test(file) ? fragmentsIn(file, text) : []),
     ];
   });
 }

@@ -53,7 +53,7 @@ async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('The table', () => {
-  it('reads only its own properties of a use: a writer of the table may add a megabyte to each row', async () => {
+  it('The table reads only its own properties of a use: a writer of the table may add a megabyte to each row', async () => {
     await uses().put([use('st1')]);
     const { partitionKey, rowKey } = {
       partitionKey: formatKeyPartition(KEY),
@@ -66,7 +66,7 @@ describe('The table', () => {
     expect(await all(uses().of(KEY))).toEqual([use('st1')]);
   });
 
-  it('is empty while it does not exist, and is created by the first write', async () => {
+  it('The table is empty while it does not exist, and is created by the first write', async () => {
     expect(await all(uses().of(KEY))).toEqual([]);
     expect(await index().listings()).toEqual(new Map());
     expect(await index().account(account('st1'))).toBeUndefined();
@@ -75,7 +75,7 @@ describe('The table', () => {
     expect(await all(uses().of(KEY))).toEqual([use('st1'), use('st2')]);
   });
 
-  it('returns what was written, by key, account and subscription', async () => {
+  it('The table returns what was written, by key, account and subscription', async () => {
     const automatic = use('st1', { scope: 'scope-1', mode: 'automatic', pinned: undefined });
     const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späth' });
     const scoped = { scopesReadOn: NOW, scopeKeys: [KEY] };
@@ -100,7 +100,7 @@ describe('The table', () => {
     expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
   });
 
-  it('stores every key that the scopes of an account use, however many, and deletes all of them', async () => {
+  it('The table stores every key that the scopes of an account use, however many, and deletes all of them', async () => {
     const name = (n: number) => `tenant-${'k'.repeat(100)}-${String(n).padStart(5, '0')}`;
     const keysOf = (count: number) =>
       Array.from({ length: count }, (_, n) => `https://kv-files.vault.azure.net/keys/${name(n)}`);
@@ -125,14 +125,14 @@ describe('The table', () => {
     expect(await all(rows().rows(formatSubscriptionPartition(SUBSCRIPTION)))).toHaveLength(2);
   });
 
-  it('clears fields that are absent when a use is written again', async () => {
+  it('The table clears fields that are absent when a use is written again', async () => {
     await uses().put([use('st1', { identity: 'old', wave: '1' })]);
     const automatic = use('st1', { mode: 'automatic', pinned: undefined });
     await uses().put([automatic]);
     expect(await all(uses().of(KEY))).toEqual([automatic]);
   });
 
-  it('writes batches of more than a hundred, with deletes of missing rows, and returns rows page by page', async () => {
+  it('The table writes batches of more than a hundred, with deletes of missing rows, and returns rows page by page', async () => {
     const names = Array.from({ length: 1_205 }, (_, n) => `st${String(n).padStart(4, '0')}`);
     await uses().put(names.map((name) => use(name)));
     expect((await all(uses().of(KEY))).map(({ account: id }) => id)).toEqual(names.map((name) => account(name)));
@@ -141,7 +141,7 @@ describe('The table', () => {
     expect(await all(uses().of(KEY))).toHaveLength(1_000);
   });
 
-  it('stores any name that ARM and Key Vault allow, and ignores letter case', async () => {
+  it('The table stores any name that ARM and Key Vault allow, and ignores letter case', async () => {
     const odd = account('st1', 'Größe(1)._-ü');
     const scope = "scope|with/every\\thing#?%'\u0007";
     await uses().put([use('st1', { account: odd }), use('st1', { account: odd, scope })]);
@@ -186,7 +186,7 @@ describe('A damaged row', () => {
     'of another type': { readOn: 7 },
   };
 
-  it.each(Object.entries(hostile))('is reported and left out: %s', async (_, wrong) => {
+  it.each(Object.entries(hostile))('A damaged row is reported and left out: %s', async (_, wrong) => {
     await uses().put([use('st1'), use('st2')]);
     const keys = { partitionKey: formatKeyPartition(KEY), rowKey: formatAccountRow(account('st1')) };
     await table().updateEntity({ ...keys, ...wrong }, 'Merge');
@@ -195,7 +195,7 @@ describe('A damaged row', () => {
     expect(corrupt).toEqual([keys.rowKey]);
   });
 
-  it('with a part of the keys counts as an account whose scopes were never listed', async () => {
+  it('A row with a part of the keys counts as an account whose scopes were never listed', async () => {
     const scopeKeys = Array.from({ length: 400 }, (_, n) => `${KEY}-${n}`);
     await index().write([known('st1', { scopesReadOn: NOW, scopeKeys })]);
     const stored = await all(rows().rows(formatSubscriptionPartition(SUBSCRIPTION)));
@@ -205,7 +205,7 @@ describe('A damaged row', () => {
     expect((await all(index().accounts(SUBSCRIPTION)))[0]?.scopesReadOn).toBeUndefined();
   });
 
-  it('with invalid scopes counts as never listed', async () => {
+  it('A row with invalid scopes counts as never listed', async () => {
     await index().write([known('st1', { scopesReadOn: NOW })]);
     const keys = { partitionKey: formatSubscriptionPartition(SUBSCRIPTION), rowKey: formatAccountRow(account('st1')) };
     await table().updateEntity({ ...keys, scopeKeys: '[[' }, 'Merge');

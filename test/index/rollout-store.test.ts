@@ -29,7 +29,7 @@ describe.each<[string, () => RolloutStore]>([
   ['in a table', () => createRolloutStore(new MemoryFleetTable().port())],
   ['in memory', () => new MemoryRollouts().port(async (_, effect) => effect())],
 ])('rollout rows %s', (_, make) => {
-  it('are read as they were written, by name and all together', async () => {
+  it('Rollout rows are read as they were written, by name and all together', async () => {
     const store = make();
     expect(await store.read(name)).toBeUndefined();
     expect(await store.put(name, ROW, undefined)).toBe(true);
@@ -45,14 +45,14 @@ describe.each<[string, () => RolloutStore]>([
     ['whose canary does not serve', { stage: 'canary', lastNews: undefined, unwell: 'st1' }, true],
     ['that is stuck', { lastNews: 'RotationStuck' }, false],
     ['in which one account of a wave failed', { lastNews: undefined, failed: 1 }, false],
-  ])('distinguish a rollout that a stage holds: one %s', async (_, more, isHeld) => {
+  ])('Rollout rows distinguish a rollout that a stage holds: one %s', async (_, more, isHeld) => {
     const store = make();
     const target = `${name}/1`;
     await store.put(name, { ...ROW, target, unwell: undefined, ...more }, undefined);
     expect(await store.held(name)).toBe(isHeld ? target : undefined);
   });
 
-  it('are not replaced when another instance has written since the read', async () => {
+  it('Rollout rows are not replaced when another instance has written since the read', async () => {
     const store = make();
     await store.put(name, ROW, undefined);
     const first = await store.read(name);

@@ -28,7 +28,7 @@ const LONGEST: UseRow = {
 };
 
 describe('A use row', () => {
-  it('has room for the longest names of Azure', () => {
+  it('A use row has room for the longest names of Azure', () => {
     const { partitionKey, rowKey, properties } = toUseChange(LONGEST);
     expect(toUseRow({ partitionKey, rowKey, ...properties })).toEqual(LONGEST);
   });
@@ -44,7 +44,7 @@ describe('A use row', () => {
     { current: MANY },
     { readOn: `2026-01-20T00:00:00.${'0'.repeat(9_000)}Z` },
   ])(
-    "is skipped if a text is longer than Azure's limit: a writer of the table must not fill the memory (%#)",
+    "A use row is skipped if a text is longer than Azure's limit: a writer of the table must not fill the memory (%#)",
     (more) => {
       const long = { ...LONGEST, ...more };
       const { partitionKey, rowKey, properties } = toUseChange(long);

@@ -50,7 +50,7 @@ describe.each([
     items = make();
   });
 
-  it('do not exist before the first one is written, and are read as they were written', async () => {
+  it('Work items do not exist before the first one is written, and are read as they were written', async () => {
     expect(await items.of(ONE)).toEqual([]);
 
     const all: NewWorkItem[] = [
@@ -80,7 +80,7 @@ describe.each([
     expect(await items.ofJob('probe', KEY)).toBeUndefined();
   });
 
-  it('are replaced when written again, and then neither finished nor postponed by a worker that read the old one', async () => {
+  it('Work items are replaced when written again, and then a worker that read the old one neither finishes nor postpones them', async () => {
     await items.put([wanted({ attempts: 2 })]);
     const before = await only(items);
     await items.put([wanted({ due: LATER })]);
@@ -89,7 +89,7 @@ describe.each([
     expect(await only(items)).toMatchObject({ due: LATER, attempts: 0 });
   });
 
-  it('are postponed with their reason, and finished once', async () => {
+  it('Work items are postponed with their reason, and finished once', async () => {
     await items.put([wanted({ reason: 'Throttled' })]);
     const item = await only(items);
     expect(await items.postpone(item, { due: LATER, attempts: 1, reason: 'ServiceUnavailable' })).toBe(true);
@@ -102,14 +102,14 @@ describe.each([
 
   const byDrift = { cause: { by: 'drift', ref: '', since: '' } };
 
-  it('of the drift check do not replace that of an event', async () => {
+  it('A work item of the drift check does not replace that of an event', async () => {
     await items.put([wanted()]);
     await items.putNew([wanted(byDrift), wanted({ ...byDrift, kind: 'list', about: '' })]);
     const by = Object.fromEntries((await items.of(ONE)).map(({ kind, cause }) => [kind, cause.by]));
     expect(by).toEqual({ key: 'KeyNewVersionCreated', list: 'drift' });
   });
 
-  it('of the drift check replace that of an account, which a running pass may have read', async () => {
+  it('A work item of the drift check for an account replaces an older one, which a running pass may have read', async () => {
     const changed = () =>
       putWork([{ subscription: ONE, kind: 'account', about: ACCOUNT }], byDrift.cause, {
         workItems: items,
@@ -126,7 +126,7 @@ describe.each([
     expect(await only(items)).toMatchObject({ kind: 'account', about: ACCOUNT });
   });
 
-  it('are written in several transactions if one has no space, each name once', async () => {
+  it('Work items are written in several transactions if one has no space, each name once', async () => {
     const many = Array.from({ length: 130 }, (_, n) =>
       wanted({ kind: 'account', about: ACCOUNT.replace('st1', `st${n % 120}`) }),
     );

@@ -42,7 +42,7 @@ function vaultOf(name: string): Vault {
 const names = (things: readonly { name: string }[]): string[] => things.map(({ name }) => name);
 
 describe('the blast radius of a key', () => {
-  it('has the accounts with their shares, and other resources by one query of Resource Graph', async () => {
+  it('The blast radius has the accounts with their shares, and other resources by one query of Resource Graph', async () => {
     const since = local.azure.requests.last;
     const radius = await read('kv-files', 'archive-key');
     const version = vaultOf('kv-files').keys.get('archive-key')?.versions.at(-1)?.version;
@@ -80,14 +80,14 @@ describe('the blast radius of a key', () => {
     expect(queries).toHaveLength(1);
   });
 
-  it('separates pinned from automatic accounts, and shows encryption scopes', async () => {
+  it('The blast radius separates pinned from automatic accounts, and shows encryption scopes', async () => {
     const { accounts } = await read('kv-files', 'files-key');
     const modes = accounts.map(({ name, mode }) => `${name.slice(-2)} ${mode}`).join(', ');
     expect(modes).toMatch(/^(0[1-6] pinned, ){6}07 automatic, 08 automatic$/);
     expect(accounts.flatMap(({ scopes }) => scopes)).toMatchObject([{ name: 'scope1', enabled: true, mode: 'pinned' }]);
   });
 
-  it('names the services of an account that a revocation does not cut off', async () => {
+  it('The blast radius names the services of an account that a revocation does not cut off', async () => {
     const key = new TestKey(local.azure.world);
     const under = key.account('pinned');
     const own = key.account('pinned', { ownServiceKeys: true });
@@ -98,7 +98,7 @@ describe('the blast radius of a key', () => {
     });
   });
 
-  it('names the enabled encryption scopes with another key, which a revocation does not cut off', async () => {
+  it('The blast radius names the enabled encryption scopes with another key, which a revocation does not cut off', async () => {
     const key = new TestKey(local.azure.world);
     const other = new TestKey(local.azure.world);
     const scopes = [
@@ -121,7 +121,7 @@ describe('the blast radius of a key', () => {
     });
   });
 
-  it('is complete with an account that has no file service, and with one of a kind without encryption scopes', async () => {
+  it('The blast radius is complete with an account without file service, and with one of a kind without encryption scopes', async () => {
     const key = new TestKey(local.azure.world);
     const blobs = key.account('pinned');
     const other = key.account('pinned');
@@ -139,14 +139,14 @@ describe('the blast radius of a key', () => {
     expect(radius.accounts.map(({ name }) => name).sort()).toEqual([blobs.name, other.name].sort());
   });
 
-  it('is incomplete if the app may read no other resources', async () => {
+  it('The blast radius is incomplete if the app may read no other resources', async () => {
     expect(await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'none' })).toMatchObject({
       complete: false,
       unread: [{ what: 'other resource types', reason: 'OtherResourcesUnreadable' }],
     });
   });
 
-  it('names unread types if the app may read listed ones alone, and is complete all the same', async () => {
+  it('The blast radius names unread types if the app may read listed ones alone, and is complete all the same', async () => {
     const listed = await read('kv-files', 'archive-key', { CMK_OTHER_DEPENDENTS: 'listed' });
     expect(listed).toMatchObject({ complete: true, unread: [] });
     expect(listed.outOfSight).toMatch(
@@ -158,7 +158,7 @@ describe('the blast radius of a key', () => {
     }
   });
 
-  it('shows an account that uses the key by a scope alone, without its shares, which keep working', async () => {
+  it('The blast radius shows an account that uses the key by a scope alone, without its shares, which keep working', async () => {
     const { world } = local.azure;
     const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;
     const scopes = [{ name: 'blobs', key }];
@@ -177,7 +177,7 @@ describe('the blast radius of a key', () => {
     }
   });
 
-  it('shows an account outside the managed subscriptions as another resource', async () => {
+  it('The blast radius shows an account outside the managed subscriptions as another resource', async () => {
     const radius = await read('kv-records', 'records-key', { CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
     expect(radius.accounts).toEqual([]);
     expect(names(radius.otherResources)).toEqual(['strecords01', 'strecords02']);
@@ -186,7 +186,7 @@ describe('the blast radius of a key', () => {
     expect(all.otherResources).toEqual([]);
   });
 
-  it('reads Resource Graph to its last page', async () => {
+  it('The blast radius has each page of Resource Graph, to the last', async () => {
     const { world } = local.azure;
     const group = groupOf(SECOND_SUBSCRIPTION_ID, 'rg-many');
     const keyId = 'https://kv-records.vault.azure.net/keys/many-key';
@@ -211,7 +211,7 @@ describe("the app's own storage", () => {
     ['is not locked out when it uses none', () => ({}), false],
     ['is not locked out by another key', () => ({ key: { ...filesKey(), keyName: 'archive-key' } }), false],
     ['may be locked out when it is not found', () => undefined, 'unknown'],
-  ])('%s', async (_, options, expected, subscription = SUBSCRIPTION_ID) => {
+  ])("The app's own storage %s", async (_, options, expected, subscription = SUBSCRIPTION_ID) => {
     const { world } = local.azure;
     const asked = options();
     if (asked) addAccount(world, groupOf(subscription, 'rg-cmk'), { name: 'stcmkapp', ...asked });
@@ -268,15 +268,18 @@ describe('a part of the blast radius that cannot be read', () => {
       named('other resource types', 'OtherResourcesUnreadable', '500'),
       ...([2, 0] as const),
     ],
-  ])('is named, and hides nothing else: %s', async (_, rule, unread, accounts, others) => {
-    local.azure.faults.add([rule]);
-    const radius = await read('kv-files', 'archive-key');
-    expect(radius.complete).toBe(false);
-    expect(radius.unread).toMatchObject([unread]);
-    expect([radius.accounts.length, radius.otherResources.length]).toEqual([accounts, others]);
-  });
+  ])(
+    'A part of the blast radius that cannot be read is named, and hides nothing else: %s',
+    async (_, rule, unread, accounts, others) => {
+      local.azure.faults.add([rule]);
+      const radius = await read('kv-files', 'archive-key');
+      expect(radius.complete).toBe(false);
+      expect(radius.unread).toMatchObject([unread]);
+      expect([radius.accounts.length, radius.otherResources.length]).toEqual([accounts, others]);
+    },
+  );
 
-  it('stays unread in a region that throttled one list: no more shares and scopes are listed there', async () => {
+  it('The rest of a region that throttled one list stays unread: no more shares and scopes are listed there', async () => {
     const key = new TestKey(local.azure.world);
     const dependents = Array.from({ length: 40 }, () => key.account('pinned', { location: 'uksouth' }).name);
     const elsewhere = key.account('pinned', { shares: ['share1'] });
@@ -298,7 +301,7 @@ describe('a part of the blast radius that cannot be read', () => {
     expect(radius.accounts.find(({ name }) => name === elsewhere.name)?.shares).toHaveLength(1);
   });
 
-  it('causes no error, even with all of Azure Resource Manager down', async () => {
+  it('The blast radius is returned without an error, even with all of Azure Resource Manager down', async () => {
     local.azure.faults.add([{ match: { host: 'management.azure.com' }, answer: { status: 503 } }]);
     const radius = await read('kv-files', 'archive-key');
     expect(radius).toMatchObject({ complete: false, accounts: [], otherResources: [] });
@@ -308,7 +311,7 @@ describe('a part of the blast radius that cannot be read', () => {
     ]);
   });
 
-  it('is what did not answer in time; the rest is kept, and the requests are aborted', async () => {
+  it('The blast radius names what did not answer in time, keeps the rest, and aborts the requests', async () => {
     local.azure.faults.add([
       { match: { path: 'ResourceGraph' }, hang: true },
       { match: { path: '/starchive02/fileServices' }, hang: true },

@@ -21,11 +21,11 @@ describe('the effect of a revocation on a resource', () => {
     ['microsoft.operationalinsights/clusters', /new data is dropped permanently/],
     ['microsoft.compute/diskencryptionsets', /Virtual machines with such a disk shut down/],
     ['microsoft.kusto/clusters', /does not document/],
-  ])('is known for %s', (type, sentence) => {
+  ])('The effect of a revocation is known for %s', (type, sentence) => {
     expect(describeWhenRevoked(type)).toMatch(sentence);
   });
 
-  it('is unknown for one that names the key for an unknown purpose', () => {
+  it('The effect of a revocation is unknown for a resource that names the key for an unknown purpose', () => {
     const found = row('microsoft.web/sites', { strange: id });
     expect(found).toMatchObject({ known: false });
     expect(found).not.toHaveProperty('whenRevoked');
@@ -67,7 +67,7 @@ describe('the uses of a key that a resource names', () => {
     ['another vault', 'Microsoft.Kusto/clusters', kusto({ keyVaultUri: 'https://kv-other.vault.azure.net' }), []],
     ['no properties', 'Microsoft.Sql/servers', null, []],
     ['properties of another shape', 'Microsoft.Compute/diskEncryptionSets', { activeKey: 'none', previousKeys: 3 }, []],
-  ])('finds %s', (_, type, properties, versions) => {
+  ])('The uses of the key that a resource names are found, and no others: %s', (_, type, properties, versions) => {
     const found = row(type, properties);
     expect(found?.known ? found.uses.map((use) => use.version) : []).toEqual(versions);
   });
@@ -77,11 +77,11 @@ describe('a resource that names a key', () => {
   it.each<[sentence: string, type: string, properties: unknown, path: string]>([
     ['an identifier of an unknown type', 'contoso.vaults/boxes', { a: { keyId: `${id}/${version}` } }, 'a.keyId'],
     ['parts', 'contoso.vaults/boxes', { enc: [{ vaultUrl: vault, keyName: 'Files-Key', keyVersion: version }] }, 'enc'],
-  ])('is shown with the key, and an unknown purpose: %s', (_, type, properties, path) => {
+  ])('A resource that names a key is shown with the key, and an unknown purpose: %s', (_, type, properties, path) => {
     expect(row(type, properties)).toMatchObject({ known: false, uses: [{ path, version }] });
   });
 
-  it('is found by the ARM id of the vault, as an enterprise policy of Power Platform names it', () => {
+  it('A resource is found by the ARM id of the vault, as an enterprise policy of Power Platform names it', () => {
     const policy = (id: string, key: Record<string, unknown>) =>
       row('microsoft.powerplatform/enterprisepolicies', { encryption: { state: 'Enabled', keyVault: { id, key } } });
     const use = { path: 'encryption.keyVault', version };
@@ -93,7 +93,7 @@ describe('a resource that names a key', () => {
     expect(row('contoso.vaults/boxes', { flat })).toMatchObject({ uses: [{ path: 'flat', version }] });
   });
 
-  it('of a known type is shown with keys at unknown places, too', () => {
+  it('A resource of a known type is shown with keys at unknown places, too', () => {
     const older = versionName(3);
     const properties = {
       encryption: { keyVaultProperties: [pair({ keyVersion: version })], previous: `${id}/${older}` },
@@ -114,18 +114,21 @@ describe('a resource that names a key', () => {
     ['microsoft.web/sites', { text: `see ${id}` }],
     ['microsoft.web/sites', null],
     ['microsoft.keyvault/vaults/keys', { keyUri: id }],
-  ])('is not a user if it names another key, or is part of the vault: %s %j', (type, properties) => {
-    expect(row(type, properties)).toBeUndefined();
-  });
+  ])(
+    'A resource is not a user of the key if it names another key, or is part of the vault: %s %j',
+    (type, properties) => {
+      expect(row(type, properties)).toBeUndefined();
+    },
+  );
 
-  it('is searched to a limited depth', () => {
+  it('A resource is searched for keys to a limited depth', () => {
     const deep = Array.from({ length: 10_000 }).reduce<unknown>((inner) => ({ inner }), id);
     expect(row('microsoft.web/sites', deep)).toBeUndefined();
   });
 });
 
 describe('the query of Resource Graph', () => {
-  it('covers any type, and projects the id, without which there is no next page', () => {
+  it('The query of Resource Graph covers any type, and projects the id, without which there is no next page', () => {
     const query = createVaultUseQuery(KEY.vault);
     expect(query).not.toContain('where type');
     expect(query).toContain(

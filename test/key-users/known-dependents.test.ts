@@ -11,7 +11,7 @@ function accountsOf(...uses: readonly UseRow[]) {
 }
 
 describe('An account in the index', () => {
-  it('is a dependent with its mode, the version in use and its scopes', () => {
+  it('An account in the index is a dependent with its mode, the version in use and its scopes', () => {
     const scope = { scope: 'scope1', current: versionName(1) };
     expect(accountsOf(useRow(1, AUTOMATIC), useRow(1, scope), useRow(0))).toEqual([
       { id: accountId(0), name: 'st0', region: 'westeurope', mode: 'pinned', version: versionName(100), scopes: [] },
@@ -26,7 +26,7 @@ describe('An account in the index', () => {
     ]);
   });
 
-  it('is a dependent by its scope alone', () => {
+  it('An account in the index is a dependent by its scope alone', () => {
     expect(accountsOf(useRow(1, { scope: 'scope1' }))).toMatchObject([
       { name: 'st1', mode: 'scopesOnly', scopes: [{ name: 'scope1' }] },
     ]);
@@ -38,14 +38,14 @@ describe('The own storage of the app', () => {
   const settings = { cloud: PUBLIC, storage };
   const other = { id: accountId(1), region: '', subscriptionId: '', uses: [], known: true };
 
-  it('is among the dependents by an account or scope in the index, or by Resource Graph', () => {
+  it("The app's own storage is among the dependents by an account or scope in the index, or by Resource Graph", () => {
     const byScope = accountsOf(useRow(1, { scope: 'scope1' }));
     const found = { ...other, name: 'ST1', type: 'microsoft.storage/storageaccounts' };
     expect(includesOwnStorage({ accounts: byScope, otherResources: [] }, settings)).toBe(true);
     expect(includesOwnStorage({ accounts: [], otherResources: [found] }, settings)).toBe(true);
   });
 
-  it('is not among the dependents because of another resource with its name', () => {
+  it("The app's own storage is not among the dependents because of another resource with its name", () => {
     const server = { ...other, name: 'st1', type: 'microsoft.sql/servers' };
     const accounts = accountsOf(useRow(2));
     expect(includesOwnStorage({ accounts, otherResources: [server] }, settings)).toBe(false);

@@ -3,7 +3,7 @@ import { listOwnStorage } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
-  it('is the one of the settings', () => {
+  it("The name of the app's own storage is the one of the settings", () => {
     const storage = {
       accountName: 'stcmkapp',
       blobUri: 'https://stcmkapp.b',
@@ -13,7 +13,7 @@ describe("the name of the app's own storage", () => {
     expect(listOwnStorage({ cloud: PUBLIC, storage })).toEqual(['stcmkapp']);
   });
 
-  it('is that of each account, each once', () => {
+  it("The names of the app's own storage are those of its accounts, each once", () => {
     const account = (accountName: string) => ({ accountName, blobUri: '', queueUri: '', tableUri: '' });
     const storage = { ...account('stcontrol'), work: account('stwork'), audit: account('stcontrol') };
     expect(listOwnStorage({ cloud: PUBLIC, storage })).toEqual(['stcontrol', 'stwork']);
@@ -44,7 +44,7 @@ describe("the name of the app's own storage", () => {
     ['an account behind a name of its own', 'AccountName=stcmkapp;BlobEndpoint=https://blobs.example.com/', 'stcmkapp'],
     ['a host that tells nothing', 'BlobEndpoint=https://blobs.example.com/;SharedAccessSignature=sv=1', undefined],
     ['an endpoint that is none', 'BlobEndpoint=blobs', undefined],
-  ])('of a connection string for %s', (_, connectionString, name) => {
+  ])("The name of the app's own storage is found in a connection string for %s", (_, connectionString, name) => {
     expect(listOwnStorage({ cloud: PUBLIC, storage: { connectionString } })).toEqual(
       name === undefined || name === 'local' ? name : [name],
     );

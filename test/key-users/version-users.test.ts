@@ -31,7 +31,7 @@ function partsOf(id: string): Record<string, string> {
 }
 
 describe('the list of users of each version of a key', () => {
-  it('has accounts, encryption scopes and other resources, and none of another key', async () => {
+  it('The users of a version are accounts, encryption scopes and other resources, and none of another key', async () => {
     const key = new TestKey(world());
     const newer = key.add();
     const pinned = key.account('pinned');
@@ -68,7 +68,7 @@ describe('the list of users of each version of a key', () => {
     );
   });
 
-  it('has a gap for a resource that names the key without a version', async () => {
+  it('The list of users has a gap for a resource that names the key without a version', async () => {
     const key = new TestKey(world());
     const { id } = addOtherResource(world(), group(world()), 'Microsoft.DeviceUpdate/accounts', `updates-${key.name}`, {
       encryption: { keyVaultKeyUri: key.id() },
@@ -91,17 +91,20 @@ describe('the list of users of each version of a key', () => {
       (keyId: string) => ({ securityProfile: { azureKeyVaultKms: { enabled: true, keyId } } }),
     ],
     ['Microsoft.Automation/automationAccounts', (id: string) => ({ encryption: { keyVaultProperties: partsOf(id) } })],
-  ])('has a gap while %s names the newest version, as it may still need an old one', async (type, properties) => {
-    const key = new TestKey(world());
-    const newer = key.add();
-    const name = `old-${key.name}`;
-    const { id } = addOtherResource(world(), group(world()), type, name, properties(key.id(newer)));
-    const { uses, gaps } = await read(key);
-    expect(uses).toEqual([{ who: id, versions: [newer.version] }]);
-    expect(gaps).toEqual([expect.stringMatching(new RegExp(`^${id} .* (old version|its data when)`))]);
-  });
+  ])(
+    'The list of users has a gap while %s names the newest version, as it may still need an old one',
+    async (type, properties) => {
+      const key = new TestKey(world());
+      const newer = key.add();
+      const name = `old-${key.name}`;
+      const { id } = addOtherResource(world(), group(world()), type, name, properties(key.id(newer)));
+      const { uses, gaps } = await read(key);
+      expect(uses).toEqual([{ who: id, versions: [newer.version] }]);
+      expect(gaps).toEqual([expect.stringMatching(new RegExp(`^${id} .* (old version|its data when)`))]);
+    },
+  );
 
-  it('has a gap for an account whose version in use Azure does not show', async () => {
+  it('The list of users has a gap for an account whose version in use Azure does not show', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     delete account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier;
@@ -109,7 +112,7 @@ describe('the list of users of each version of a key', () => {
     expect(await read(key)).toEqual({ uses, gaps: [`${account.id} does not show the version in use.`] });
   });
 
-  it('has a gap for an account that cannot be read itself, whatever the list of accounts shows', async () => {
+  it('The list of users has a gap for an account that cannot be read itself, whatever the list of accounts shows', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     const other = key.account('pinned');
@@ -120,7 +123,7 @@ describe('the list of users of each version of a key', () => {
     expect(uses).toEqual([{ who: other.id, versions: [key.first.version] }]);
   });
 
-  it('has a gap for what did not answer in time, and for what was not read yet', async () => {
+  it('The list of users has a gap for what did not answer in time, and for what was not read yet', async () => {
     const key = new TestKey(world());
     const accounts = Array.from({ length: 10 }, () => key.account('pinned'));
     const path = `/storageAccounts/(${accounts.map(({ name }) => name).join('|')})\\?`;

@@ -22,7 +22,7 @@ const asked = (since: number) =>
     .map(({ method, path, status }) => `${method} ${path.split('?')[0]} ${status}`);
 
 describe('listVersions', () => {
-  it('returns every version, oldest first, whatever its state', async () => {
+  it('listVersions returns every version, oldest first, whatever its state', async () => {
     const services = wire.services();
     const key = keyIn();
     const now = wire.azure.clock.nowSeconds();
@@ -43,7 +43,7 @@ describe('listVersions', () => {
     ]);
   });
 
-  it('is one request, and a second only if two versions were created in the same second', async () => {
+  it('listVersions sends one request, and a second only if two versions were created in the same second', async () => {
     const services = wire.services();
     const key = keyIn();
     const { created } = key.add();
@@ -66,7 +66,7 @@ describe('listVersions', () => {
     expect(findNewestVersion(versions)?.version).toBe(last.version);
   });
 
-  it('throws errors that distinguish a missing right from throttling', async () => {
+  it('listVersions throws errors that distinguish a missing right from throttling', async () => {
     const services = wire.services();
     const key = keyIn();
     const match = { path: `/keys/${key.name}/versions` };
@@ -98,7 +98,7 @@ describe('versionPages', () => {
     return key;
   };
 
-  it('yields each page as it arrives, and requests the next one only then', async () => {
+  it('versionPages yields each page as it arrives, and requests the next one only then', async () => {
     const services = wire.services();
     const key = many(60);
     const since = wire.azure.requests.last;
@@ -110,7 +110,7 @@ describe('versionPages', () => {
     expect(sizes).toEqual([25, 25, 10]);
   });
 
-  it('gives page two its own deadline, and requests it once more: a page that hangs costs 3 s', async () => {
+  it('versionPages gives page two its own deadline, and requests it once more: a page that hangs costs 3 s', async () => {
     const services = wire.services();
     const key = many(60);
     const match = { path: `/keys/${key.name}/versions.*skiptoken` };
@@ -123,7 +123,7 @@ describe('versionPages', () => {
 });
 
 describe('the key client', () => {
-  it('does not repeat a rotation whose answer is lost: that would create two versions', async () => {
+  it('The key client does not repeat a rotation whose answer is lost: that would create two versions', async () => {
     const services = wire.services();
     const key = keyIn();
     await services.keys.listVersions(managed(key, services)); // fetches the token
@@ -137,7 +137,7 @@ describe('the key client', () => {
     ['no policy of its own', undefined, { rotates: false, notifyBeforeExpiry: 'P30D' }],
     ['a policy that only notifies', 'Notify', { rotates: false, notifyBeforeExpiry: 'P30D', expiresIn: 'P2Y' }],
     ['a policy that rotates', 'Rotate', { rotates: true, beforeExpiry: 'P30D', expiresIn: 'P2Y' }],
-  ])('reads a key with %s', async (_, action, summary) => {
+  ])('The key client reads a key with %s', async (_, action, summary) => {
     const services = wire.services();
     const key = keyIn();
     const found = key.vault.keys.get(key.name);
@@ -151,7 +151,7 @@ describe('the key client', () => {
     expect(await services.keys.rotationPolicy(managed(key, services))).toEqual(summary);
   });
 
-  it('recovers a deleted key with its versions unchanged, and reports one that was not deleted', async () => {
+  it('The key client recovers a deleted key with its versions unchanged, and reports one that was not deleted', async () => {
     const world = wire.azure.world;
 
     // To recover is a right of its own, which an operator has and the app does not.

@@ -12,7 +12,7 @@ describe('parseKeyIdentifier', () => {
     ['with the default port', `https://kv-files.vault.azure.net:443/keys/files-key/${VERSION}`, VERSION],
     ['with an upper-case host', `HTTPS://KV-Files.Vault.Azure.NET/keys/files-key/${VERSION}`, VERSION],
     ['with an upper-case version', `https://kv-files.vault.azure.net/keys/files-key/${VERSION.toUpperCase()}`, VERSION],
-  ])('reads an identifier %s', (_, text, version) => {
+  ])('parseKeyIdentifier reads an identifier %s', (_, text, version) => {
     expect(parseKeyIdentifier(text)).toEqual({
       kind: 'vault',
       vaultName: 'kv-files',
@@ -28,7 +28,7 @@ describe('parseKeyIdentifier', () => {
     ['managedHsm', 'https://hsm1.managedhsm.azure.net'],
     ['managedHsm', 'https://hsm1.managedhsm.usgovcloudapi.net'],
     ['managedHsm', 'https://hsm1.managedhsm.azure.cn'],
-  ])('knows a %s of every cloud: %s', (kind, vaultUri) => {
+  ])('parseKeyIdentifier knows a %s of every cloud: %s', (kind, vaultUri) => {
     expect(parseKeyIdentifier(`${vaultUri}/keys/k`)).toMatchObject({ kind, vaultUri, keyName: 'k' });
   });
 
@@ -54,11 +54,11 @@ describe('parseKeyIdentifier', () => {
     ['backslashes', 'https:\\\\kv-files.vault.azure.net\\keys\\files-key'],
     ['white space', 'https://kv-files.vault.azure.net/keys/files-key\n'],
     ['nothing', ''],
-  ])('rejects %s', (_, text) => {
+  ])('parseKeyIdentifier rejects %s', (_, text) => {
     expect(parseKeyIdentifier(text)).toBeUndefined();
   });
 
-  it('never returns a host outside Key Vault, whatever its input', () => {
+  it('parseKeyIdentifier never returns a host outside Key Vault, whatever its input', () => {
     const part = fc.oneof(
       fc.string(),
       fc.constantFrom('https://', 'kv1', '.vault.azure.net', '/keys/', 'k', '@', ':', '..', '%2e'),
@@ -79,14 +79,14 @@ describe('parseKeyIdentifier', () => {
 
 describe('parseVault', () => {
   it.each(['https://kv1.vault.azure.net', 'https://KV1.vault.azure.net/', 'https://kv1.vault.azure.net:443/'])(
-    'reads %s',
+    'parseVault reads %s',
     (uri) => {
       expect(parseVault(uri)?.vaultUri).toBe('https://kv1.vault.azure.net');
     },
   );
 
   it.each(['https://kv1.vault.azure.net/keys', 'https://1kv.vault.azure.net', 'kv1.vault.azure.net', ''])(
-    'rejects %s',
+    'parseVault rejects %j',
     (uri) => {
       expect(parseVault(uri)).toBeUndefined();
     },

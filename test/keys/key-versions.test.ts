@@ -9,7 +9,7 @@ import { day, keyVersion } from '../support/keys.ts';
 
 const NOW = day(100);
 
-describe('usability', () => {
+describe('getUsability', () => {
   it.each([
     ['enabled, without dates', {}, 'Usable'],
     ['disabled', { enabled: false }, 'Disabled'],
@@ -18,12 +18,12 @@ describe('usability', () => {
     ['about to expire', { expiresOn: new Date(NOW.getTime() + 1) }, 'Usable'],
     ['active from this moment', { notBefore: NOW }, 'Usable'],
     ['active in a moment', { notBefore: new Date(NOW.getTime() + 1) }, 'NotYetActive'],
-  ] as const)('of a version that is %s', (_, change, expected) => {
+  ] as const)('getUsability judges a version that is %s', (_, change, expected) => {
     expect(getUsability(keyVersion(1, change), NOW)).toBe(expected);
   });
 });
 
-describe('newestUsableVersion', () => {
+describe('findNewestUsableVersion', () => {
   it.each([
     ['the youngest, in whatever order they are listed', [keyVersion(3), keyVersion(1), keyVersion(2)], 3],
     ['not a disabled one', [keyVersion(1), keyVersion(2, { enabled: false })], 1],
@@ -34,23 +34,23 @@ describe('newestUsableVersion', () => {
       [keyVersion(9, { createdOn: day(1) }), keyVersion(1, { latest: true })],
       1,
     ],
-  ])('is %s', (_, versions, expected) => {
+  ])('findNewestUsableVersion returns %s', (_, versions, expected) => {
     expect(findNewestUsableVersion(versions, NOW)).toBe(
       versions.find((v) => v.version === keyVersion(expected).version),
     );
   });
 
-  it('is undefined if no version is usable', () => {
+  it('findNewestUsableVersion returns nothing if no version is usable', () => {
     expect(findNewestUsableVersion([keyVersion(1, { enabled: false })], NOW)).toBeUndefined();
     expect(findNewestUsableVersion([], NOW)).toBeUndefined();
   });
 });
 
-it('newestVersion counts unusable ones too', () => {
+it('findNewestVersion counts unusable versions too', () => {
   expect(findNewestVersion([keyVersion(2, { enabled: false }), keyVersion(1)])?.version).toBe(keyVersion(2).version);
 });
 
-describe('nextActivation', () => {
+describe('findNextActivation', () => {
   it.each([
     ['when the younger version becomes active', [keyVersion(1), keyVersion(2, { notBefore: day(120) })], day(120)],
     [
@@ -65,7 +65,7 @@ describe('nextActivation', () => {
     ],
     ['never for a disabled one', [keyVersion(1), keyVersion(2, { notBefore: day(120), enabled: false })], undefined],
     ['never when all are active', [keyVersion(1), keyVersion(2)], undefined],
-  ])('is %s', (_, versions, expected) => {
+  ])('findNextActivation returns %s', (_, versions, expected) => {
     expect(findNextActivation(versions, NOW)).toEqual(expected);
   });
 });

@@ -5,18 +5,18 @@ import { KEY } from '../support/keys.ts';
 describe('a key as Key Vault spells it', () => {
   const shouted = createManagedKey(KEY.vault, KEY.name.toUpperCase());
 
-  it('has the name of its versions', () => {
+  it('A key as Key Vault spells it has the name of its versions', () => {
     expect(withSpelling(shouted, [{ keyName: KEY.name }])).toEqual(KEY);
   });
 
-  it('has the id of every other spelling', () => {
+  it('A key has the same id in every spelling', () => {
     expect(shouted.id).toBe(KEY.id);
   });
 
   it.each([
     ['no version is known', []],
     ['a version is of another key', [{ keyName: 'other' }]],
-  ])('stays unchanged when %s', (_, versions) => {
+  ])('A key keeps its spelling when %s', (_, versions) => {
     expect(withSpelling(shouted, versions)).toBe(shouted);
   });
 });
@@ -25,7 +25,7 @@ describe('an unmanaged vault', () => {
   const { vault } = KEY;
   const vaults = new ManagedVaults([vault]);
 
-  it('does not match by a name or address that shares its beginning or end with a managed one', () => {
+  it('An unmanaged vault does not match by a name or address that shares its beginning or end with a managed one', () => {
     const { name, uri } = vault;
     const found = [vaults.byName(name.toUpperCase()), vaults.byUri(uri), vaults.byId(vault.id)];
 

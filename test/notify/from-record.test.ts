@@ -3,7 +3,7 @@ import { createFromRecord, formatNameOfKey } from '../../src/notify/from-record.
 import { record, TIME } from './samples.ts';
 
 describe('a record of the audit trail', () => {
-  it('is told with who, why, and which revocation', () => {
+  it('The notification of an audit record says who, why, and which revocation', () => {
     const details = {
       why: 'A laptop was stolen',
       ticket: 'INC-1',
@@ -21,7 +21,7 @@ describe('a record of the audit trail', () => {
     });
   });
 
-  it('is one notification, however often it is read, or recorded under the same id of its own', () => {
+  it('An audit record is one notification, however often it is read, or recorded under the same id of its own', () => {
     const one = createFromRecord(record('key.revoke', 'Revoked'))?.id;
     expect(one).toMatch(/^[0-9a-f]{32}$/);
     expect(createFromRecord({ ...record('key.revoke', 'Revoked', { foundIn: 'key-work' }), id: 'r2' })?.id).toBe(one);
@@ -34,11 +34,11 @@ describe('a record of the audit trail', () => {
     ['a refusal, by which a caller could flood a channel', 'key.restore', 'SecondPersonNeeded'],
     ['each move of an account', 'account.move', 'Moved'],
     ['what this version does not know', 'key.new', 'New'],
-  ])('is not told: %s', (_what, action, reason) => {
+  ])('An audit record is not sent as a notification: %s', (_what, action, reason) => {
     expect(createFromRecord(record(action, reason))).toBeUndefined();
   });
 
-  it('names the account, or its scope, of a revocation below the key, and the key', () => {
+  it('The notification of a revocation below the key names the account, or its scope, and the key', () => {
     const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/stfiles01';
     const of = { ...record('account.revoke', 'AccountRevoked', { key: 'https://kv-files.vault.azure.net/keys/k' }) };
     const told = (resource: string) => createFromRecord({ ...of, entry: { ...of.entry, resource } });
@@ -50,14 +50,14 @@ describe('a record of the audit trail', () => {
     expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
   });
 
-  it('is told without a reason and a ticket that a message of the work zone claimed', () => {
+  it('A notification omits a reason and a ticket that a message of the work zone claimed', () => {
     const details = { why: 'Call https://evil.example', ticket: 'INC-1', foundIn: 'key-work' };
     const told = createFromRecord(record('key.revoke', 'Revoked', details));
     expect(told).toMatchObject({ kind: 'revoked', title: 'kv-files/files-key was revoked' });
     expect(JSON.stringify(told)).not.toMatch(/evil|INC-1/);
   });
 
-  it('may be of an unknown form', () => {
+  it('An audit record of an unknown form is sent without what cannot be read', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x' };
     expect(createFromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
     expect(formatNameOfKey('kv-files/files-key')).toBe('kv-files/files-key');

@@ -14,7 +14,7 @@ const cause = (id: string, change: Parameters<typeof finding>[0] = {}) =>
 const of = (...findings: ReturnType<typeof finding>[]) => report({ findings });
 
 describe('new causes', () => {
-  it('are told once until they are gone, and anew when they come back', () => {
+  it('New causes are sent once until they are gone, and again when they come back', () => {
     const first = createFromReport(of(cause('a'), cause('b')), []);
     expect(first.notifications).toMatchObject([
       { kind: 'newCauses', title: '2 new causes of drift', severity: 'error' },
@@ -33,19 +33,19 @@ describe('new causes', () => {
     expect(fourth.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
   });
 
-  it('that could not be looked for are not gone', () => {
+  it('Causes that the check could not read are not gone', () => {
     const { known } = createFromReport(of(cause('a')), []);
     const unread = createFromReport({ ...of(), complete: false }, known);
     expect(createFromReport(of(cause('a')), unread.known).notifications).toEqual([]);
   });
 
-  it('of another report that says the same are the same notification', () => {
+  it('New causes of another report with the same causes are the same notification', () => {
     const [one] = createFromReport(of(cause('a'), cause('b')), []).notifications;
     const [other] = createFromReport({ ...of(cause('b'), cause('a')), id: 'r2' }, []).notifications;
     expect(other?.id).toBe(one?.id);
   });
 
-  it('are one notification with a sample, be they hundreds', () => {
+  it('New causes are one notification with a sample, even if there are hundreds', () => {
     const many = Array.from({ length: 300 }, (_, n) => cause(`c${n}`));
     const { notifications, known } = createFromReport(of(...many), []);
     expect(notifications).toHaveLength(1);
@@ -55,7 +55,7 @@ describe('new causes', () => {
     expect(known).toHaveLength(300);
   });
 
-  it('say what mends each, filled in, and name a sample', () => {
+  it('New causes have the filled-in command that repairs each, and name a sample', () => {
     const command = 'az role assignment create --assignee-object-id p --scope /vaults/kv';
     const one = createFromReport(of(cause('a', { command })), []).notifications[0];
     expect(one?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', 'It is pinned to v1.', command]);
@@ -66,7 +66,7 @@ describe('new causes', () => {
     expect(long?.data.causes).toEqual([expect.not.objectContaining({ command: expect.anything() })]);
   });
 
-  it('say the command of an account that left its key, with three ARM ids in it, and each command whole or not at all', () => {
+  it('New causes show the command of an account that left its key, with three ARM ids, and each command whole or not at all', () => {
     const id = (type: string, name: string) =>
       `${SUBSCRIPTION}/resourceGroups/rg-prod-westeurope-001/providers/${type}/${name}`;
     const command = [
@@ -86,7 +86,7 @@ describe('new causes', () => {
     }
   });
 
-  it('are told again once they become errors, and not as they get better', () => {
+  it('Causes are sent again once they become errors, and not as they get better', () => {
     const expiring = (severity: 'warning' | 'error') => of(cause('a', { reason: 'NearExpiry', severity }));
     const first = createFromReport(expiring('warning'), []);
     const second = createFromReport(expiring('error'), first.known);
@@ -97,14 +97,14 @@ describe('new causes', () => {
     expect(createFromReport(expiring('error'), third.known).notifications).toEqual([]);
   });
 
-  it('are not those that are advice, or exempt', () => {
+  it('Causes that are advice or exempt are not sent as new ones', () => {
     const exemption = { reason: 'CHG-1', until: '2099-01-01' };
     expect(
       createFromReport(of(cause('a', { severity: 'advice' }), cause('b', { exemption })), []).notifications,
     ).toEqual([]);
   });
 
-  it('are apart from keys that near their end', () => {
+  it('Keys that near their expiry are a notification apart from the new causes', () => {
     const { notifications } = createFromReport(
       of(cause('a'), cause('b', { reason: 'NearExpiry', severity: 'warning' })),
       [],
@@ -121,7 +121,7 @@ describe('a digest', () => {
   const now = new Date(`${day}T06:00:00Z`);
   const at = (n: number) => `2026-11-0${n}T00:00:00.000Z`;
 
-  it('has what is new, what is gone, and what is open for the longest time', () => {
+  it('A digest has what is new, what is gone, and what has been open for the longest time', () => {
     const two = of(cause('a', { since: at(3) }), cause('b', { since: at(1) }));
     const first = createDigest({ day, now, report: two, before: undefined });
 
@@ -138,13 +138,13 @@ describe('a digest', () => {
     expect(notification.id).not.toBe(first.notification.id);
   });
 
-  it('of a day is one, whatever it says', () => {
+  it('The digest of a day is one notification, whatever it says', () => {
     const one = createDigest({ day, now, report: of(), before: undefined }).notification;
     expect(one).toMatchObject({ severity: 'info', text: 'No causes are open.' });
     expect(createDigest({ day, now, report: of(cause('a')), before: {} }).notification.id).toBe(one.id);
   });
 
-  it('does not take for gone what an incomplete report lacks', () => {
+  it('A digest does not count as gone what an incomplete report lacks', () => {
     const { notification, causes } = createDigest({
       day,
       now,
@@ -158,14 +158,14 @@ describe('a digest', () => {
     expect(causes).toEqual({ a: 'x' });
   });
 
-  it('says that no check has ended', () => {
+  it('A digest says that no check has ended', () => {
     const { notification, causes } = createDigest({ day, now, report: undefined, before: { a: 'x' } });
     expect(notification).toMatchObject({ severity: 'error', title: expect.stringContaining('no drift check') });
     expect(causes).toEqual({ a: 'x' });
     expect(createDigest({ day, now, report: undefined, before: undefined }).causes).toEqual({});
   });
 
-  it('warns where nothing is an error', () => {
+  it('A digest is a warning where nothing is an error', () => {
     const warning = of(cause('a', { severity: 'warning' }));
     expect(createDigest({ day, now, report: warning, before: undefined }).notification.severity).toBe('warning');
   });

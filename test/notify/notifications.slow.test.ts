@@ -105,7 +105,7 @@ async function again(services = instance()): Promise<number[]> {
 const outage = { match: { host: RECEIVER_HOST }, answer: { status: 503 } };
 
 describe('a notification', () => {
-  it('goes to every target that asked for it, in its form, signed, and to none twice', async () => {
+  it('A notification is sent to every target that requested it, in its form, signed, and to none twice', async () => {
     const services = instance();
     const key = await revoked(services);
 
@@ -133,7 +133,7 @@ describe('a notification', () => {
     expect(received()).toHaveLength(3);
   });
 
-  it('outlives an outage of its receiver: nothing is lost, nothing comes twice', async () => {
+  it('A notification outlives an outage of its receiver: nothing is lost, nothing comes twice', async () => {
     const services = instance();
     const keys = [await revoked(services)];
 
@@ -167,7 +167,7 @@ describe('a notification', () => {
     expect(JSON.stringify(wire.records)).not.toMatch(new RegExp(`s3cret|${RECEIVER_HOST}`));
   });
 
-  it('keeps its id when an answer is lost and it is sent again: at least once', async () => {
+  it('A notification keeps its id when an answer is lost and it is sent again: at least once', async () => {
     await revoked(instance());
     await collect();
     wire.azure.faults.add([{ match: { host: RECEIVER_HOST, path: '^/siem' }, times: 1, resetAfter: true }]);
@@ -179,7 +179,7 @@ describe('a notification', () => {
     expect([received('ops').length, received('chat').length]).toEqual([1, 1]);
   });
 
-  it('is put into the queue once more when its instance dies in between, and sent once', async () => {
+  it('A notification is queued again when its instance dies after queuing it, and sent once', async () => {
     await revoked(instance());
     const services = instance();
     const saveProgress = () => Promise.reject(new Error('killed'));
@@ -190,7 +190,7 @@ describe('a notification', () => {
     expect(received()).toHaveLength(3);
   });
 
-  it('waits as long as its receiver asks for, but not for days', async () => {
+  it('A notification waits as long as its receiver asks, but not for days', async () => {
     await revoked(instance());
     await collect();
 
@@ -211,7 +211,7 @@ describe('a notification', () => {
     expect(delays[2]).toBe(21_600);
   });
 
-  it('follows no redirect', async () => {
+  it('A notification follows no redirect', async () => {
     await revoked(instance());
     await collect();
     const headers = { location: `https://${RECEIVER_HOST}/elsewhere` };
@@ -223,7 +223,7 @@ describe('a notification', () => {
     );
   });
 
-  it('is tried for twelve hours, ends in poison with a record, and can be replayed', async () => {
+  it('A notification is tried for twelve hours, ends in poison with a record, and can be replayed', async () => {
     await revoked(instance());
     await collect();
     wire.azure.faults.add([outage]);
@@ -253,7 +253,7 @@ describe('a notification', () => {
     expect(received()).toHaveLength(3);
   });
 
-  it('is poison at once when the receiver is gone for good', async () => {
+  it('A notification is poison at once when the receiver is gone for good', async () => {
     await revoked(instance());
     await collect();
     wire.azure.faults.add([{ match: { host: RECEIVER_HOST, path: '^/chat' }, answer: { status: 410 } }]);
@@ -262,8 +262,8 @@ describe('a notification', () => {
   });
 });
 
-describe('settings', () => {
-  it('that are wrong hold what is under way, and the drift check says so', async () => {
+describe('settings of notifications', () => {
+  it('Wrong settings hold the notifications in the queue, and the drift check says so', async () => {
     await revoked(instance());
     await collect();
     const wrong = instance({ CMK_NOTIFY: '{"targets":[]}' });
@@ -275,7 +275,7 @@ describe('settings', () => {
     expect(received()).toHaveLength(3);
   });
 
-  it('that name a target no more let go of what was for it, and say so', async () => {
+  it('Settings that no longer name a target drop the notifications for it, and log that', async () => {
     await revoked(instance());
     await collect();
     await work(instance({ CMK_NOTIFY: JSON.stringify({ targets: [TARGETS[1]] }) }));
@@ -283,7 +283,7 @@ describe('settings', () => {
     expect(wire.records.filter(({ reason }) => reason === 'NotificationDropped')).toHaveLength(2);
   });
 
-  it('without a target change nothing', async () => {
+  it('Settings without a target send nothing', async () => {
     await revoked(instance());
     const before = wire.azure.requests.last;
     await collect(instance({ CMK_NOTIFY: '' }));
@@ -308,7 +308,7 @@ describe('the drift check and the digest', () => {
 
   const titles = () => received('siem').map(({ body }) => (JSON.parse(body) as { data: { title: string } }).data.title);
 
-  it('tell of a new cause once, and of the day once, whatever the number of instances', async () => {
+  it('A new cause is sent once, and the digest once a day, whatever the number of instances', async () => {
     await atHour(3);
     await publish('a1');
     await Promise.all([collect(), collect()]);
@@ -345,7 +345,7 @@ describe('the drift check and the digest', () => {
     expect(titles().slice(2)).toEqual(['Digest: 0 open, 0 new, 1 gone']);
   });
 
-  it('are told although the audit trail cannot be read', async () => {
+  it('New causes and the digest are sent although the audit trail cannot be read', async () => {
     await atHour(8);
     await collect();
     await atHour(7);

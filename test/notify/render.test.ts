@@ -53,23 +53,23 @@ it('there is a sample of every kind', () => {
 });
 
 describe.each(Object.keys(SAMPLES))('%s', (sample) => {
-  it('fits into a message of a queue', () => {
+  it('A notification of each kind fits into a message of a queue', () => {
     expect(NOTIFICATION.safeParse(SAMPLES[sample]).error).toBeUndefined();
     expect(Buffer.byteLength(JSON.stringify(SAMPLES[sample]))).toBeLessThan(63 * 1024);
   });
 
-  it("is a CloudEvent by the schema of CloudEvents' own SDK", () => {
+  it("A notification of each kind is a CloudEvent by the schema of CloudEvents' own SDK", () => {
     const body = JSON.parse(bodyFor('webhook', sample).body) as object;
     expect(new CloudEvent(body, false).validate()).toBe(true);
     // It would make an id of its own.
     expect(body).toMatchObject({ id: SAMPLES[sample]?.id, specversion: '1.0', datacontenttype: 'application/json' });
   });
 
-  it('is a message that Slack takes', () => {
+  it('A notification of each kind is a message that Slack accepts', () => {
     expect(slackMessage.safeParse(JSON.parse(bodyFor('slack', sample).body)).error).toBeUndefined();
   });
 
-  it('is a card that Teams takes', () => {
+  it('A notification of each kind is a card that Teams accepts', () => {
     const { body } = bodyFor('teams', sample);
     const { data, error } = teamsMessage.safeParse(JSON.parse(body));
     expect(error).toBeUndefined();
@@ -78,7 +78,7 @@ describe.each(Object.keys(SAMPLES))('%s', (sample) => {
   });
 });
 
-it('a card that is not right is seen', () => {
+it('The renderer of Teams rejects a wrong card', () => {
   const inlines = [{ type: 'TextRun', text: 'x', color: 'red' }];
   const body = [{ type: 'RichTextBlock', spacing: 'tiny', inlines }, { type: 'RichText' }];
   expect(complaintsOf({ type: 'AdaptiveCard', version: '1.5', body })).toHaveLength(3);
@@ -109,7 +109,7 @@ it('a webhook is signed with each secret, as Standard Webhooks says, anew at eac
 });
 
 describe('text that would be markup', () => {
-  it('is no link, mention or entity for Slack', () => {
+  it('Text that would be markup is no link, mention or entity for Slack', () => {
     const { text, blocks } = JSON.parse(bodyFor('slack', 'hostile').body) as z.output<typeof slackMessage>;
     const texts = [text, ...(JSON.stringify(blocks).match(/"text":"[^"]*"/g) ?? [])];
     for (const one of texts) expect(one).not.toMatch(/[<>]|&(?!amp;|lt;|gt;)/);
@@ -117,12 +117,12 @@ describe('text that would be markup', () => {
     expect(JSON.stringify(blocks)).not.toContain('"mrkdwn"');
   });
 
-  it('is in text runs alone for Teams, which know no Markdown, and no template', () => {
+  it('Text that would be markup is in text runs alone for Teams, which know no Markdown, and no template', () => {
     const { body } = bodyFor('teams', 'hostile');
     expect(body).not.toMatch(/"TextBlock"|"FactSet"|\{\{|\$\{/);
   });
 
-  it('cannot hide or turn what follows it, anywhere', () => {
+  it('Text that would be markup cannot hide or turn what follows it, anywhere', () => {
     for (const kind of ['webhook', 'teams', 'slack'] as const) {
       expect(bodyFor(kind, 'hostile').body).not.toMatch(/[\u202E]|\\u0000|\\u202e/i);
     }
@@ -136,7 +136,7 @@ it.each(['\u0000', '\u00AD', '\u061C', '\u180E', '\u200F', '\u202E', '\u2066', '
   },
 );
 
-it('no token of a caller is in any of them', () => {
+it('A notification never contains the token of a caller', () => {
   for (const sample of Object.keys(SAMPLES)) {
     for (const kind of ['webhook', 'teams', 'slack'] as const) {
       expect(bodyFor(kind, sample).body).not.toContain('TOKEN');

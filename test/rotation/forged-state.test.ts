@@ -60,8 +60,8 @@ async function look(versions: readonly KeyVersion[], state: object = FORGED) {
   return { outcome, written, records };
 }
 
-describe('a state of a lease that says that a rotation was begun', () => {
-  it('has no version put on that was off before the key was revoked', async () => {
+describe('a forged state of a lease that says that a rotation was begun', () => {
+  it('A forged rotation state enables no version that was disabled before the key was revoked', async () => {
     const revocation = { id: 'f00d', revokedOn: day(59), revokedBy: ALICE, version: versionName(1), wasEnabled: true };
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(revocation) } });
 
@@ -78,7 +78,7 @@ describe('a state of a lease that says that a rotation was begun', () => {
     expect((await look([keyVersion(1, { enabled: false, tags }), lately])).written).toEqual([]);
   });
 
-  it('gives no version an expiry or tags that a person has made without', async () => {
+  it('A forged rotation state sets neither expiry nor tags on a version that a person created without', async () => {
     const first = keyVersion(1, { expiresOn: day(400), tags: { owner: 'files' } });
     expect(await look([first, keyVersion(40)])).toMatchObject({ written: [], records: [] });
     expect((await look([first, keyVersion(57)])).written).toEqual([]);
@@ -89,14 +89,14 @@ describe('a state of a lease that says that a rotation was begun', () => {
     expect((await look(versions)).written).toEqual([]);
   });
 
-  it('chooses neither id nor words of the record, which says where it was found', async () => {
+  it('A forged rotation state chooses neither id nor words of the record, which says where it was found', async () => {
     const versions = [keyVersion(59, { expiresOn: day(400) }), keyVersion(60, { expiresOn: day(400) })];
     const { records } = await look(versions, { ...FORGED, from: versionName(59) });
     expect(records).toMatchObject([{ id: `key.rotate/${versionName(60)}`, details: { foundIn: 'cmk-leases' } }]);
     expect(JSON.stringify(records)).not.toMatch(/forged|restore/);
   });
 
-  it('leads to no write and no record, whatever it says, where the app has rotated nothing for a week', async () => {
+  it('A forged rotation state leads to no write and no record where the app has rotated nothing for a week', async () => {
     const versions = [1, 20, 52].map((n) => keyVersion(n, { expiresOn: day(400), enabled: n !== 20 }));
 
     const state = fc.record(

@@ -7,7 +7,7 @@ const procedures = useProcedures();
 const HOUR = 3_600;
 
 describe('key rotate', () => {
-  it('makes a new version with tags and lifetime of the one before; a repetition within the hour makes none', async () => {
+  it('key rotate creates a version with tags and lifetime of the one before, and none again within the hour', async () => {
     const nowSeconds = procedures.local.clock.nowSeconds();
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
 
@@ -26,7 +26,7 @@ describe('key rotate', () => {
     expect(texts(second, 'note')[0]).toContain('--if-older-than');
   });
 
-  it('makes a new version when any age is accepted, also where a clock dates the newest one ahead', async () => {
+  it('key rotate creates a version when any age is accepted, also where a clock dates the newest one ahead', async () => {
     const site = procedures.site();
     const rotate = procedures.run((operation) => {
       const now = () => new Date(operation.azure.now().getTime() - HOUR * 1000);
@@ -36,7 +36,7 @@ describe('key rotate', () => {
     expect(site.vault.keys.get(site.key)?.versions).toHaveLength(2);
   });
 
-  it('completes a rotation that was broken off, when it is run again', async () => {
+  it('key rotate completes a rotation that was interrupted, when it is run again', async () => {
     const nowSeconds = procedures.local.clock.nowSeconds();
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
 
@@ -67,32 +67,35 @@ describe('key rotate', () => {
   it.each([
     ['has made a version', { resetAfter: true }, 2],
     ['shows none within a minute', { reset: true }, 1],
-  ])('asks once when the answer is lost, and looks whether Key Vault %s', async (_, effect, count) => {
-    const site = procedures.site({ key: { exp: procedures.local.clock.nowSeconds() + 100 * 86_400 } });
-    const azure = procedures.azure();
+  ])(
+    'key rotate sends one request when the answer is lost, and reads whether Key Vault %s',
+    async (_, effect, count) => {
+      const site = procedures.site({ key: { exp: procedures.local.clock.nowSeconds() + 100 * 86_400 } });
+      const azure = procedures.azure();
 
-    // The first request of a client is answered with where to sign in: the fault would hit that one.
-    addKeyVersion(procedures.world, site.vault, 'other-key');
-    await azure.keys.rotate(keyOf({ ...site, key: 'other-key' }));
+      // The first request of a client is answered with where to sign in: the fault would hit that one.
+      addKeyVersion(procedures.world, site.vault, 'other-key');
+      await azure.keys.rotate(keyOf({ ...site, key: 'other-key' }));
 
-    const match = { method: 'POST', path: `/keys/${site.key}/rotate`, host: `${site.vault.name}.*` };
+      const match = { method: 'POST', path: `/keys/${site.key}/rotate`, host: `${site.vault.name}.*` };
 
-    procedures.local.faults.add([{ match, ...effect }]);
+      procedures.local.faults.add([{ match, ...effect }]);
 
-    const since = procedures.local.requests.last;
-    const run = procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { azure });
-    if (count === 2) expect((await run).result).toMatchObject({ from: site.version.version });
-    else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
+      const since = procedures.local.requests.last;
+      const run = procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { azure });
+      if (count === 2) expect((await run).result).toMatchObject({ from: site.version.version });
+      else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
 
-    const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
-    expect(asked).toHaveLength(1);
+      const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
+      expect(asked).toHaveLength(1);
 
-    const versions = site.vault.keys.get(site.key)?.versions ?? [];
-    expect(versions).toHaveLength(count);
-    expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
-  });
+      const versions = site.vault.keys.get(site.key)?.versions ?? [];
+      expect(versions).toHaveLength(count);
+      expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
+    },
+  );
 
-  it('refuses a disabled key: its tags show no revocation, and where to look', async () => {
+  it('key rotate rejects a disabled key whose tags show no revocation, and says where to look', async () => {
     const site = procedures.site({ key: { enabled: false } });
     const refused = await procedures.refusal((operation) => rotateKey(keyOf(site), 0, operation));
     expect(refused).toMatchObject({ reason: 'KeyDisabled', message: expect.stringMatching(/tags show no revocation/) });
@@ -100,13 +103,13 @@ describe('key rotate', () => {
     expect(refused.nextStep).not.toContain('change-key');
   });
 
-  it('refuses a key that is not there', async () => {
+  it('key rotate rejects a key that does not exist', async () => {
     const site = procedures.site();
     const nowhere = keyOf({ ...site, key: 'nowhere' });
     expect((await procedures.refusal((operation) => rotateKey(nowhere, 0, operation))).reason).toBe('KeyNotFound');
   });
 
-  it('rotates an expired key, however young its version is: that is how it becomes usable again', async () => {
+  it('key rotate rotates an expired key, however young its version is: that makes it usable again', async () => {
     const site = procedures.site({ key: { exp: 1_600_000_000 } });
     procedures.local.clock.advance(1_000);
     const report = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));

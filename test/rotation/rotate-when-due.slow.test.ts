@@ -29,7 +29,7 @@ const look = (key: TestKey, services: Services = wire.services()): Promise<Outco
 const said = () => wire.records.map(({ level, reason }) => `${level} ${reason}`);
 
 describe('a key that nears its expiry', () => {
-  it('is rotated; the new version has the tags, and lives as long as the one before; the trail has it once', async () => {
+  it('A key that nears its expiry is rotated with the tags and lifetime of the version before, and recorded once', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const entries: AuditEntry[] = [];
     const services = wire.services();
@@ -55,7 +55,7 @@ describe('a key that nears its expiry', () => {
     expect(said().at(-1)).toBe('info NotNearExpiry');
   });
 
-  it('that Key Vault refuses to rotate, because its material is imported, is told about and not asked for again', async () => {
+  it('A key that Key Vault refuses to rotate, because its material is imported, is logged and not rotated again', async () => {
     const key = nearing({ imported: true });
     expect(await look(key)).toEqual({ outcome: 'done' });
     expect(versions(key)).toHaveLength(1);
@@ -65,8 +65,8 @@ describe('a key that nears its expiry', () => {
   });
 });
 
-describe('only what the app is meant to rotate', () => {
-  it('a key that an account uses, or a scope', async () => {
+describe('the keys that the app is to rotate', () => {
+  it('A key that an account or a scope uses is rotated', async () => {
     const byAccount = nearing({ tags: {} });
     const byScope = nearing({ tags: {} });
     byAccount.account('automatic');
@@ -78,14 +78,14 @@ describe('only what the app is meant to rotate', () => {
     }
   });
 
-  it('a key that nothing uses is left to its owners, and it is said why', async () => {
+  it('A key that nothing uses is not rotated, and the log says why', async () => {
     const key = nearing({ tags: {} });
     expect(await look(key)).toEqual({ outcome: 'done' });
     expect(versions(key)).toHaveLength(1);
     expect(said()).toEqual(['info NoDependents']);
   });
 
-  it('while it is not known whether anything uses it, it is not rotated, and the log says why', async () => {
+  it('A key is not rotated while its users are unknown, and the log says why', async () => {
     const key = nearing({ tags: {} });
     wire.azure.faults.add([
       { match: { method: 'GET', path: '/providers/Microsoft.Storage/storageAccounts\\?' }, answer: { status: 500 } },
@@ -95,7 +95,7 @@ describe('only what the app is meant to rotate', () => {
     expect(versions(key)).toHaveLength(1);
   });
 
-  it('what changes while the fleet is looked through counts: nothing is decided from what was read before', async () => {
+  it('A key that was rotated while its users were read is not rotated again', async () => {
     const key = nearing({ tags: {} });
     const services = wire.services();
     const dependents: Services['dependents'] = async () => {
@@ -108,7 +108,7 @@ describe('only what the app is meant to rotate', () => {
   });
 });
 
-describe('when Key Vault does not answer as wished', () => {
+describe('an answer of Key Vault that is lost or refused', () => {
   const rotate = (key: TestKey) => ({ method: 'POST', path: `/keys/${key.name}/rotate` });
   const complete = (key: TestKey) => ({ method: 'PATCH', path: `/keys/${key.name}/` });
 
@@ -129,17 +129,20 @@ describe('when Key Vault does not answer as wished', () => {
   it.each([
     ['is cut off', { resetAfter: true }],
     ['comes to nothing at a gateway', { answer: { status: 504 } }],
-  ])('asks for a version once, although the answer %s: the SDK does not ask again either', async (_, effect) => {
-    const key = nearing();
-    const services = await signedIn();
-    const since = wire.azure.requests.last;
-    wire.azure.faults.add([{ match: rotate(key), ...effect }]);
-    await look(key, services);
-    const asked = wire.azure.requests.since(since).filter(({ path }) => path.includes(`/${key.name}/rotate`));
-    expect(asked).toHaveLength(1);
-  });
+  ])(
+    'A rotation requests a version once, although the answer %s: the SDK does not repeat the request either',
+    async (_, effect) => {
+      const key = nearing();
+      const services = await signedIn();
+      const since = wire.azure.requests.last;
+      wire.azure.faults.add([{ match: rotate(key), ...effect }]);
+      await look(key, services);
+      const asked = wire.azure.requests.since(since).filter(({ path }) => path.includes(`/${key.name}/rotate`));
+      expect(asked).toHaveLength(1);
+    },
+  );
 
-  it('says that a new version may not be given its expiry, and keeps it', async () => {
+  it('A rotation logs that the app may not set the expiry of a new version, and keeps that version', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const answer = { status: 403, body: { error: { code: 'Forbidden' } } };
     wire.azure.faults.add([{ match: complete(key), answer }]);
@@ -148,7 +151,7 @@ describe('when Key Vault does not answer as wished', () => {
     expect(said()).toEqual(['error RotationIncomplete', 'info Rotated']);
   });
 
-  it('writes no tags onto a version that is being revoked, and completes it after the restore', async () => {
+  it('A rotation writes no tags onto a version that is being revoked, and completes it after the restore', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const { services } = instance();
 
@@ -178,7 +181,7 @@ describe('when Key Vault does not answer as wished', () => {
     expect(made).toMatchObject({ tags: { owner: 'files' }, exp: expect.any(Number) });
   });
 
-  it('gives a version back the record that its completion has written over, so that a restore enables it', async () => {
+  it('A rotation writes back the record that its completion has overwritten, so that a restore enables the version', async () => {
     const key = nearing({ tags: { owner: 'files', ...AUTO } });
     const { services } = instance();
     const updateVersion: Services['keys']['updateVersion'] = async (managed, version, change) => {

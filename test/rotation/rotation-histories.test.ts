@@ -23,17 +23,17 @@ async function holds(history: History): Promise<number> {
   return steps;
 }
 
-describe('one expiry makes one version, completed and recorded once', () => {
-  it('when nothing goes wrong', async () => {
+describe('one expiry', () => {
+  it('One expiry makes one version, completed and recorded once, when nothing goes wrong', async () => {
     expect(await holds({ messages: 1, step: 0, trouble: 'noEffect', seed: 1 })).toBeLessThanOrEqual(STEPS);
   });
 
-  it.each(TROUBLES)('with one instance, whichever of its calls is %s', async (trouble) => {
+  it.each(TROUBLES)('One expiry makes one version with one instance, whichever of its calls is %s', async (trouble) => {
     for (let step = 1; step <= STEPS; step += 1) await holds({ messages: 1, step, trouble, seed: 1 });
   });
 
   it.each(['late', 'killedLate', 'answerLost'] as const)(
-    'with one instance, whichever of its calls is %s, and whichever it is killed at then',
+    'One expiry makes one version with one instance, whichever of its calls is %s, and whichever it is killed at then',
     async (trouble) => {
       for (let step = 1; step <= STEPS; step += 1) {
         for (let after = 1; after <= STEPS; after += 1) {
@@ -45,9 +45,12 @@ describe('one expiry makes one version, completed and recorded once', () => {
     },
   );
 
-  it.each(TROUBLES)('with three messages and instances, whichever call is %s, in any order', async (trouble) => {
-    for (let step = 1; step <= 3 * STEPS; step += 1) {
-      for (let seed = 1; seed <= 10; seed += 1) await holds({ messages: 3, step, trouble, seed });
-    }
-  });
+  it.each(TROUBLES)(
+    'One expiry makes one version with three messages and instances, whichever call is %s, in any order',
+    async (trouble) => {
+      for (let step = 1; step <= 3 * STEPS; step += 1) {
+        for (let seed = 1; seed <= 10; seed += 1) await holds({ messages: 3, step, trouble, seed });
+      }
+    },
+  );
 });

@@ -24,7 +24,7 @@ const revocationOn = (n: number) => ({
 describe('decideRotation', () => {
   const revoked = keyVersion(2, { enabled: false, tags: revocationOn(2) });
 
-  it('rotates the newest version if no policy or operator does', () => {
+  it('decideRotation rotates the newest version if no policy or operator does', () => {
     expect(decideRotation([keyVersion(1), soon()], NO_POLICY, NOW)).toMatchObject({
       rotate: true,
       from: soon(),
@@ -57,7 +57,7 @@ describe('decideRotation', () => {
     ['does not rotate a disabled key', [soon({ enabled: false })], NO_POLICY, 'KeyDisabled', true],
     ['does not rotate a key under revocation', [revoked], NO_POLICY, 'RevocationOpen', false],
     ['notifies when the key is gone', [], NO_POLICY, 'KeyNotFound', true],
-  ] as const)('%s', (_, versions, policy, reason, needsPerson) => {
+  ] as const)('decideRotation %s', (_, versions, policy, reason, needsPerson) => {
     expect(decideRotation(versions, policy, NOW)).toEqual({ rotate: false, reason, needsPerson });
   });
 });
@@ -66,13 +66,13 @@ describe('a key whose lifetime is shorter than the notice of its expiry', () => 
   // Seen on the local Azure: such a key was rotated again and again, since each new version was near its expiry at once.
   const first = keyVersion(1, { expiresOn: day(21) });
 
-  it('is rotated once, and the new version is not near its expiry at once', () => {
+  it('A key whose lifetime is shorter than the notice of its expiry is rotated once, and its new version is not near its expiry', () => {
     expect(decideRotation([first], NO_POLICY, day(1))).toMatchObject({ rotate: true });
     const second = keyVersion(2);
     expect(completeRotation(first, second)).toEqual({ expiresOn: day(2 + MIN_LIFETIME_DAYS) });
   });
 
-  it('is never rotated again within a week, whatever event arrives: a finding says so', () => {
+  it('A key whose lifetime is shorter than the notice of its expiry is never rotated again within a week, and a finding says so', () => {
     const second = keyVersion(2, { expiresOn: day(22) });
     const decide = (now: number) => decideRotation([first, second], NO_POLICY, day(now));
     expect(decide(3)).toEqual({ rotate: false, reason: 'RotatedRecently', needsPerson: true });
@@ -81,18 +81,18 @@ describe('a key whose lifetime is shorter than the notice of its expiry', () => 
 });
 
 describe('completeRotation', () => {
-  it('gives the new version the lifetime and the tags of the one before', () => {
+  it('completeRotation gives the new version the lifetime and the tags of the one before', () => {
     const from = keyVersion(10, { expiresOn: day(110), tags: { owner: 'files', team: 'old' } });
     const to = keyVersion(80, { tags: { team: 'new' } });
     expect(completeRotation(from, to)).toEqual({ tags: { owner: 'files', team: 'new' }, expiresOn: day(180) });
   });
 
-  it('counts the lifetime from when the version before became active', () => {
+  it('completeRotation counts the lifetime from when the version before became active', () => {
     const from = keyVersion(10, { notBefore: day(20), expiresOn: day(110) });
     expect(completeRotation(from, keyVersion(80))).toEqual({ expiresOn: day(170) });
   });
 
-  it('leaves an expiry that a rotation policy set, and a key that never expired', () => {
+  it('completeRotation keeps an expiry that a rotation policy set, and sets none on a key that never expired', () => {
     expect(
       completeRotation(keyVersion(1, { expiresOn: day(50) }), keyVersion(2, { expiresOn: day(90) })),
     ).toBeUndefined();
@@ -101,7 +101,7 @@ describe('completeRotation', () => {
     expect(completeRotation(keyVersion(1, { tags }), keyVersion(2))).toEqual({ tags });
   });
 
-  it('never carries a revocation over', () => {
+  it('completeRotation never copies a revocation', () => {
     expect(
       completeRotation(keyVersion(1, { tags: { [REVOCATION_TAG]: 'x', 'cmk-restored': 'y' } }), keyVersion(2)),
     ).toBeUndefined();
@@ -113,15 +113,17 @@ describe('a key that the app is meant to rotate', () => {
     [{ 'cmk-rotation': 'Auto' }, true],
     [{ 'cmk-rotation': 'manual' }, false],
     [{}, false],
-  ])('by its tags %j: %s', (tags, expected) => expect(isRotatedByTag(keyVersion(1, { tags }))).toBe(expected));
+  ])('A key is one that the app is to rotate by its tags %j: %s', (tags, expected) =>
+    expect(isRotatedByTag(keyVersion(1, { tags }))).toBe(expected),
+  );
 });
 
-describe('unfinishedRotation', () => {
+describe('findUnfinishedRotation', () => {
   const from = keyVersion(10, { expiresOn: day(110) });
   const to = keyVersion(80);
   const soonAfter = new Date(to.createdOn.getTime() + 3_600_000);
 
-  it('is a newest version without the expiry that the one before has', () => {
+  it('findUnfinishedRotation returns a newest version without the expiry that the one before has', () => {
     expect(findUnfinishedRotation([from, to], soonAfter)).toEqual({ from, to });
   });
 
@@ -138,10 +140,12 @@ describe('unfinishedRotation', () => {
       ],
       soonAfter,
     ],
-  ])('is none when %s', (_, versions, now) => expect(findUnfinishedRotation(versions, now)).toBeUndefined());
+  ])('findUnfinishedRotation returns nothing when %s', (_, versions, now) =>
+    expect(findUnfinishedRotation(versions, now)).toBeUndefined(),
+  );
 });
 
-it('a rotation that was refused may want for a policy in a Managed HSM, and not in a vault', () => {
+it('The advice for a refused rotation names a rotation policy in a Managed HSM, and not in a vault', () => {
   expect(describeHsmPolicy({ vault: { kind: 'vault' } })).toBe('');
   expect(describeHsmPolicy({ vault: { kind: 'managedHsm' } })).toContain('only with a rotation policy');
 });

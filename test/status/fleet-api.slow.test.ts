@@ -84,7 +84,7 @@ beforeEach(async () => {
 });
 
 describe('GET /api/fleet', () => {
-  it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
+  it('GET /api/fleet shows each account that uses a key, after a summary, and says how fresh it is', async () => {
     const { value, summary, freshness, warnings } = await fleet();
     expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
     expect([warnings, value.length]).toEqual([[], 13]);
@@ -105,7 +105,7 @@ describe('GET /api/fleet', () => {
     expect((await fleet('all=true')).summary.text).toBe('14 accounts: 13 serving, 1 not managed');
   });
 
-  it('goes page by page, by any filter, and refuses a parameter that it does not know', async () => {
+  it('GET /api/fleet returns page by page, by any filter, and rejects a parameter that it does not have', async () => {
     const first = await fleet('vault=kv-files&top=4');
     expect(names(first)).toEqual(['starchive01', 'starchive02', 'stfiles01', 'stfiles02']);
 
@@ -122,7 +122,7 @@ describe('GET /api/fleet', () => {
     }
   });
 
-  it('is answered 304 as long as nothing has changed', async () => {
+  it('GET /api/fleet is answered 304 as long as nothing has changed', async () => {
     const { headers } = await fleet();
     const again = await handleFleet(
       parseCallQuery(new URLSearchParams(), FLEET_QUERY),
@@ -140,7 +140,7 @@ describe('GET /api/fleet', () => {
     expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-files/archive-key)');
   });
 
-  it('tells a revoked key at once, a tag, and an account that no check has looked at', async () => {
+  it('GET /api/fleet shows a revoked key at once, a tag, and an account that no check has covered', async () => {
     const { world } = wire.azure;
     const key = new TestKey(world);
     const old = key.account('pinned', { tags: { 'cmk-wave': '1', env: 'prod' } });
@@ -174,7 +174,7 @@ describe('GET /api/fleet', () => {
     expect([findings, scopeUses]).toMatchObject([[], [{ vault: 'kv-files' }]]);
   });
 
-  it('says what it could not read, and calls nothing serving that hangs on it', async () => {
+  it('GET /api/fleet says what it could not read, and shows no account as serving whose state depends on it', async () => {
     const down = async (): Promise<never> => {
       throw new Error('connect ECONNREFUSED');
     };
@@ -208,7 +208,7 @@ describe('GET /api/fleet', () => {
     await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
   });
 
-  it('shows whose role is narrowed only accounts whose keys it reaches', async () => {
+  it('GET /api/fleet shows a caller with a narrowed role only accounts whose keys the role reaches', async () => {
     const reaches = (key: RouteKey | undefined) => key?.key === 'archive-key';
     const { value, summary } = await fleet('all=true', { reaches });
     expect(names({ value })).toEqual(['starchive01', 'starchive02']);

@@ -47,7 +47,7 @@ describe('The health of an account', () => {
     ['VaultUnreadable', 'Unknown'],
     // Whether a perimeter lets the account in is not seen.
     ['VaultUnreachable', 'Unknown', { severity: 'warning' }],
-  ])('with the finding %s is %s', (reason, state, change) => {
+  ])('The health of an account with the finding %s is %s', (reason, state, change) => {
     expect(of({ findings: [found(reason, change)] })).toEqual({
       state,
       cause: { id: reason, reason, about: [KEY.id] },
@@ -59,11 +59,11 @@ describe('The health of an account', () => {
     ['says nothing of it', found('PinnedVersion', { severity: 'advice' })],
     ['could not read something beside', found('Unreadable', { severity: 'advice' })],
     ['about a perimeter is exempt', found('VaultUnreachable', { severity: 'warning', exemption: {} })],
-  ])('is Serving when a finding %s', (_, finding) => {
+  ])('The health of an account is Serving when a finding %s', (_, finding) => {
     expect(of({ findings: [finding] })).toEqual({ state: 'Serving' });
   });
 
-  it('is that of the cause of a finding, and of the worst and oldest of several', () => {
+  it('The health of an account is that of the cause of a finding, and of the worst and oldest of several', () => {
     expect(of({ findings: [found('KeyDisabled', { because: 'RevocationOpen' })] }).state).toBe('Revoked');
 
     const younger = ago(1).toISOString();
@@ -81,7 +81,7 @@ describe('The health of an account', () => {
     expect(of({ findings: [found('KeyDeleted', { since: unknown })] }).since).toBeUndefined();
   });
 
-  it('is NotManaged when no managed key encrypts it, whatever else is wrong', () => {
+  it('The health of an account is NotManaged when no managed key encrypts it, whatever else is wrong', () => {
     expect(of({ encryptedBy: 'microsoft' })).toEqual({ state: 'NotManaged' });
 
     const findings = [found('Unreadable'), found('NoLongerCustomerManaged')];
@@ -98,7 +98,7 @@ describe('The health of an account', () => {
     expect(of({ findings: [found('NoLongerCustomerManaged'), found('StaleKeyVersion')] }).state).toBe('NotManaged');
   });
 
-  it('is Blocked when its file service is blocked, with the cause of a finding if there is one', () => {
+  it('The health of an account is Blocked when its file service is blocked, with the cause of a finding if there is one', () => {
     const refuses = { id: 'FileServiceRefuses', reason: 'FileServiceRefuses', about: [] };
     expect(of({ probe: probe('blocked') })).toEqual({ state: 'Blocked', cause: refuses, since: SINCE });
     expect(of({ probe: probe('blocked'), findings: [found('StaleKeyVersion')] }).state).toBe('Blocked');
@@ -106,7 +106,7 @@ describe('The health of an account', () => {
     expect(of({ probe: probe('blocked', 25) }).state).toBe('Serving');
   });
 
-  it('is Serving when its file service is open, unless there is a finding', () => {
+  it('The health of an account is Serving when its file service is open, unless there is a finding', () => {
     expect(of({ probe: probe('open') })).toEqual({ state: 'Serving', since: SINCE });
     expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
 
@@ -123,7 +123,7 @@ describe('The health of an account', () => {
     expect(of({ probe: probe('unknown') })).toEqual({ state: 'Serving' });
   });
 
-  it('is Unknown when no recent check covered it', () => {
+  it('The health of an account is Unknown when no recent check covered it', () => {
     for (const checkedOn of [undefined, ago(49)]) {
       expect(of({ checkedOn })).toMatchObject({ state: 'Unknown', cause: { reason: 'NotChecked', about: [] } });
     }
@@ -142,7 +142,7 @@ describe('The summary of a fleet', () => {
     ...(since ? { since } : {}),
   });
 
-  it('counts the accounts of each state, with the cause', () => {
+  it('The summary of a fleet counts the accounts of each state, with the cause', () => {
     const serving = Array.from({ length: 3 }, () => ({ state: 'Serving' as const }));
     const without = Array.from({ length: 2_010 }, (_, n) => noAccess([identity, vault], n === 7 ? SINCE : undefined));
 
@@ -158,7 +158,7 @@ describe('The summary of a fleet', () => {
     expect(summarizeFleet([]).text).toBe('0 accounts');
   });
 
-  it('names the largest of several causes with the earliest time, and at most twenty causes', () => {
+  it('The summary of a fleet names the largest of several causes with the earliest time, and at most twenty causes', () => {
     const many = Array.from({ length: 25 }, (_, n) => noAccess([`${vault}${n}`]));
     const all = [
       ...many,
@@ -173,7 +173,7 @@ describe('The summary of a fleet', () => {
     expect([causes.length, moreCauses]).toEqual([20, 6]);
   });
 
-  it('labels each resource by its short name', () => {
+  it('The summary of a fleet labels each resource by its short name', () => {
     const label = (...about: string[]) => formatCauseLabel({ about });
     expect(label(KEY.id)).toBe(`${KEY.vault.name}/${KEY.name}`);
     expect(label(`${KEY.id}/${'a'.repeat(32)}`)).toBe(`${KEY.vault.name}/${KEY.name}/aaaaaaaa`);

@@ -65,7 +65,7 @@ const rotations = (...states: ('stuck' | 'held' | 'unknown' | 'underWay')[]) => 
 });
 
 describe('judgeNow', () => {
-  it('is good when every part was read and nothing is wrong', () => {
+  it('judgeNow is good when every part was read and nothing is wrong', () => {
     expect(judged({})).toEqual({ tone: 'good', line: 'Healthy.' });
     expect(judged(rotations('underWay'))).toEqual({ tone: 'good', line: 'Healthy.' });
   });
@@ -88,7 +88,7 @@ describe('judgeNow', () => {
       { ...errors('ContestedChange'), ...rotations('held') },
       '1 error in the last check',
     ],
-  ] as const)('is bad for %s', (_, changes, text) => {
+  ] as const)('judgeNow is bad for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'bad', line: `${text}.` });
   });
 
@@ -103,11 +103,11 @@ describe('judgeNow', () => {
     ['a check that is not complete', drift({ complete: false }), 'the last check could not read everything'],
     ['a check that is old', drift({ old: true }), 'the last check was more than two days ago'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
-  ] as const)('is warn for %s', (_, changes, text) => {
+  ] as const)('judgeNow is warn for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Needs attention: ${text}.` });
   });
 
-  it('is never good while a part has not been read, or before the first check', () => {
+  it('judgeNow is never good while a part has not been read, or before the first check', () => {
     const reading = { reading: true } as const;
     expect(judged({ keys: reading })).toEqual({ tone: 'none', line: 'Not everything has been read yet.' });
     expect(judged({ keys: reading, ...fleet({ states: { ...STATES, NoAccess: 1 } }) }).line).toBe(
@@ -119,7 +119,7 @@ describe('judgeNow', () => {
     });
   });
 
-  it('ignores parts that the caller may not see, and says so', () => {
+  it('judgeNow ignores parts that the caller may not see, and says so', () => {
     const refused = problem(403);
     expect(judged({ drift: refused, rotations: refused })).toEqual({
       tone: 'good',
@@ -128,7 +128,7 @@ describe('judgeNow', () => {
     expect(judged({ drift: refused, ...keys({ moreRevoked: 1 }) })).toMatchObject({ tone: 'bad' });
   });
 
-  it('names what could not be read beside what is wrong', () => {
+  it('judgeNow names what could not be read beside what is wrong', () => {
     expect(judged({ drift: problem(503), ...keys({ moreRevoked: 1, vaultsUnread: 1 }) }).line).toBe(
       '1 key is revoked. Not all is known: 1 vault could not be listed, the last check could not be read.',
     );

@@ -28,7 +28,7 @@ const read = (
 ) => readKeyUsers(KEY, versions, ports(uses), signal);
 
 describe('readKeyUsers', () => {
-  it('counts uses by version, the version with the most users first', async () => {
+  it('readKeyUsers counts uses by version, the version with the most users first', async () => {
     const uses = [
       useRow(1),
       useRow(2, { ...OLD, readOn: day(190).toISOString() }),
@@ -55,7 +55,7 @@ describe('readKeyUsers', () => {
     expect(rotation).toMatchObject({ state: 'underWay', startedOn: day(100).toISOString() });
   });
 
-  it('counts the uses of a revoked key, and none of them as lagging', async () => {
+  it('readKeyUsers counts the uses of a revoked key, and none of them as lagging', async () => {
     const record = { ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true };
     const tags = { [REVOCATION_TAG]: formatRevocation(record) };
     const revoked = [keyVersion(1), keyVersion(100, { enabled: false, tags })];
@@ -75,13 +75,13 @@ describe('readKeyUsers', () => {
     });
   });
 
-  it('returns the counts so far when time is up, without a rotation', async () => {
+  it('readKeyUsers returns the counts so far when time is up, without a rotation', async () => {
     const { users, rotation, cost } = await read([useRow(1)], VERSIONS, AbortSignal.abort());
     expect(users).toEqual({ accounts: 0, scopes: 0, versions: [], complete: false });
     expect([rotation, cost]).toEqual([undefined, undefined]);
   });
 
-  it('counts at most 20,000 uses', async () => {
+  it('readKeyUsers counts at most 20,000 uses', async () => {
     const many = Array.from({ length: 20_001 }, (_, n) => useRow(n));
     const { users, unread } = await read(many);
     expect(users).toMatchObject({ accounts: 20_000, complete: false });
@@ -95,15 +95,15 @@ describe('The time as of which the index knows the users of a key', () => {
   const readOn = day(190).toISOString();
   const asOf = async (uses: readonly UseRow[]) => (await read(uses)).asOf;
 
-  it('is that of the last list for an account, whose unchanged row is older', async () => {
+  it('The users of a key are known as of the last list for an account, whose unchanged row is older', async () => {
     expect(await asOf([useRow(1, { readOn })])).toBe(NOW.toISOString());
   });
 
-  it('is that of the read for an encryption scope, which no list of accounts shows', async () => {
+  it('The users of a key are known as of the read of an encryption scope, which no list of accounts shows', async () => {
     expect(await asOf([useRow(1), useRow(1, { scope: 'scope1', readOn })])).toBe(readOn);
   });
 
-  it('is that of the read for an account in a subscription that was never listed', async () => {
+  it('The users of a key are known as of the read of an account in a subscription that was never listed', async () => {
     const elsewhere = accountId(1, '99999999-9999-4999-8999-999999999999');
     expect(await asOf([useRow(1, { account: elsewhere, readOn })])).toBe(readOn);
   });
@@ -114,7 +114,7 @@ describe('readKeyUsers while subscriptions are not listed', () => {
   const readBy = (uses: readonly UseRow[], inSight: readonly string[] | undefined, listed: readonly string[]) =>
     readKeyUsers(KEY, VERSIONS, ports(uses, inSight, listed), new AbortController().signal);
 
-  it('returns no users when the index has none', async () => {
+  it('readKeyUsers returns no users while subscriptions are not listed and the index has none', async () => {
     const read = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION]);
     const unread = [expect.objectContaining({ reason: 'FleetNotListed' })];
     const asOf = NOW.toISOString();
@@ -122,12 +122,12 @@ describe('readKeyUsers while subscriptions are not listed', () => {
     expect(await readBy([], undefined, [])).toMatchObject({ unread, users: undefined });
   });
 
-  it('returns the users of the index as incomplete', async () => {
+  it('readKeyUsers returns the users of the index as incomplete while subscriptions are not listed', async () => {
     const { users, rotation, cost } = await readBy([useRow(1, OLD)], [SUBSCRIPTION, other], [SUBSCRIPTION]);
     expect([users?.accounts, users?.complete, rotation, cost]).toEqual([1, false, undefined, undefined]);
   });
 
-  it('returns zero users once all are listed', async () => {
+  it('readKeyUsers returns zero users once all subscriptions are listed', async () => {
     const { users, unread } = await readBy([], [SUBSCRIPTION, other], [SUBSCRIPTION, other]);
     expect([users?.accounts, users?.complete, unread]).toEqual([0, true, []]);
     expect(await readBy([], undefined, [SUBSCRIPTION])).toMatchObject({ unread: [], users: { accounts: 0 } });
@@ -135,7 +135,7 @@ describe('readKeyUsers while subscriptions are not listed', () => {
 });
 
 describe('The cost of a rotation', () => {
-  it('excludes uses in subscriptions that are not managed, which are users all the same', async () => {
+  it('The cost of a rotation excludes uses in subscriptions that are not managed, which are users all the same', async () => {
     const elsewhere = accountId(1).replace(SUBSCRIPTION, '99999999-9999-4999-8999-999999999999');
     const uses = [useRow(1, OLD), useRow(1, { ...OLD, account: elsewhere })];
     const { signal } = new AbortController();

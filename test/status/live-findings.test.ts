@@ -98,7 +98,7 @@ const REVOKED = key({ versions: { value: [revoked(100), revoked(10)] } });
 const GONE = key({ state: 'gone', versions: { value: [] } });
 const withoutRole = subject({ access: lacks('IdentityWithoutRole') });
 
-describe('The fleet names the cause that the drift check names', () => {
+describe('the cause that the fleet names', () => {
   it.each<[string, string, AccountSubject]>([
     ['of a pinned account behind', 'Stale', subject({ use: pinned(OLD) })],
     ['of an automatic account behind', 'Stale', subject({ use: use({ current: OLD.version }) })],
@@ -114,7 +114,7 @@ describe('The fleet names the cause that the drift check names', () => {
     ['of a key that does not exist', 'Blocked', subject({ key: GONE })],
     ['of a key created again', 'Blocked', subject({ use: use({ current: 'f'.repeat(32) }), lost: true })],
     ['of a vault that is not managed', 'NotManaged', subject({ key: undefined })],
-  ])('%s', async (_, state, of) => {
+  ])('The fleet names the cause that the drift check names, %s', async (_, state, of) => {
     const causes = foundOf(of).map(({ cause }) => cause.id);
     const health = await healthOf(of);
 
@@ -123,8 +123,8 @@ describe('The fleet names the cause that the drift check names', () => {
   });
 });
 
-describe('The health of an account shows since when it is so', () => {
-  it('as the newest report remembers it, of what is the same there', async () => {
+describe('The time since when the health of an account is so', () => {
+  it('The health of an account has the time in the newest report if the report has the same cause', async () => {
     expect(await healthOf(withoutRole, reportedOf(withoutRole))).toMatchObject({ state: 'NoAccess', since: LAST_WEEK });
 
     const off = key({ versions: { value: [version(100, { enabled: false })] } });
@@ -133,7 +133,7 @@ describe('The health of an account shows since when it is so', () => {
     expect(await healthOf(ofScope, reportedOf(ofScope))).toMatchObject({ state: 'Blocked', since: LAST_WEEK });
   });
 
-  it('not where no report has it, or has it with another cause', async () => {
+  it('The health of an account has no time if no report has it, or has it with another cause', async () => {
     const blocked = subject({ key: DISABLED });
     const another = reportedOf(blocked).map((one) => ({ ...one, cause: { ...one.cause, id: 'another' } }));
 
@@ -148,13 +148,16 @@ describe('The health of an account shows since when it is so', () => {
   it.each([
     ['Stale', subject({ use: pinned(OLD) }), NEW.createdOn],
     ['Revoked', subject({ key: REVOKED }), YESTERDAY],
-  ])('as the versions of the key show, whatever a report says: %s', async (state, of, since) => {
-    for (const reported of [[], reportedOf(of)]) {
-      expect(await healthOf(of, reported)).toMatchObject({ state, since: since.toISOString() });
-    }
-  });
+  ])(
+    'The health of an account has the time that the versions of the key show, whatever a report says: %s',
+    async (state, of, since) => {
+      for (const reported of [[], reportedOf(of)]) {
+        expect(await healthOf(of, reported)).toMatchObject({ state, since: since.toISOString() });
+      }
+    },
+  );
 
-  it('as the report says, where the versions could not be read', async () => {
+  it('The health of an account has the time in the report where the versions could not be read', async () => {
     const behind = subject({ use: pinned(OLD) });
 
     expect(await healthOf(behind, reportedOf(behind), false)).toMatchObject({ state: 'Stale', since: LAST_WEEK });

@@ -15,7 +15,7 @@ const revoked = {
   [REVOCATION_TAG]: formatRevocation({ ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true }),
 };
 
-describe('nextRotation', () => {
+describe('predictNextRotation', () => {
   const [auto, manual] = ['auto', 'manual'].map((rotation) => ({ tags: { 'cmk-rotation': rotation } }));
   const imported = { tags: { 'cmk-origin': 'imported' } };
   const by = (rotatedBy: string, on?: string, reason?: string) => ({ by: rotatedBy, on, reason });
@@ -38,24 +38,30 @@ describe('nextRotation', () => {
     ['is the app’s, where a tag says so', { ...EXPIRES, ...auto }, NONE, false, by('app', DUE)],
     ['is a person’s, by a tag', { ...EXPIRES, ...manual }, NONE, true, by('person', DUE, 'ManualRotation')],
     ['is a person’s, of imported material', imported, NONE, true, by('person', undefined, 'ImportedKey')],
-    ['is a person’s, when it is off', { ...EXPIRES, enabled: false }, NONE, true, by('person', DUE, 'KeyDisabled')],
+    [
+      'is a person’s, when it is disabled',
+      { ...EXPIRES, enabled: false },
+      NONE,
+      true,
+      by('person', DUE, 'KeyDisabled'),
+    ],
     ['is none, where it never expires', {}, NONE, true, by('none', undefined, 'NoExpiry')],
     [
-      'has no next rotation, while it is revoked',
+      'is none, while it is revoked',
       { ...EXPIRES, enabled: false, tags: revoked },
       NONE,
       true,
       by('none', undefined, 'RevocationOpen'),
     ],
-  ])('%s', (_, change, policy, isUsed, expected) => {
+  ])('The next rotation of a key %s', (_, change, policy, isUsed, expected) => {
     expect(predictNextRotation([keyVersion(100, change)], policy, isUsed, NOW)).toEqual(expected);
   });
 
-  it('is undefined for a key without versions', () => {
+  it('predictNextRotation returns nothing for a key without versions', () => {
     expect(predictNextRotation([], NONE, true, NOW)).toBeUndefined();
   });
 
-  it('is on the day when decideRotation rotates', () => {
+  it('predictNextRotation returns the day when decideRotation rotates', () => {
     const version = keyVersion(100, EXPIRES);
     const { on } = predictNextRotation([version], NONE, true, NOW) ?? {};
     const due = new Date(on ?? '');
@@ -71,11 +77,11 @@ describe('The crypto-period of a key', () => {
     ['two years, where the policy allows longer', { expiresIn: 'P5Y' }, day(830)],
     ['two years, where the policy has no lifetime', {}, day(830)],
     ['two years, where the policy could not be read', undefined, day(830)],
-  ])('ends after %s', (_, policy, end) => {
+  ])('The crypto-period of a key ends after %s', (_, policy, end) => {
     expect(computeCryptoPeriodEnd([keyVersion(1), keyVersion(100)], policy, NOW)).toEqual(end);
   });
 
-  it('has no end where there is no version', () => {
+  it('The crypto-period of a key has no end where there is no version', () => {
     expect(computeCryptoPeriodEnd([], undefined, NOW)).toBeUndefined();
   });
 });

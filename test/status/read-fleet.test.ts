@@ -80,7 +80,7 @@ describe('An index that a writer of its table has filled', () => {
   it.each([
     ['too many rows', '', { rows: 100, characters: 1_000_000 }],
     ['too much text', 'x'.repeat(10_000), { rows: 100_000, characters: 1_000_000 }],
-  ])('with %s is read in part, with a warning: the same process revokes keys', async (_, tag, most) => {
+  ])('An index with %s is read in part, with a warning: the same process revokes keys', async (_, tag, most) => {
     const { ports, read } = filled(tag);
     const { accounts, warnings } = await readFleet(ports, new IndexLimit(most));
     expect(accounts.length).toBeLessThanOrEqual(100);
@@ -88,7 +88,7 @@ describe('An index that a writer of its table has filled', () => {
     expect(warnings).toEqual([expect.stringContaining('shows only some of the accounts')]);
   });
 
-  it('is read whole below the limits', async () => {
+  it('An index is read whole below the limits', async () => {
     const { accounts, warnings } = await readFleet(filled('').ports, new IndexLimit());
     expect([accounts.length, warnings]).toEqual([1_000, []]);
   });

@@ -60,11 +60,11 @@ describe('A use in a rotation', () => {
     ['failed when its last try did', { ...OLD, state: 'failed', reason: 'Refused' }, 'failed'],
     ['is left when the plan writes nothing for the version', { ...OLD, state: 'skipped', target: TARGET }, 'left'],
     ['waits when it was skipped for an earlier version', { ...OLD, state: 'skipped' }, 'waiting'],
-  ])('%s', (_, change, state) => {
+  ])('A use in a rotation %s', (_, change, state) => {
     expect(countsOf(useRow(1, change))).toEqual({ moved: 0, waiting: 0, failed: 0, left: 0, [state]: 1 });
   });
 
-  it('that failed is listed with its reason and the time of the next attempt', () => {
+  it('A failed use is listed with its reason and the time of the next attempt', () => {
     const failed = {
       ...OLD,
       state: 'failed',
@@ -87,20 +87,20 @@ describe('A use in a rotation', () => {
     });
   });
 
-  it('that waits and was not tried for longest is named with the reason of its plan', () => {
+  it('The waiting use that was not tried for longest is named with the reason of its plan', () => {
     const tried = useRow(1, { ...OLD, state: 'indeterminate', reason: 'ServiceUnavailable' });
     const { oldestWaiting } = rotationOf([tried, useRow(2, OLD)]);
     expect(oldestWaiting).toEqual({ account: accountId(2), reason: 'StaleKeyVersion' });
     expect(rotationOf([tried])).toMatchObject({ oldestWaiting: { reason: 'ServiceUnavailable' } });
   });
 
-  it('that the drift check was not to move waits while its key is paused', () => {
+  it('A use that the drift check must not move waits while its key is paused', () => {
     const exempt = useRow(1, { ...OLD, state: 'skipped', target: TARGET, reason: 'LeftByCheck' });
     expect(rotationOf([exempt])).toMatchObject({ state: 'finished', left: 1 });
     expect(rotationOf([exempt], { pause: PAUSE })).toMatchObject({ state: 'paused', waiting: 1, left: 0 });
   });
 
-  it('is counted always, and listed among the first 500', () => {
+  it('The uses of a rotation are all counted, and the failed ones listed up to 500', () => {
     const many = Array.from({ length: 1_100 }, (_, n) => n);
     expect(rotationOf(many.map((n) => useRow(n, OLD))).waiting).toBe(1_100);
     const failed = rotationOf(many.map((n) => useRow(n, { ...OLD, state: 'failed', reason: 'Refused' })));
@@ -109,7 +109,7 @@ describe('A use in a rotation', () => {
 });
 
 describe('A rotation', () => {
-  it('is finished when nothing waits and nothing failed', () => {
+  it('A rotation is finished when nothing waits and nothing failed', () => {
     expect(rotationOf([useRow(1), useRow(2, { ...OLD, state: 'skipped', target: TARGET })])).toMatchObject({
       state: 'finished',
       version: versionName(100),
@@ -120,7 +120,7 @@ describe('A rotation', () => {
     expect(rotationOf([]).expectedEnd).toBeUndefined();
   });
 
-  it('is stuck or held when the controller decided so for this version', () => {
+  it('A rotation is stuck or held when the controller decided so for this version', () => {
     const stuck = { rollout: { lastNews: 'RotationStuck' } } as const;
     expect(rotationOf([useRow(1, OLD)])).toMatchObject({ state: 'underWay', progressOn: day(100).toISOString() });
     expect(rotationOf([useRow(1, OLD)], stuck)).toMatchObject({ state: 'stuck', progressOn: day(151).toISOString() });
@@ -129,7 +129,7 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1)], stuck).state).toBe('finished');
   });
 
-  it('shows the stage, and counts the uses that it admits', () => {
+  it('A rotation shows the stage, and counts the uses that it admits', () => {
     const uses = [
       useRow(1, { ...OLD, state: 'failed', reason: 'Refused' }),
       useRow(2, OLD),
@@ -158,7 +158,7 @@ describe('A rotation', () => {
     expect(rotationOf(uses, { rollout: {} }).stage).toBeUndefined();
   });
 
-  it('is held by moved canaries that do not serve, and unproven until they are probed', () => {
+  it('A rotation is held by moved canaries that do not serve, and unproven until they are probed', () => {
     const uses = [useRow(1), useRow(2, OLD)];
     const canary = { stage: 'canary', canaries: [accountId(1)] } as const;
     expect(rotationOf(uses, { rollout: canary })).toMatchObject({ state: 'underWay', stage: { state: 'unproven' } });
@@ -169,7 +169,7 @@ describe('A rotation', () => {
     });
   });
 
-  it('is paused while a use waits, or no use is known', () => {
+  it('A rotation is paused while a use waits, or no use is known', () => {
     const pause = PAUSE;
     const paused = { state: 'paused', reason: 'Paused', detail: 'a change window', pause };
     expect(rotationOf([useRow(1, OLD)], { pause })).toMatchObject(paused);
@@ -177,7 +177,7 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1)], { pause })).toMatchObject({ state: 'finished', pause });
   });
 
-  it('is held once all that is left is contested, and has no expected end', () => {
+  it('A rotation is held once all that is left is contested, and has no expected end', () => {
     const contested = [accountId(1)];
     const held = rotationOf([useRow(1, OLD), useRow(2)], { contested, rollout: { lastNews: 'RotationStuck' } });
     expect(held).toMatchObject({ state: 'held', reason: 'ContestedChange', waiting: 1, moved: 1 });
@@ -186,7 +186,7 @@ describe('A rotation', () => {
     expect(rotationOf([useRow(1, OLD), useRow(2, OLD)], { contested }).state).toBe('underWay');
   });
 
-  it('is blocked with a reason while nothing may be moved', () => {
+  it('A rotation is blocked with a reason while nothing may be moved', () => {
     const record = { ...REVOKER, revokedOn: day(150), version: versionName(1), wasEnabled: true };
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } });
     const blocked = (versions: readonly KeyVersion[]) => rotationOf([useRow(1)], { versions });
@@ -195,7 +195,7 @@ describe('A rotation', () => {
     expect(blocked([])).toMatchObject({ reason: 'KeyNotFound' });
   });
 
-  it('is counted by subscription and region, each with its expected end', () => {
+  it('A rotation is counted by subscription and region, each with its expected end', () => {
     const uses = Array.from({ length: 1_300 }, (_, n) => useRow(n, OLD));
     const elsewhere = useRow(1, { ...OLD, location: 'northeurope', state: 'failed', reason: 'Refused' });
     const movedAt = (minutes: number) => ({ stamp: new Date(NOW.getTime() - minutes * 60_000).toISOString() });
@@ -222,7 +222,7 @@ describe('The cost of the next rotation', () => {
     return count.cost();
   };
 
-  it('is the time of the writes in the slowest region, whatever was moved or failed before', () => {
+  it('The cost of the next rotation is the time of the writes in the slowest region, whatever was moved or failed before', () => {
     const failed = { ...OLD, state: 'failed', reason: 'Refused', location: 'northeurope' } as const;
     const uses = [
       ...Array.from({ length: 1_500 }, (_, n) => useRow(n)),

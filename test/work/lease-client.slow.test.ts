@@ -33,7 +33,7 @@ const blobOf = (name: string) =>
     .getBlobClient(name);
 
 describe('a lease', () => {
-  it('has one holder, over all instances, and makes its container and its blob', async () => {
+  it('A lease has one holder, over all instances, and creates its container and its blob', async () => {
     const one = instance();
     const other = instance();
     const asked = await Promise.all([1, 2, 3].flatMap(() => [one.acquire('account/a'), other.acquire('account/a')]));
@@ -45,7 +45,7 @@ describe('a lease', () => {
     await (await taken(other, 'account/a')).release();
   });
 
-  it('hands what was saved to the next holder, until it is cleared', async () => {
+  it('A lease passes its saved state to the next holder, until the state is cleared', async () => {
     const first = await taken(instance(), 'state');
     expect(first.state).toBeUndefined();
 
@@ -64,7 +64,7 @@ describe('a lease', () => {
     expect((await taken(instance(), 'state')).state).toBeUndefined();
   });
 
-  it('whose state is not JSON has none, and blocks no worker', async () => {
+  it('A lease whose state is not JSON has none, and blocks no worker', async () => {
     const lease = await taken(instance(), 'rubbish');
     await lease.release();
     await blobOf('rubbish').getBlockBlobClient().upload('{"moves":', 9);
@@ -75,7 +75,7 @@ describe('a lease', () => {
     expect((await taken(instance(), 'rubbish')).state).toEqual({ moves: [] });
   });
 
-  it('that another holder has acquired since is lost, and saves nothing', async () => {
+  it('A lease that another holder has acquired since is lost, and saves nothing', async () => {
     const lease = await taken(instance({ durationSeconds: 15 }), 'lost');
     await blobOf('lost').getBlobLeaseClient().breakLease(0);
     const other = await taken(instance(), 'lost');
@@ -88,7 +88,7 @@ describe('a lease', () => {
   });
 });
 
-it('a lease that was in doubt is held no more, and others get it', async () => {
+it('A lease whose renewals failed is no longer held, and another instance can acquire it', async () => {
   const storage = await faultyStorage(azurite.connectionString);
   try {
     const lease = await taken(instance({ durationSeconds: 15 }, storage.connectionString), 'in doubt');
@@ -104,7 +104,7 @@ it('a lease that was in doubt is held no more, and others get it', async () => {
   }
 });
 
-it('a lease whose renewal fails is renewed again while it is sure to stand', async () => {
+it('A lease whose renewal fails is renewed again while it has certainly not expired', async () => {
   const storage = await faultyStorage(azurite.connectionString);
   try {
     const lease = await taken(instance({ durationSeconds: 15 }, storage.connectionString), 'blip');
@@ -128,7 +128,7 @@ it('a lease whose renewal fails is renewed again while it is sure to stand', asy
 });
 
 // What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
-it('expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
+it('A lease expires after its holder is gone or cannot renew it, and not while it is renewed', async () => {
   const short = { durationSeconds: 15 };
   const storage = await faultyStorage(azurite.connectionString);
 

@@ -7,7 +7,7 @@ const refusal = (statusCode: number, code: string, headers: Record<string, strin
   error({ statusCode, code, response: { headers } });
 const unresolved = (host: string) => error({ code: 'ENOTFOUND', message: `getaddrinfo ENOTFOUND ${host}` });
 
-describe('outcomeOfFailure', () => {
+describe('toOutcome', () => {
   it.each([
     ['throttling', refusal(429, 'TooManyRequests', { 'retry-after': '17' }), 'Throttled', false, 17],
     ['503 with a time', refusal(503, 'ServerBusy', { 'retry-after': '9' }), 'Throttled', false, 9],
@@ -22,11 +22,11 @@ describe('outcomeOfFailure', () => {
     ['ARM out of reach', unresolved('management.azure.com'), 'ServiceUnavailable', true, undefined],
     ['a cut connection', error({ code: 'ECONNRESET' }), 'ServiceUnavailable', true, undefined],
     ['a mistake of ours', new TypeError('x is not a function'), 'Unexpected', true, undefined],
-  ])('tries again after %s', (_, failure, reason, counts, delaySeconds) => {
+  ])('A failed call is tried again after %s', (_, failure, reason, counts, delaySeconds) => {
     expect(toOutcome(failure)).toMatchObject({ outcome: 'retry', reason, counts, delaySeconds });
   });
 
-  it('of a move that lacks a right on the identity names the right, where, and the parameter that gives it', () => {
+  it('The outcome of a move that lacks a right on the identity names the right, its place, and the parameter that grants it', () => {
     const identity =
       '/subscriptions/s/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage';
     const right = 'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action';
@@ -51,7 +51,7 @@ describe('outcomeOfFailure', () => {
   it.each([
     ['a version that Storage does not see yet', refusal(404, 'HttpResourceNotFound')],
     ['a key that Storage does not take', refusal(400, 'KeyVaultKeyNotSupported')],
-  ])('tries again some times after %s', (_, failure) => {
+  ])('A failed call is tried again a limited number of times after %s', (_, failure) => {
     expect(toOutcome(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true });
   });
 
@@ -59,7 +59,7 @@ describe('outcomeOfFailure', () => {
     ['purge protection that is off', refusal(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff'],
     ['a request that is wrong', refusal(400, 'InvalidRequestPropertyValue'), 'Refused'],
     ['something that does not exist', refusal(404, 'ResourceNotFound'), 'Refused'],
-  ])('leaves %s to a person', (_, failure, reason) => {
+  ])('A failed call is left to a person after %s', (_, failure, reason) => {
     expect(toOutcome(failure)).toMatchObject({ outcome: 'reject', reason });
   });
 });

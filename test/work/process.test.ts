@@ -44,13 +44,13 @@ function memory() {
 }
 
 describe('processWork', () => {
-  it('leaves nothing behind when the work is done', async () => {
+  it('processWork leaves nothing behind when the work is done', async () => {
     const { sent, poisoned, run } = memory();
     await run({ outcome: 'done' });
     expect([...sent, ...poisoned]).toEqual([]);
   });
 
-  it('gives up into the poison queue after the last try, and raises an error record', async () => {
+  it('processWork puts a message into the poison queue after the last try, with an error record', async () => {
     const { sent, poisoned, records, run } = memory();
     await run(
       { outcome: 'retry', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined },
@@ -85,7 +85,7 @@ describe('processWork', () => {
       { ...WORK, kind: 'account' },
       JSON.stringify({ ...WORK, kind: 'account' }),
     ],
-  ])('puts %s into the poison queue as it came, with an error record', async (_, outcome, entry, text) => {
+  ])('processWork puts %s into the poison queue as it came, with an error record', async (_, outcome, entry, text) => {
     const { poisoned, records, run } = memory();
     await run(outcome, entry);
     expect(poisoned).toEqual([text]);
@@ -105,7 +105,7 @@ describe('processWork', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', detail: 'too late' }]);
   });
 
-  it('lets the host try again when it throws, and moves the message itself at the last delivery', async () => {
+  it('processWork lets the host try again when it throws, and moves the message itself at the last delivery', async () => {
     const { records, poisoned, run } = memory();
     await expect(run(new Error('boom'))).rejects.toThrow('boom');
     expect(records).toEqual([]);
@@ -114,7 +114,7 @@ describe('processWork', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', because: 'Unexpected', detail: 'boom' }]);
   });
 
-  it('leaves the move to the host where it fails, with the record all the same', async () => {
+  it('processWork leaves the move to the host where it fails, with the record all the same', async () => {
     const { records, queue, run } = memory();
     queue.poison = () => Promise.reject(new Error('no queue'));
     await expect(run(new Error('boom'), WORK, MAX_DEQUEUE_COUNT)).rejects.toThrow('boom');
@@ -122,7 +122,7 @@ describe('processWork', () => {
   });
 });
 
-it('agrees with host.json about when a message goes to poison, and how it is encoded', () => {
+it('The app agrees with host.json about when a message goes to poison, and how it is encoded', () => {
   const host = JSON.parse(readFileSync(new URL('../../host.json', import.meta.url), 'utf8'));
   expect(host.extensions.queues).toMatchObject({ maxDequeueCount: MAX_DEQUEUE_COUNT, messageEncoding: 'none' });
 });

@@ -18,13 +18,13 @@ beforeEach(async () => {
 });
 
 describe('the age of a queue', () => {
-  it('is 0 when nothing waits, or all of it is for later', async () => {
+  it('The age of a queue is 0 when nothing waits, or all of it is for later', async () => {
     await queue('key-work').sendMessage('{}', { visibilityTimeout: 60 });
     const none = { 'key-work': 0, 'fleet-work': 0, 'notify-work': 0 };
     expect(Object.fromEntries(await ages(later(100)))).toEqual(none);
   });
 
-  it('is that of its oldest message, in seconds', async () => {
+  it('The age of a queue is that of its oldest message, in seconds', async () => {
     await queue('key-work').sendMessage('rubbish');
     await queue('key-work').sendMessage('{"kind":"key"}');
     const seconds = (await ages(later(100))).get('key-work') ?? 0;
@@ -32,14 +32,14 @@ describe('the age of a queue', () => {
     expect(seconds).toBeLessThan(115);
   });
 
-  it('is told from when it is due on, of a message that was hidden', async () => {
+  it('The age of a message that was hidden counts from the time when it is due', async () => {
     const due = later(70);
     await queue('fleet-work').sendMessage(JSON.stringify({ kind: 'subscriptions', due: due.toISOString() }));
     expect((await ages(new Date(due.getTime() + 30_000))).get('fleet-work')).toBe(30);
     expect((await ages(new Date(due.getTime() - 10_000))).get('fleet-work')).toBe(0);
   });
 
-  it('cannot be told of a queue that is not there', async () => {
+  it('The age of a queue that does not exist cannot be read', async () => {
     await queue('key-work').delete();
     await expect(ages(new Date())).rejects.toMatchObject({ statusCode: 404 });
   });

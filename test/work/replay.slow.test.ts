@@ -42,7 +42,7 @@ beforeEach(async () => {
 });
 
 describe('replay', () => {
-  it('puts poison messages back to work, as they were', async () => {
+  it('A replay puts poison messages back to work, as they were', async () => {
     await put('fleet-work-poison', fleetWork(1), fleetWork(2));
 
     expect(await replay(service(), FLEET_WORK)).toEqual({ replayed: 2, left: [] });
@@ -63,19 +63,19 @@ describe('replay', () => {
     expect(JSON.parse(text)).toEqual({ ...revocationWork, attempt: 0 });
   });
 
-  it('counts those that another client has taken for the moment', async () => {
+  it('A replay counts messages that another client has received for the moment', async () => {
     await put('fleet-work-poison', fleetWork(1), fleetWork(2));
     await service().getQueueClient('fleet-work-poison').receiveMessages({ visibilityTimeout: 120 });
     expect(await replay(service(), FLEET_WORK)).toEqual({ replayed: 1, left: [], hidden: 1 });
   });
 
-  it('takes none off that it could not put back', async () => {
+  it('A replay deletes no message that it could not put back', async () => {
     await put('key-work-poison', revocationWork);
     await expect(replay(unsending(azurite.connectionString), KEY_WORK)).rejects.toThrow('queue down');
     expect(await count('key-work-poison')).toBe(1);
   });
 
-  it('leaves what is not ours where it is, and says what it is', async () => {
+  it("A replay leaves messages that are not the app's where they are, and says what they are", async () => {
     await put('fleet-work-poison', 'rubbish', { kind: 'account' }, fleetWork(1), revocationWork);
     const result = await replay(service(), FLEET_WORK);
     expect(result.replayed).toBe(1);
@@ -83,7 +83,7 @@ describe('replay', () => {
     expect(await count('fleet-work-poison')).toBe(3);
   });
 
-  it('goes through more messages than a queue hands out at a time', async () => {
+  it('A replay puts back more messages than a queue returns at a time', async () => {
     await put('fleet-work-poison', ...Array.from({ length: 70 }, (_, n) => fleetWork(n)));
     expect(await replay(service(), FLEET_WORK)).toEqual({ replayed: 70, left: [] });
     expect(await count(FLEET_WORK)).toBe(70);
