@@ -42,8 +42,13 @@ const PRIVATE: Readonly<Record<string, string>> = {
   'looks again': 'repeats, verifies',
 };
 
+/** The start of a test up to its title, behind the table of `each` too. */
+const BEFORE_TITLE = /\b(?:it|test)(?:\.each\b(?:(?!\n\s*(?:it|test|describe)\b)[\s\S])*?\))?\(\s*['"`]/;
 /** A title that begins with a verb needs its `describe` for a subject. */
-const FRAGMENT = /\b(?:it|test)\(\s*['"`]((?:is|are|has|have|was|were|does|do|may|can|cannot|that) [^'"`\n]*)/g;
+const FRAGMENT = new RegExp(
+  `${BEFORE_TITLE.source}((?:is|are|has|have|was|were|does|do|may|can|cannot|that) [^'"\`\\n]*)`,
+  'g',
+);
 
 /** One line for each rejected word or title in the files, by path. */
 export function wrongWords(files: ReadonlyMap<string, string>): string[] {

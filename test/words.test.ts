@@ -29,8 +29,15 @@ it('the lint rejects a private word in a test and in local/, and no other file',
   expect(wordsOf('docs/a.md', 'A vault that there is not.')).toEqual([]);
 });
 
-it('the lint rejects a title that begins with a verb, on the next line too', () => {
-  for (const call of ["it('", "it(\n    '", 'it("', 'test(`']) {
+it('the lint rejects a title that begins with a verb, on the next line and behind a table too', () => {
+  for (const call of [
+    "it('",
+    "it(\n    '",
+    'it("',
+    'test(`',
+    "it.each(STATES)('",
+    "it.each<[string]>([\n  ['a'],\n])('",
+  ]) {
     const text = `describe('a pause', () => { ${call}is kept, and recorded', async () => {}); });`;
     expect(wordsOf('test/orders/a.test.ts', text)).toEqual([
       'test/orders/a.test.ts: "is kept, and recorded": name the subject in the title',
@@ -39,7 +46,8 @@ it('the lint rejects a title that begins with a verb, on the next line too', () 
 });
 
 it('the lint accepts a title with a subject, and a describe without a verb', () => {
-  const text = "describe.each([['is']])('is %s', () => { it('A pause is kept', () => { await('is fine'); }); });";
+  const test = "it.each([['a']])('A pause of %s is kept', () => { await('is fine'); });";
+  const text = `describe.each([['is']])('is %s', () => {\n  ${test}\n});\n\ndescribe.each([])('is %s', () => {});`;
   expect(wordsOf('test/orders/a.test.ts', text)).toEqual([]);
 });
 

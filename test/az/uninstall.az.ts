@@ -115,7 +115,7 @@ describe('the first step of uninstalling', () => {
 });
 
 describe('the second step of uninstalling', () => {
-  it('deletes the event subscriptions at the subscriptions that aim at the app, and no other', async () => {
+  it('The second step of uninstalling deletes the event subscriptions at subscriptions that aim at the app, and no other', async () => {
     const { world } = local.azure;
     const type = 'Microsoft.EventGrid/eventSubscriptions';
     const watch = (name: string, subscription: string, app: string): string => {

@@ -57,13 +57,13 @@ describe('every function of the app', () => {
     expect(text).toMatch(bounds[kind] ?? /never/);
   });
 
-  it('ends before its caller gives up: Event Grid after 30 s, the load balancer after 230 s', () => {
+  it('A function ends before its caller gives up: Event Grid after 30 s, the load balancer after 230 s', () => {
     const { event } = TIME_LIMITS;
     expect(event).toBeLessThanOrEqual(28_000);
     expect(CALL_LIMIT_MS).toBeLessThanOrEqual(220_000);
   });
 
-  it('ends well before the function timeout of the host', () => {
+  it('A function ends well before the function timeout of the host', () => {
     const { functionTimeout } = JSON.parse(readFileSync(join(ROOT, 'host.json'), 'utf8')) as {
       functionTimeout: string;
     };

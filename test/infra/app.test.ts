@@ -227,7 +227,7 @@ describe('the function app', () => {
 });
 
 describe('the private network', () => {
-  it('refuses private telemetry in a cloud whose names for it are not known', async () => {
+  it('The template rejects private telemetry in a cloud whose names for it are not known', async () => {
     const cloud = {
       name: 'AzureChinaCloud',
       authentication: { loginEndpoint: 'https://login.chinacloudapi.cn/' },

@@ -47,7 +47,7 @@ describe('a vault whose region is failed over', () => {
     ['a deletion', () => keys().beginDeleteKey('key')],
     ['a rotation policy', () => keys().updateKeyRotationPolicy('key', { lifetimeActions: [] })],
     ['the deleted keys, which are not documented to be answered', () => keys().getDeletedKey('key')],
-  ])('refuses %s', async (_, send) => {
+  ])('A vault that is failed over rejects %s', async (_, send) => {
     await expect(send()).rejects.toMatchObject({ statusCode: 403 });
   });
 

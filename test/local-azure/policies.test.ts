@@ -44,7 +44,7 @@ const evaluate = async () => {
 };
 
 describe('a policy with the effect Deny', () => {
-  it('refuses a write that leaves the account non-compliant, and changes nothing', async () => {
+  it('A policy with the effect Deny rejects a write that leaves the account non-compliant, and nothing changes', async () => {
     const assignment = await deny();
     const { status, body } = await tag({ a: '1' });
     expect(status).toBe(403);
@@ -57,7 +57,7 @@ describe('a policy with the effect Deny', () => {
     expect(site.encrypted.tags).not.toMatchObject({ a: '1' });
   });
 
-  it('allows a write that makes the account compliant', async () => {
+  it('A policy with the effect Deny allows a write that makes the account compliant', async () => {
     await deny();
     expect((await tag({ a: '1' }, { properties: { supportsHttpsTrafficOnly: true } })).status).toBe(200);
   });
@@ -66,13 +66,13 @@ describe('a policy with the effect Deny', () => {
     ['is not enforced', { enforcementMode: 'DoNotEnforce' }],
     ['audits only', { parameters: { effect: { value: 'Audit' } } }],
     ['excludes the group', { notScopes: [] }],
-  ])('denies nothing if its assignment %s', async (_, properties) => {
+  ])('A policy with the effect Deny rejects nothing if its assignment %s', async (_, properties) => {
     const excluded = 'notScopes' in properties ? { notScopes: [`${subscription}/resourceGroups/rg`] } : properties;
     await deny(subscription, excluded);
     expect((await tag({ a: '1' })).status).toBe(200);
   });
 
-  it('denies nothing of an exempt account, whose state is Exempt', async () => {
+  it('A policy with the effect Deny rejects nothing of an exempt account, whose state is Exempt', async () => {
     const policyAssignmentId = await deny();
     const exemption = `${account}/providers/Microsoft.Authorization/policyExemptions/ours`;
     await send('PUT', exemption, { properties: { policyAssignmentId, exemptionCategory: 'Waiver' } });
@@ -84,7 +84,7 @@ describe('a policy with the effect Deny', () => {
 });
 
 describe('Azure Policy Insights', () => {
-  it('answers with the state of each non-compliant account, by filter', async () => {
+  it('Azure Policy Insights answers with the state of each non-compliant account, by filter', async () => {
     const assignment = await deny();
     const state = { resourceId: account.toLowerCase(), policyAssignmentId: assignment.toLowerCase() };
     const denied =
@@ -94,7 +94,7 @@ describe('Azure Policy Insights', () => {
     expect(await states("policyDefinitionAction eq 'audit'")).toEqual([]);
   });
 
-  it('evaluates what is assigned at the subscription, and nothing of a management group', async () => {
+  it('Azure Policy Insights evaluates what is assigned at the subscription, and nothing of a management group', async () => {
     const assignment = await deny();
     expect(await evaluate()).toMatchObject([
       {
@@ -111,7 +111,7 @@ describe('Azure Policy Insights', () => {
     expect(await states()).toHaveLength(1);
   });
 
-  it('requires the read and the action of a query, and the read alone of an evaluation', async () => {
+  it('Azure Policy Insights requires the read and the action of a query, and the read alone of an evaluation', async () => {
     const as = addPrincipal(local.azure.world, { displayName: 'policy-reader' });
     const query = `${subscription}/providers/Microsoft.PolicyInsights/policyStates/latest/queryResults?api-version=2019-10-01`;
     const check = `${subscription}/providers/Microsoft.PolicyInsights/checkPolicyRestrictions?api-version=2023-03-01`;
