@@ -14,8 +14,9 @@ import type { RevocationCall } from '../revocation/follow-ups.ts';
 import { listAuditWarnings, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { getRevocationState, reportVersions, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
-import { listLockoutWarnings, readKeyUsage } from '../status/key.ts';
 import { LOGGED_USAGE } from '../status/key-schemas.ts';
+import { readKeyUsage } from '../status/key-usage.ts';
+import { listLockoutWarnings } from '../status/lockout-warnings.ts';
 import { KEY_PARAMS, listOrRefuse, requireKeyOfCall, toUnreadableProblem } from './named-key.ts';
 import { type Call, ok, type Route, route } from './route.ts';
 

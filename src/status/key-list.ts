@@ -7,8 +7,10 @@ import type { KnownKeys } from '../index/fleet-index.ts';
 import type { KeyCatalog } from '../keys/key-client.ts';
 import { readKeysRight } from '../keys/key-rights.ts';
 import { createManagedKey, type ManagedKey, type ManagedVault, type ManagedVaults } from '../keys/managed-vaults.ts';
-import { type KeyViewPorts, listUnreadViews, readInTime, readKeySummary } from './key.ts';
 import type { ListedVault } from './key-schemas.ts';
+import { readKeySummary } from './key-summary.ts';
+import type { KeyViewPorts } from './key-view.ts';
+import { listUnreadViews, readInTime } from './read-in-time.ts';
 
 const PAGE = 50;
 /** Maximum number of keys from the index for a vault that the app cannot list. */

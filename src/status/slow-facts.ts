@@ -7,7 +7,7 @@ import {
 } from '../key-users/other-dependents.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
-import { readKeyUsage, type ShownUsage } from './key.ts';
+import { readKeyUsage, type ShownUsage } from './key-usage.ts';
 
 /** Time to live in milliseconds: the page reads the status of a key every three seconds. */
 const TTL_MS = 60_000;

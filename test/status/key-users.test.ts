@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { listVersionViews } from '../../src/status/key.ts';
 import { type KeyUsersPorts, readKeyUsers } from '../../src/status/key-users.ts';
+import { listVersionViews } from '../../src/status/version-views.ts';
 import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, versionName } from '../support/keys.ts';
 import { AUTOMATIC, accountId, NOW, OLD, useRow, viewPorts } from './use-rows.ts';
 

@@ -3,7 +3,7 @@ import type { RotationPolicy } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { decideRotation } from '../../src/rotation/rotation.ts';
-import { computeCryptoPeriodEnd, predictNextRotation } from '../../src/status/key.ts';
+import { computeCryptoPeriodEnd, predictNextRotation } from '../../src/status/next-rotation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NOW = day(200);

@@ -3,7 +3,7 @@ import type { FleetAccount } from '../../src/index/fleet-index.ts';
 import type { UseRow } from '../../src/index/use-row.ts';
 import type { WorkItem } from '../../src/index/work-items.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { readKeySummary } from '../../src/status/key.ts';
+import { readKeySummary } from '../../src/status/key-summary.ts';
 import { day, KEY, keyVersion, SUBSCRIPTION } from '../support/keys.ts';
 import { NOW, viewPorts } from './use-rows.ts';
 
