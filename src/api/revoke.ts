@@ -11,6 +11,7 @@ import { readBlastRadius } from '../key-users/blast-radius.ts';
 import { BLAST_RADIUS, type BlastRadius } from '../key-users/dependent.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
+import { formatSecondWay } from '../revocation/read-only-vault.ts';
 import { listAuditWarnings, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { getRevocationState, reportVersions, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
@@ -78,6 +79,7 @@ export const REVOKE_ROUTE: Route = route({
     'StepUpNeeded',
     'KeyNotManaged',
     'RevocationIncomplete',
+    'VaultReadOnly',
     ['ServiceUnavailable', 502],
     'VaultUnreadable',
   ],
@@ -120,7 +122,16 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const { reason: _, ...extensions } = answer;
   if (result.isDeleted) throw new HttpProblem('RevocationIncomplete', { ...DELETED_MEANWHILE, extensions });
 
+  if (result.reason === 'VaultReadOnly') throw createReadOnlyProblem(result.key, extensions);
+
   throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
+}
+
+/** Problem of a call that no update can help, with the command that needs none. */
+function createReadOnlyProblem(key: ManagedKey, extensions: Readonly<Record<string, unknown>>): HttpProblem {
+  const secondWay = formatSecondWay(key);
+  const nextStep = `Remove the roles by which identities reach the key: \`${secondWay}\`. After the failback, revoke the key too.`;
+  return new HttpProblem('VaultReadOnly', { nextStep, extensions: { ...extensions, secondWay } });
 }
 
 /** Caller and reason for the audit trail. */
@@ -166,7 +177,7 @@ function toBody(result: Revoked<BlastRadius>): RevokeResponse {
     auditReceipt,
     warnings: [
       ...listLockoutWarnings(dependents),
-      ...unrecordedWarning(result),
+      ...listUnrecordedWarnings(result),
       ...listAuditWarnings({ audit }),
       ...warnings,
     ],
@@ -190,9 +201,21 @@ function checkConfirmation(confirm: string, key: ManagedKey): void {
   });
 }
 
-function unrecordedWarning({ unrecorded, revocation, complete }: Revoked<BlastRadius>): string[] {
-  const versions = `A restore will leave these versions disabled, because they have no free tag for the revocation record: ${unrecorded.join(', ')}.`;
-  const whole =
-    'No version of the key has a free tag for the revocation record, so the app will not disable later versions. Remove a tag from a version and repeat the call.';
-  return [...(unrecorded.length > 0 ? [versions] : []), ...(complete && !revocation ? [whole] : [])];
+function listUnrecordedWarnings({ unrecorded, revocation, complete, versions }: Revoked<BlastRadius>): string[] {
+  const warnings: string[] = [];
+  if (unrecorded.length > 0) {
+    warnings.push(
+      `A restore will leave these versions disabled, because they have no free tag for the revocation record: ${unrecorded.join(', ')}.`,
+    );
+  }
+
+  if (complete && !revocation) {
+    warnings.push(
+      versions.some(({ error }) => error)
+        ? 'The app could not write the revocation record, so it will not disable later versions. Repeat the call later.'
+        : 'No version of the key has a free tag for the revocation record, so the app will not disable later versions. Remove a tag from a version and repeat the call.',
+    );
+  }
+
+  return warnings;
 }

@@ -25,6 +25,8 @@ export interface Failure {
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
   readonly code: string;
+  /** Key Vault's inner code, the cause of a 403 (`ForbiddenByRbac`). */
+  readonly innerCode?: string;
   /** First line of the message; empty if the SDK does not pass on the service's message. */
   readonly message: string;
   readonly retryAfterSeconds: number | undefined;
@@ -43,12 +45,13 @@ export function describeFailure(error: unknown): Failure {
   const fields = asRecord(error);
   const status = asNumber(fields.statusCode) ?? asNumber(fields.status) ?? asNumber(asRecord(fields.response).status);
   const code = codeOf(fields) ?? (typeof fields.name === 'string' ? fields.name : 'Unknown');
+  const innerCode = innerCodeOf(fields);
   const [line = ''] = String(fields.message ?? error).split('\n');
   const message = NO_MESSAGE.test(line) ? '' : line.trim();
   const retryAfterSeconds = retryAfter(fields);
   const block = status === 403 || status === 409 ? findBlock(code, message) : undefined;
   const kind = block ? 'blocked' : kindOf(status, code, fields, retryAfterSeconds);
-  return { kind, status, code, message, retryAfterSeconds, block };
+  return { kind, status, code, ...(innerCode ? { innerCode } : {}), message, retryAfterSeconds, block };
 }
 
 function kindOf(
@@ -85,6 +88,12 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
     if (typeof candidate === 'string' && candidate !== '') return candidate;
   }
   return undefined;
+}
+
+/** The SDK of Key Vault renames the field `innererror` of the body. */
+function innerCodeOf(fields: Record<string, unknown>): string | undefined {
+  const { code } = asRecord(asRecord(asRecord(fields.details).error).innerError);
+  return typeof code === 'string' ? code : undefined;
 }
 
 /** Upper limit for `Retry-After` in seconds: Azure's longest documented budget is an hour. */

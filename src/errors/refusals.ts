@@ -206,6 +206,14 @@ export const REFUSALS = {
     nextStep:
       'Repeat the same call: it disables the remaining versions. If it fails again, disable the listed versions with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.',
   },
+  VaultReadOnly: {
+    status: 409,
+    exit: 'incomplete',
+    sentence:
+      'The vault answers reads but rejects every update of the key, as it does while its region is failed over. No version is disabled.',
+    nextStep:
+      'Remove the roles by which identities reach the key: `cmk key revoke` with `--path roles`. After the failback, revoke the key too.',
+  },
   SecondPersonNeeded: {
     status: 403,
     sentence: 'The person who revoked a key cannot restore it: dual control requires a second person.',

@@ -17,6 +17,7 @@ const stuck: Template = ['rotationStuck', 'error', 'The rotation of {name} is st
 const TEMPLATES: Readonly<Record<string, Template>> = {
   'key.revoke Revoked': revoked,
   'key.revoke RevocationIncomplete': revocationIncomplete,
+  'key.revoke VaultReadOnly': ['revocationIncomplete', 'error', '{name} could not be revoked: its vault is read-only'],
   'key.restore Restored': restored,
   'key.restore RestoreIncomplete': ['restoreIncomplete', 'error', 'The restore of {name} is incomplete'],
   'key.restore RestoreOvertaken': ['restoreIncomplete', 'error', 'A newer revocation overtook the restore of {name}'],

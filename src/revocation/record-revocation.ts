@@ -66,7 +66,13 @@ export async function writeDown(
  * Reasons that are recorded under the revocation's own id. A rejection has another id, since the id must identify the
  * restore.
  */
-const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
+const ITS_OWN: ReadonlySet<Reason> = new Set([
+  'Revoked',
+  'RevocationIncomplete',
+  'VaultReadOnly',
+  'Restored',
+  'RestoreIncomplete',
+]);
 
 /** Action in the audit trail. */
 export type RevocationAction = 'key.revoke' | 'key.restore';

@@ -4,6 +4,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import { type ManagedKey, withSpelling } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges, type KeyPorts } from './apply-changes.ts';
 import { type RevocationCall, requestPasses, watchEffect } from './follow-ups.ts';
+import { isVaultReadOnly } from './read-only-vault.ts';
 import { type Audited, type BesideServices, writeDown } from './record-revocation.ts';
 import { isNewer, type RevocationStamp, readRevocation, revocationOf, stampAfter } from './revocation.ts';
 import { planCarrier, planJoin, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
@@ -43,6 +44,8 @@ interface Confirmation {
   readonly unproven: Failure | undefined;
   /** A restore of this revocation is already running, so the call stops disabling versions. */
   readonly restored: boolean;
+  /** The vault rejects every update but answers reads, so repeating the updates does not help. */
+  readonly isReadOnly: boolean;
 }
 
 /**
@@ -65,7 +68,7 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
   };
 
   await apply(key, disableAsListed(key, run, services), run, services);
-  const { proof, unproven, restored } = await disableRest(key, run, services);
+  const { proof, unproven, restored, isReadOnly } = await disableRest(key, run, services);
 
   const { before, applied, recorded, stamp, elapsedMs } = run;
 
@@ -82,6 +85,7 @@ export async function revokeKey(key: ManagedKey, by: Omit<RevocationStamp, 'revo
     recorded,
     unproven,
     restored,
+    isReadOnly,
     elapsedMs,
   };
 }
@@ -116,12 +120,16 @@ async function disableRest(key: ManagedKey, run: RevocationRun, services: Revoke
     try {
       proof = await keys.listVersionsUnsettled(key);
     } catch (error) {
-      return { proof: undefined, unproven: describeFailure(error), restored: false };
+      return { proof: undefined, unproven: describeFailure(error), restored: false, isReadOnly: false };
     }
 
     const restored = isBeingRestored(proof, run.stamp, now());
-    const confirmed = { proof, unproven: undefined, restored };
+    const isReadOnly = isVaultReadOnly(key, proof, run.applied);
+    const confirmed = { proof, unproven: undefined, restored, isReadOnly };
     if (restored || wave === MOST_WAVES) return confirmed;
+
+    // A single rejection may have another cause.
+    if (isReadOnly && wave > 1) return confirmed;
 
     if (isOvertaken(proof, run.stamp, wave, now())) run.stamp = stampAfter(run.stamp, proof, now());
 
@@ -216,6 +224,7 @@ interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
 }
 
 export interface Revoked<Dependents> extends KeyRevocation, Audited {
+  readonly reason: 'Revoked' | 'VaultReadOnly' | 'RevocationIncomplete';
   readonly dependents: Dependents;
   /** Failed reads and writes. */
   readonly warnings: readonly string[];
@@ -246,7 +255,7 @@ export async function revoke<Dependents>(
 
   // A later verification needs these to repair the effects of in-flight writes.
   const carriers = [...recorded].map(([version, wasEnabled]) => ({ version, wasEnabled }));
-  const reason = complete ? 'Revoked' : 'RevocationIncomplete';
+  const reason = reasonOf(result);
   const [dependents, audited, ...notDone] = await Promise.all([
     reading,
     writeDown(
@@ -265,5 +274,10 @@ export async function revoke<Dependents>(
     watchEffect(spelled, 'revoke', call, services),
   ]);
 
-  return { ...result, ...audited, dependents, warnings: notDone.flat() };
+  return { ...result, ...audited, reason, dependents, warnings: notDone.flat() };
+}
+
+function reasonOf({ complete, restored, isReadOnly }: KeyRevocation): Revoked<unknown>['reason'] {
+  if (complete) return 'Revoked';
+  return isReadOnly && !restored ? 'VaultReadOnly' : 'RevocationIncomplete';
 }

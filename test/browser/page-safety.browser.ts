@@ -14,7 +14,7 @@ const keys: TestKey[] = [];
 const app = useApp({
   env: { CMK_AUTOFIX: 'none' },
   prepare: ({ world }) => {
-    for (let n = 0; n < 7; n += 1) {
+    for (let n = 0; n < 8; n += 1) {
       const key = new TestKey(world, 'kv-records');
       key.account('pinned');
       addKeyVersion(world, key.vault, key.name);
@@ -25,7 +25,10 @@ const app = useApp({
 const { as } = useVisits(chromium, app, {
   provoked: /^Failed to load resource: (the server responded with a status of [45]\d\d|net::)/,
 });
-afterEach(() => app.azure.faults.clear());
+afterEach(() => {
+  app.azure.faults.clear();
+  app.azure.world.settings.failedOverVaults = [];
+});
 
 /** A key with two versions and an account, which no other test here touches. */
 function freshKey(): TestKey {
@@ -98,6 +101,20 @@ describe('a revocation', () => {
     await pressRevoke(page, key);
     await page.getByText('The key is revoked.').waitFor();
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+  });
+
+  it('A revocation in a vault that is failed over shows VaultReadOnly and the command of the second way', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+
+    await fillRevocation(page, key);
+    app.azure.world.settings.failedOverVaults = ['kv-records'];
+    await pressRevoke(page, key);
+    await page.getByRole('alert').getByText('VaultReadOnly').waitFor();
+
+    const command = `cmk key revoke ${key.name} --vault kv-records --path roles --reason '<why>'`;
+    await page.locator('pre').getByText(command).waitFor();
+    await page.getByText(`kv-records/${key.name} is not revoked yet: 2 of 2 versions are enabled.`).waitFor();
   });
 
   it('A revocation works by the keyboard alone, and each result gets the focus and is announced once', async () => {

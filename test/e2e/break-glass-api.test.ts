@@ -69,6 +69,24 @@ describe('openapi.json', () => {
   });
 });
 
+it('The app answers a revocation in a vault that is failed over with VaultReadOnly and the second way', async () => {
+  const key = keyOf(wire.azure, 2);
+  const { settings } = wire.azure.world;
+  settings.failedOverVaults = [key.vault.name];
+
+  try {
+    const startedOn = Date.now();
+    const answer = await revoke(key);
+
+    expect(Date.now() - startedOn).toBeLessThan(2_000);
+    expect(answer).toMatchObject({ status: 409, body: { reason: 'VaultReadOnly', audit: 'written' } });
+    expect(answer.body.nextStep).toContain(`cmk key revoke ${key.name} --vault ${key.vault.name} --path roles`);
+    expectAsDocumented(answer, 'revokeKey');
+  } finally {
+    settings.failedOverVaults = [];
+  }
+});
+
 describe('a key of an unmanaged vault', () => {
   const asked = [
     'kv-other/other-key',

@@ -30,6 +30,14 @@ describe('a record of the audit trail', () => {
     expect(createFromRecord(record('key.revoke', 'RevocationIncomplete'))?.id).not.toBe(one);
   });
 
+  it('A revocation that failed in a read-only vault is told as incomplete, with the vault as its cause', () => {
+    expect(createFromRecord(record('key.revoke', 'VaultReadOnly'))).toMatchObject({
+      kind: 'revocationIncomplete',
+      severity: 'error',
+      title: 'kv-files/files-key could not be revoked: its vault is read-only',
+    });
+  });
+
   it.each([
     ['a refusal, by which a caller could flood a channel', 'key.restore', 'SecondPersonNeeded'],
     ['each move of an account', 'account.move', 'Moved'],

@@ -84,6 +84,27 @@ describe('key revoke and key restore', () => {
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
   });
 
+  it('key revoke names VaultReadOnly and the way by roles if the vault is failed over', async () => {
+    const site = procedures.site();
+    const { settings } = procedures.world;
+    settings.failedOverVaults = [site.vault.name];
+
+    try {
+      const report = await procedures.run(revoking(site), { as: officer(site) });
+
+      expect(report).toMatchObject({ changed: false, result: { reason: 'VaultReadOnly', complete: false } });
+      expect(site.version.enabled).toBe(true);
+
+      const notes = texts(report, 'note').join('\n');
+      const command = `cmk key revoke ${site.key} --vault ${site.vault.name} --path roles --reason '<why>'`;
+      expect(notes).toContain('VaultReadOnly: ');
+      expect(notes).toContain(command);
+      expect(notes).not.toContain('same command again');
+    } finally {
+      settings.failedOverVaults = [];
+    }
+  });
+
   it('key revoke and key restore work whatever app settings are in the environment', async () => {
     const site = procedures.site();
     await procedures.run(revoking(site), { as: officer(site) });

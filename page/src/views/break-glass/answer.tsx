@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Problem } from '../../api/client.ts';
+import { Command } from '../../ui/copy.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { ProblemCard } from '../../ui/problem.tsx';
 import type { Tone } from '../../ui/tone.ts';
@@ -55,6 +56,7 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
   return (
     <>
       <ProblemCard problem={problem} />
+      {typeof problem.secondWay === 'string' && <Command text={problem.secondWay} />}
       {stepUp && (
         <p>
           <button

@@ -8,6 +8,7 @@ import { formatCount } from '../../../formats/text.ts';
 import { checkRestoreReadiness } from '../../../identities/restore-readiness.ts';
 import type { BlastRadius } from '../../../key-users/dependent.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
+import { formatSecondWay } from '../../../revocation/read-only-vault.ts';
 import { listAuditWarnings, NOT_AUDITED } from '../../../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../../../revocation/restore.ts';
 import { formatRestoreCommand } from '../../../revocation/restore-command.ts';
@@ -95,7 +96,8 @@ export async function revokeAsOperator(
   for (const warning of listAuditWarnings({ audit })) journal.note(warning);
 
   const revocation = result.revocation && getRevocationState(result.revocation);
-  const about = { key: result.key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+  const { reason } = result;
+  const about = { key: result.key.id, reason, complete, revocation, versions, elapsedMs, dependents, audit };
 
   return { ...about, ...(auditReceipt ? { auditReceipt } : {}) };
 }
@@ -129,7 +131,8 @@ function reportRevocation(
     }
   }
 
-  if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
+  if (result.reason === 'VaultReadOnly') noteSecondWay(result.key, journal);
+  else if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
 
   if (unrecorded.length > 0) {
     journal.note(`A restore will not enable these versions, because no tag records them: ${unrecorded.join(', ')}`);
@@ -144,6 +147,12 @@ function reportRevocation(
   const who = readDualControl(environment) ? 'To restore access, a second person runs' : 'To restore access';
 
   journal.note(`${who}: ${formatRestoreCommand(key, revocation)}`);
+}
+
+function noteSecondWay(key: ManagedKey, journal: Operation['journal']): void {
+  journal.note(`VaultReadOnly: ${REFUSALS.VaultReadOnly.sentence}`);
+  journal.note(`Remove the roles by which identities reach the key: ${formatSecondWay(key)}`);
+  journal.note('After the failback, revoke the key too.');
 }
 
 async function radius(
