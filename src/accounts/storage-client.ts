@@ -22,7 +22,10 @@ export type AccountScopes = Pick<AllAccounts, 'listAllScopes'>;
 
 /** Identities in a request for an account. */
 export type AccountIdentity = Identity;
-type NewAccount = Pick<StorageAccountCreateParameters, 'location' | 'sku' | 'kind' | 'identity' | 'encryption'>;
+type NewAccount = Pick<
+  StorageAccountCreateParameters,
+  'location' | 'sku' | 'kind' | 'identity' | 'encryption' | 'tags'
+>;
 /** Fields of a change; `tags` replaces all tags of the account. */
 type AccountChange = Pick<StorageAccountUpdateParameters, 'identity' | 'encryption' | 'tags'>;
 
@@ -129,6 +132,9 @@ export function createAccountSetup(credential: TokenCredential, cloud: Cloud, li
       const { storageAccounts } = clientOf(id.subscriptionId);
       const poller = storageAccounts.create(id.resourceGroup, id.name, wanted, { updateIntervalInMs: 1_000 });
       return accountOf(await poller.pollUntilDone());
+    },
+    async createShare(id: ResourceId, share: string): Promise<void> {
+      await clientOf(id.subscriptionId).fileShares.create(id.resourceGroup, id.name, share, {});
     },
     /** Returns why Azure rejects the name for a new account; undefined if the name is available. */
     async nameProblem(subscriptionId: string, name: string): Promise<string | undefined> {

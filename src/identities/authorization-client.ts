@@ -109,8 +109,8 @@ async function toGrant(
 }
 
 interface WantedRole extends Partial<Pick<RoleAssignment, 'description' | 'condition' | 'conditionVersion'>> {
-  readonly role: KeyRole;
-  /** ARM id of the vault or key (`…/vaults/{vault}/keys/{key}`). */
+  readonly role: Pick<KeyRole, 'id'>;
+  /** ARM id of a vault, a key (`…/vaults/{vault}/keys/{key}`) or another resource. */
   readonly scope: string;
   readonly principalId: string;
   /** The caller states the type, because Entra ID may not yet find a principal created a moment ago. */

@@ -171,6 +171,13 @@ export interface KeyDescription extends KeyKind {
 /** An RSA private key in the format of RFC 7518. */
 export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' | 'qi', string>>;
 
+interface NewKey {
+  readonly kty: 'RSA' | 'RSA-HSM';
+  readonly size: number;
+  readonly expiresOn: Date | undefined;
+  readonly tags: Record<string, string> | undefined;
+}
+
 /** What the app reads of the keys of a vault. */
 export type KeyCatalog = Pick<ReturnType<typeof createKeyAdmin>, 'names' | 'material' | 'isDeleted'>;
 
@@ -204,12 +211,15 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits) 
     /** Undefined if the key does not exist. */
     describe: (key: ManagedKey) =>
       readUnlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
-    async create(
-      key: ManagedKey,
-      { kty, size, expiresOn }: { kty: 'RSA' | 'RSA-HSM'; size: number; expiresOn: Date | undefined },
-    ): Promise<KeyDescription> {
-      const wanted = { keySize: size, hsm: kty === 'RSA-HSM', ...(expiresOn ? { expiresOn } : {}) };
-      return toDescription(await clientOf(key.vault).createRsaKey(key.name, wanted));
+    async create(key: ManagedKey, { kty, size, expiresOn, tags }: NewKey): Promise<KeyDescription> {
+      const created = await clientOf(key.vault).createRsaKey(key.name, {
+        keySize: size,
+        hsm: kty === 'RSA-HSM',
+        ...(tags ? { tags } : {}),
+        ...(expiresOn ? { expiresOn } : {}),
+      });
+
+      return toDescription(created);
     },
     async importKey(
       key: ManagedKey,

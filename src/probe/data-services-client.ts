@@ -22,7 +22,7 @@ const ONCE = { retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS } };
 const ANSWERS = { onResponse: requireList };
 type Limit = { readonly abortSignal: AbortSignal };
 
-export function createFileList(credential: TokenCredential, cloud: Cloud): ListData {
+function createFileList(credential: TokenCredential, cloud: Cloud): ListData {
   return (account, share, signal) => {
     // Azure Files requires this intent for REST calls with a token.
     const options = { ...ONCE, fileRequestIntent: 'backup' } as const;

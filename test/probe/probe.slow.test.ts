@@ -2,7 +2,7 @@ import { ClientSecretCredential } from '@azure/identity';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addPrincipal } from '../../local/azure/fleet.ts';
-import { createFileList } from '../../src/probe/data-services-client.ts';
+import { createDataLists } from '../../src/probe/data-services-client.ts';
 import { type ProbeTarget, probe } from '../../src/probe/probe.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { PUBLIC } from '../support/keys.ts';
@@ -63,7 +63,7 @@ describe('the probe', () => {
     const stranger = addPrincipal(local.azure.world, { displayName: 'stranger' });
     const credential = new ClientSecretCredential(local.azure.world.tenantId, stranger.clientId, stranger.secret);
     const all = sampleServices();
-    const services = { ...all, dataLists: { ...all.dataLists, file: createFileList(credential, PUBLIC) } };
+    const services = { ...all, dataLists: { ...all.dataLists, file: createDataLists(credential, PUBLIC).file } };
     const [answer] = await probe([target('stfiles01')], services, 20_000);
     expect(answer).toMatchObject({
       state: 'unknown',

@@ -19,7 +19,7 @@ import { createResourceGraph } from '../../key-users/resource-graph-client.ts';
 import { createStoredData } from '../../key-users/stored-data-client.ts';
 import { createKeyAdmin, createKeys } from '../../keys/key-client.ts';
 import { createKeyUsageLog } from '../../keys/usage-log-client.ts';
-import { createFileList } from '../../probe/data-services-client.ts';
+import { createDataLists } from '../../probe/data-services-client.ts';
 import { createVaults } from '../../vaults/vault-client.ts';
 import { createVaultGuards } from '../../vaults/vault-guards-client.ts';
 
@@ -62,7 +62,7 @@ export function createAzure(
     ...createStoredData(credential, cloud, limits),
     /** Reads the uses of a key from the log in a workspace; undefined: the workspace is unknown. */
     usageLog: (workspace: string | undefined) => createKeyUsageLog(credential, cloud, workspace),
-    listFiles: createFileList(credential, cloud),
+    dataLists: createDataLists(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),
     vaults: createVaults(credential, cloud, limits),
     vaultGuards: createVaultGuards(credential, cloud),

@@ -101,6 +101,7 @@ interface CreateOptions extends EnableOptions {
   readonly sku: string;
   /** `StorageV2` … */
   readonly kind: string;
+  readonly tags?: Record<string, string> | undefined;
 }
 
 /** Creates an account that is encrypted with a customer-managed key from the start. */
@@ -135,7 +136,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
   const problem = await azure.accounts.nameProblem(id.subscriptionId, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
   if (options.grant) await ensureIdentityRole(identity, source.vault, undefined, operation);
-  else await checkRole(identity.principalId, identity.name, source, operation);
+  else if (!options.roleGiven) await checkRole(identity.principalId, identity.name, source, operation);
 
   const text = `account ${name} created in ${id.resourceGroup} (${location}), encrypted with ${describeSource(source)}`;
   const { id: to } = source.key;
@@ -147,6 +148,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
         kind,
         identity: { type: 'UserAssigned', userAssignedIdentities: { [identity.id]: {} } },
         encryption: withKey({ services: servicesOf(options) }, source, identity.id),
+        ...(options.tags ? { tags: options.tags } : {}),
       }),
     ),
   );

@@ -95,10 +95,10 @@ export async function readScopes(
   return readPart(what, () => Array.fromAsync(accounts.listAllScopes(account)));
 }
 
-async function queryFileService(account: Account, { shares, listFiles }: Azure): Promise<FileServiceAnswer> {
+async function queryFileService(account: Account, { shares, dataLists }: Azure): Promise<FileServiceAnswer> {
   try {
     const share = chooseShare(await Array.fromAsync(shares.list(account)));
-    if (share !== undefined) await listFiles(account.name, share);
+    if (share !== undefined) await dataLists.file(account.name, share);
     return { served: share };
   } catch (error) {
     return { failure: describeFailure(error) };

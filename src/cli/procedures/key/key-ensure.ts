@@ -33,6 +33,8 @@ export interface WantedKey {
   readonly expiresOn?: Date | 'never' | undefined;
   /** Undefined: a new key gets the default policy, which rotates it before it expires. */
   readonly policy?: WantedPolicy | 'none' | undefined;
+  /** Tags of a new key. */
+  readonly tags?: Record<string, string> | undefined;
 }
 
 /** Default lifetime of a version. */
@@ -144,7 +146,7 @@ async function isUnfinished(key: ManagedKey, { keys, now }: Azure): Promise<bool
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
   // A Managed HSM supports only RSA-HSM.
-  const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
+  const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048, tags } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
 
   await refuseDeleted(key, azure);
@@ -152,7 +154,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
   const text = `key ${formatKeyName(key)} created (${kty} ${size}${until})`;
   const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
-    azure.keyAdmin.create(key, { kty, size, expiresOn }),
+    azure.keyAdmin.create(key, { kty, size, expiresOn, tags }),
   );
 
   if (!expiresOn) journal.note(`${formatKeyName(key)} never expires, so no warning will remind you to rotate it.`);
