@@ -6,6 +6,7 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addScopeCommands } from './commands/break-glass.ts';
 import { addDiagnosis } from './commands/diagnose.ts';
 import { addDriftCommand } from './commands/drift.ts';
+import { addDrillCommands } from './commands/drill.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addRevocationCommands } from './commands/key-lists.ts';
 import { addNowCommand } from './commands/now.ts';
@@ -60,6 +61,7 @@ export function createProgram(cli: Cli): CmkCommand {
   addRekeyCommands(program);
   addScopeCommands(program);
   addDriftCommand(program);
+  addDrillCommands(program);
   addAuditCommands(program);
   addDiagnosis(program);
   addAdminCommands(program);

@@ -129,6 +129,7 @@ export const REASONS = {
   RekeyEnded: 'An operator ended the re-key. Moved resources keep the target key.',
 
   // Drift
+  DrillFailed: 'A step of the last drill on the key failed or was not proved.',
   OtherResourceStale: 'A resource of another service is pinned to an older version of the key.',
   VersionReverted: 'The account was moved back to an older version.',
   NoLongerCustomerManaged: 'The account used a managed key before, and now uses Microsoft-managed keys.',
@@ -237,6 +238,9 @@ export const REASONS = {
   AccountNotManaged: 'No storage account with this name uses a customer-managed key.',
   AccountNotRevocable: 'The access to the key cannot be removed and granted again for a single account.',
   IdentityShared: 'Other resources use the same identity; nothing was changed.',
+  NotForDrills: 'The key or the account is not tagged for drills, so the drill changed nothing.',
+  DrillKeyInUse: 'Another resource uses the key of the drill, so the drill does not revoke it.',
+  DrillPassed: 'A drill rotated, revoked and restored its key, and each step was proved.',
   OperatorChanged: 'An operator changed the resource with the command line.',
   VersionInUse: 'The key version is in use, or not proved to be unused, so it stays enabled.',
 } as const;

@@ -373,6 +373,11 @@ export const REFUSALS = {
     sentence: 'Azure accepted the write, but its answer does not show the new version; the app retries.',
     nextStep: 'Repeat the command.',
   },
+  DrillUnproven: {
+    exit: 'incomplete',
+    sentence: 'A drill did not see the effect of a change in time.',
+    nextStep: 'Find the cause before an incident, and run the drill again.',
+  },
   QueryFailed: {
     exit: 'incomplete',
     sentence: 'The command succeeded, but --query does not fit its output.',
