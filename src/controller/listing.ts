@@ -87,6 +87,8 @@ export class Listing {
       const startedOn = now();
       try {
         for await (const account of accounts.list(subscription, time.reads)) {
+          if (results.isGone(account.id)) continue;
+
           seen.add(formatAccountRow(account.id));
 
           const record = records.get(formatAccountRow(account.id));
@@ -279,7 +281,10 @@ export class Listing {
     this.#pass.results.change({ account, ...read, scopeKeys, formerScopeKeys: record.scopeKeys });
   }
 
-  /** Reads an account, and drops all rows if the account is deleted. */
+  /**
+   * Reads an account. If Azure does not find it, a list drops all of its rows; any other item requests a list, since the
+   * account may have moved to another resource group.
+   */
   async #readAccount(account: string, record: FleetAccount | undefined, started: PassItem): Promise<void> {
     const { accounts, now } = this.#ports;
     const region = record?.location ?? this.#pass.subscription;
@@ -296,12 +301,19 @@ export class Listing {
     if (found) {
       await this.#compareAccount(found, startedOn, record, started);
 
-      const isOfList = started.item.kind === 'scopes' && !isAboutAccount(started.item);
-      if (!isOfList && this.#areScopesDue(record)) this.#pass.results.requestScopes();
+      const isOfScopes = started.item.kind === 'scopes' && !isAboutAccount(started.item);
+      if (!isOfScopes && this.#areScopesDue(record)) this.#pass.results.requestScopes();
       return;
     }
 
-    const rows = await this.#rowsOf(account, record ? listKeysOfAccount(record) : []);
+    const keys = record ? listKeysOfAccount(record) : [];
+    const isOfList = started.item.kind === 'list' || started.item.kind === 'verify';
+    if (!isOfList && keys.length > 0) {
+      this.#pass.results.requestList(account);
+      return;
+    }
+
+    const rows = await this.#rowsOf(account, keys);
 
     for (const row of this.#pass.results.dropAccount(account, rows)) this.#progress(row, started);
 
@@ -338,7 +350,11 @@ export class Listing {
   /** Drops the row under the other key: a worker that died during a re-key may have written a row for each key. */
   #compareUse(rows: readonly UseRow[], use: Pick<UseRow, 'account' | 'scope'>, seen: SeenRow, started: PassItem): void {
     const row = rows.find((one) => one.key === seen?.key) ?? rows[0];
-    this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, started);
+    const known = this.#pass.results.find(row ?? use) ?? row;
+
+    // The account may have moved to another resource group since.
+    this.#compare(known && { ...known, account: use.account }, seen, started);
+
     for (const one of rows) {
       if (one !== row) this.#pass.results.drop(one);
     }

@@ -5,6 +5,7 @@ import type { UseRef, UseRow } from '../index/use-row.ts';
 import { isComparison, type NewWorkItem, NO_SUBSCRIPTION, type WorkKind } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
+import { getRetryDelay } from '../work/retry.ts';
 import { recordMoves } from './audit-records.ts';
 import { formatNameOfUse } from './moved-uses.ts';
 import type { PassLease } from './pass-lease.ts';
@@ -61,6 +62,9 @@ export class PassResults {
   #changes: AccountChange[] = [];
   #listedOn: Date | undefined;
   #wantsScopes = false;
+  #wantsList = false;
+  /** ARM ids of accounts that a read did not find, in lower case. */
+  readonly #gone = new Set<string>();
   #writtenAt = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
@@ -84,6 +88,16 @@ export class PassResults {
     const cause = getCause(items);
 
     this.#pass.log.result(row, result, key, cause);
+
+    if (result.isAccountGone) {
+      this.requestList(row.account);
+
+      // The list drops the row, or gives it the account's new id. Then the item tries again.
+      const attempts = Math.min(...items.map(({ item }) => item.attempts));
+      const until = new Date(this.#ports.now().getTime() + getRetryDelay(attempts));
+      this.postpone(task, until, 'AccountNotFound', isRead);
+      if (result.row === row && result.moves.length === 0) return;
+    }
 
     // `reconcileKey` decides whether the result starts the next stage or ends the rollout, and detects a pause's end.
     if (blocked?.needsRollout || blocked?.reason === 'Paused' || result.row !== row) this.progress(key, cause);
@@ -171,6 +185,22 @@ export class PassResults {
     this.#wantsScopes = true;
   }
 
+  /**
+   * Requests a list of the subscription, which alone shows whether an account was deleted or moved to another resource
+   * group.
+   *
+   * @param account ARM id that Azure does not find
+   */
+  requestList(account: string): void {
+    this.#gone.add(account.toLowerCase());
+    this.#wantsList = true;
+  }
+
+  /** Returns whether a read of this pass did not find the account: a list that shows it is outdated. */
+  isGone(account: string): boolean {
+    return this.#gone.has(account.toLowerCase());
+  }
+
   /** Records a complete list of the subscription. @param startedOn start of the list */
   listed(startedOn: Date): void {
     this.#listedOn = startedOn;
@@ -182,7 +212,7 @@ export class PassResults {
 
   /** @param isIdle whether no other task is in flight */
   isDue(isIdle: boolean): boolean {
-    const isLeft = this.#pending > 0 || this.#listedOn !== undefined || this.#wantsScopes;
+    const isLeft = this.#pending > 0 || this.#listedOn !== undefined || this.#wantsScopes || this.#wantsList;
     const isLate = this.#ports.now().getTime() - this.#writtenAt >= WRITE_MS;
     return isLeft && (this.#pending >= MOST_RESULTS || isIdle || isLate);
   }
@@ -199,10 +229,11 @@ export class PassResults {
     const drops = this.#drops.splice(0);
     const changes = this.#changes.splice(0);
     const listedOn = this.#listedOn;
-    const wantsScopes = this.#wantsScopes;
+    const wanted = [...(this.#wantsScopes ? ['scopes' as const] : []), ...(this.#wantsList ? ['list' as const] : [])];
 
     this.#listedOn = undefined;
     this.#wantsScopes = false;
+    this.#wantsList = false;
     this.#writtenAt = this.#ports.now().getTime();
 
     const recorded = await this.#recordMoves(results);
@@ -215,9 +246,10 @@ export class PassResults {
     const { fleet, items, now } = this.#ports;
     if (changes.length > 0) await fleet.write(changes);
 
-    if (wantsScopes) {
+    if (wanted.length > 0) {
       // Replaces an item of a running pass, which lacks these accounts.
-      await items.put([this.#itemOf('scopes', '', { by: 'list', ref: '', since: now().toISOString() })]);
+      const cause = { by: 'list', ref: '', since: now().toISOString() };
+      await items.put(wanted.map((kind) => this.#itemOf(kind, '', cause)));
     }
 
     // Skipped if the pass failed to write an earlier part of the list.
@@ -226,7 +258,7 @@ export class PassResults {
       await this.#progressWaiting();
     }
 
-    return hasPutItems || wantsScopes;
+    return hasPutItems || wanted.length > 0;
   }
 
   /** Requests that a worker reconciles the keys that wait for a list. */

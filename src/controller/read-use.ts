@@ -51,6 +51,18 @@ export async function readUse(
   return { ...toUseOfScope(read.found, about, startedOn), id };
 }
 
+/** Returns whether only an encryption scope is missing, and not its account. Throws the SDK's errors. */
+export async function isScopeGone(
+  id: ResourceId,
+  { scope }: Pick<UseRow, 'scope'>,
+  { accounts }: ReadPorts,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (scope === undefined) return false;
+
+  return (await readUnlessMissing(() => accounts.get(id, signal))) !== undefined;
+}
+
 /**
  * Sends the settings that the worker read, with only the key fields changed. Throws the SDK's errors.
  *

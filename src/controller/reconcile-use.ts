@@ -13,9 +13,10 @@ import { getKeyOfVersion, type ReadUse, toUseRowOf } from './observe.ts';
 import type { PassLease } from './pass-lease.ts';
 import type { Announcement } from './pass-state.ts';
 import type { PassTime } from './pass-time.ts';
-import { type ReadPorts, readUse, type WritableUse, writeUse } from './read-use.ts';
+import { isScopeGone, type ReadPorts, readUse, type WritableUse, writeUse } from './read-use.ts';
 import type { UseRequest } from './select.ts';
 import {
+  createAccountGoneResult,
   createBlockedResult,
   createFailedResult,
   GONE,
@@ -55,7 +56,7 @@ export async function reconcileUse(request: UseRequest, pass: UsePass, ports: Us
 
   try {
     const read = await readUse(id, row, ports, reads);
-    if (!read) return GONE;
+    if (!read) return (await isScopeGone(id, row, ports, reads)) ? GONE : createAccountGoneResult(row);
 
     const state = await readState(key, since, ports.states, reads);
     const decision = decideUse(request, read, state, pass.announced, ports.now());
@@ -169,9 +170,9 @@ function resultOfFailedWrite(
   const { moves } = observed;
   const failure = describeFailure(error);
 
-  // Deleted between the read and the write. Other 404s concern the key.
+  // Deleted or moved between the read and the write. Other 404s concern the key.
   if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') {
-    return { ...observed, row: undefined, isWell: true };
+    return { ...observed, ...createAccountGoneResult(seen), moves };
   }
 
   if (!canHaveTakenEffect(failure)) return { ...observed, ...createFailedResult(seen, error, now), moves };

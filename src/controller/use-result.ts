@@ -46,11 +46,18 @@ export interface UseResult {
   /** Whether the region's resource provider answered; false after a deadline or 5xx; absent without a call. */
   readonly isWell?: boolean;
   readonly isRead?: true;
+  /** Whether Azure has no account of this ARM id: it was deleted, or moved to another resource group. */
+  readonly isAccountGone?: true;
   readonly detail?: string;
 }
 
-/** Result for an account or scope that is deleted. */
+/** Result for an encryption scope that is deleted, of an account that exists. */
 export const GONE: UseResult = { row: undefined, moves: [], isWell: true };
+
+/** Result for a use whose account has no longer this ARM id. @param row as it was */
+export function createAccountGoneResult(row: UseRow): UseResult {
+  return { row, moves: [], isWell: true, isAccountGone: true };
+}
 
 /** The result of a use that must wait. @param row as it was */
 export function createBlockedResult(row: UseRow, blocked: Blocked): UseResult {

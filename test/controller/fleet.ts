@@ -25,8 +25,8 @@ export const FOREIGN = 'https://kv-other.vault.azure.net';
 export const OTHER = `${VAULT.uri}/keys/other-key`;
 export const CAUSE = { by: 'operator', ref: '', since: '' };
 
-export const idOf = (name: string) =>
-  `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${name}`;
+export const idOf = (name: string, group = 'rg') =>
+  `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/${name}`;
 
 export function account(
   name: string,
@@ -113,6 +113,8 @@ export class Fleet {
   readonly calls: string[] = [];
   clock = day(20).getTime();
   isGetDown = false;
+  /** What a list shows; undefined: the accounts as they are. */
+  outdatedList: readonly Account[] | undefined;
   /** Details of each audit record. */
   readonly details: unknown[] = [];
   /** Requests to the app's own storage. */
@@ -128,6 +130,12 @@ export class Fleet {
 
   add(...accounts: readonly Account[]): void {
     for (const one of accounts) this.accounts.set(one.name, one);
+  }
+
+  /** Moves an account to another resource group. */
+  move(name: string, resourceGroup: string): void {
+    const found = this.accounts.get(name);
+    if (found) this.add({ ...found, id: idOf(name, resourceGroup), resourceGroup });
   }
 
   /** Puts a work item, and runs a pass. */
@@ -160,16 +168,21 @@ export class Fleet {
     };
     const table = this.table.port(way);
 
-    const get: StorageAccounts['get'] = async ({ name }) => {
-      this.calls.push(`get ${name}`);
-      if (this.isGetDown) throw Object.assign(new Error('down'), { statusCode: 503 });
+    const find = ({ name, resourceGroup }: { readonly name: string; readonly resourceGroup: string }): Account => {
       const found = this.accounts.get(name);
-      if (!found) throw notFound();
+      if (found?.resourceGroup.toLowerCase() !== resourceGroup.toLowerCase()) throw notFound();
       return found;
     };
 
+    const get: StorageAccounts['get'] = async (id) => {
+      this.calls.push(`get ${id.name}`);
+      if (this.isGetDown) throw Object.assign(new Error('down'), { statusCode: 503 });
+      return find(id);
+    };
+
     const unexpected = () => Promise.reject(new Error('Nothing is written to an account here.'));
-    const { accounts, scopes, calls } = this;
+    const { scopes, calls } = this;
+    const listed = () => this.outdatedList ?? this.accounts.values();
     const now = () => new Date(this.clock);
 
     return {
@@ -186,15 +199,17 @@ export class Fleet {
         updateScopeKey: unexpected,
         list: async function* () {
           calls.push('list');
-          yield* accounts.values();
+          yield* listed();
         },
-        listScopes: async function* ({ name }) {
-          calls.push(`list scopes ${name}`);
-          if (!accounts.has(name)) throw notFound();
-          yield* scopes.get(name) ?? [];
+        listScopes: async function* (id) {
+          calls.push(`list scopes ${id.name}`);
+          find(id);
+          yield* scopes.get(id.name) ?? [];
         },
-        getScope: async ({ name }, scope) => {
+        getScope: async (id, scope) => {
+          const { name } = id;
           calls.push(`get ${name}/${scope}`);
+          find(id);
           const found = scopes.get(name)?.find((one) => one.name === scope);
           if (!found) throw notFound();
           return found;

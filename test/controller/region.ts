@@ -185,12 +185,12 @@ export class Region extends Fleet {
           this.calls.push(`list scopes ${id.name}`);
           throw failure(403, 'AuthorizationFailed');
         },
-        updateEncryption: async ({ name }, { keyVaultProperties: { keyName, keyVersion } = {} }) =>
+        updateEncryption: async ({ id, name, resourceGroup }, { keyVaultProperties: { keyName, keyVersion } = {} }) =>
           patched(name, (): Account => {
             this.patches.push({ name, at: this.clock });
             const isAutomatic = !keyVersion;
             const version = keyVersion ? Number.parseInt(keyVersion, 16) : this.newest;
-            const after = account(name, { keyName, version, isAutomatic });
+            const after = { ...account(name, { keyName, version, isAutomatic }), id, resourceGroup };
             this.add(after);
             return after;
           }),

@@ -6,6 +6,7 @@ import { reconcileKey } from '../../src/controller/reconcile-key.ts';
 import { sweepWork } from '../../src/controller/sweep.ts';
 import type { FleetServices, FleetWork } from '../../src/controller/worker-ports.ts';
 import { createFleetIndex, LISTINGS } from '../../src/index/fleet-index.ts';
+import { formatAccountRow } from '../../src/index/fleet-keys.ts';
 import { type Job, runJob } from '../../src/index/jobs.ts';
 import { createUseRows, toUseRow } from '../../src/index/use-row.ts';
 import { createKeyItem, SWEEP_MS, type WorkKind } from '../../src/index/work-items.ts';
@@ -41,8 +42,11 @@ type Deed =
       readonly key: string;
       readonly seconds?: number;
     }
-  /** A person pins an account to the version before, to the newest, or to one that the person makes first. */
-  | { readonly do: 'pinBack' | 'pinNewest' | 'pinToNew' | 'deleteAccount'; readonly account: string }
+  /**
+   * A person pins an account to the version before, to the newest, or to one that the person makes first; deletes it, or
+   * moves it to another resource group.
+   */
+  | { readonly do: 'pinBack' | 'pinNewest' | 'pinToNew' | 'deleteAccount' | 'regroup'; readonly account: string }
   | { readonly do: 'createAccount'; readonly spec: UseSpec }
   /** A person makes an encryption scope on the version before the newest of its account's key. */
   | { readonly do: 'createScope'; readonly account: string }
@@ -441,12 +445,13 @@ export class ControllerWorld implements World {
     }
   }
 
+  /** The index may have the former resource group of an account: nothing tells of a move until the use is read or listed. */
   async #judgeIndex(): Promise<void> {
     const rows = this.index.all.flatMap((row) => toUseRow(row) ?? []);
 
     for (const [name, { spec, key, current }] of this.storage.all) {
-      const id = this.storage.id(name);
-      const of = rows.filter((row) => row.account === id && row.scope === name.split('/')[1]);
+      const id = formatAccountRow(this.storage.id(name));
+      const of = rows.filter((row) => formatAccountRow(row.account) === id && row.scope === name.split('/')[1]);
       const [row] = of;
 
       if (
@@ -463,13 +468,18 @@ export class ControllerWorld implements World {
     const fleet = createFleetIndex(this.index.port());
     const listings = this.#subscriptions.map((subscription) => Array.fromAsync(fleet.accounts(subscription)));
     const accounts = (await Promise.all(listings)).flat();
-    const names = this.storage.all.flatMap(([name]) => (name.includes('/') ? [] : [this.storage.id(name)]));
+    const names = this.storage.all.flatMap(([name]) =>
+      name.includes('/') ? [] : [formatAccountRow(this.storage.id(name))],
+    );
 
     for (const { account, scopesReadOn, scopeKeys } of accounts) {
-      const scopes = this.storage.all.filter(([name]) => name.includes('/') && this.storage.id(name) === account);
+      const id = formatAccountRow(account);
+      const scopes = this.storage.all.filter(
+        ([name]) => name.includes('/') && formatAccountRow(this.storage.id(name)) === id,
+      );
       const keys = new Set(scopes.map(([, { key }]) => key));
 
-      if (!names.includes(account)) throw new Error(`the index has ${account}, which is gone`);
+      if (!names.includes(id)) throw new Error(`the index has ${account}, which is gone`);
       if (scopesReadOn === undefined || scopeKeys.length !== keys.size) {
         throw new Error(`the index has ${scopeKeys.length} keys of scopes of ${account}`);
       }
@@ -479,7 +489,7 @@ export class ControllerWorld implements World {
       throw new Error(`the index has ${accounts.length} of ${names.length} accounts`);
     }
 
-    const gone = rows.find(({ account }) => !names.includes(account));
+    const gone = rows.find(({ account }) => !names.includes(formatAccountRow(account)));
     if (gone) throw new Error(`the index has a use of ${gone.account}, which is gone`);
 
     const listed = this.index.rows(LISTINGS).map(({ rowKey }) => rowKey);
@@ -579,6 +589,10 @@ export class ControllerWorld implements World {
 
         return;
       }
+      // No event tells of it.
+      case 'regroup':
+        this.storage.regroup(deed.account);
+        return;
       case 'createAccount': {
         const subscription =
           this.#subscriptions.find((id) => id === deed.spec.subscription) ?? this.#subscriptions[0] ?? '';

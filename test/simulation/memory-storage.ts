@@ -85,6 +85,8 @@ const REST = { requireInfrastructureEncryption: true, services: { file: { enable
 export class MemoryStorage {
   readonly #uses = new Map<string, Kept>();
   readonly #gone = new Set<string>();
+  /** Resource groups of accounts that were moved to another one. */
+  readonly #groups = new Map<string, string>();
   readonly #rules: Rules;
   readonly #now: () => number;
   /** What did not hold, first thing first. */
@@ -151,7 +153,12 @@ export class MemoryStorage {
   id(name: string): string {
     const { subscription } = this.#of(name).spec;
     const account = name.split('/')[0] ?? '';
-    return `/subscriptions/${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/${account}`;
+    const group = this.#groupOf(account);
+    return `/subscriptions/${subscription}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/${account}`;
+  }
+
+  #groupOf(account: string): string {
+    return this.#groups.get(account) ?? 'rg';
   }
 
   /** How many PATCHes the app sent that may have put the use onto that version. */
@@ -169,6 +176,11 @@ export class MemoryStorage {
 
   delete(name: string): void {
     this.#gone.add(name);
+  }
+
+  /** An operator moves an account to another resource group. */
+  regroup(name: string): void {
+    this.#groups.set(name, `${this.#groupOf(name)}-new`);
   }
 
   /** `key/version` of all that Azure has shown of a use, once for each time that it came to be so. */
@@ -229,7 +241,10 @@ export class MemoryStorage {
         await get(name, signal);
         return this.#account(name);
       },
-      updateEncryption: async ({ name }, { keyVaultProperties, keySource, ...rest }, signal) => {
+      updateEncryption: async (id, { keyVaultProperties, keySource, ...rest }, signal) => {
+        const name = this.#named(id);
+        this.#of(name);
+
         if (JSON.stringify(rest) !== reads.get(name)?.rest) this.#breaks(`${name} loses a setting`);
         await patch(name, keyVaultProperties?.keyName ?? '', keyVaultProperties?.keyVersion ?? '', signal);
         return this.#account(name);
@@ -252,7 +267,8 @@ export class MemoryStorage {
         await get(name, signal);
         return this.#scope(name);
       },
-      updateScopeKey: async ({ name }, scope, keyUri, signal) => {
+      updateScopeKey: async (id, scope, keyUri, signal) => {
+        const name = this.#named(id);
         const [key = '', pin = ''] = keyUri.split('/').slice(4);
         await patch(`${name}/${scope}`, key, pin, signal);
         return this.#scope(`${name}/${scope}`);
@@ -318,7 +334,8 @@ export class MemoryStorage {
 
   /** An id that is not the account's own names none. */
   #named({ name, subscriptionId, resourceGroup }: ResourceId): string {
-    const isOwn = this.#uses.get(name)?.spec.subscription === subscriptionId && resourceGroup === 'rg';
+    const { spec } = this.#uses.get(name) ?? {};
+    const isOwn = spec?.subscription === subscriptionId && resourceGroup === this.#groupOf(name);
     return isOwn ? name : `no ${name}`;
   }
 
@@ -339,7 +356,7 @@ export class MemoryStorage {
     return {
       id: this.id(name),
       subscriptionId: spec.subscription,
-      resourceGroup: 'rg',
+      resourceGroup: this.#groupOf(name),
       name,
       encryption,
       type: 'Microsoft.Storage/storageAccounts',

@@ -119,14 +119,14 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
   {
     name: 'a list writes the rows of moves that are not recorded',
     file: 'src/controller/listing.ts',
-    from: 'this.#compare(this.#pass.results.find(row ?? use) ?? row, seen, started);',
-    to: 'this.#compare(row ? undefined : row, seen, started);',
+    from: 'const known = this.#pass.results.find(row ?? use) ?? row;',
+    to: 'const known = row ? undefined : row;',
   },
   {
     name: 'accounts that come while scopes are listed are forgotten',
     file: 'src/controller/pass-results.ts',
-    from: "await items.put([this.#itemOf('scopes'",
-    to: "await items.putNew([this.#itemOf('scopes'",
+    from: 'await items.put(wanted.map(',
+    to: 'await items.putNew(wanted.map(',
   },
   {
     name: 'the scopes of one account are not listed when one of them changed',
@@ -139,6 +139,18 @@ const CONTROLLER_MUTANTS: readonly Omit<Mutant, 'worlds'>[] = [
     file: 'src/controller/listing.ts',
     from: 'this.#pass.results.dropAccount(account, rows)',
     to: 'rows.slice(0, 0)',
+  },
+  {
+    name: 'an account that moved to another resource group keeps its former id',
+    file: 'src/controller/listing.ts',
+    from: 'known && { ...known, account: use.account }',
+    to: 'known',
+  },
+  {
+    name: 'a list is not requested for an account that Azure does not find',
+    file: 'src/controller/pass-results.ts',
+    from: 'this.#wantsList = true;',
+    to: 'this.#wantsList = false;',
   },
   {
     name: 'an account moves although its stage has not begun',

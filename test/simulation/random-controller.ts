@@ -70,6 +70,7 @@ function deeds(random: Random, specs: readonly UseSpec[]): ControllerDeed[] {
     if (roll < 0.83) return { do: 'revoke', key: key() };
     if (roll < 0.91) return { do: 'restore', key: key() };
     if (roll < 0.93) return { do: 'deleteAccount', account: account() };
+    if (roll < 0.94) return { do: 'regroup', account: account() };
     if (roll < 0.95) return { do: 'createAccount', spec: one(random, uses(random)) };
     if (roll < 0.97) return { do: 'pause', ...(random() < 0.5 ? { minutes: one(random, [1, 20]) } : {}) };
 
@@ -202,6 +203,14 @@ export function aimedDeeds(key: string): Readonly<Record<string, readonly Contro
     'an account is deleted while its scopes are listed': [
       { do: 'loseIndex' },
       { do: 'deleteAccount', account: 'st1', during: /^list scopes/ },
+    ],
+    'an account is moved to another resource group before a new version appears': [
+      { do: 'regroup', account: 'st1' },
+      version,
+    ],
+    'an account is moved to another resource group while accounts are read': [
+      version,
+      { do: 'regroup', account: 'st1', during: /^get|^patch/ },
     ],
     'a worker is killed while the index is built': [
       ...[{ do: 'loseIndex' } as const, killed(/^list|^index writes/)],
