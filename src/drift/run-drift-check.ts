@@ -107,10 +107,11 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
 async function checkLateChanges(report: WholeReport, services: DriftServices, log: Log): Promise<void> {
   const since = new Date(Date.parse(report.startedOn) - GRAPH_LAG_MS);
   const cause = { by: 'drift', ref: report.id, since: report.startedOn };
-  const checking = services.changes
-    .checkAgain(since, services.now())
-    .then((again) => (again > 0 ? requestChanges(services, cause, 0) : undefined));
-  await checking.catch((error: unknown) => {
+  const check = async (): Promise<void> => {
+    await services.changes.forgetChecks(since, services.now());
+    if ((await services.changes.pending()).length > 0) await requestChanges(services, cause, 0);
+  };
+  await check().catch((error: unknown) => {
     const message = `The app could not check again the changes that arrived during the drift check. ${describeError(error)}`;
     log({ level: 'warning', reason: 'DriftFixFailed', message, report: report.id });
   });

@@ -69,9 +69,7 @@ app.eventGrid<unknown>('resourceChanged', {
       : undefined;
     if (!change) return;
 
-    const notedOn = now();
-
-    await changes.put([{ ...change, notedOn: notedOn.toISOString(), due: notedOn, attempts: 0 }]);
+    await changes.put([{ ...change, notedOn: now().toISOString() }]);
 
     if (visibleOn > now().getTime()) return;
 

@@ -95,8 +95,7 @@ async function runKeyWork(work: WorkIn<typeof KEY_WORK>, services: Services, log
       await services.controller.handleKeyMessage(work.key, work.cause, log);
       return DONE;
     case 'changes':
-      await checkChanges(work.cause, services, log);
-      return DONE;
+      return checkChanges(services, log);
     case 'rotate':
       return rotateWhenDue(work, { ...services, now: storageClock.now }, log);
     case 'revocation': {

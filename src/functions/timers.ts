@@ -1,7 +1,6 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { abortAfter, untilAborted, withDeadline } from '../azure/deadline.ts';
 import { describeError } from '../azure/failure.ts';
-import { sweepChanges } from '../drift/changes/change-rows.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { type Log, logToConsole } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -46,13 +45,9 @@ onTimer(
   },
 );
 
-onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, (available, log, signal) => {
-  const sweep = async () => {
-    await available.controller.sweep(log);
-    await sweepChanges(available);
-  };
-  return untilAborted(sweep(), signal);
-});
+onTimer('sweep', '0 */2 * * * *', TIME_LIMITS.sweep, ({ controller }, log, signal) =>
+  untilAborted(controller.sweep(log), signal),
+);
 
 const { CMK_VAULTS = '', CMK_NOTIFY } = process.env;
 // Each run lists the keys of the Managed HSMs, and the versions of each key.

@@ -1,6 +1,7 @@
 import type { Log } from '../errors/log.ts';
 import { REASONS, type Reason } from '../errors/reasons.ts';
 import {
+  type ChangesWork,
   KEY_WORK,
   NOTIFY_WORK,
   type NotifyWork,
@@ -16,6 +17,7 @@ import {
   getLongestWait,
   isJobKind,
   type JobKind,
+  type NewWorkItem,
   NO_SUBSCRIPTION,
   SWEEP_MS,
   type WorkItem,
@@ -32,7 +34,7 @@ export const CLAIM_MS = 150_000;
 const EARLY_MS = 2_000;
 
 /** Messages of jobs. */
-export type Job = RotateWork | ProbeWork | NotifyWork;
+export type Job = RotateWork | ProbeWork | NotifyWork | ChangesWork;
 
 export function isJob(work: Work): work is Job {
   return isJobKind(work.kind);
@@ -40,7 +42,12 @@ export function isJob(work: Work): work is Job {
 
 /** Returns what a job's item is about. */
 function getAbout(job: Job): string {
+  if (job.kind === 'changes') return '';
   return job.kind === 'notify' ? `${job.target}/${job.notification}` : job.key;
+}
+
+function createItem(job: Job, since: Date): Omit<NewWorkItem, 'due'> {
+  return { subscription: NO_SUBSCRIPTION, kind: job.kind, about: getAbout(job), since, cause: job.cause };
 }
 
 export function getQueueOfJob({ kind }: Job): typeof KEY_WORK | typeof NOTIFY_WORK {
@@ -55,6 +62,25 @@ export interface JobPorts {
   /** Clock of the app's storage account. */
   readonly now: () => Date;
   readonly log: Log;
+}
+
+type RequestPorts = Pick<JobPorts, 'queue' | 'now'> & { readonly items: Pick<WorkItems, 'putNew'> };
+
+/**
+ * Requests a job by a message, and by an item for a message that is lost or whose process dies. Either is enough. An
+ * item that exists stays, since a request runs it at any time.
+ *
+ * @throws the SDK's error if both fail
+ */
+export async function requestJob(job: Job, delaySeconds: number, { items, queue, now }: RequestPorts): Promise<void> {
+  const since = now();
+  const due = new Date(since.getTime() + delaySeconds * 1_000 + CLAIM_MS);
+  const [stored, sent] = await Promise.allSettled([
+    items.putNew([{ ...createItem(job, since), due }]),
+    queue.send(getQueueOfJob(job), job, delaySeconds),
+  ]);
+
+  if (stored.status === 'rejected' && sent.status === 'rejected') throw stored.reason;
 }
 
 /**
@@ -74,19 +100,25 @@ export async function runJob(
   const item = await ports.items.ofJob(message.kind, getAbout(message)).catch(() => undefined);
   if (message.hint && !(item && isDue(item, ports.now()))) return;
 
-  const claimed = item && (await claim(item, message, ports));
-
   // Another instance has begun to run it. A request still runs, since its cause may be newer.
-  if (item && !claimed && message.hint) return;
+  const claimed = message.hint && item ? await claim(item, ports) : item;
+  if (message.hint && !claimed) return;
 
-  const job = claimed ? { ...message, cause: claimed.cause } : message;
+  const job = message.hint && claimed ? { ...message, cause: claimed.cause } : message;
   const attempts = item?.attempts ?? 0;
   const isExhausted = message.hint && attempts >= MAX_ATTEMPTS;
   const outcome = isExhausted ? PROCESS_DIED : await run(job, attempts).catch(toOutcome);
+
+  // The other worker continues the item.
+  if (outcome.outcome === 'busy' && !message.hint) return;
+
   const next = planNext(job, outcome, attempts);
 
   if (next) {
-    await postpone(job, claimed, next, ports);
+    const isStored = await postpone(job, claimed, next, ports);
+
+    // Another worker has changed the item, but may have left this step to this one.
+    if (!isStored && outcome.outcome === 'again') await sendRequest(job, next, ports);
     if (outcome.outcome === 'retry') logRetry(job, outcome, next, ports);
     return;
   }
@@ -116,10 +148,9 @@ function isDue(item: WorkItem, now: Date): boolean {
  *
  * @returns undefined if the item has changed since the read
  */
-async function claim(item: WorkItem, { hint, cause }: Job, { items, now }: JobPorts): Promise<WorkItem | undefined> {
+async function claim(item: WorkItem, { items, now }: JobPorts): Promise<WorkItem | undefined> {
   const due = new Date(now().getTime() + CLAIM_MS);
-  const wanted = hint ? item : { ...item, cause };
-  const isClaimed = await items.postpone(wanted, { due, attempts: item.attempts + 1, reason: item.reason });
+  const isClaimed = await items.postpone(item, { due, attempts: item.attempts + 1, reason: item.reason });
   if (!isClaimed) return undefined;
 
   // A request that was stored since then is included: the job has read nothing yet.
@@ -135,7 +166,8 @@ interface Next {
 
 /** Returns undefined for a job that is done, rejected, or out of attempts. */
 function planNext({ kind }: Job, outcome: JobOutcome, attempts: number): Next | undefined {
-  if (outcome.outcome === 'again') return { attempts, delaySeconds: outcome.delaySeconds };
+  if (outcome.outcome === 'again') return { attempts: 0, delaySeconds: outcome.delaySeconds };
+  if (outcome.outcome === 'busy') return { attempts, delaySeconds: CLAIM_MS / 1_000 };
 
   const next = outcome.outcome === 'retry' ? planNextTry(attempts, outcome) : undefined;
   if (!next || outcome.outcome !== 'retry') return undefined;
@@ -145,33 +177,32 @@ function planNext({ kind }: Job, outcome: JobOutcome, attempts: number): Next | 
   return { attempts: next.attempt, delaySeconds, reason: outcome.reason };
 }
 
-/** Stores when a job runs next, and sends the hint for it. A newer request has its own message. */
-async function postpone(
-  job: Job,
-  claimed: WorkItem | undefined,
-  { attempts, delaySeconds, reason }: Next,
-  { items, queue, now }: JobPorts,
-): Promise<void> {
-  const at = now();
-  const due = new Date(at.getTime() + delaySeconds * 1_000);
-  const created = {
-    subscription: NO_SUBSCRIPTION,
-    kind: job.kind,
-    about: getAbout(job),
-    since: at,
-    cause: job.cause,
-  } as const;
+/**
+ * Stores when a job runs next, and sends the hint for it.
+ *
+ * @returns false if another worker has stored the item, which has its own message
+ */
+async function postpone(job: Job, claimed: WorkItem | undefined, next: Next, ports: JobPorts): Promise<boolean> {
+  const { attempts, delaySeconds, reason } = next;
+  const { items, queue, now } = ports;
+  const since = now();
+  const due = new Date(since.getTime() + delaySeconds * 1_000);
   const store = async (): Promise<boolean> => {
-    if (claimed) return items.postpone(claimed, { due, attempts, reason });
-    return (await items.putNew([{ ...created, due, attempts, reason }])).length > 0;
+    if (claimed) return items.postpone({ ...claimed, cause: job.cause }, { due, attempts, reason });
+    return (await items.putNew([{ ...createItem(job, since), due, attempts, reason }])).length > 0;
   };
 
   // While the table does not answer, the job waits in the queue.
   const stored = await store().catch(() => undefined);
-  if (stored === false) return;
+  if (stored === false) return false;
 
-  if (!stored) await queue.send(getQueueOfJob(job), { ...job, hint: undefined }, delaySeconds);
+  if (!stored) await sendRequest(job, next, ports);
   else if (delaySeconds * 1_000 < SWEEP_MS) await queue.send(getQueueOfJob(job), { ...job, hint: true }, delaySeconds);
+  return true;
+}
+
+function sendRequest(job: Job, { delaySeconds }: Next, { queue }: JobPorts): Promise<void> {
+  return queue.send(getQueueOfJob(job), { ...job, hint: undefined }, delaySeconds);
 }
 
 function logRetry(
@@ -188,6 +219,7 @@ export function toHint({ kind, about, cause }: Pick<WorkItem, 'kind' | 'about' |
   if (!isJobKind(kind)) return undefined;
 
   const hint = { cause, hint: true } as const;
+  if (kind === 'changes') return { kind, ...hint };
   if (kind !== 'notify') return { kind, key: about, ...hint };
 
   const [target = '', notification = ''] = about.split('/');

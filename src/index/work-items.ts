@@ -32,8 +32,11 @@ const time = z.iso.datetime().transform((text) => new Date(text));
 const ITEM = z.object({
   /** Subscription id, or {@link NO_SUBSCRIPTION}. */
   subscription: z.union([z.literal(NO_SUBSCRIPTION), z.guid()]),
-  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe', 'notify']),
-  /** Key identifier without a version, ARM id of an account, or entry of the outbox; empty: the whole subscription. */
+  kind: z.enum(['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe', 'notify', 'changes']),
+  /**
+   * Key identifier without a version, ARM id of an account, or entry of the outbox; empty: the whole subscription, or
+   * all changes.
+   */
   about: z.union([KEY_ID, ACCOUNT_ID, z.string().regex(OUTBOX_ENTRY), z.literal('')]),
   /** Earliest start. */
   due: time,
@@ -55,11 +58,12 @@ type Item = Readonly<z.output<typeof ITEM>>;
  * `key`: reconcile the uses of a key. `account`: read one account. `list`: list the accounts of the subscription.
  * `scopes`: list the encryption scopes of one account, or of all accounts for which this is due. `verify`: read the
  * uses for which a dead worker may have sent a PATCH; the lease's state has the announced targets. The others are jobs
- * (`jobs.ts`): `rotate` a key, `probe` the effect of its last revocation or restore, `notify` a target.
+ * (`jobs.ts`): `rotate` a key, `probe` the effect of its last revocation or restore, `notify` a target, check the
+ * `changes` that events reported.
  */
 export type WorkKind = Item['kind'];
 
-const JOB_KINDS = ['rotate', 'probe', 'notify'] as const satisfies readonly WorkKind[];
+const JOB_KINDS = ['rotate', 'probe', 'notify', 'changes'] as const satisfies readonly WorkKind[];
 
 /** Kinds of items that belong to no subscription, beside `key`: a function runs each on its own. */
 export type JobKind = (typeof JOB_KINDS)[number];
@@ -196,6 +200,11 @@ export function formatWorkRow({
   if (kind === 'notify') {
     if (!OUTBOX_ENTRY.test(about)) throw new TypeError(`${about} is no entry of the outbox.`);
     return `${prefix}|${about.split('/').map(encodeTableKey).join('|')}`;
+  }
+
+  if (kind === 'changes') {
+    if (about !== '') throw new TypeError('One item is about all changes.');
+    return prefix;
   }
 
   if (kind === 'key' || isJobKind(kind)) {

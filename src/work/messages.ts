@@ -97,8 +97,8 @@ const revocationWork = keyMessage('revocation').extend({
   claimed: CLAIMED.optional().catch(undefined),
 });
 
-/** Requests a check of reported changes. Only a hint: the rows of the changes are authoritative. */
-const changesWork = z.object({ kind: z.literal('changes'), ...carried });
+/** Requests a check of the reported changes. Their rows are authoritative. */
+const changesWork = z.object({ kind: z.literal('changes'), hint, ...carried });
 
 /** Requests the delivery of a notification from the outbox to a target. */
 const notifyWork = z.object({
@@ -115,6 +115,7 @@ const keyQueueWork = z.discriminatedUnion('kind', [keyWork, probeWork, rotateWor
 
 export type Cause = z.output<typeof cause>;
 
+export type ChangesWork = z.output<typeof changesWork>;
 export type FleetQueueWork = z.output<typeof fleetWork>;
 export type KeyWork = z.output<typeof keyWork>;
 export type ProbeWork = z.output<typeof probeWork>;

@@ -21,9 +21,15 @@ export type Outcome =
   /** A retry cannot succeed: the message becomes poison, for an operator. */
   | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
 
-/** Outcome of a job, which may also have a next step: `again` runs it after a delay, and counts no attempt. */
-export type JobOutcome = Outcome | { readonly outcome: 'again'; readonly delaySeconds: number };
+/** Outcome of a job. */
+export type JobOutcome =
+  | Outcome
+  /** The job has a next step, after a delay. */
+  | { readonly outcome: 'again'; readonly delaySeconds: number }
+  /** Another worker runs the job, and includes every request that came before its end. */
+  | { readonly outcome: 'busy' };
 
+export const BUSY: JobOutcome = { outcome: 'busy' };
 export const DONE: Outcome = { outcome: 'done' };
 
 /** Storage cannot use the key with the account's identity: a role is missing or has not propagated. */

@@ -27,7 +27,7 @@ it('a key that is revoked or restored is checked at once, with its accounts, and
   const found = async () => {
     const cause = { by: 'revoke', ref: '', since: '' };
     await checkKeyAgain(key.id(), cause, services);
-    await checkChanges(cause, services, wire.log);
+    await checkChanges(services, wire.log);
     const report = await services.driftStorage.newest();
     const ofRevocation = report?.findings.filter(({ cause: { reason } }) => reason === 'RevocationOpen') ?? [];
     return ofRevocation.map(({ reason, resource }) => `${reason} ${resource}`).sort();

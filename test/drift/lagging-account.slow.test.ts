@@ -10,7 +10,6 @@ import { outsider } from './outsider.ts';
 
 const wire = useWire();
 const REASON = 'LaggingAutomaticVersion';
-const CAUSE = { by: 'event', ref: '', since: '' };
 
 it("the app asks Storage once to refresh an automatic account, and then waits for Storage's hourly check", async () => {
   Object.assign(wire.azure.world.settings, { automaticCheckMs: 1_000 * HOUR_MS, refreshAutomaticOnPatch: false });
@@ -27,7 +26,7 @@ it("the app asks Storage once to refresh an automatic account, and then waits fo
   await services.changes.put([changeOf(account, services.now())]);
 
   for (let check = 0; check < 4; check += 1) {
-    await checkChanges(CAUSE, services, wire.log);
+    await checkChanges(services, wire.log);
     await reconcileAll(services, wire.log);
     wire.azure.clock.advance(5_000);
   }
@@ -49,5 +48,5 @@ it("the app asks Storage once to refresh an automatic account, and then waits fo
 function changeOf(account: string, now: Date): ChangeRow {
   const on = now.toISOString();
   const changedBy = { on, operation: 'Microsoft.Storage/storageAccounts/write', resource: account, confirmed: true };
-  return { id: 'change', concern: 'account', at: account, changedBy, notedOn: on, due: now, attempts: 0 };
+  return { id: 'change', concern: 'account', at: account, changedBy, notedOn: on };
 }

@@ -19,7 +19,7 @@ function checked(minutes: number, stamp: string, operation = 'write', scope = ''
 
   const row = { id: `${minutes}`, concern: 'account', at: ACCOUNT, changedBy, notedOn: minutesAgo(minutes) } as const;
   const use = `${ACCOUNT}${scope}`.toLowerCase();
-  const [noted] = withBroken([{ ...row, due: NOW, attempts: 0 }], on(scope), new Map([[use, stamp]]));
+  const [noted] = withBroken([row], on(scope), new Map([[use, stamp]]));
 
   return noted as ChangeRow;
 }

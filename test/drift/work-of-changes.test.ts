@@ -8,7 +8,7 @@ const { id, subscriptionId: subscription } = account();
 
 function change(resource: string, more: Partial<ChangeRow> = {}) {
   const changedBy = { on: NOW.toISOString(), operation: 'write', resource, confirmed: false };
-  return { concern: 'account', at: id, attempts: 0, changedBy, ...more } as const;
+  return { concern: 'account', at: id, changedBy, ...more } as const;
 }
 
 it('an event about an encryption scope has the scopes of its account listed, and one about an account has it read', () => {
@@ -19,5 +19,5 @@ it('an event about an encryption scope has the scopes of its account listed, and
 });
 
 it('the second check of a change, and a change of a vault, create no work item for an account', () => {
-  expect(planWorkOfChanges([change(id, { attempts: 1 }), change(id, { concern: 'vault' })])).toEqual([]);
+  expect(planWorkOfChanges([change(id, { firstCheck: NOW }), change(id, { concern: 'vault' })])).toEqual([]);
 });

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/errors/log.ts';
-import { CLAIM_MS, type Job, type JobPorts, runJob, toHint } from '../../src/index/jobs.ts';
+import { CLAIM_MS, type Job, type JobPorts, requestJob, runJob, toHint } from '../../src/index/jobs.ts';
 import { LONGEST_WAIT_MS, type WorkItem } from '../../src/index/work-items.ts';
-import type { JobOutcome } from '../../src/work/outcome.ts';
+import { BUSY, type JobOutcome } from '../../src/work/outcome.ts';
 import { KEY } from '../support/keys.ts';
 import { MemoryWorkItems } from '../support/memory-work-items.ts';
 
@@ -11,6 +11,7 @@ const REQUEST: Job = { kind: 'rotate', key: KEY.id, cause: CAUSE };
 const HINT: Job = { ...REQUEST, hint: true };
 const NOON = Date.parse('2026-06-01T12:00:00.000Z');
 const DONE = { outcome: 'done' } as const;
+const AGAIN = { outcome: 'again', delaySeconds: 40 } as const;
 
 function retry(more: { readonly counts?: boolean; readonly delaySeconds?: number } = {}): JobOutcome {
   return { outcome: 'retry', reason: 'Conflict', detail: 'why', counts: true, delaySeconds: undefined, ...more };
@@ -71,6 +72,35 @@ function put(more: { readonly dueMs?: number; readonly attempts?: number } = {})
   items.put({ ...job, due, since: due, attempts: more.attempts ?? 0 });
 }
 
+describe('a request', () => {
+  it('A request stores an item that is due only if its message is lost', async () => {
+    await requestJob(REQUEST, 1, ports());
+    expect(secondsUntilDue()).toBe(1 + CLAIM_MS / 1_000);
+    expect(sent).toEqual([{ work: REQUEST, delaySeconds: 1 }]);
+  });
+
+  it('A request keeps the item of an earlier one', async () => {
+    put({ attempts: 5 });
+    const before = items.all;
+    await requestJob(REQUEST, 1, ports());
+    expect(items.all).toEqual(before);
+  });
+
+  it('A request fails only if neither its item nor its message can be stored', async () => {
+    const down = async (): Promise<never> => {
+      throw new Error('down');
+    };
+    const noTable = { ...ports(), items: { ...items.port(), putNew: down } };
+    const noQueue = { ...ports(), queue: { send: down } };
+
+    await requestJob(REQUEST, 1, noTable);
+    await requestJob(REQUEST, 1, noQueue);
+
+    expect([sent.length, items.all.length]).toEqual([1, 1]);
+    await expect(requestJob(REQUEST, 1, { ...noTable, queue: { send: down } })).rejects.toThrow('down');
+  });
+});
+
 describe('a job that is requested', () => {
   it('A request leaves nothing when its job is done', async () => {
     expect(await run(REQUEST)).toBe(true);
@@ -91,9 +121,32 @@ describe('a job that is requested', () => {
     expect(stored()?.attempts).toBe(6);
   });
 
-  it('A job with a next step runs again without counting an attempt', async () => {
-    await run(REQUEST, { outcome: 'again', delaySeconds: 40 });
-    expect([stored()?.attempts, secondsUntilDue(), sent[0]?.delaySeconds]).toEqual([0, 40, 40]);
+  it('A job with a next step runs again with its attempts reset', async () => {
+    put({ attempts: 5 });
+    await run(REQUEST, AGAIN);
+    expect([stored()?.attempts, secondsUntilDue(), sent]).toEqual([0, 40, [{ work: HINT, delaySeconds: 40 }]]);
+  });
+
+  it('A job whose item another worker changes during the run requests its next step by a message', async () => {
+    await runJob(
+      REQUEST,
+      async () => {
+        put({ dueMs: nowMs + 150_000 });
+        return AGAIN;
+      },
+      ports(),
+    );
+
+    expect(secondsUntilDue()).toBe(150);
+    expect(sent).toEqual([{ work: { ...REQUEST, hint: undefined }, delaySeconds: 40 }]);
+  });
+
+  it('A request of a job that another worker runs leaves the item of that worker', async () => {
+    put({ dueMs: nowMs + 100_000, attempts: 2 });
+    const before = items.all;
+    await run(REQUEST, BUSY);
+    expect(items.all).toEqual(before);
+    expect(sent).toEqual([]);
   });
 
   it('A requested job runs, and waits in the queue, while the table does not answer', async () => {
@@ -127,6 +180,12 @@ describe('a hint', () => {
     put({ dueMs: nowMs + 1_000 });
     expect(await run(HINT)).toBe(true);
     expect(items.all).toEqual([]);
+  });
+
+  it('A hint of a job that another worker runs is repeated later, without counting an attempt', async () => {
+    put({ attempts: 2 });
+    await run(HINT, BUSY);
+    expect([stored()?.attempts, secondsUntilDue(), sent]).toEqual([2, CLAIM_MS / 1_000, []]);
   });
 
   it('A hint runs no item that another instance runs', async () => {
@@ -195,6 +254,13 @@ describe('attempts', () => {
     await run(HINT, { outcome: 'reject', reason: 'VaultNotManaged', detail: 'no vault' });
     expect([items.all, poisoned]).toEqual([[], ['VaultNotManaged: no vault']]);
   });
+});
+
+it('The check of changes is one job, whose hint names nothing', async () => {
+  const changes: Job = { kind: 'changes', cause: CAUSE };
+  await run(changes, retry());
+  expect(stored()).toMatchObject({ kind: 'changes', about: '' });
+  expect(toHint(stored() as WorkItem)).toEqual({ ...changes, hint: true });
 });
 
 describe('a notification', () => {

@@ -61,6 +61,7 @@ describe.each([
       wanted({ subscription: '-' }),
       wanted({ subscription: '-', kind: 'notify', about: NOTIFICATION }),
       wanted({ subscription: '-', kind: 'rotate' }),
+      wanted({ subscription: '-', kind: 'changes', about: '' }),
     ];
 
     await items.put(all);
@@ -75,7 +76,7 @@ describe.each([
     for (const item of all) expect(plain).toContainEqual({ attempts: 0, ...item });
 
     expect((await items.of(ONE)).map(({ kind }) => kind).sort()).toEqual(['account', 'key', 'verify']);
-    expect((await items.of('-')).map(({ about }) => about)).toEqual([KEY, NOTIFICATION, KEY]);
+    expect((await items.of('-')).map(({ about }) => about)).toEqual(['', KEY, NOTIFICATION, KEY]);
     expect(await items.ofJob('notify', NOTIFICATION)).toMatchObject({ about: NOTIFICATION });
     expect(await items.ofJob('probe', KEY)).toBeUndefined();
   });

@@ -120,7 +120,17 @@ export function randomForgery(random: Random, specs: readonly UseSpec[]): Forger
 }
 
 function forgedItem(random: Random, subscription: string, account: string, key: string): Forgery {
-  const kind = one<WorkKind>(random, ['key', 'account', 'list', 'scopes', 'verify', 'rotate', 'probe', 'notify']);
+  const kind = one<WorkKind>(random, [
+    'key',
+    'account',
+    'list',
+    'scopes',
+    'verify',
+    'rotate',
+    'probe',
+    'notify',
+    'changes',
+  ]);
   const of = isJobKind(kind) || (kind === 'key' && random() < 0.3) ? NO_SUBSCRIPTION : subscription;
   const about = {
     key,
@@ -131,6 +141,7 @@ function forgedItem(random: Random, subscription: string, account: string, key: 
     rotate: key,
     probe: key,
     notify: `siem/${'0'.repeat(32)}`,
+    changes: '',
   }[kind];
   const item = { subscription: of, kind, about };
   const elsewhere = random() < 0.1 ? one(random, SUBSCRIPTIONS) : of;

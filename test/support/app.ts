@@ -11,7 +11,7 @@ import { Child } from '../../local/run/child-process.ts';
 import { type Front, startFront } from '../../local/run/front.ts';
 import type { DriftReport } from '../../src/drift/report/report.ts';
 import { createFleetTable } from '../../src/index/fleet-table-client.ts';
-import { createWorkItems } from '../../src/index/work-items.ts';
+import { createWorkItems, type WorkKind } from '../../src/index/work-items.ts';
 import { readStorageSettings } from '../../src/settings/settings.ts';
 import { useAzuriteProcess } from './azurite.ts';
 import { built } from './built.ts';
@@ -218,8 +218,9 @@ export function useApp(options: AppOptions = {}) {
       await atRest();
     },
     count,
-    /** Messages in the work queues, visible or not, and work items, due or not. */
-    left: async () => (await messages()) + (await kindsOfWork(azurite.connectionString)).length,
+    /** Messages in the work queues, visible or not, and work items of all kinds but one, due or not. */
+    left: async (except?: WorkKind) =>
+      (await messages()) + (await kindsOfWork(azurite.connectionString)).filter((kind) => kind !== except).length,
     /** Resolves when no message is left in the work queues. */
     settled: () => eventually('the work queues are empty', async () => (await messages()) === 0),
     /** Resolves when the lists of the first start have ended. What they move has them as its cause, and they log their end. */
@@ -256,12 +257,12 @@ export function recordsOf(lines: readonly string[]): AppRecord[] {
 }
 
 /** The kind of each work item, due or not. */
-async function kindsOfWork(connectionString: string): Promise<string[]> {
+async function kindsOfWork(connectionString: string): Promise<WorkKind[]> {
   const settings = readStorageSettings({ AzureWebJobsStorage: connectionString });
   const table = createFleetTable(settings, () => {
     throw new Error('A connection string needs no sign-in.');
   });
-  const kinds: string[] = [];
+  const kinds: WorkKind[] = [];
   for await (const { kind } of createWorkItems(table).all()) kinds.push(kind);
   return kinds;
 }

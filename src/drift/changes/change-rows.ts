@@ -1,20 +1,22 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { parseJson } from '../../azure/parse-json.ts';
+import { storageClock } from '../../azure/storage-clock.ts';
 import { CHANGED_BY, CONCERNS, type ResourceChange } from '../../events/resource-event.ts';
 import { HOUR_MS } from '../../formats/spans.ts';
-import type { FleetTable, RowChange } from '../../index/fleet-table-client.ts';
-import { type Cause, KEY_WORK } from '../../work/messages.ts';
+import { createOptional, type FleetTable, formatProperties, type RowChange } from '../../index/fleet-table-client.ts';
+import { requestJob } from '../../index/jobs.ts';
+import type { WorkItems } from '../../index/work-items.ts';
+import type { Cause } from '../../work/messages.ts';
 import type { WorkQueue } from '../../work/work-queue-client.ts';
 
-/** A change from an event, with the state of its check. */
+/** A change from an event, with what its checks found. The job of all changes has the time of the next check. */
 export interface ChangeRow extends ResourceChange {
   /** When the event arrived (ISO 8601). */
   readonly notedOn: string;
-  /** Time of its next check. */
-  readonly due: Date;
-  /** Number of completed checks. */
-  readonly attempts: number;
+  /** Times of its first and its last check; absent: unchecked. */
+  readonly firstCheck?: Date | undefined;
+  readonly lastCheck?: Date | undefined;
   /** Uses that the check found to repair, with Azure's time stamp of their version. */
   readonly broken?: readonly { readonly use: string; readonly stamp: string }[];
 }
@@ -22,13 +24,14 @@ export interface ChangeRow extends ResourceChange {
 const PENDING = 'change';
 const CHECKED = 'changed';
 const json = <T>(schema: z.ZodType<T>) => z.string().transform(parseJson).pipe(schema);
+const time = createOptional(z.iso.datetime().transform((text) => new Date(text)));
 const ROW = z.object({
   id: z.string().min(1).max(128),
   concern: z.enum([...CONCERNS, 'key']),
   at: z.string().min(1).max(1_000),
   notedOn: z.iso.datetime(),
-  due: z.iso.datetime().transform((due) => new Date(due)),
-  attempts: z.coerce.number().int().min(0).max(1_000).catch(0),
+  firstCheck: time,
+  lastCheck: time,
   changedBy: json(CHANGED_BY),
   broken: json(z.array(z.object({ use: z.string(), stamp: z.string() }))).catch([]),
 });
@@ -46,7 +49,7 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
     (await Array.fromAsync(table.rows(partition))).flatMap((row) => ROW.safeParse(row).data ?? []);
 
   return {
-    /** Unchecked changes, due or not. */
+    /** Changes whose check is not complete. */
     pending: () => read(PENDING),
     /** Changes of the last hour, checked or not. May include some older changes. */
     recent: async () => [...(await read(PENDING)), ...(await read(CHECKED))],
@@ -57,34 +60,19 @@ export function createChangeRows(table: Pick<FleetTable, 'rows' | 'write'>) {
       await table.write(rows.map((row) => toRow(CHECKED, row)));
       await table.write(rows.map((row) => keysOf(PENDING, row)));
     },
-    /** Marks changes since a time as unchecked. @returns their number */
-    async checkAgain(since: Date, now: Date): Promise<number> {
+    /** Marks changes since a time as unchecked. */
+    async forgetChecks(since: Date, now: Date): Promise<void> {
       const checked = await read(CHECKED);
       const again = checked.filter(({ notedOn }) => Date.parse(notedOn) >= since.getTime());
       const old = checked.filter(({ notedOn }) => Date.parse(notedOn) < now.getTime() - HOUR_MS);
-      await table.write(again.map((row) => toRow(PENDING, { ...row, due: now, attempts: 0 })));
+      await table.write(again.map((row) => toRow(PENDING, { ...row, firstCheck: undefined, lastCheck: undefined })));
       await table.write([...again, ...old].map((row) => keysOf(CHECKED, row)));
-      return again.length;
     },
   };
 }
 
 function toRow(partitionKey: string, row: ChangeRow): RowChange {
-  const { id, concern, at, notedOn, due, attempts, changedBy, broken } = row;
-
-  return {
-    ...keysOf(partitionKey, row),
-    properties: {
-      id,
-      concern,
-      at,
-      notedOn,
-      due: due.toISOString(),
-      attempts: String(attempts),
-      changedBy: JSON.stringify(changedBy),
-      broken: JSON.stringify(broken ?? []),
-    },
-  };
+  return { ...keysOf(partitionKey, row), properties: formatProperties(row, Object.keys(ROW.shape)) };
 }
 
 function keysOf(partitionKey: string, { id, at }: ResourceChange) {
@@ -94,11 +82,12 @@ function keysOf(partitionKey: string, { id, at }: ResourceChange) {
 
 interface RequestPorts {
   readonly queue: Pick<WorkQueue, 'send'>;
+  readonly workItems: Pick<WorkItems, 'putNew'>;
 }
 
-/** Sends the message that triggers the check of pending changes, delayed by the given seconds. */
-export function requestChanges({ queue }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
-  return queue.send(KEY_WORK, { kind: 'changes', cause }, seconds);
+/** Requests the check of pending changes, after the given seconds. @throws the SDK's error */
+export function requestChanges({ queue, workItems }: RequestPorts, cause: Cause, seconds: number): Promise<void> {
+  return requestJob({ kind: 'changes', cause }, seconds, { queue, items: workItems, now: storageClock.now });
 }
 
 /** Checks the findings on a key that the app revoked or restored. No event reports this. @throws the SDK's error */
@@ -107,20 +96,8 @@ export async function checkKeyAgain(
   cause: Cause,
   services: RequestPorts & { readonly changes: Pick<ChangeRows, 'put'>; readonly now: () => Date },
 ): Promise<void> {
-  const due = services.now();
-  const on = due.toISOString();
+  const on = services.now().toISOString();
   const changedBy = { on, operation: cause.by, resource: key, confirmed: true };
-  await services.changes.put([
-    { id: `${cause.by}/${on}`, concern: 'key', at: key, changedBy, notedOn: on, due, attempts: 0 },
-  ]);
+  await services.changes.put([{ id: `${cause.by}/${on}`, concern: 'key', at: key, changedBy, notedOn: on }]);
   await requestChanges(services, cause, 0);
-}
-
-/** Triggers the check of changes whose message was lost or whose process died. */
-export async function sweepChanges(
-  services: RequestPorts & { readonly changes: Pick<ChangeRows, 'pending'>; readonly now: () => Date },
-): Promise<void> {
-  const pending = await services.changes.pending();
-  const cause = { by: 'sweep', ref: '', since: services.now().toISOString() };
-  if (pending.length > 0) await requestChanges(services, cause, 0);
 }

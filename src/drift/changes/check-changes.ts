@@ -7,7 +7,7 @@ import type { UseRows } from '../../index/use-row.ts';
 import { type Contest, withContest } from '../../orders/standing-orders.ts';
 import type { OrdersStore } from '../../orders/standing-orders-client.ts';
 import type { Leases } from '../../work/lease-client.ts';
-import type { Cause } from '../../work/messages.ts';
+import { BUSY, DONE, type JobOutcome } from '../../work/outcome.ts';
 import { type FixServices, fix, isFixed } from '../apply/fixes.ts';
 import { putWork, type WantedWork } from '../apply/put-work.ts';
 import type { Rules } from '../checks/subjects.ts';
@@ -17,7 +17,7 @@ import type { DriftReport, Finding } from '../report/report.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 
 import { logCauses } from '../store/publish-report.ts';
-import { type ChangeRow, type ChangeRows, requestChanges } from './change-rows.ts';
+import type { ChangeRow, ChangeRows } from './change-rows.ts';
 import { confirmChanges } from './confirm-changes.ts';
 import { type Focus, type FocusPorts, findContainingResource, findFocus, isAbout } from './focus.ts';
 import { checkFocus, type FocusResult } from './gather-focus.ts';
@@ -26,10 +26,10 @@ import { RELEASE } from './release-change.ts';
 
 /** The instance that checks changes holds this lease, so only one writer merges into the report. */
 const LEASE = 'drift/changes';
-/** Delay of the next check after a repair or a failed read. */
+/** Interval of the checks after a repair or a failed read. */
 const AGAIN_MS = 4_000;
-/** Maximum number of such checks. */
-const MOST_ATTEMPTS = 8;
+/** These checks end this long after the first check: the hourly check finds what is left. Milliseconds. */
+const WATCHED_MS = 40_000;
 /** Maximum number of repairs of one use per hour. After a further change, an operator must release the account. */
 const MOST_REPAIRS = 2;
 /** Maximum number of uses per row. A table property holds 64 KiB. */
@@ -50,29 +50,33 @@ type ChangeServices = GatherServices &
 
 /**
  * Runs the drift checks only on the subjects of pending changes. Merges the findings into the newest report, and
- * repairs the reasons in CMK_AUTOFIX. Idempotent. Returns if another instance holds the lease: that instance reads the
- * rows again before and after it releases the lease.
+ * repairs the reasons in CMK_AUTOFIX. Idempotent. Throws the SDK's errors.
  */
-export async function checkChanges(cause: Cause, services: ChangeServices, log: Log): Promise<void> {
-  const due = async (): Promise<ChangeRow[]> =>
-    (await services.changes.pending()).filter((row) => row.due <= services.now());
-  const lease = await services.leases.acquire(LEASE);
-  if (!lease) return;
+export async function checkChanges(services: ChangeServices, log: Log): Promise<JobOutcome> {
+  const { changes, leases, now } = services;
+  const lease = await leases.acquire(LEASE);
+  if (!lease) return BUSY;
 
   try {
-    for (let rows = await due(); rows.length > 0 && lease.held(); rows = await due()) {
-      await checkRows(rows, services, log);
-    }
+    const rows = (await changes.pending()).filter((row) => secondsUntilCheck(row, now()) === 0);
+    if (rows.length > 0) await checkRows(rows, services, log);
   } finally {
     await lease.release();
   }
 
-  const pending = await services.changes.pending();
-  if (pending.length === 0) return;
+  // Changes that arrived during the check, and those that wait for a repair. Read after the release, since a request
+  // that came before it did nothing.
+  const waiting = await changes.pending();
+  if (waiting.length === 0) return DONE;
 
-  const next = Math.min(...pending.map((row) => row.due.getTime())) - services.now().getTime();
+  return { outcome: 'again', delaySeconds: Math.min(...waiting.map((row) => secondsUntilCheck(row, now()))) };
+}
 
-  await requestChanges(services, cause, Math.max(0, Math.ceil(next / 1_000)));
+function secondsUntilCheck({ lastCheck }: ChangeRow, now: Date): number {
+  // The clock of the instance that made the last check may be ahead.
+  if (!lastCheck || lastCheck > now) return 0;
+
+  return Math.ceil(Math.max(0, lastCheck.getTime() + AGAIN_MS - now.getTime()) / 1_000);
 }
 
 /** Checks the subjects of some rows: contests, report, work items, repairs and confirmations. */
@@ -164,20 +168,20 @@ async function repair(
 
   if (result.unread.length === 0 && repairable.length === 0) return [];
 
-  const due = new Date(services.now().getTime() + AGAIN_MS);
+  const now = services.now();
 
   return rows
-    .filter(({ attempts }) => attempts < MOST_ATTEMPTS)
-    .map((row) => ({ ...row, due, attempts: row.attempts + 1 }));
+    .map((row) => ({ ...row, firstCheck: row.firstCheck ?? now, lastCheck: now }))
+    .filter(({ firstCheck }) => now.getTime() - firstCheck.getTime() < WATCHED_MS);
 }
 
 /**
  * Work items for changed accounts. A pass reads each account, or lists its encryption scopes if one of them changed,
  * updates the index, and moves the use if allowed.
  */
-export function planWorkOfChanges(rows: readonly Pick<ChangeRow, 'concern' | 'at' | 'attempts' | 'changedBy'>[]) {
-  return rows.flatMap(({ concern, at, attempts, changedBy }): WantedWork[] => {
-    const account = concern === 'account' && attempts === 0 ? parseStorageAccountId(at) : undefined;
+export function planWorkOfChanges(rows: readonly Pick<ChangeRow, 'concern' | 'at' | 'firstCheck' | 'changedBy'>[]) {
+  return rows.flatMap(({ concern, at, firstCheck, changedBy }): WantedWork[] => {
+    const account = concern === 'account' && !firstCheck ? parseStorageAccountId(at) : undefined;
     if (!account) return [];
 
     const isOfScope = splitScope(changedBy.resource).scope !== undefined;

@@ -61,7 +61,7 @@ export async function releaseChange(
 
   const row = { id: release.id, concern: 'account', at: account, changedBy } as const;
 
-  await ports.changes.put([{ ...row, notedOn: on, due: now, attempts: 0 }]);
+  await ports.changes.put([{ ...row, notedOn: on }]);
   await requestChanges(ports, cause, 1);
 
   return { account, audit: await audit };

@@ -94,7 +94,8 @@ export async function rest(app: App, limitMs: number): Promise<string[]> {
   let idle = 0;
 
   while (quiet < 2) {
-    const left = await app.left();
+    // The check of changes waits for the lease that the test holds.
+    const left = await app.left('changes');
     const pending = app.azure.events.filter((event) => (event as { outcome: string }).outcome === 'pending').length;
     const running = await app.running();
 
