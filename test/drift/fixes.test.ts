@@ -42,13 +42,25 @@ async function fixed(
     putNew,
     round,
     indexed = [],
-  }: { paused?: boolean; putNew?: () => Promise<void>; round?: number; indexed?: readonly string[] } = {},
+    areOrdersDown,
+  }: {
+    paused?: boolean;
+    putNew?: () => Promise<void>;
+    round?: number;
+    indexed?: readonly string[];
+    areOrdersDown?: boolean;
+  } = {},
   autofix = ['StaleKeyVersion', 'NearExpiry', 'RetirableVersion'],
 ) {
   const done: string[] = [];
   const services = {
     settings: { vaults: new ManagedVaults([KEY.vault]), drift: { autofix } },
-    orderStore: { recent: async () => ({ ...NO_ORDERS, pauses: paused ? [PAUSE] : [] }) },
+    orderStore: {
+      recent: async () => {
+        if (areOrdersDown) throw new Error('orders down');
+        return { ...NO_ORDERS, pauses: paused ? [PAUSE] : [] };
+      },
+    },
     queue: {
       send: async (_: string, { kind }: Work) => {
         done.push(kind);
@@ -144,6 +156,24 @@ describe('an automatic fix', () => {
   it('An automatic fix waits while its key is paused, whatever kind it is', async () => {
     const all = [OF_ACCOUNT, OF_KEY, retirable(1)];
     expect(await fixed(all, { paused: true })).toMatchObject({ done: [], outcomes: ['waiting', 'waiting', 'waiting'] });
+  });
+
+  it('An automatic fix of a key fails, and leaves no unhandled rejection, while the orders cannot be read', async () => {
+    const rejections: unknown[] = [];
+    const note = (error: unknown) => {
+      rejections.push(error);
+    };
+
+    process.on('unhandledRejection', note);
+    try {
+      expect((await fixed([OF_KEY], { areOrdersDown: true })).outcomes).toEqual(['failed']);
+      expect((await fixed([], { areOrdersDown: true })).outcomes).toEqual([]);
+      await new Promise(setImmediate);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+
+    expect(rejections).toEqual([]);
   });
 
   it('An automatic fix that fails prevents no other', async () => {

@@ -85,6 +85,9 @@ export async function fix(
   const due = [...fixable.filter((finding) => !isRetirement(finding)), ...retirements];
   const moving = moveAll(due, correlationId, services);
 
+  // Only a fix of an account awaits it.
+  moving.catch(() => {});
+
   // One write repairs an event subscription, regardless of its number of findings.
   const fixing = readOnce(
     ({ action, since }: Finding) => attempt(action as FixAction, since, correlationId, moving, services, log),
