@@ -203,7 +203,7 @@ function toReport(
   rules: Rules,
   gathered: Gathered,
 ): Omit<WholeReport, 'fixes' | 'finishedOn'> {
-  const { previous, vaults, keys, openRevocations, subscriptions, app, trail } = gathered;
+  const { previous, vaults, keys, openRevocations, drills, subscriptions, app, trail } = gathered;
   const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
   const complete = app.unread.every(({ beside }) => beside);
   const unseen = findUnseenFindings(findings, previous, complete, rules.now);
@@ -229,6 +229,7 @@ function toReport(
     // While the trail is broken, each check reports the errors since its last successful verification.
     trailEnd: trail?.findings.length === 0 ? trail.last : previous?.trailEnd,
     openRevocations: [...openRevocations],
+    drills: [...drills],
     causes: groupCauses(findings),
     findings,
     unseen,

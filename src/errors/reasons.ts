@@ -130,6 +130,7 @@ export const REASONS = {
 
   // Drift
   DrillFailed: 'A step of the last drill on the key failed or was not proved.',
+  DrillOverdue: 'No drill of break-glass has passed for longer than CMK_DRILL_INTERVAL.',
   OtherResourceStale: 'A resource of another service is pinned to an older version of the key.',
   VersionReverted: 'The account was moved back to an older version.',
   NoLongerCustomerManaged: 'The account used a managed key before, and now uses Microsoft-managed keys.',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CLOUDS, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import { parseEvenDays } from '../formats/duration.ts';
 import type { RoleScope, RouteKey } from '../http/access.ts';
 import { ROLES } from '../http/roles.ts';
 import { DEFAULT_AUTOFIX, EXEMPTIONS, FIXABLE, isFixable } from './exemption.ts';
@@ -254,6 +255,17 @@ export const SETTINGS = {
     example: 'RSA-HSM-3072',
     description: 'Minimum key type and size: `RSA-` and the bits, or `RSA-HSM-` and the bits for a key in hardware.',
     fallback: 'every key that Storage accepts',
+  }),
+  CMK_DRILL_INTERVAL: createSetting({
+    schema: z
+      .string()
+      .trim()
+      .refine((text) => (parseEvenDays(text) ?? 0) >= 1, 'is not a duration of at least a day')
+      .optional(),
+    example: 'P90D',
+    description:
+      'Longest time between two drills of break-glass that pass ([docs/how-to/drill.md](docs/how-to/drill.md)).',
+    fallback: 'the app expects no drills',
   }),
   CMK_USAGE_WORKSPACE: createSetting({
     schema: guid.optional(),

@@ -148,6 +148,7 @@ export function readDrift(environment: Environment, cloud: Cloud) {
     keyMinBits: minimum?.bits ?? 0,
     requireHsm: minimum?.hsm ?? false,
     /** Workspace id of the log with the users of each key version; undefined: no such log. */
+    drillInterval: reader.read('CMK_DRILL_INTERVAL'),
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     /** ARM id of the app's own storage account. */

@@ -5,6 +5,7 @@ import type { KeyVersion, StorageAccount } from '../../local/azure/world.ts';
 import { MANAGED_VAULT_IDS } from '../../local/run/app-environment.ts';
 import { runDrill } from '../../src/cli/procedures/drill/drill-run.ts';
 import type { Azure, Operation } from '../../src/cli/procedures/operator-azure.ts';
+import { checkDrift, type RunningApp } from '../break-glass/running-app.ts';
 import { useRunningApp } from '../break-glass/use-running-app.ts';
 import { auditEntries } from '../support/audit-lines.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
@@ -14,6 +15,8 @@ const running = useRunningApp();
 const PATH = '/keys/kv-files/drill-key';
 const TARGET = ['drill-key', '--vault', 'kv-files'];
 const account = unique('stdrill');
+/** An app that expects drills. */
+let watching: RunningApp | undefined;
 
 function environment(change: Record<string, string> = {}): Record<string, string> {
   return {
@@ -48,6 +51,14 @@ function versions(): readonly KeyVersion[] {
   return [...(vaultNamed('kv-files').keys.get('drill-key')?.versions ?? [])];
 }
 
+/** The findings of a drift check about drills. */
+async function findDrillDrift(): Promise<readonly string[]> {
+  if (!watching) throw new Error('No app expects drills.');
+  const { body } = await checkDrift(watching);
+  const findings = body.findings as readonly { readonly reason: string; readonly is: string }[];
+  return findings.filter(({ reason }) => reason.startsWith('Drill')).map(({ reason, is }) => `${reason}: ${is}`);
+}
+
 async function drillRecords(): Promise<readonly Record<string, unknown>[]> {
   const entries = await auditEntries(running.wire.connectionString);
   return entries.filter(({ action }) => action === 'drill.run') as unknown as Record<string, unknown>[];
@@ -57,10 +68,13 @@ beforeAll(async () => {
   const place = ['--account', account, '--resource-group', 'rg-files', '--location', 'westeurope'];
   const made = await drill('ensure', ...TARGET, ...place);
   expect(made, made.output).toMatchObject({ code: 0 });
+  watching = await running.startBeside({ CMK_DRILL_INTERVAL: 'P30D' });
 });
 
 describe('drill run', () => {
   it('drill run rotates, revokes and restores its key, and records each step with its times once', async () => {
+    expect(await findDrillDrift()).toEqual(['DrillOverdue: No drill has passed.']);
+
     const before = versions().length;
     const done = await drill('run', ...TARGET, '--json', '--quiet');
     expect(done, done.output).toMatchObject({ code: 0 });
@@ -87,6 +101,7 @@ describe('drill run', () => {
         details: expect.objectContaining({ account: result.account, steps: result.steps }),
       }),
     ]);
+    expect(await findDrillDrift()).toEqual([]);
   });
 
   it('drill run waits for a second person where dual control is on, who restores by the API', async () => {
@@ -114,9 +129,11 @@ describe('drill run', () => {
     const { status, body } = await running.call(PATH, { as: 'operator' });
     expect([status, body.revocation]).toEqual([200, expect.objectContaining({ id: expect.any(String) })]);
     expect((await drillRecords()).at(-1)).toMatchObject({ reason: 'DrillFailed' });
+    expect(await findDrillDrift()).toEqual([expect.stringMatching(/^DrillFailed: .* restore: DrillUnproven/)]);
 
     const next = await drill('run', ...TARGET);
     expect(next, next.output).toMatchObject({ code: 0, output: expect.stringContaining('is still revoked') });
+    expect(await findDrillDrift()).toEqual([]);
   });
 
   it.each<[string, (before: number) => boolean]>([

@@ -33,6 +33,7 @@ export function report(change: Partial<WholeReport> = {}): WholeReport {
     counts: countFindings(findings, [], undefined),
     coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], round: 0 },
     openRevocations: [],
+    drills: [],
     causes: groupCauses(findings),
     findings,
     unseen: [],

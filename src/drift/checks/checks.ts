@@ -2,6 +2,7 @@ import * as access from './access-checks.ts';
 import * as accounts from './account-checks.ts';
 import * as app from './app-checks.ts';
 import type { Check } from './check.ts';
+import * as drills from './drill-checks.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { findOtherResourceStale } from './other-checks.ts';
@@ -278,6 +279,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.findRevocationRecordLost,
   },
   {
+    reason: 'DrillFailed',
+    severity: 'error',
+    ensures: 'The last drill on a key passed.',
+    fix: 'Remove the cause of the failed step (`cmk audit list` has the record of the drill), and run the drill again (`cmk drill run`).',
+    find: drills.findDrillFailed,
+  },
+  {
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Unused versions are disabled.',
@@ -397,6 +405,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No record of the audit trail is changed, removed, moved or inserted.',
     fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten). Determine which client wrote to the container cmk-audit. The app keeps writing the trail. Exempt the finding once it is explained.',
     find: app.findAuditTrailBroken,
+  },
+  {
+    reason: 'DrillOverdue',
+    severity: 'warning',
+    ensures: 'A drill of break-glass passes within CMK_DRILL_INTERVAL.',
+    fix: 'Run a drill (`cmk drill run`); docs/how-to/drill.md has the steps. If you do not want drills, remove CMK_DRILL_INTERVAL.',
+    find: drills.findDrillOverdue,
   },
   {
     reason: 'ChangesNotWatched',

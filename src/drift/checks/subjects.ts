@@ -16,7 +16,7 @@ import type { Evidence } from '../../retirement/evidence.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
-import type { KnownRevocation } from '../report/report.ts';
+import type { KnownDrill, KnownRevocation } from '../report/report.ts';
 import type { DeadLetter } from '../store/app-state-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
@@ -50,6 +50,8 @@ export interface KeySubject {
   evidence?: Evidence;
   /** A revocation that no restore has ended, and of which no version of the key has a record. */
   lostRevocation?: KnownRevocation;
+  /** Its last drill; absent if none is known. */
+  lastDrill?: KnownDrill | undefined;
   /** Progress of its rotation, as stored by reconcileKey; absent if unknown. */
   rollout?: RolloutRow;
   /** Resources of other services that name it, from Resource Graph; absent if unknown. */
@@ -130,6 +132,8 @@ export interface AppSubject {
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   /** Errors of the audit trail since the last check; absent if it was not read. */
   readonly trail?: readonly ChainFinding[];
+  /** The last drill of each key; absent if the audit trail was never read. */
+  readonly drills?: readonly KnownDrill[];
   /** Event subscriptions of the watched subscriptions, as far as readable. */
   readonly watches?: readonly { readonly subscription: string; readonly events: SourceSubscriptions }[];
   readonly settingsProblems: readonly string[];

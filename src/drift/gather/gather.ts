@@ -14,10 +14,11 @@ import { readUsageEvidence } from '../../retirement/evidence.ts';
 import type { AppSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../report/drift-run.ts';
 import type { ManagedMemory } from '../report/managed-accounts.ts';
-import type { KnownRevocation, ReportBefore } from '../report/report.ts';
+import type { KnownDrill, KnownRevocation, ReportBefore } from '../report/report.ts';
 import { listPartsOfKeys } from './gather-keys.ts';
 import { createContext, gatherSubscription, type SubscriptionResult } from './gather-subscription.ts';
 import type { GatheredVault } from './gather-vaults.ts';
+import { findLastDrills, parseDrillRecord } from './known-drills.ts';
 import { findOpenRevocations, type KeyEvent, parseKeyRecord } from './known-revocations.ts';
 import { evaluateOwnStorage } from './own-storage.ts';
 import { type GatherServices, LIST_ACCOUNTS, PARTS } from './parts.ts';
@@ -47,6 +48,8 @@ export interface Gathered {
   readonly keys: readonly KeySubject[];
   /** The revocations that no restore has ended. */
   readonly openRevocations: readonly KnownRevocation[];
+  /** The last drill of each key. */
+  readonly drills: readonly KnownDrill[];
   readonly subscriptions: readonly SubscriptionResult[];
   /**
    * The uses of accounts to store. Undefined if the stored uses could not be read, so that they are not overwritten.
@@ -61,7 +64,7 @@ export interface Gathered {
 export async function gather({ signal }: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const own = await gatherApp(services);
   const previous = getKnown(own.previous);
-  const { trail, events } = await gatherTrail(services.auditWatch, previous?.trailEnd);
+  const { trail, events, drills: recorded } = await gatherTrail(services.auditWatch, previous?.trailEnd);
   const ids = await readPart(
     PARTS.subscriptions('/subscriptions'),
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
@@ -87,6 +90,9 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
   const watches = await gatherWatches(listed, rules, services, signal);
   const keySubjects = await keys.all();
   const openRevocations = findOpenRevocations(previous?.openRevocations ?? [], events, keySubjects, rules.now);
+  const drills = findLastDrills(previous?.drills ?? [], recorded);
+
+  for (const subject of keySubjects) subject.lastDrill = drills.find(({ key }) => key === subject.key.id);
 
   // Unreadable identities do not matter: they use no other key.
   const lacksUsers = ({ unread }: SubscriptionResult) => unread.some(({ action }) => action.startsWith(STORAGE_RIGHTS));
@@ -116,6 +122,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
     vaults,
     keys: keySubjects,
     openRevocations,
+    drills,
     subscriptions,
     trail: getKnown(trail),
     managedAccounts: getKnown(own.managedAccounts) && context.memory.next(subscriptions.every(isWhole), rules.now),
@@ -124,6 +131,7 @@ export async function gather({ signal }: DriftRun, rules: Rules, services: Gathe
       lockedOutBy: ownStorage.lockedOutBy,
       poison: own.poison,
       trail: getKnown(trail)?.findings ?? [],
+      ...(previous || getKnown(trail) ? { drills } : {}),
       watches: watches.flatMap(({ subscription, events }) =>
         'value' in events ? { subscription, events: events.value } : [],
       ),
@@ -162,19 +170,27 @@ async function gatherWatches(
 async function gatherTrail(
   watch: GatherServices['auditWatch'],
   end: ReportBefore['trailEnd'],
-): Promise<{ readonly trail: Part<TrailReport> | undefined; readonly events: readonly KeyEvent[] }> {
+): Promise<{
+  readonly trail: Part<TrailReport> | undefined;
+  readonly events: readonly KeyEvent[];
+  readonly drills: readonly KnownDrill[];
+}> {
   const events: KeyEvent[] = [];
-  if (!watch) return { trail: undefined, events };
+  const drills: KnownDrill[] = [];
+  if (!watch) return { trail: undefined, events, drills };
 
   const keep = (entry: AuditEntry): void => {
     const event = parseKeyRecord(entry);
     if (event) events.push(event);
+
+    const drill = parseDrillRecord(entry);
+    if (drill) drills.push(drill);
   };
   const trail = await readPart(PARTS.trail('cmk-audit'), () =>
     withDeadline(TRAIL_MS, 'The audit trail was not read', () => verifySince(watch.files, end, keep)),
   );
 
-  return { trail, events };
+  return { trail, events, drills };
 }
 
 /** Reads from the vault's log which clients used each version of a key. Skips keys with one version. Never throws. */

@@ -111,6 +111,16 @@ const KNOWN_REVOCATION = z.object({
 });
 export type KnownRevocation = z.output<typeof KNOWN_REVOCATION>;
 
+/** The last drill of a key. */
+const KNOWN_DRILL = z.object({
+  key: z.string().describe('Key identifier, in lower case.'),
+  on: z.iso.datetime().describe('When the last drill ended.'),
+  passed: z.boolean(),
+  passedOn: z.iso.datetime().optional().describe('When a drill last passed; absent: never.'),
+  failure: z.string().optional().describe('The failed step of the last drill, and why.'),
+});
+export type KnownDrill = z.output<typeof KNOWN_DRILL>;
+
 /** The scope of the check. Absent resources were not read. */
 const coverage = z.object({
   vaults: count,
@@ -161,6 +171,7 @@ export const DRIFT_REPORT = z
       .array(KNOWN_REVOCATION)
       .default([])
       .describe('Revocations that no restore has ended, by the audit trail and the tags of the keys.'),
+    drills: z.array(KNOWN_DRILL).default([]).describe('The last drill of each key, by the audit trail.'),
     causes: z.array(CAUSE).describe('Causes, each with one repair. Sorted by severity, then by number of findings.'),
     findings: z
       .array(FINDING)
@@ -199,7 +210,7 @@ export type PreviousFinding = Pick<Finding, 'id' | 'reason' | 'resource' | 'sinc
 /** The fields of the last report that the next check needs. */
 export type ReportBefore = Pick<
   WholeReport,
-  'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'openRevocations' | 'changes'
+  'startedOn' | 'coverage' | 'unseen' | 'trailEnd' | 'openRevocations' | 'drills' | 'changes'
 > & {
   readonly findings: readonly PreviousFinding[];
 };

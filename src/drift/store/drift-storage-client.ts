@@ -90,7 +90,7 @@ function reportStore(container: ContainerClient) {
       const newest = await openReport(container, (await list())[0]?.name);
       if (!newest) return undefined;
 
-      const { startedOn, coverage, trailEnd, openRevocations, changes } = newest.report;
+      const { startedOn, coverage, trailEnd, openRevocations, drills, changes } = newest.report;
       const previous: Pick<WholeReport, 'unseen'> & { findings: PreviousFinding[] } = { unseen: [], findings: [] };
 
       for await (const { findings = [], unseen = [] } of newest.detailLines) {
@@ -101,7 +101,7 @@ function reportStore(container: ContainerClient) {
         }
       }
 
-      return { startedOn, coverage, trailEnd, openRevocations, changes, ...previous };
+      return { startedOn, coverage, trailEnd, openRevocations, drills, changes, ...previous };
     },
     /** Newest first. */
     async history(): Promise<DriftSummary[]> {

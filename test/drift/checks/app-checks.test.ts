@@ -3,7 +3,18 @@ import { APP_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AppSubject } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
-import { account, app, closedOff, eventSubscriptions, poisoned, rules, UNREAD, unreadPart } from './subjects.ts';
+import {
+  account,
+  app,
+  closedOff,
+  DAYS,
+  eventSubscriptions,
+  NOW,
+  poisoned,
+  rules,
+  UNREAD,
+  unreadPart,
+} from './subjects.ts';
 
 const broken = { reason: 'LineChanged', file: '2026-11-24.jsonl', line: 7, message: 'It was changed.' } as const;
 
@@ -18,6 +29,15 @@ const [watch, second] = (() => {
 const watched = (...subscriptions: (typeof watch)[]) => ({
   subscription: '11111111-1111-1111-1111-111111111111',
   events: { topic: undefined, topicUnreadable: undefined, subscriptions },
+});
+
+const daysAgo = (days: number): string => new Date(NOW.getTime() - days * DAYS).toISOString();
+/** The last drill of a key, and when one last passed. */
+const drilled = (last: number, passed?: number) => ({
+  key: `https://kv-files.vault.azure.net/keys/drill-${last}`,
+  on: daysAgo(last),
+  passed: last === passed,
+  ...(passed === undefined ? {} : { passedOn: daysAgo(passed) }),
 });
 
 const apps: Record<string, Cases<AppSubject>> = {
@@ -41,6 +61,19 @@ const apps: Record<string, Cases<AppSubject>> = {
     right: [
       ['nothing', app({ trail: [] })],
       ['that was not looked at', app()],
+    ],
+  },
+  DrillOverdue: {
+    found: [
+      ['none', app({ drills: [] }), /^No drill has passed\.$/, rules({ drillInterval: 'P30D' })],
+      ['none that passed', app({ drills: [drilled(1)] }), /^No drill/, rules({ drillInterval: 'P30D' })],
+      ['long ago', app({ drills: [drilled(31, 31), drilled(90, 90)] }), /was on /, rules({ drillInterval: 'P30D' })],
+    ],
+    right: [
+      ['not expected', app({ drills: [] })],
+      ['in time', app({ drills: [drilled(90, 90), drilled(29, 29)] }), rules({ drillInterval: 'P30D' })],
+      ['the last failed', app({ drills: [drilled(1, 29)] }), rules({ drillInterval: 'P30D' })],
+      ['never read', app(), rules({ drillInterval: 'P30D' })],
     ],
   },
   ChangesNotWatched: {

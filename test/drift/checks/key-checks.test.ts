@@ -272,6 +272,20 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['disabled by hand', inVersions(version(10, { enabled: false }))],
     ],
   },
+  DrillFailed: {
+    found: [
+      [
+        'the last one failed',
+        key({ lastDrill: { key: KEY_ID, on: NOW.toISOString(), passed: false, failure: 'revoke: DrillUnproven' } }),
+        /^The drill of .* failed\. revoke: DrillUnproven$/,
+      ],
+      ['it has no steps', key({ lastDrill: { key: KEY_ID, on: NOW.toISOString(), passed: false } }), /failed\./],
+    ],
+    right: [
+      ['none was run', key()],
+      ['the last one passed', key({ lastDrill: { key: KEY_ID, on: NOW.toISOString(), passed: true } })],
+    ],
+  },
   RevokedVersionEnabled: {
     found: [
       ['enabled by hand', inVersions(revoked(100), revoked(10, { enabled: true })), /another tool enabled it again/],

@@ -61,6 +61,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       exemptions: [],
       keyMinBits: 0,
       requireHsm: false,
+      drillInterval: undefined,
       usageWorkspace: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,

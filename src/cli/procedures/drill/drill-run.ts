@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { findAccountKeyUse } from '../../../accounts/key-use.ts';
 import type { Change } from '../../../audit/journal.ts';
+import { DRILL_ACTION } from '../../../drift/gather/known-drills.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
 import { getVersionInUse } from '../../../keys/version-in-use.ts';
 import type { ProbeTarget } from '../../../probe/probe.ts';
@@ -27,7 +28,7 @@ interface Drill extends DrillTarget {
  * @throws {@link CmkError} for every other key, and if the account does not serve: nothing was changed
  */
 export async function runDrill(named: ManagedKey, options: DrillOptions, operation: Operation) {
-  const { journal } = operation;
+  const { azure, journal } = operation;
   const target = await findDrillTarget(named, operation);
   const { key, account } = target;
 
@@ -57,10 +58,10 @@ export async function runDrill(named: ManagedKey, options: DrillOptions, operati
   const { reason: why, ticket, app } = options;
   const correlationId = randomUUID();
   const reason = passed ? 'DrillPassed' : 'DrillFailed';
-  const details = { why, ticket, account: account.id, path: about.path, steps };
+  const details = { why, ticket, account: account.id, path: about.path, endedOn: azure.now().toISOString(), steps };
   const entry = {
     id: `drill.run/${correlationId}`,
-    action: 'drill.run',
+    action: DRILL_ACTION,
     reason,
     resource: key.id,
     correlationId,
