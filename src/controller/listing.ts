@@ -77,7 +77,9 @@ export class Listing {
 
     for await (const record of fleet.accounts(subscription)) records.set(formatAccountRow(record.account), record);
 
-    await this.#load([...announced, ...[...records.values()].flatMap(listKeysOfAccount)]);
+    // No account row names the key of a row that a worker wrote right before it died.
+    const named = [...records.values()].flatMap(listKeysOfAccount);
+    await this.#load([...announced, ...named, ...results.keysOfGone]);
 
     const seen = new Set<string>();
     let areScopesDue = false;
@@ -309,7 +311,7 @@ export class Listing {
     const keys = record ? listKeysOfAccount(record) : [];
     const isOfList = started.item.kind === 'list' || started.item.kind === 'verify';
     if (!isOfList && keys.length > 0) {
-      this.#pass.results.requestList(account);
+      this.#pass.results.requestList(account, keys);
       return;
     }
 

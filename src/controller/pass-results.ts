@@ -63,8 +63,8 @@ export class PassResults {
   #listedOn: Date | undefined;
   #wantsScopes = false;
   #wantsList = false;
-  /** ARM ids of accounts that a read did not find, in lower case. */
-  readonly #gone = new Set<string>();
+  /** Keys of the rows of accounts that a read did not find, by ARM id in lower case. */
+  readonly #gone = new Map<string, readonly string[]>();
   #writtenAt = 0;
 
   constructor(pass: ResultsPass, ports: ResultPorts) {
@@ -90,7 +90,7 @@ export class PassResults {
     this.#pass.log.result(row, result, key, cause);
 
     if (result.isAccountGone) {
-      this.requestList(row.account);
+      this.requestList(row.account, [row.key]);
 
       // The list drops the row, or gives it the account's new id. Then the item tries again.
       const attempts = Math.min(...items.map(({ item }) => item.attempts));
@@ -190,10 +190,17 @@ export class PassResults {
    * group.
    *
    * @param account ARM id that Azure does not find
+   * @param keys keys under which the index has rows of the account; its account row may lack them
    */
-  requestList(account: string): void {
-    this.#gone.add(account.toLowerCase());
+  requestList(account: string, keys: readonly string[]): void {
+    const id = account.toLowerCase();
+    this.#gone.set(id, [...(this.#gone.get(id) ?? []), ...keys]);
     this.#wantsList = true;
+  }
+
+  /** Keys under which the index has rows of accounts that reads of this pass did not find. */
+  get keysOfGone(): readonly string[] {
+    return [...new Set([...this.#gone.values()].flat())];
   }
 
   /** Returns whether a read of this pass did not find the account: a list that shows it is outdated. */

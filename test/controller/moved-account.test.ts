@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { formatAccountRow, formatSubscriptionPartition } from '../../src/index/fleet-keys.ts';
 import { toUseRow } from '../../src/index/use-row.ts';
-import { KEY } from '../support/keys.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import { account, Fleet, idOf } from './fleet.ts';
 import { MINUTE, nameOf, Region, versionOf } from './region.ts';
 
@@ -78,5 +79,20 @@ describe('A deleted account', () => {
 
     expect(isListed()).toBe(false);
     expect(region.on(SECOND)).toBe(1);
+  });
+
+  it('leaves the index although its account row was never written', async () => {
+    const region = await Region.indexed(1, (one) => one.addScopes(1));
+    const isKnown = () => accountsIn(region).includes(idOf(MOVED));
+
+    region.table.apply({
+      partitionKey: formatSubscriptionPartition(SUBSCRIPTION),
+      rowKey: formatAccountRow(idOf(MOVED)),
+    });
+    region.accounts.delete(MOVED);
+    region.rotate();
+    await region.until(() => !isKnown(), 5 * MINUTE);
+
+    expect(isKnown()).toBe(false);
   });
 });

@@ -141,6 +141,7 @@ const OF_THE_COMMAND_LINE = [
   'userAssignedIdentities.createOrUpdate',
   'storageAccounts.create',
   'storageAccounts.checkNameAvailability',
+  'fileShares.create',
   'createRsaKey',
   'importKey',
   'updateKeyRotationPolicy',
