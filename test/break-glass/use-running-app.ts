@@ -35,11 +35,16 @@ interface RunningApi {
   readonly startBeside: StartApp;
 }
 
-/** For one test file, at the top level: the app as a process, on the local Azure, with the document of its API. */
-export function useRunningApp(): RunningApi {
+/**
+ * For one test file, at the top level: the app as a process, on the local Azure, with the document of its API.
+ *
+ * @param options.keepsStorage queues and the fleet index stay as they are from test to test: for tests that wait for the
+ *   app to move accounts, which it does not do for a while after they are deleted under it
+ */
+export function useRunningApp({ keepsStorage = false } = {}): RunningApi {
   let app: RunningApp | undefined;
   let document: ApiDocument | undefined;
-  const wire = useWire({ functionsHost: () => app?.url });
+  const wire = useWire({ functionsHost: () => app?.url, keepsStorage });
   const startBeside = useApps(wire);
   const call: RunningApi['call'] = (path, options) => there(app).call(path, options);
   const start = async (): Promise<void> => {

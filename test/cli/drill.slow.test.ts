@@ -11,7 +11,7 @@ import { auditEntries } from '../support/audit-lines.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
 import { keyOf, Procedures, unique } from '../support/procedures.ts';
 
-const running = useRunningApp();
+const running = useRunningApp({ keepsStorage: true });
 const PATH = '/keys/kv-files/drill-key';
 const TARGET = ['drill-key', '--vault', 'kv-files'];
 const account = unique('stdrill');
