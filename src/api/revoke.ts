@@ -11,7 +11,7 @@ import { readBlastRadius } from '../key-users/blast-radius.ts';
 import { BLAST_RADIUS, type BlastRadius } from '../key-users/dependent.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/follow-ups.ts';
-import { formatSecondWay } from '../revocation/read-only-vault.ts';
+import { SECOND_WAY } from '../revocation/read-only-vault.ts';
 import { listAuditWarnings, NOT_AUDITED } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { getRevocationState, reportVersions, SHOWN_REVOCATION, VERSION_REPORT } from '../revocation/version-report.ts';
@@ -122,16 +122,15 @@ export async function handleRevoke(call: RevokeCall): Promise<HttpResponseInit> 
   const { reason: _, ...extensions } = answer;
   if (result.isDeleted) throw new HttpProblem('RevocationIncomplete', { ...DELETED_MEANWHILE, extensions });
 
-  if (result.reason === 'VaultReadOnly') throw createReadOnlyProblem(result.key, extensions);
+  if (result.reason === 'VaultReadOnly') throw createReadOnlyProblem(extensions);
 
   throw new HttpProblem('RevocationIncomplete', { detail: whatIsOpen(result), extensions });
 }
 
 /** Problem of a call that no update can help, with the command that needs none. */
-function createReadOnlyProblem(key: ManagedKey, extensions: Readonly<Record<string, unknown>>): HttpProblem {
-  const secondWay = formatSecondWay(key);
-  const nextStep = `Remove the roles by which identities reach the key: \`${secondWay}\`. After the failback, revoke the key too.`;
-  return new HttpProblem('VaultReadOnly', { nextStep, extensions: { ...extensions, secondWay } });
+function createReadOnlyProblem(extensions: Readonly<Record<string, unknown>>): HttpProblem {
+  const nextStep = `Remove the role of the identity of each account that depends on the key: \`${SECOND_WAY}\`. After the failback, revoke the key too.`;
+  return new HttpProblem('VaultReadOnly', { nextStep, extensions: { ...extensions, secondWay: SECOND_WAY } });
 }
 
 /** Caller and reason for the audit trail. */

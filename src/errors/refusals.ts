@@ -212,7 +212,7 @@ export const REFUSALS = {
     sentence:
       'The vault answers reads but rejects every update of the key, as it does while its region is failed over. No version is disabled.',
     nextStep:
-      'Remove the roles by which identities reach the key: `cmk key revoke` with `--path roles`. After the failback, revoke the key too.',
+      'Remove the role of the identity of each account that depends on the key: `cmk account revoke` with `--shared`. After the failback, revoke the key too.',
   },
   SecondPersonNeeded: {
     status: 403,

@@ -1,5 +1,4 @@
 import type { Failure } from '../azure/failure.ts';
-import { createShellCommand, renderCommandOr } from '../azure/shell-command.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { AppliedChange } from './apply-changes.ts';
@@ -33,13 +32,8 @@ function isRejected(failure: Failure | undefined): boolean {
   return failure !== undefined && REJECTIONS.has(failure.kind) && !RIGHT_MISSING.has(failure.innerCode);
 }
 
-/** Returns the command that cuts a key off without a write to its vault: it removes roles. */
-export function formatSecondWay({ name, vault }: Pick<ManagedKey, 'name' | 'vault'>): string {
-  const command = createShellCommand('cmk key revoke', [
-    ['', name],
-    ['--vault', vault.name],
-    ['--path', 'roles'],
-  ]);
-
-  return `${renderCommandOr(command, 'cmk key revoke')} ${REASON_OPTION}`;
-}
+/**
+ * Command that cuts an account off without a write to the vault: it removes roles of the account's identity. Each account
+ * that depends on the key needs it.
+ */
+export const SECOND_WAY = `cmk account revoke '<account>' --shared ${REASON_OPTION}`;

@@ -36,7 +36,7 @@ describe('a revocation of a key whose vault is failed over', () => {
     expect(Date.now() - startedOn).toBeLessThan(2_000);
     expect(refused).toMatchObject({ status: 409, reason: 'VaultReadOnly', extensions: { complete: false } });
 
-    const command = `cmk key revoke ${key.name} --vault kv-files --path roles --reason '<why>'`;
+    const command = "cmk account revoke '<account>' --shared --reason '<why>'";
     expect(refused.nextStep).toContain(`\`${command}\``);
     expect(refused.extensions?.secondWay).toBe(command);
 

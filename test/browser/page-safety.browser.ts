@@ -112,7 +112,7 @@ describe('a revocation', () => {
     await pressRevoke(page, key);
     await page.getByRole('alert').getByText('VaultReadOnly').waitFor();
 
-    const command = `cmk key revoke ${key.name} --vault kv-records --path roles --reason '<why>'`;
+    const command = "cmk account revoke '<account>' --shared --reason '<why>'";
     await page.locator('pre').getByText(command).waitFor();
 
     expect(await page.getByText('is revoked').count()).toBe(0);

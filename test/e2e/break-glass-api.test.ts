@@ -80,7 +80,7 @@ it('The app answers a revocation in a vault that is failed over with VaultReadOn
 
     expect(Date.now() - startedOn).toBeLessThan(2_000);
     expect(answer).toMatchObject({ status: 409, body: { reason: 'VaultReadOnly', audit: 'written' } });
-    expect(answer.body.nextStep).toContain(`cmk key revoke ${key.name} --vault ${key.vault.name} --path roles`);
+    expect(answer.body.nextStep).toContain("cmk account revoke '<account>' --shared");
     expectAsDocumented(answer, 'revokeKey');
   } finally {
     settings.failedOverVaults = [];

@@ -97,6 +97,26 @@ describe('account revoke and account restore', () => {
     ]);
   });
 
+  it('account revoke and account restore need no write to the vault, so they work while it is failed over', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const before = rolesOf(site).map(({ id, scope }) => [id, scope]);
+    const as = admin(site);
+    const { settings } = procedures.world;
+    settings.failedOverVaults = [site.vault.name];
+
+    try {
+      const revoked = await procedures.run(revoking(account, { shared: true }), { as });
+      expect(revoked.result).toMatchObject({ complete: true, removed: [{ kind: 'role' }] });
+      expect(rolesOf(site)).toEqual([]);
+
+      await procedures.run(restoring(account), { as });
+      expect(rolesOf(site).map(({ id, scope }) => [id, scope])).toEqual(before);
+    } finally {
+      settings.failedOverVaults = [];
+    }
+  });
+
   it('account restore grants nothing to an identity that the account no longer has, nor in a vault of an earlier key', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);

@@ -96,7 +96,7 @@ describe('key revoke and key restore', () => {
       expect(site.version.enabled).toBe(true);
 
       const notes = texts(report, 'note').join('\n');
-      const command = `cmk key revoke ${site.key} --vault ${site.vault.name} --path roles --reason '<why>'`;
+      const command = "cmk account revoke '<account>' --shared --reason '<why>'";
       expect(notes).toContain('VaultReadOnly: ');
       expect(notes).toContain(command);
       expect(notes).not.toContain('same command again');

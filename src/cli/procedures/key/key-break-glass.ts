@@ -8,7 +8,7 @@ import { formatCount } from '../../../formats/text.ts';
 import { checkRestoreReadiness } from '../../../identities/restore-readiness.ts';
 import type { BlastRadius } from '../../../key-users/dependent.ts';
 import type { ManagedKey } from '../../../keys/managed-vaults.ts';
-import { formatSecondWay } from '../../../revocation/read-only-vault.ts';
+import { SECOND_WAY } from '../../../revocation/read-only-vault.ts';
 import { listAuditWarnings, NOT_AUDITED } from '../../../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../../../revocation/restore.ts';
 import { formatRestoreCommand } from '../../../revocation/restore-command.ts';
@@ -131,7 +131,7 @@ function reportRevocation(
     }
   }
 
-  if (result.reason === 'VaultReadOnly') noteSecondWay(result.key, journal);
+  if (result.reason === 'VaultReadOnly') noteSecondWay(journal);
   else if (!complete && !isDeleted) journal.note('Run the same command again: it completes the revocation.');
 
   if (unrecorded.length > 0) {
@@ -149,9 +149,9 @@ function reportRevocation(
   journal.note(`${who}: ${formatRestoreCommand(key, revocation)}`);
 }
 
-function noteSecondWay(key: ManagedKey, journal: Operation['journal']): void {
+function noteSecondWay(journal: Operation['journal']): void {
   journal.note(`VaultReadOnly: ${REFUSALS.VaultReadOnly.sentence}`);
-  journal.note(`Remove the roles by which identities reach the key: ${formatSecondWay(key)}`);
+  journal.note(`Remove the role of the identity of each account that depends on the key: ${SECOND_WAY}`);
   journal.note('After the failback, revoke the key too.');
 }
 
