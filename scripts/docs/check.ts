@@ -36,7 +36,7 @@ const PLAN: Readonly<Record<string, number>> = {
 /** Of every other page. */
 const OTHER = 900;
 /** Of the whole of `docs/`, by hand, and of what CHANGELOG.md has not released yet. */
-const MOST = { docs: 31_000, readme: 800, unreleased: 3_000 };
+const MOST = { docs: 36_000, readme: 850, unreleased: 3_000 };
 
 const GENERATED = '<!-- Everything below is written by `npm run reference`. -->';
 
