@@ -17,7 +17,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['identities', 'key-users', 'rotation'],
   ['controller', 'events', 'retirement'],
   ['drift', 'probe'],
-  ['notify', 'status'],
+  ['evidence', 'notify', 'status'],
   ['services.ts'],
   ['api'],
   ['cli', 'functions'],

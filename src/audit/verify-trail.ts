@@ -2,13 +2,15 @@ import type { AuditFiles } from './audit-client.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import { readLines } from './lines.ts';
-import type { AuditEntry, AuditReceipt } from './record.ts';
+import type { AuditEntry, AuditReceipt, AuditRecord } from './record.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
   /** First day to verify in UTC, `YYYY-MM-DD`; absent: the whole trail. */
   readonly from?: string;
-  /** Called with the entry of each undamaged record; twice if a file is read again. */
-  readonly onEntry?: (entry: AuditEntry) => void;
+  /** Called before the files are read, and again if they are read a second time. */
+  readonly onStart?: () => void;
+  /** Called with the entry of each undamaged record, and with the record. */
+  readonly onEntry?: (entry: AuditEntry, record: AuditRecord) => void;
 }
 
 export interface TrailReport extends ChainReport {
@@ -49,6 +51,8 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
   const { from = '' } = options;
   const verifier = new ChainVerifier({ ...options, anyStart: options.anyStart ?? from !== '' });
   const seen = new Set<string>();
+  options.onStart?.();
+
   for (;;) {
     const fresh = (await files.list())
       .filter(({ name }) => !seen.has(name) && (parseFileName(name)?.day ?? from) >= from)
@@ -61,8 +65,8 @@ async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Prom
       if (!parseFileName(name)) continue;
 
       for await (const { bytes, ended } of readLines(files, name)) {
-        const entry = verifier.line(bytes, ended)?.entry;
-        if (entry) options.onEntry?.(entry as AuditEntry);
+        const record = verifier.line(bytes, ended);
+        if (record?.entry) options.onEntry?.(record.entry as AuditEntry, record);
       }
     }
 
