@@ -111,7 +111,7 @@ async function refuseOtherKey(key: ManagedKey, { id, name }: ResourceId, { azure
 }
 
 /** Creates the file share and assigns the operator the role to list it, if the account does not serve it yet. */
-async function ensureServed(account: ResourceId, waitSeconds: number, operation: Operation): Promise<void> {
+export async function ensureServed(account: ResourceId, waitSeconds: number, operation: Operation): Promise<void> {
   const { azure, journal } = operation;
   let share = await findDrillShare(account, operation);
 
