@@ -70,7 +70,10 @@ const PARTS = z.object({
           moreCauses: count,
           changes: DRIFT_REPORT.shape.changes.unwrap().describe('The last changes that events reported, newest first.'),
           exempt: count.describe('Causes that are exempt.'),
-          old: z.literal(true).optional().describe('The report is more than two days old: the check no longer runs.'),
+          old: z
+            .literal(true)
+            .optional()
+            .describe('The report is more than two hours old, although a check is due each hour.'),
         })
         .optional()
         .describe('Absent: no check has run yet.'),

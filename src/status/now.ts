@@ -2,6 +2,7 @@ import { DeadlineError } from '../azure/deadline.ts';
 import type { PartTaken } from '../azure/read-cache.ts';
 import type { DriftCause } from '../drift/report/report.ts';
 import type { Reason } from '../errors/reasons.ts';
+import { HOUR_MS } from '../formats/spans.ts';
 import { formatMany } from '../formats/text.ts';
 import type { RouteKey } from '../http/access.ts';
 import { type AnswerContext, HttpProblem, toPartProblem } from '../http/problem.ts';
@@ -28,8 +29,8 @@ const AGE_STEP_MS = 30_000;
 
 const CHANGES = 20;
 
-/** Age in milliseconds at which a drift report is old; the alert on a missing check fires at the same age. */
-const OLD_MS = 2 * 86_400_000;
+/** Age in milliseconds at which a drift report is old: a check is due each hour, and may take 25 minutes. */
+const OLD_MS = 2 * HOUR_MS;
 
 /**
  * Returns the parts that the caller may see. Never throws: a part that the app could not read has a problem instead.
@@ -252,8 +253,13 @@ function unreadOf({ fleet, keys, rotations, drift }: NowParts): readonly string[
     complete ? '' : 'there was no time to read every key',
     phrase(unknown, 'rotation could not be read', 'rotations could not be read'),
     report?.complete === false ? 'the last check could not read everything' : '',
-    report?.old ? 'the last check was more than two days ago' : '',
+    report?.old ? `no check since ${formatMinute(report.startedOn)}, although one is due each hour` : '',
   ].filter(Boolean);
+}
+
+/** `2026-12-03T04:44Z`, of an ISO 8601 time. A span would age in a cached answer. */
+function formatMinute(time: string): string {
+  return `${time.slice(0, 16)}Z`;
 }
 
 /** Returns a phrase with a number; empty for zero. */

@@ -43,19 +43,21 @@ describe('cmk account list', () => {
     return { AzureWebJobsStorage: app.connectionString, CMK_VAULTS: vaults.map(({ id }) => id).join(' ') };
   };
 
+  const dead = () => ({ ...api(), ...storage(), CMK_API: 'http://127.0.0.1:1/api' });
+  const warning = expect.stringMatching(
+    /^warning: \S+ cannot be reached: bad port\. Shown is what its storage has\.\n$/,
+  );
+
   it.each([
-    ['the app', api],
-    ["the app's storage", storage],
-    [
-      "the app's storage, where the app does not answer",
-      () => ({ ...api(), ...storage(), CMK_API: 'http://127.0.0.1:1/api' }),
-    ],
-  ])('cmk account list prints what GET /fleet answers, by %s', async (_, env) => {
+    ['the app', api, ''],
+    ["the app's storage", storage, ''],
+    ["the app's storage, where the app does not answer", dead, warning],
+  ])('cmk account list prints what GET /fleet answers, by %s', async (_, env, told) => {
     const answer = await app.call('operator', 'GET', `/fleet?key=${encodeURIComponent(key.id())}`);
     const { value } = (await answer.json()) as FleetListAnswer;
     const { code, out, err } = await cmk(['--key', key.id(), '-o', 'json'], env());
 
-    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect({ code, err }).toEqual({ code: 0, err: told });
 
     const { rows, summary } = JSON.parse(out).result;
 
@@ -88,5 +90,24 @@ describe('cmk account list', () => {
     expect(fleet.value.text).toBe(summary.text);
     expect(keys.value).toMatchObject({ vaultsUnread: 0, keysUnread: 0 });
     expect(drift.value.report).toMatchObject({ id: expect.any(String) });
+  });
+
+  it('cmk now and cmk doctor say that the app does not answer, and exit with 1', async () => {
+    const now = await runCmk(new Procedures(app), ['now', '--json'], { env: dead() });
+    const { line, unanswered } = JSON.parse(now.out).result;
+    expect({ code: now.code, line, unanswered }).toEqual({
+      code: 1,
+      line: expect.stringMatching(
+        /^The app does not answer; its last check began \S+ \(\d+\w ago\)\. By its storage: /,
+      ),
+      unanswered: expect.stringContaining('cannot be reached'),
+    });
+
+    const doctor = await runCmk(new Procedures(app), ['doctor', '-o', 'csv'], { env: dead() });
+    expect(doctor.code).toBe(1);
+    expect(doctor.out).toMatch(/^failed,app,It does not answer: /m);
+    expect(
+      (await runCmk(new Procedures(app), ['doctor', '-o', 'csv'], { env: { ...api(), ...storage() } })).out,
+    ).toMatch(/^ok,app,\S+ answers; its last check began /m);
   });
 });

@@ -91,7 +91,7 @@ describe('cmk now', () => {
     expect(told).toMatchObject({
       code: 0,
       out: expect.stringMatching(
-        /^Healthy\.\n\d+ accounts: \d+ serving\.\nBy the fleet index and the drift check of \S+\.\n$/,
+        /^Healthy\.\n\d+ accounts: \d+ serving\.\nBy the fleet index and the drift check of \S+ \(\d+s ago\)\.\n$/,
       ),
     });
 

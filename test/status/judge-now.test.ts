@@ -101,7 +101,7 @@ describe('judgeNow', () => {
     ['keys that there was no time for', keys({ complete: false }), 'there was no time to read every key'],
     ['rotations that could not be read', rotations('unknown'), '1 rotation could not be read'],
     ['a check that is not complete', drift({ complete: false }), 'the last check could not read everything'],
-    ['a check that is old', drift({ old: true }), 'the last check was more than two days ago'],
+    ['a check that is old', drift({ old: true }), 'no check since 2026-11-27T00:00Z, although one is due each hour'],
     ['a part that could not be read', { rotations: problem(503) }, 'the rotations could not be read'],
   ] as const)('judgeNow is warn for %s', (_, changes, text) => {
     expect(judged(changes as Partial<NowParts>)).toEqual({ tone: 'warn', line: `Needs attention: ${text}.` });

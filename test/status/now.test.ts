@@ -6,7 +6,7 @@ import { readVisibleParts } from '../../src/status/now.ts';
 import { createNowBoard, type NowPorts, type TakeReadings } from '../../src/status/read-now.ts';
 
 const STARTED = Date.parse('2026-11-25T06:00:00.000Z');
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const started = new Date(STARTED).toISOString();
 const report = { id: 'a', startedOn: started, complete: true, counts: {}, causes: [], changes: [] };
 
@@ -21,14 +21,14 @@ async function seenAfter(ms: number, ageMs = 0) {
   return { old: seen.drift.value?.report?.old, step: seen.steps.at(-1) };
 }
 
-it('A report becomes old after two days', async () => {
-  expect((await seenAfter(2 * DAY_MS)).old).toBeUndefined();
-  expect((await seenAfter(2 * DAY_MS + 1)).old).toBe(true);
+it('A report becomes old after two hours, although a check is due each hour', async () => {
+  expect((await seenAfter(2 * HOUR_MS)).old).toBeUndefined();
+  expect((await seenAfter(2 * HOUR_MS + 1)).old).toBe(true);
 });
 
 it('An unchanged part is sent again as it ages', async () => {
-  expect((await seenAfter(DAY_MS, 29_999)).step).toBe(0);
-  expect((await seenAfter(DAY_MS, 30_000)).step).toBe(1);
+  expect((await seenAfter(HOUR_MS, 29_999)).step).toBe(0);
+  expect((await seenAfter(HOUR_MS, 30_000)).step).toBe(1);
 });
 
 it('The keys are the unusual ones, and incomplete when some were not read in time', async () => {

@@ -74,14 +74,21 @@ async function readFleet({ all = false, ...filters }: Filters, app: AppApi): Pro
 }
 
 /** Names the sources of the accounts' health. */
-export function describeHealthSources(check: { readonly startedOn: string } | undefined): string {
-  return `By the fleet index${check ? ` and the drift check of ${check.startedOn}` : '; no drift check has run yet'}.`;
+export function describeHealthSources(check: { readonly startedOn: string } | undefined, now: Date): string {
+  const known = check ? ` and the drift check of ${formatAge(check.startedOn, now)}` : '; no drift check has run yet';
+
+  return `By the fleet index${known}.`;
+}
+
+/** `2026-12-03T04:44:30.826Z (30h ago)`. @param time ISO 8601 */
+export function formatAge(time: string, now: Date): string {
+  return `${time} (${formatShortSpan((now.getTime() - Date.parse(time)) / 1_000)} ago)`;
 }
 
 function showFleet({ summary, freshness, rows, unread }: Fleet, output: Output): void {
   if (output.format === 'terminal') {
     output.text(`${summary.text}.`);
-    output.text(describeHealthSources(freshness.check));
+    output.text(describeHealthSources(freshness.check, new Date()));
   }
 
   output.list<FleetRow>(

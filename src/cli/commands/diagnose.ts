@@ -26,8 +26,12 @@ export function addDiagnosis(program: CmkCommand): void {
     .description('check sign-in, subscriptions, vaults, rights and settings')
     .ofVaults()
     .reads(
-      async (operation, { vault }: { vault: string[] }) =>
-        (await import('../procedures/app/doctor.ts')).examineInstallation(vault, program.cli.environment, operation),
+      async (operation, { vault }: { vault: string[] }) => {
+        const { cli } = program;
+        const { examineInstallation } = await import('../procedures/app/doctor.ts');
+        const { createAppOfEnvironment } = await import('../terminal/app-of-environment.ts');
+        return examineInstallation(vault, cli.environment, operation, () => createAppOfEnvironment(cli));
+      },
       (checks, output) => output.checks(checks),
     );
 }

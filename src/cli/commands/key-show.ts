@@ -1,5 +1,5 @@
 import { formatCount } from '../../formats/text.ts';
-import type { AppApi } from '../procedures/app-api.ts';
+import type { ViewedApp } from '../terminal/app-of-environment.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Column, Output } from '../terminal/output.ts';
 import type { UsedKeyStatus } from './key-status.ts';
@@ -13,15 +13,16 @@ the storage, only Key Vault.`;
 
 export function addKeyShow(command: CmkCommand): void {
   const { cli } = command;
-  let app: Promise<AppApi | undefined> | undefined;
+  let app: ViewedApp | undefined;
   command
     .description('its versions with their users, an open revocation and a pause')
     .addHelpText('after', BY_APP)
     .reads(async ({ azure }, _, name) => {
       const { findApp } = await import('../terminal/app-of-environment.ts');
       const { readKeyStatusAnywhere } = await import('./key-status.ts');
-      app ??= findApp(cli);
-      return readKeyStatusAnywhere(await cli.key(name), cli.environment, { azure, app: await app });
+      app ??= await findApp(cli);
+      app?.begin();
+      return readKeyStatusAnywhere(await cli.key(name), cli.environment, { azure, app });
     }, showStatus);
 }
 

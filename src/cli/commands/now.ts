@@ -3,30 +3,58 @@ import { formatCauseLabel } from '../../keys/resource-label.ts';
 import type { NowAnswer, NowParts } from '../../status/now-schemas.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Output } from '../terminal/output.ts';
-import { describeHealthSources } from './account-list.ts';
+import { describeHealthSources, formatAge } from './account-list.ts';
 import { formatPause } from './rotation.ts';
 
 /** Interval and limit of repeated reads while the app still reads a slow part, in milliseconds. */
 const AGAIN_MS = 1_000;
 const LONGEST_MS = 60_000;
 
-type WholeNow = NowAnswer & NowParts;
+type WholeNow = NowAnswer &
+  NowParts & {
+    /** Why the app did not answer; absent: it did, or is not named. */
+    readonly unanswered?: string;
+  };
 
 export function addNowCommand(program: CmkCommand): void {
   program
     .command('now')
     .description('health of the fleet, and its problems')
-    .addHelpText('after', '\nExit code 0: the fleet is healthy; 1: it is not, or its health is unknown.')
+    .addHelpText(
+      'after',
+      '\nExit code 0: the fleet is healthy; 1: it is not, its health is unknown, or the\napp does not answer.',
+    )
     .readsApp(async ({ app, azure }): Promise<WholeNow> => {
       const { NOW } = await import('../../status/now-schemas.ts');
       const endMs = azure.now().getTime() + LONGEST_MS;
       for (;;) {
         const now = await app.get('/now', NOW);
         const isBeingRead = Object.values(partsOf(now)).some(({ reading }) => reading);
-        if (!isBeingRead || azure.now().getTime() > endMs) return now;
+        if (!isBeingRead || azure.now().getTime() > endMs) {
+          return addUnanswered(now, app.unanswered(), azure.now());
+        }
         await azure.sleep(AGAIN_MS);
       }
     }, showNow);
+}
+
+/**
+ * Leads with an app that does not answer: the health from its storage says nothing about the app itself.
+ *
+ * @param why undefined: the app answers, or is not named
+ */
+export function addUnanswered(now: WholeNow, why: string | undefined, at: Date): WholeNow {
+  if (why === undefined) return now;
+
+  const { report } = now.drift.value ?? {};
+  const last = report ? `its last check began ${formatAge(report.startedOn, at)}` : 'it has made no check yet';
+
+  return {
+    ...now,
+    tone: now.tone === 'bad' ? 'bad' : 'warn',
+    line: `The app does not answer; ${last}. By its storage: ${now.line}`,
+    unanswered: why,
+  };
 }
 
 function showNow(now: WholeNow, output: Output): void {
@@ -37,11 +65,13 @@ function showNow(now: WholeNow, output: Output): void {
   } else {
     output.text(now.line);
     if (now.fleet.value) output.text(`${now.fleet.value.text}.`);
-    if (now.fleet.value) output.text(describeHealthSources(now.drift.value?.report));
+    if (now.fleet.value) output.text(describeHealthSources(now.drift.value?.report, new Date()));
   }
 
   // As `jsonl` the document itself is the only line.
   if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
+
+  if (now.unanswered !== undefined) output.text('`cmk doctor` says what to check.');
 
   for (const [part, { problem }] of Object.entries(partsOf(now))) {
     if (problem) output.notes([`${part}: ${problem.detail} ${problem.nextStep}`]);
@@ -50,7 +80,7 @@ function showNow(now: WholeNow, output: Output): void {
   output.incompleteIf(now.tone !== 'good');
 }
 
-function partsOf({ line: _, tone: __, ...parts }: WholeNow): NowParts {
+function partsOf({ line: _, tone: __, unanswered: ___, ...parts }: WholeNow): NowParts {
   return parts;
 }
 

@@ -19,6 +19,13 @@ export interface App {
 }
 export type AppApi = Pick<App, 'get'>;
 
+/** The app gave no answer of its API: it is unreachable, too slow or fails, or something else answers for it. */
+export class UnansweredError extends CmkError {
+  constructor(message: string, nextStep: string, options?: ErrorOptions) {
+    super('ServiceUnavailable', message, nextStep, options);
+  }
+}
+
 const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
 
 /** Fields of an error answer; a field of another type is ignored. */
@@ -48,16 +55,17 @@ export function createAppApi(address: string, audience: string, credential: Toke
       const request = sent ? { method: 'POST', body: JSON.stringify(sent) } : {};
       const answer = await reach(urlOf(address, path), { ...request, headers, signal, redirect: 'manual' });
       return { status: answer.status, text: await answer.text() };
-    }, OPERATOR_TOKEN_MS);
+    }, OPERATOR_TOKEN_MS).catch((error: unknown) => {
+      const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+      throw isLate
+        ? new UnansweredError(`${address} does not answer in time.`, CHECK_ADDRESS, { cause: error })
+        : error;
+    });
 
     const body = parseJson(text);
     const refusal = REFUSAL.safeParse(body);
     if (!refusal.success) {
-      throw new CmkError(
-        'ServiceUnavailable',
-        `${address} answers ${status}, but not in the format of the app's API.`,
-        CHECK_ADDRESS,
-      );
+      throw new UnansweredError(`${address} answers ${status}, but not in the format of the app's API.`, CHECK_ADDRESS);
     }
 
     if (status < 300) return checkAnswer(body, shape, `${address}${path}`);
@@ -66,7 +74,10 @@ export function createAppApi(address: string, audience: string, credential: Toke
     const reason =
       because === 'NoDriftReport' || because === 'NotContested' ? because : (REASON_OF[status] ?? 'ServiceUnavailable');
 
-    throw new CmkError(reason, `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`, nextStep);
+    const message = `The app answers ${status}${detail === undefined ? '.' : `: ${detail}`}`;
+    if (status >= 500) throw new UnansweredError(message, nextStep);
+
+    throw new CmkError(reason, message, nextStep);
   }
 }
 
@@ -138,7 +149,7 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
-    throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, CHECK_ADDRESS, {
+    throw new UnansweredError(`${address.split('?')[0]} cannot be reached: ${code ?? message}.`, CHECK_ADDRESS, {
       cause,
     });
   }

@@ -1,7 +1,7 @@
 import { CmkError } from '../../errors/errors.ts';
 import type { Log } from '../../errors/log.ts';
 import { hasAppStorage } from '../../settings/own-storage.ts';
-import { type App, type AppApi, createAppApi } from '../procedures/app-api.ts';
+import { type App, type AppApi, createAppApi, UnansweredError } from '../procedures/app-api.ts';
 import type { AppInProcess } from './app-in-process.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './options.ts';
@@ -28,29 +28,59 @@ export async function createAppByStorage(cli: Cli): Promise<AppInProcess> {
   return createAppInProcess(environment, { credential: cli.credential(), operator, log });
 }
 
-/**
- * Returns the app; if it is not configured, or does not answer, its storage; undefined if the environment names
- * neither.
- */
-export async function findApp(cli: Cli): Promise<AppApi | undefined> {
+/** The app, or its storage where the app is not named or does not answer. */
+export interface ViewedApp extends AppApi {
+  /** Why the app did not answer in this run of the command; undefined: it did, or is not named. */
+  readonly unanswered: () => string | undefined;
+  /** Begins another run of the command, which asks the app first again. */
+  readonly begin: () => void;
+}
+
+/** Returns undefined if the environment names neither the app nor its storage. */
+export async function findApp(cli: Cli): Promise<ViewedApp | undefined> {
   const { CMK_API, CMK_API_AUDIENCE, CMK_VAULTS } = cli.environment;
   const namesStorage = Boolean(CMK_VAULTS) && hasAppStorage(cli.environment);
-  if (!CMK_API || !CMK_API_AUDIENCE) return namesStorage ? createAppByStorage(cli) : undefined;
+  if (!CMK_API || !CMK_API_AUDIENCE) return namesStorage ? viewApi(await createAppByStorage(cli)) : undefined;
 
   const app = createAppOfEnvironment(cli);
-  if (!namesStorage) return app;
+  if (!namesStorage) return viewApi(app);
 
   let byStorage: AppApi | undefined;
+  let failure: CmkError | undefined;
+  let warnedOf: string | undefined;
+
+  const readStorage: AppApi['get'] = async (path, shape) => {
+    byStorage ??= await createAppByStorage(cli);
+    return byStorage.get(path, shape);
+  };
+  const unanswered = () => (failure instanceof UnansweredError ? failure.message : undefined);
 
   return {
     async get(path, shape) {
+      if (failure) return readStorage(path, shape);
       try {
-        return await (byStorage ?? app).get(path, shape);
+        return await app.get(path, shape);
       } catch (error) {
-        if (byStorage || !(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
-        byStorage = await createAppByStorage(cli);
-        return byStorage.get(path, shape);
+        if (!(error instanceof CmkError && error.reason === 'ServiceUnavailable')) throw error;
+
+        failure = error;
+        const warning = unanswered();
+        if (warning !== undefined && warning !== warnedOf) {
+          cli.context.err.write(`warning: ${escapeLines(warning)} Shown is what its storage has.\n`);
+        }
+        warnedOf = warning;
+
+        return readStorage(path, shape);
       }
     },
+    unanswered,
+    begin() {
+      failure = undefined;
+    },
   };
+}
+
+/** One source alone, which has no other to fall back to. */
+export function viewApi(app: AppApi): ViewedApp {
+  return { get: app.get, unanswered: () => undefined, begin: () => {} };
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { AppApi } from '../procedures/app-api.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
+import type { ViewedApp } from './app-of-environment.ts';
 import type { Cli, CommandWork, Show } from './cli.ts';
 import { createNamedOption, parseExpiry, parsePause, parseSeconds, parseTextOf, toOptionParser } from './options.ts';
 
@@ -117,14 +117,15 @@ export class CmkCommand extends Command {
 
   /** Like {@link reads}, from the app or its storage. */
   readsApp<O, R>(
-    read: (from: Operation & { readonly app: AppApi }, options: O, ...args: string[]) => Promise<R>,
+    read: (from: Operation & { readonly app: ViewedApp }, options: O, ...args: string[]) => Promise<R>,
     show: Show<O, R>,
     isOver?: (result: R) => boolean,
   ): void {
-    let app: AppApi | undefined;
+    let app: ViewedApp | undefined;
     const work: CommandWork<O, R> = async (operation, options, ...args) => {
-      const { createAppByStorage, findApp } = await import('./app-of-environment.ts');
-      app ??= (await findApp(this.cli)) ?? (await createAppByStorage(this.cli));
+      const { createAppByStorage, findApp, viewApi } = await import('./app-of-environment.ts');
+      app ??= (await findApp(this.cli)) ?? viewApi(await createAppByStorage(this.cli));
+      app.begin();
       return read({ ...operation, app }, options, ...args);
     };
 

@@ -7,7 +7,9 @@ import { CmkError, SettingsError } from '../../../errors/errors.ts';
 import { formatCount, formatFirst } from '../../../formats/text.ts';
 import { parseManagedVault } from '../../../keys/managed-vaults.ts';
 import { type Environment, readSettings } from '../../../settings/settings.ts';
+import { NOW } from '../../../status/now-schemas.ts';
 import type { ChecklistLine } from '../account/account-verify.ts';
+import { type AppApi, UnansweredError } from '../app-api.ts';
 import type { Operation } from '../operator-azure.ts';
 import { createKeyIn, findVault } from '../resolve.ts';
 import { findSignInTrouble } from '../sign-in.ts';
@@ -16,23 +18,26 @@ import { findSignInTrouble } from '../sign-in.ts';
 const NO_KEY = 'cmk-doctor-asks';
 
 /**
- * Checks whether command line and app can work: sign-in, subscriptions with their resource providers and what Azure
+ * Checks whether command line and app can work: sign-in, the app's answer, subscriptions with their resource providers and what Azure
  * Policy denies in them, rights on the vaults, owners of the app registration, and settings of the app in the
  * environment. Changes nothing.
  *
  * @param vaults names, ARM ids or URIs; empty: the vaults of CMK_VAULTS
+ * @param openApp client of the app that the environment names
  */
 export async function examineInstallation(
   vaults: readonly string[],
   environment: Environment,
   operation: Operation,
+  openApp: () => AppApi,
 ): Promise<ChecklistLine[]> {
   const { azure } = operation;
+  const app = await examineApp(environment, openApp);
   const signIn = await check('sign-in', '', async () => {
     const { name, objectId, tenantId, kind } = await azure.operator();
     return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
   });
-  if (signIn.state === 'failed') return [signIn, ...settings(environment)];
+  if (signIn.state === 'failed') return [signIn, ...app, ...settings(environment)];
 
   const subscriptions = await check(
     'subscriptions',
@@ -52,7 +57,37 @@ export async function examineInstallation(
   const owners = await registrationOwners(environment, operation);
   const vaultLines = named.length > 0 ? ofVaults.flat() : [none];
 
-  return [signIn, subscriptions, ...ofSubscriptions, ...vaultLines, ...owners, ...settings(environment)];
+  return [signIn, ...app, subscriptions, ...ofSubscriptions, ...vaultLines, ...owners, ...settings(environment)];
+}
+
+/** Whether the app answers and checks, if the environment names it. */
+async function examineApp(environment: Environment, open: () => AppApi): Promise<ChecklistLine[]> {
+  const { CMK_API: address, CMK_API_AUDIENCE: audience, CMK_FUNCTION_APP_ID: id } = environment;
+  if (!address || !audience) return [];
+
+  const check = 'app';
+  try {
+    const { drift } = await open().get('/now', NOW);
+    const { startedOn, old } = drift.value?.report ?? {};
+    const last = startedOn === undefined ? 'no check has run yet' : `its last check began ${startedOn}`;
+    const detail = `${address} answers; ${last}`;
+    if (!old) return [{ check, state: 'ok', detail }];
+
+    return [{ check, state: 'failed', detail: `${detail}, although one is due each hour`, fix: describeRestart(id) }];
+  } catch (error) {
+    if (error instanceof UnansweredError) {
+      return [{ check, state: 'failed', detail: `It does not answer: ${error.message}`, fix: describeRestart(id) }];
+    }
+
+    const fix = error instanceof CmkError && error.nextStep ? error.nextStep : 'Ask for the app role CmkKey.Read.';
+    return [{ check, state: 'unknown', detail: `It answers, but not your question: ${describeError(error)}`, fix }];
+  }
+}
+
+/** Names the commands that show whether the function app runs, and start it again. */
+function describeRestart(id: string | undefined): string {
+  if (!id) return 'Check CMK_API; az functionapp list -o table shows whether the app runs.';
+  return `az functionapp show --ids ${id} --query state; az functionapp restart --ids ${id}`;
 }
 
 /** Resource providers that the app needs in each subscription whose accounts it manages. */
