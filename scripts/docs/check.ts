@@ -50,7 +50,8 @@ let words = 0;
 for (const name of DOCUMENTS) {
   const text = readFileSync(name, 'utf8');
   const [byHand = ''] = text.split(GENERATED);
-  for (const problem of [...links(name, text), ...names(text), ...form(byHand)]) wrong.push(`${name}: ${problem}`);
+  const problems = [...links(name, text), ...names(text), ...form(byHand), ...comments(byHand)];
+  for (const problem of problems) wrong.push(`${name}: ${problem}`);
   const count = wordsOf(byHand);
   if (name.startsWith('docs/')) words += count;
   const plan = PLAN[name] ?? OTHER;
@@ -104,6 +105,15 @@ function names(text: string): string[] {
     ...paths.flatMap(([, path = '']) => (existsSync(path) ? [] : [`${path} is not there`])),
     ...runs.flatMap(([, script = '']) => (Object.hasOwn(scripts, script) ? [] : [`npm run ${script} is not there`])),
   ];
+}
+
+/** Comments in blocks of shell commands: an interactive zsh takes `#` for an argument, and runs what stands after it. */
+function comments(text: string): string[] {
+  const blocks = [...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, block = '']) => block);
+  const commented = blocks.flatMap((block) => block.split('\n').filter((line) => /(?:^|\s)#(?:\s|$)/.test(line)));
+  return commented.map(
+    (line) => `a comment in a block breaks when pasted into zsh, write it above: ${line.slice(0, 60)}`,
+  );
 }
 
 /** One line for each paragraph and list item, and tables without padding. */
