@@ -40,7 +40,7 @@ const MOST = { docs: 36_000, readme: 850, unreleased: 3_000 };
 
 const GENERATED = '<!-- Everything below is written by `npm run reference`. -->';
 
-const DOCUMENTS = globSync(['*.md', '{docs,infra,local,.github}/**/*.md', 'test/README.md'], {
+const DOCUMENTS = globSync(['*.md', '{docs,infra,local,examples,.github}/**/*.md', 'test/README.md'], {
   exclude: ['**/node_modules/**'],
 }).map((name) => name.replaceAll('\\', '/'));
 const wrong: string[] = [];
@@ -99,7 +99,9 @@ function headings(text: string): string[] {
 /** Files of the repository, and scripts of package.json, that are named and not there. */
 function names(text: string): string[] {
   const scripts: object = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
-  const paths = [...text.matchAll(/`((?:src|test|scripts|local|docs|infra|bench|tour|\.ci|\.github)\/[\w./-]*)`/g)];
+  const paths = [
+    ...text.matchAll(/`((?:src|test|scripts|local|docs|infra|bench|tour|examples|\.ci|\.github)\/[\w./-]*)`/g),
+  ];
   const runs = [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)];
   return [
     ...paths.flatMap(([, path = '']) => (existsSync(path) ? [] : [`${path} is not there`])),
