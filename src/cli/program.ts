@@ -51,6 +51,7 @@ export function createProgram(cli: Cli): CmkCommand {
   program.hook('preAction', (_, command) => {
     const { query } = command.optsWithGlobals<GlobalOptions>();
     if (query !== undefined) checkQuery(query);
+    if (command instanceof CmkCommand) command.checkFormat();
   });
   addNowCommand(program);
   addAccountCommands(program);
