@@ -12,6 +12,7 @@ import { addRevocationCommands } from './commands/key-lists.ts';
 import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
+import { addUserCommands } from './commands/user.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, renderRootHelp } from './help.ts';
@@ -57,6 +58,7 @@ export function createProgram(cli: Cli): CmkCommand {
   addAccountCommands(program);
   addKeyCommands(program);
   addVaultCommands(program);
+  addUserCommands(program);
   addRevocationCommands(program);
   addRotationCommands(program);
   addRekeyCommands(program);

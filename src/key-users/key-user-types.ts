@@ -30,7 +30,20 @@ export interface KeyUserType {
   readonly previousKeys?: string;
   /** The custom role of `infra/` cannot read it; the app finds it only with the built-in Reader. */
   readonly isOutsideRole?: true;
+  /** How a resource shows that it follows new versions. Absent: Microsoft does not document that the type can follow. */
+  readonly follows?: Follows;
+  /** Name of the property that shows the version in use, beside the key as it was set. */
+  readonly versionInUse?: string;
+  /** Reports from the field that contradict Microsoft's text, with their source. */
+  readonly fieldReports?: string;
 }
+
+/**
+ * `versionless`: it names the key without a version. `flag`: a property below `properties` is true, and the key keeps its
+ * version. `never`: an operator moves it to each version. `hidden`: a child resource decides, which Resource Graph does
+ * not list.
+ */
+export type Follows = 'versionless' | 'never' | 'hidden' | { readonly flag: string };
 
 const BACKUPS = 'may have backups or recovery points that need an old version.';
 const NOT_REENCRYPTED = 'does not re-encrypt its data when its key changes, and may need an old version.';
@@ -44,33 +57,41 @@ const UNUSABLE = 'It cannot be used until the key is restored, unless it has ano
 export const KEY_USER_TYPES: readonly KeyUserType[] = [
   {
     type: 'Microsoft.AppConfiguration/configurationStores',
+    follows: 'versionless',
     apiVersion: '2024-06-01',
     whenRevoked: 'Its data becomes unreadable within an hour, and readable again within an hour of the restore.',
     stopsOnExpiry: 'the App Configuration store',
   },
   {
     type: 'Microsoft.Automation/automationAccounts',
+    follows: 'never',
     apiVersion: '2024-10-23',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.Batch/batchAccounts',
+    follows: 'versionless',
     apiVersion: '2025-06-01',
     whenRevoked:
       'Azure rejects every operation except deleting the account. Nodes of running pools become unavailable and their tasks are requeued. The account works again within ten minutes of the restore.',
   },
   {
     type: 'Microsoft.Cache/redisEnterprise',
+    follows: 'never',
     apiVersion: '2025-07-01',
   },
   {
     type: 'Microsoft.CognitiveServices/accounts',
+    follows: 'never',
     apiVersion: '2026-05-01',
     whenRevoked: 'Deployed fine-tuned models keep working. Microsoft does not document when the other functions stop.',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.Compute/diskEncryptionSets',
+    follows: { flag: 'rotationToLatestKeyVersionEnabled' },
+    fieldReports:
+      'Reports contradict Microsoft on an expired key: virtual machines kept running, and failed only when they were deallocated and started again (MicrosoftDocs/azure-docs issue 121652, pull request 123768).',
     apiVersion: '2026-03-02',
     whenRevoked:
       'Virtual machines with such a disk shut down, and disks fail about an hour later. They boot again once the key is enabled or the set has another key.',
@@ -82,6 +103,8 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.ContainerRegistry/registries',
+    follows: 'versionless',
+    versionInUse: 'versionedKeyIdentifier',
     apiVersion: '2025-11-01',
     whenRevoked: 'Its data cannot be read until the key is restored.',
   },
@@ -97,12 +120,14 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DataProtection/backupVaults',
+    follows: 'versionless',
     apiVersion: '2026-03-01',
     whenRevoked: 'Backups, restores, tiering and the expiry of restore points fail until the key is restored.',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.Databricks/workspaces',
+    follows: 'never',
     apiVersion: '2026-01-01',
     whenRevoked: 'It stops when its cached key expires.',
     holdsOldVersions: NOT_REENCRYPTED,
@@ -117,6 +142,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DBforPostgreSQL/flexibleServers',
+    follows: 'versionless',
     apiVersion: '2025-08-01',
     whenRevoked: 'It becomes inaccessible within 60 minutes, and is ready again within 60 minutes of the restore.',
     stopsOnExpiry: 'the PostgreSQL server',
@@ -132,14 +158,19 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DocumentDB/databaseAccounts',
+    follows: 'versionless',
+    versionInUse: 'keyVaultKeyUriVersion',
     whenRevoked: 'Azure rejects every operation except deleting the account until the key is restored.',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.ElasticSan/elasticSans/volumeGroups',
+    follows: 'versionless',
+    versionInUse: 'currentVersionedKeyIdentifier',
   },
   {
     type: 'Microsoft.EventHub/namespaces',
+    follows: 'versionless',
     apiVersion: '2026-01-01',
     whenRevoked: UNUSABLE,
   },
@@ -151,6 +182,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.HDInsight/clusters',
+    follows: 'never',
   },
   {
     type: 'Microsoft.HealthBot/healthBots',
@@ -170,6 +202,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Kusto/clusters',
+    follows: 'versionless',
     apiVersion: '2025-02-14',
   },
   {
@@ -186,22 +219,26 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.OperationalInsights/clusters',
+    follows: 'versionless',
     apiVersion: '2025-07-01',
     whenRevoked:
       'Within an hour, queries fail and new data is dropped permanently. Ingestion and queries resume within 30 minutes of the restore.',
   },
   {
     type: 'Microsoft.RecoveryServices/vaults',
+    follows: 'versionless',
     apiVersion: '2026-05-01',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.ServiceBus/namespaces',
+    follows: 'versionless',
     apiVersion: '2026-01-01',
     whenRevoked: UNUSABLE,
   },
   {
     type: 'Microsoft.Sql/managedInstances',
+    follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
     whenRevoked: describeSqlRevocation('instance'),
@@ -209,6 +246,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Sql/servers',
+    follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
     whenRevoked: describeSqlRevocation('server'),
@@ -217,6 +255,8 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   {
     // The role for storage accounts reads it.
     type: 'Microsoft.Storage/storageAccounts',
+    follows: 'versionless',
+    versionInUse: 'currentVersionedKeyIdentifier',
     whenRevoked: 'Storage rejects requests for its data until the key is restored.',
     isOutsideRole: true,
   },
@@ -226,6 +266,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Synapse/workspaces',
+    follows: 'never',
     holdsOldVersions:
       'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
   },
