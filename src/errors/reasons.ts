@@ -244,6 +244,7 @@ export const REASONS = {
   NotForDrills: 'The key or the account is not tagged for drills, so the drill changed nothing.',
   DrillKeyInUse: 'Another resource uses the key of the drill, so the drill does not revoke it.',
   DrillPassed: 'A drill rotated, revoked and restored its key, and each step was proved.',
+  FollowBegun: 'An operator is making a resource follow new versions of its key.',
   OperatorChanged: 'An operator changed the resource with the command line.',
   VersionInUse: 'The key version is in use, or not proved to be unused, so it stays enabled.',
 } as const;

@@ -34,8 +34,28 @@ export interface KeyUserType {
   readonly follows?: Follows;
   /** Name of the property that shows the version in use, beside the key as it was set. */
   readonly versionInUse?: string;
+  /** The one write that makes it follow new versions. Absent: no provider documents one. */
+  readonly follow?: FollowWrite;
   /** Reports from the field that contradict Microsoft's text, with their source. */
   readonly fieldReports?: string;
+}
+
+/** A PATCH that makes a resource follow new versions. Paths are below `properties`. */
+export interface FollowWrite {
+  /** Absent: `apiVersion` of the type. */
+  readonly apiVersion?: string;
+  /** Sent as they were read. */
+  readonly keeps: readonly string[];
+  /** Key identifiers, sent without their version. */
+  readonly unversions?: readonly string[];
+  /** Values to send. */
+  readonly sets?: Readonly<Record<string, unknown>>;
+  /** State in which the provider accepts the write. */
+  readonly ready?: { readonly path: string; readonly value: string };
+  /** RSA sizes that the service accepts. Absent: Microsoft does not document them. */
+  readonly rsaSizes?: readonly number[];
+  /** Where the provider documents the body. */
+  readonly source: string;
 }
 
 /**
@@ -89,6 +109,12 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Compute/diskEncryptionSets',
+    follow: {
+      keeps: ['activeKey.keyUrl', 'encryptionType'],
+      sets: { rotationToLatestKeyVersionEnabled: true },
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example DiskEncryptionSet_Update_WithRotationToLatestKeyVersionEnabled',
+    },
     follows: { flag: 'rotationToLatestKeyVersionEnabled' },
     fieldReports:
       'Reports contradict Microsoft on an expired key: virtual machines kept running, and failed only when they were deallocated and started again (MicrosoftDocs/azure-docs issue 121652, pull request 123768).',
@@ -103,6 +129,11 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.ContainerRegistry/registries',
+    follow: {
+      keeps: ['encryption.status', 'encryption.keyVaultProperties.identity'],
+      unversions: ['encryption.keyVaultProperties.keyIdentifier'],
+      source: 'model of API version 2025-11-01, and "Rotate and revoke a customer-managed key"',
+    },
     follows: 'versionless',
     versionInUse: 'versionedKeyIdentifier',
     apiVersion: '2025-11-01',
@@ -120,6 +151,12 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DataProtection/backupVaults',
+    follow: {
+      keeps: ['securitySettings'],
+      unversions: ['securitySettings.encryptionSettings.keyVaultProperties.keyUri'],
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example PatchBackupVaultWithCMK',
+    },
     follows: 'versionless',
     apiVersion: '2026-03-01',
     whenRevoked: 'Backups, restores, tiering and the expiry of restore points fail until the key is restored.',
@@ -142,6 +179,18 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DBforPostgreSQL/flexibleServers',
+    follow: {
+      keeps: [
+        'dataEncryption.type',
+        'dataEncryption.primaryUserAssignedIdentityId',
+        'dataEncryption.geoBackupUserAssignedIdentityId',
+      ],
+      unversions: ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
+      sets: { createMode: 'Update' },
+      ready: { path: 'state', value: 'Ready' },
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example ServersUpdateWithDataEncryptionEnabledAutoUpdate',
+    },
     follows: 'versionless',
     apiVersion: '2025-08-01',
     whenRevoked: 'It becomes inaccessible within 60 minutes, and is ready again within 60 minutes of the restore.',
@@ -165,6 +214,17 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.ElasticSan/elasticSans/volumeGroups',
+    follow: {
+      apiVersion: '2025-09-01',
+      keeps: [
+        'encryption',
+        'encryptionProperties.keyVaultProperties.keyName',
+        'encryptionProperties.keyVaultProperties.keyVaultUri',
+        'encryptionProperties.identity',
+      ],
+      sets: { 'encryptionProperties.keyVaultProperties.keyVersion': '' },
+      source: 'API specification, example VolumeGroups_Update_MaximumSet_Gen',
+    },
     follows: 'versionless',
     versionInUse: 'currentVersionedKeyIdentifier',
   },
@@ -202,6 +262,12 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Kusto/clusters',
+    follow: {
+      keeps: ['keyVaultProperties.keyVaultUri', 'keyVaultProperties.keyName', 'keyVaultProperties.userIdentity'],
+      ready: { path: 'provisioningState', value: 'Succeeded' },
+      rsaSizes: [2048],
+      source: 'API specification, example KustoClusterUpdateCMKKeyRotation, without the version as its model says',
+    },
     follows: 'versionless',
     apiVersion: '2025-02-14',
   },
@@ -219,6 +285,12 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.OperationalInsights/clusters',
+    follow: {
+      keeps: ['keyVaultProperties.keyVaultUri', 'keyVaultProperties.keyName', 'keyVaultProperties.keyRsaSize'],
+      sets: { 'keyVaultProperties.keyVersion': '' },
+      ready: { path: 'provisioningState', value: 'Succeeded' },
+      source: 'API specification, example ClustersUpdate, and "Azure Monitor customer-managed keys"',
+    },
     follows: 'versionless',
     apiVersion: '2025-07-01',
     whenRevoked:
@@ -274,6 +346,11 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
 
 function describeSqlRevocation(what: string): string {
   return `Its databases become inaccessible within ten minutes. They recover automatically within an hour if the key is restored within 30 minutes. Later, an operator must revalidate the ${what}, which loses its failover group, restore history and tags.`;
+}
+
+/** Types that one write makes follow new versions. */
+export function listFollowTypes(): string[] {
+  return KEY_USER_TYPES.filter(({ follow }) => follow !== undefined).map(({ type }) => type);
 }
 
 const BY_LOWER_CASE = new Map(KEY_USER_TYPES.map((entry) => [entry.type.toLowerCase(), entry]));

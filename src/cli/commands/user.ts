@@ -2,7 +2,7 @@ import { formatFirst } from '../../formats/text.ts';
 import { USER_MODES } from '../../key-users/dependent.ts';
 import type { KeyUser, UserList } from '../../key-users/user-list.ts';
 import type { CmkCommand } from '../terminal/command.ts';
-import { createChoice } from '../terminal/options.ts';
+import { createChoice, UsageError } from '../terminal/options.ts';
 import type { Output } from '../terminal/output.ts';
 
 const IN_SIGHT = `
@@ -19,7 +19,7 @@ interface ListOptions {
 
 /** Adds `user list`: resources of any service that name a key. */
 export function addUserCommands(program: CmkCommand): void {
-  const user = program.command('user').description('resources of any service that use a key: list');
+  const user = program.command('user').description('resources of any service that use a key: list, follow');
 
   user
     .command('list')
@@ -35,6 +35,47 @@ export function addUserCommands(program: CmkCommand): void {
       const key = options.key === undefined ? undefined : await program.cli.key(options.key);
       return listUsers({ ...options, key }, operation);
     }, showUsers);
+
+  addFollow(user);
+}
+
+const ONE_WRITE = `
+One write with your own sign-in, which needs the right to write the resource. It
+checks the identity, its role and the size of the key first, follows the
+operation to its end, and reads the resource again. The audit trail of the app
+(AzureWebJobsStorage__accountName) records it before and after.`;
+
+interface FollowCommandOptions extends ListOptions {
+  allPinned?: boolean;
+  reason?: string;
+  ticket?: string;
+}
+
+function addFollow(user: CmkCommand): void {
+  user
+    .command('follow')
+    .changing()
+    .argument('[resource]', 'name or ARM id of a resource, as user list shows it')
+    .description('make a pinned resource follow new versions of its key, where its provider documents it')
+    .option('--all-pinned', 'every pinned resource whose type can follow')
+    .ofVaults('only keys of this vault')
+    .option('--key <key>', 'only users of this key: <vault>/<key> or an identifier')
+    .option('--type <type...>', 'only resources of this type')
+    .addHelpText('after', ONE_WRITE)
+    .changes(async (operation, options: FollowCommandOptions, resource?: string) => {
+      const { followUsers } = await import('../procedures/user/follow-users.ts');
+      if ((resource === undefined) === (options.allPinned !== true)) {
+        throw new UsageError('Name one resource, or give --all-pinned.', 'List them: cmk user list --mode pinned');
+      }
+
+      const key = options.key === undefined ? undefined : await user.cli.key(options.key);
+      const { audit } = await user.cli.appRecord();
+      return followUsers({ ...options, key, resource, audit }, operation);
+    }, showFollowed);
+}
+
+function showFollowed({ failed }: { readonly failed: readonly string[] }, output: Output): void {
+  output.incompleteIf(failed.length > 0);
 }
 
 function showUsers({ value, unread }: UserList, output: Output): void {
