@@ -12,6 +12,7 @@ import { Rekey } from './acts/rekey.tsx';
 import { Resume } from './acts/resume.tsx';
 import { Rotate } from './acts/rotate.tsx';
 import { VersionTable } from './break-glass/versions.tsx';
+import { KeyHistorySection } from './key-history.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
@@ -70,6 +71,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionLines {...data} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
+      {data && <KeyHistorySection vault={vault} name={name} />}
       {data && (
         <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />
