@@ -36,8 +36,27 @@ export interface KeyUserType {
   readonly versionInUse?: string;
   /** The one write that makes it follow new versions. Absent: no provider documents one. */
   readonly follow?: FollowWrite;
+  /**
+   * Commands of `az` for a type that `cmk` does not write, one after another, with `{id}`, `{name}`, `{group}` and
+   * `{subscription}` of the resource, `{vault}`, `{key}`, `{version}` and `{identifier}` of its key's newest version.
+   */
+  readonly byHand?: readonly ByHand[];
+  /** What an operator has to do besides. */
+  readonly byHandNote?: string;
   /** Reports from the field that contradict Microsoft's text, with their source. */
   readonly fieldReports?: string;
+}
+
+type ByHand = readonly [command: string, ...options: (readonly [option: string, value: string])[]];
+
+const OF_GROUP = [
+  ['--resource-group', '{group}'],
+  ['--subscription', '{subscription}'],
+] as const;
+
+/** Reads the whole resource, changes one property, and writes it. */
+function setProperty(path: string, value: string): readonly ByHand[] {
+  return [['az resource update', ['--ids', '{id}'], ['--set', `properties.${path}=${value}`]]];
 }
 
 /** A PATCH that makes a resource follow new versions. Paths are below `properties`. */
@@ -84,12 +103,19 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Automation/automationAccounts',
+    byHand: setProperty('encryption.keyVaultProperties.keyVersion', '{version}'),
     follows: 'never',
     apiVersion: '2024-10-23',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.Batch/batchAccounts',
+    follow: {
+      keeps: ['encryption.keySource'],
+      unversions: ['encryption.keyVaultProperties.keyIdentifier'],
+      rsaSizes: [2048, 3072, 4096],
+      source: 'model of API version 2025-06-01, and "Customer-managed keys for Azure Batch"',
+    },
     follows: 'versionless',
     apiVersion: '2025-06-01',
     whenRevoked:
@@ -97,11 +123,13 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Cache/redisEnterprise',
+    byHand: setProperty('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl', '{identifier}'),
     follows: 'never',
     apiVersion: '2025-07-01',
   },
   {
     type: 'Microsoft.CognitiveServices/accounts',
+    byHand: setProperty('encryption.keyVaultProperties.keyVersion', '{version}'),
     follows: 'never',
     apiVersion: '2026-05-01',
     whenRevoked: 'Deployed fine-tuned models keep working. Microsoft does not document when the other functions stop.',
@@ -141,12 +169,15 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.ContainerService/managedClusters',
+    byHand: [['az aks update', ['--name', '{name}'], ...OF_GROUP, ['--azure-keyvault-kms-key-id', '{identifier}']]],
+    byHandNote: 'Then rewrite every Kubernetes secret, or it is lost with the old version.',
     apiVersion: '2026-05-01',
     whenRevoked: 'The cluster may be lost if the key is not restored.',
     holdsOldVersions: 'may have Kubernetes secrets that are still encrypted with an old version.',
   },
   {
     type: 'Microsoft.DataFactory/factories',
+    byHand: setProperty('encryption.keyVersion', '{version}'),
     apiVersion: '2018-06-01',
   },
   {
@@ -164,6 +195,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Databricks/workspaces',
+    byHand: setProperty('encryption.entities.managedServices.keyVaultProperties.keyVersion', '{version}'),
     follows: 'never',
     apiVersion: '2026-01-01',
     whenRevoked: 'It stops when its cached key expires.',
@@ -171,6 +203,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DBforMySQL/flexibleServers',
+    byHand: setProperty('dataEncryption.primaryKeyURI', '{identifier}'),
     apiVersion: '2024-12-30',
     whenRevoked:
       'It rejects connections within ten minutes. After the restore, an operator must also revalidate its data encryption.',
@@ -242,6 +275,16 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.HDInsight/clusters',
+    byHand: [
+      [
+        'az hdinsight rotate-disk-encryption-key',
+        ['--name', '{name}'],
+        ...OF_GROUP,
+        ['--encryption-vault-uri', '{vault}'],
+        ['--encryption-key-name', '{key}'],
+        ['--encryption-key-version', '{version}'],
+      ],
+    ],
     follows: 'never',
   },
   {
@@ -310,6 +353,18 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Sql/managedInstances',
+    byHand: [
+      ['az sql mi key create', ['--managed-instance', '{name}'], ...OF_GROUP, ['--kid', '{identifier}']],
+      [
+        'az sql mi tde-key set',
+        ['--managed-instance', '{name}'],
+        ...OF_GROUP,
+        ['--server-key-type', 'AzureKeyVault'],
+        ['--kid', '{identifier}'],
+        ['--auto-rotation-enabled', 'true'],
+      ],
+    ],
+    byHandNote: 'With geo-replication, change the secondary first.',
     follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
@@ -318,6 +373,18 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Sql/servers',
+    byHand: [
+      ['az sql server key create', ['--server', '{name}'], ...OF_GROUP, ['--kid', '{identifier}']],
+      [
+        'az sql server tde-key set',
+        ['--server', '{name}'],
+        ...OF_GROUP,
+        ['--server-key-type', 'AzureKeyVault'],
+        ['--kid', '{identifier}'],
+        ['--auto-rotation-enabled', 'true'],
+      ],
+    ],
+    byHandNote: 'With geo-replication, change the secondary first.',
     follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
@@ -338,6 +405,7 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Synapse/workspaces',
+    byHandNote: 'Switch it to a temporary key and back: it re-encrypts all of its data each time.',
     follows: 'never',
     holdsOldVersions:
       'needs an old version until it has re-encrypted all of its data, and does not report its progress.',

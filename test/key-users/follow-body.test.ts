@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { describeByHand } from '../../src/key-users/by-hand.ts';
 import { createFollowBody } from '../../src/key-users/follow-body.ts';
 import { findKeyUserType, listFollowTypes } from '../../src/key-users/key-user-types.ts';
-import { versionName } from '../support/keys.ts';
+import { keyVersion, versionName } from '../support/keys.ts';
 
 const vault = 'https://kv-files.vault.azure.net';
 const key = `${vault}/keys/files-key`;
@@ -11,6 +12,14 @@ const identity = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedI
 
 /** Properties as a GET shows them, and those of the body, in the form of the API specification's example. */
 const BODIES: readonly (readonly [type: string, read: object, sent: object])[] = [
+  [
+    'Microsoft.Batch/batchAccounts',
+    {
+      poolAllocationMode: 'BatchService',
+      encryption: { keySource: 'Microsoft.KeyVault', keyVaultProperties: { keyIdentifier: pinned } },
+    },
+    { encryption: { keySource: 'Microsoft.KeyVault', keyVaultProperties: { keyIdentifier: key } } },
+  ],
   [
     'Microsoft.Compute/diskEncryptionSets',
     {
@@ -138,6 +147,35 @@ const BODIES: readonly (readonly [type: string, read: object, sent: object])[] =
     },
   ],
 ];
+
+describe('the commands for a resource that cmk does not write', () => {
+  const newest = keyVersion(3);
+  const describe = (type: string, name = 'one') =>
+    describeByHand(
+      { id: `/subscriptions/s1/resourceGroups/rg1/providers/${type}/${name}`, type: type.toLowerCase() },
+      newest,
+    );
+
+  it.each([
+    [
+      'Microsoft.Sql/servers',
+      `az sql server key create --server one --resource-group rg1 --subscription s1 --kid ${newest.id} && az sql server tde-key set --server one --resource-group rg1 --subscription s1 --server-key-type AzureKeyVault --kid ${newest.id} --auto-rotation-enabled true`,
+    ],
+    [
+      'Microsoft.ContainerService/managedClusters',
+      `az aks update --name one --resource-group rg1 --subscription s1 --azure-keyvault-kms-key-id ${newest.id}`,
+    ],
+    ['Microsoft.DBforMySQL/flexibleServers', `properties.dataEncryption.primaryKeyURI=${newest.id}`],
+    ['Microsoft.Synapse/workspaces', 'Switch it to a temporary key and back'],
+    ['Contoso.Vaults/boxes', 'Ask its service'],
+  ])('The commands for %s are complete', (type, text) => {
+    expect(describe(type)).toContain(text);
+  });
+
+  it('A name that a shell could interpret gives no command to copy', () => {
+    expect(describe('Microsoft.Sql/servers', 'a"b')).not.toContain('a"b');
+  });
+});
 
 describe('the write that makes a resource follow new versions', () => {
   it.each(BODIES)('The body for %s is that of the API specification', (type, read, properties) => {

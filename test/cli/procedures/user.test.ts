@@ -132,7 +132,7 @@ describe('making pinned resources follow new versions', () => {
   });
 
   it.each([
-    ['a type without a documented write', 'my1', 'Refused', /no documented write/],
+    ['a type without a documented write', 'my1', 'Refused', /writes no resource of the type Microsoft.DBforMySQL/],
     ['a resource without an identity', 'adx1', 'IdentityHasNoAccess', /has no managed identity/],
   ])('The command refuses %s before it writes, and says why', async (_, resource, reason, why) => {
     const site = procedures.site();

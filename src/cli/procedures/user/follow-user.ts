@@ -1,11 +1,13 @@
 import { getLastName } from '../../../azure/resource-id.ts';
 import { CmkError } from '../../../errors/errors.ts';
+import { describeByHand } from '../../../key-users/by-hand.ts';
 import { createFollowBody } from '../../../key-users/follow-body.ts';
 import type { ShownUser } from '../../../key-users/follow-client.ts';
 import { type FollowWrite, findKeyUserType, type KeyUserType } from '../../../key-users/key-user-types.ts';
 import { readPath } from '../../../key-users/read-updates.ts';
 import { listUsesOfVault } from '../../../key-users/resource-graph-query.ts';
 import type { KeyUser } from '../../../key-users/user-list.ts';
+import type { KeyVersion } from '../../../keys/key-versions.ts';
 import { formatVaultOption } from '../../../keys/vault-options.ts';
 import { formatKeyName, requireUsableVersion } from '../../../revocation/usable-key.ts';
 import { type AppRecord, recordDone } from '../app-storage.ts';
@@ -27,8 +29,8 @@ export interface FollowOptions {
  */
 export async function followUser(user: KeyUser, options: FollowOptions, operation: Operation): Promise<void> {
   const { azure, journal } = operation;
-  const { entry, write, apiVersion } = requireFollowWrite(user);
-  const source = await readSource(user, operation);
+  const { source, newest } = await readSource(user, operation);
+  const { entry, write, apiVersion } = requireFollowWrite(user, newest);
   const shown = await readShown(user, apiVersion, operation);
 
   if (isAutomatic(user, shown, source)) {
@@ -61,32 +63,34 @@ export async function followUser(user: KeyUser, options: FollowOptions, operatio
   });
 }
 
-/** @throws {@link CmkError} `Refused` */
-function requireFollowWrite({ type, name }: KeyUser): {
-  readonly entry: KeyUserType;
-  readonly write: FollowWrite;
-  readonly apiVersion: string;
-} {
-  const entry = findKeyUserType(type);
+/** @throws {@link CmkError} `Refused`, with the commands of `az` instead */
+function requireFollowWrite(
+  user: KeyUser,
+  newest: KeyVersion,
+): { readonly entry: KeyUserType; readonly write: FollowWrite; readonly apiVersion: string } {
+  const entry = findKeyUserType(user.type);
   const write = entry?.follow;
   const apiVersion = write?.apiVersion ?? entry?.apiVersion;
   if (entry && write && apiVersion) return { entry, write, apiVersion };
 
   throw new CmkError(
     'Refused',
-    `${name}: cmk knows no documented write that makes ${entry?.type ?? type} follow new versions.`,
-    'Move it to each new version by hand: `az resource update` with the key of its encryption.',
+    `${user.name}: cmk writes no resource of the type ${entry?.type ?? user.type}.`,
+    describeByHand(user, newest),
   );
 }
 
 /** The key with its vault, which has a usable newest version. */
-async function readSource({ key }: KeyUser, { azure }: Operation): Promise<KeySource> {
+async function readSource(
+  { key }: KeyUser,
+  { azure }: Operation,
+): Promise<{ readonly source: KeySource; readonly newest: KeyVersion }> {
   const [vaultName = '', keyName = ''] = key.split('/');
   const vault = await findVault(vaultName, azure);
   const managed = createKeyIn(vault, keyName, azure.cloud);
-  requireUsableVersion(managed, await azure.keys.listVersions(managed), undefined, azure.now());
+  const newest = requireUsableVersion(managed, await azure.keys.listVersions(managed), undefined, azure.now());
 
-  return { vaultUri: vault.uri, keyName: managed.name, pin: undefined, vault, key: managed };
+  return { source: { vaultUri: vault.uri, keyName: managed.name, pin: undefined, vault, key: managed }, newest };
 }
 
 async function readShown({ id, name }: KeyUser, apiVersion: string, { azure }: Operation): Promise<ShownUser> {
