@@ -1,6 +1,6 @@
+import { count, shortVersion } from '../../../src/keys/short-names.ts';
 import type { KeyHistory } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, shortVersion } from '../names.ts';
 import { Section } from '../ui/section.tsx';
 import { Time } from '../ui/time.tsx';
 

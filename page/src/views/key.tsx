@@ -1,6 +1,7 @@
+import { count, inWords } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, usersOf } from '../names.ts';
+import { usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
