@@ -15,7 +15,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['index', 'orders', 'revocation'],
   ['accounts'],
   ['identities', 'key-users', 'rotation'],
-  ['controller', 'events', 'retirement'],
+  ['controller', 'events', 'retirement', 'role-revocation'],
   ['drift', 'probe'],
   ['evidence', 'notify', 'status'],
   ['services.ts'],

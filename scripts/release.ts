@@ -24,7 +24,6 @@ const TEMPLATES = [
   'infra/createUiDefinition.json',
   'infra/compiled/events.json',
   'infra/compiled/rights.json',
-  'infra/compiled/update.json',
 ];
 
 interface Manifest {

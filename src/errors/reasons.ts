@@ -92,8 +92,6 @@ export const REASONS = {
   Moved: "The app moved the resource to the newest usable version, and Azure's response confirms it.",
   MoveObserved:
     'A worker that ended early had announced this version, and the resource uses it now. The app cannot tell whether that worker or another actor made the change.',
-  PickUpObserved:
-    'The resource is automatic and uses another version since the time of Azure. The app did not move it: Storage picked the version up, or an update by another writer made it.',
   StaleKeyVersion: 'The account is pinned to an older version than the newest usable one.',
   PinNotInUse:
     'The resource is pinned to the newest usable version, but Azure still uses another. The app writes the pin again.',
@@ -238,13 +236,18 @@ export const REASONS = {
   AccountRevoked: "The access of an account's identity to its key was removed, and a new read confirmed it.",
   AccountRevocationIncomplete: 'The identity of an account can still use the key. Run the command again.',
   AccountRestored: "The access of the account's identity that was removed is granted again.",
+  RoleRevocationBegun: 'The roles by which encryption identities reach a key are being removed. This records them.',
+  RolesRevoked: 'The roles by which encryption identities reached a key were removed, and a new read confirmed it.',
+  RoleRevocationIncomplete: 'The roles of a key were removed, but some access stands, or could not be read.',
+  RolesRestored: 'Every role that the revocation removed is assigned again, as a new read proves.',
+  RoleRestoreIncomplete: 'Some roles that the revocation removed are not assigned again. Run the command again.',
+  RolesNotRevocable: 'No role assignment at the key or its vault can be removed, and other access to the key stands.',
   AccountNotManaged: 'No storage account with this name uses a customer-managed key.',
   AccountNotRevocable: 'The access to the key cannot be removed and granted again for a single account.',
   IdentityShared: 'Other resources use the same identity; nothing was changed.',
   NotForDrills: 'The key or the account is not tagged for drills, so the drill changed nothing.',
   DrillKeyInUse: 'Another resource uses the key of the drill, so the drill does not revoke it.',
   DrillPassed: 'A drill rotated, revoked and restored its key, and each step was proved.',
-  FollowBegun: 'An operator is making a resource follow new versions of its key.',
   OperatorChanged: 'An operator changed the resource with the command line.',
   VersionInUse: 'The key version is in use, or not proved to be unused, so it stays enabled.',
 } as const;

@@ -86,11 +86,12 @@ export function createAuthorization(credential: TokenCredential, cloud: Cloud, l
 }
 
 async function toGrant(
-  { id, name, principalId, scope, roleDefinitionId, description, condition, conditionVersion }: RoleAssignment,
+  { id, name, principalId, principalType, scope, roleDefinitionId, ...more }: RoleAssignment,
   asked: string | undefined,
   rightsOf: (roleId: string) => Promise<RoleRights>,
 ): Promise<RoleGrant | undefined> {
   if (!id || !name || !principalId || !scope || !roleDefinitionId) return undefined;
+  const { description, condition, conditionVersion } = more;
   return {
     id,
     principalId: asked ?? principalId,
@@ -100,6 +101,7 @@ async function toGrant(
       name,
       roleId: getLastName(roleDefinitionId).toLowerCase(),
       assignee: principalId,
+      ...(principalType ? { principalType } : {}),
       ...(description ? { description } : {}),
       ...(condition ? { condition } : {}),
       ...(conditionVersion ? { conditionVersion } : {}),
@@ -114,7 +116,7 @@ interface WantedRole extends Partial<Pick<RoleAssignment, 'description' | 'condi
   readonly scope: string;
   readonly principalId: string;
   /** The caller states the type, because Entra ID may not yet find a principal created a moment ago. */
-  readonly principalType: 'User' | 'ServicePrincipal';
+  readonly principalType: 'User' | 'ServicePrincipal' | 'Group';
   /** GUID of the assignment; undefined: derived from scope, principal and role. */
   readonly name?: string;
 }

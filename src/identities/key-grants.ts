@@ -20,6 +20,8 @@ export const KEY_GRANT = z.object({
   name: z.guid(),
   scope: z.string().startsWith('/subscriptions/'),
   principalId: z.guid(),
+  // Absent from records of earlier versions.
+  principalType: z.enum(['ServicePrincipal', 'Group']).default('ServicePrincipal'),
   description: z.string().optional(),
   condition: z.string().optional(),
   conditionVersion: z.string().optional(),
@@ -79,11 +81,87 @@ export async function readKeyGrants(
       continue;
     }
 
-    const { roleId: _, assignee: __, ...role } = grant.assignment;
-    removable.push({ kind: 'role', scope: grant.scope, principalId: grant.principalId, ...role });
+    removable.push(toKeyGrant(grant.scope, grant.assignment));
   }
 
   return { removable, standing };
+}
+
+function toKeyGrant(
+  scope: string,
+  { roleId: _, assignee: principalId, principalType, ...role }: NonNullable<RoleGrant['assignment']>,
+): KeyGrant {
+  const type = principalType === 'Group' ? 'Group' : 'ServicePrincipal';
+  return { kind: 'role', scope, principalId, principalType: type, ...role };
+}
+
+/**
+ * Reads by what a key of a vault is reachable for encryption: every assignment of "Key Vault Crypto Service Encryption
+ * User" of a service principal or a group, and every other role of the known users. An assignment is removable only at
+ * the key or the vault, and only if it is known not to end by itself.
+ *
+ * @param userIds principals of the resources that use the key
+ */
+export async function readGrantsOfKey(
+  key: ManagedKey,
+  userIds: readonly string[],
+  { vaults, authorization }: Pick<GrantServices, 'vaults' | 'authorization'>,
+): Promise<KeyGrants> {
+  const { accessModel } = await vaults.get(key.vault);
+  if (accessModel === 'local') return { removable: [], standing: [describeLocalAccess(key)] };
+  if (accessModel === 'accessPolicies') return { removable: [], standing: [describePolicies(key)] };
+
+  const keyId = `${key.vault.id}/keys/${key.name}`;
+  const [all, ends, ...ofUsers] = await Promise.all([
+    authorization.grantsAt(keyId),
+    authorization.endsAt(keyId).catch(() => undefined),
+    ...userIds.map((id) => authorization.grantsTo(id, keyId)),
+  ]);
+
+  const encryption = all.filter(({ assignment }) => isEncryptionGrant(assignment));
+  const removable = new Map<string, KeyGrant>();
+  const standing = new Map<string, StandingAccess>();
+
+  for (const grant of [...encryption, ...ofUsers.flat()]) {
+    const { id = '', scope, assignment } = grant;
+    if (!assignment || !isCovering(scope, keyId) || !canUseKeys(grant)) continue;
+
+    const isOfKey = isEncryptionGrant(assignment) && isSameResource(getVaultOfRole(scope), key.vault.id);
+    // An assignment to a group at the vault is removed as such: no member has to leave the group.
+    const owned = isOfKey ? { ...grant, principalId: assignment.assignee } : grant;
+    const unreadEnd = isOfKey && ends === undefined ? [describeUnreadEnd(id)] : [];
+    const access = unreadEnd[0] ?? standingAccess(owned, assignment, key, ends?.get(id.toLowerCase()));
+
+    if (access) standing.set(id.toLowerCase(), access);
+    else removable.set(id.toLowerCase(), toKeyGrant(scope, assignment));
+  }
+
+  return { removable: [...removable.values()], standing: [...standing.values()] };
+}
+
+/** Whether it is the role of Storage, of a principal that can be an encryption identity or a group of some. */
+function isEncryptionGrant(assignment: RoleGrant['assignment']): boolean {
+  return assignment?.roleId === ENCRYPTION_USER.id && assignment.principalType !== 'User';
+}
+
+/** Removed as if it were permanent, a time-bound role would come back as a permanent one. */
+function describeUnreadEnd(id: string): StandingAccess {
+  return {
+    how: `by a role of which Azure does not say whether it ends by itself (${id})`,
+    remedy: 'Run it again with Owner or User Access Administrator on the vault, which may read role schedules.',
+  };
+}
+
+function describePolicies({ vault }: ManagedKey): StandingAccess {
+  const command = createShellCommand('az keyvault show', [
+    ['--name', vault.name],
+    ['--query', 'properties.accessPolicies'],
+  ]);
+  const remedy = 'A Key Vault Contributor removes those of the identities (az keyvault delete-policy). To list them';
+  return {
+    how: 'by access policies of the vault, which no role assignment limits',
+    remedy: `${remedy}: ${renderCommandOr(command, vault.name)}`,
+  };
 }
 
 /** Access to a Managed HSM, whose local roles the command does not read. */
@@ -170,7 +248,7 @@ export function createNotRevocable({ vault, name }: ManagedKey, standing: readon
 /** Creates the removed assignment again, under the same name. Idempotent. */
 export async function restoreKeyGrant(
   { kind: _, ...role }: KeyGrant,
-  { roles }: { readonly roles: RoleAssignments },
+  { roles }: { readonly roles: Pick<RoleAssignments, 'create'> },
 ): Promise<void> {
-  await roles.create({ ...role, role: ENCRYPTION_USER, principalType: 'ServicePrincipal' });
+  await roles.create({ ...role, role: ENCRYPTION_USER });
 }

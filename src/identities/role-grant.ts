@@ -17,6 +17,8 @@ export interface RoleGrant {
     readonly roleId: string;
     /** Object id in the assignment: the principal, or a group that contains it. */
     readonly assignee: string;
+    /** `ServicePrincipal`, `Group` or `User`, as Azure returns it. */
+    readonly principalType?: string;
     readonly description?: string;
     readonly condition?: string;
     readonly conditionVersion?: string;

@@ -1,4 +1,7 @@
+import { Option } from 'commander';
+import type { AuditFiles } from '../../audit/audit-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { hasAppStorage } from '../../settings/own-storage.ts';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { Where } from '../procedures/resolve.ts';
 import type { Cli } from '../terminal/cli.ts';
@@ -12,10 +15,18 @@ interface BreakGlassOptions extends Where {
   reason?: string;
   ticket?: string;
   revocation?: string;
+  path?: 'keys' | 'roles';
   yes?: boolean;
   dryRun?: boolean;
   shared?: boolean;
 }
+
+const PATHS = `
+--path roles is for a vault that is read-only, as it is while its region is
+failed over: it removes the role assignments by which encryption identities
+reach the key, at the key and the vault. It needs the right to assign roles on
+the vault, records each assignment in the audit trail first, and says what else
+loses access. Restore with the same --path: it assigns exactly these again.`;
 
 const AFTER = `
 Needs only Key Vault and a token for it: not the app, and with the key's
@@ -28,10 +39,18 @@ the command skips the confirmation and the list of dependents.`;
 export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: Cli): void {
   const { environment } = cli;
   const breakGlass = (name: string): CmkCommand =>
-    named(name).changing().inVault('its vault').confirmed().addHelpText('after', AFTER);
+    named(name)
+      .changing()
+      .inVault('its vault')
+      .confirmed()
+      .addOption(new Option('--path <path>', 'what to change').choices(['keys', 'roles']).default('keys'))
+      .addHelpText('after', AFTER)
+      .addHelpText('after', PATHS);
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key; every account that uses it loses access')
     .changes(async (operation, options: BreakGlassOptions, name) => {
+      if (options.path === 'roles') return revokeByRoles(await cli.key(name), options, cli, operation);
+
       const { previewRevocation, revokeAsOperator } = await import('../procedures/key/key-break-glass.ts');
       const key = await cli.key(name);
       const reason = await confirmedReason('revoke', nameOf(key), options, cli, () => radiusOf(key, cli));
@@ -48,6 +67,8 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
     )
     .description('enable exactly the versions that a revocation disabled; the revoker cannot run it')
     .changes(async (operation, options: BreakGlassOptions, name) => {
+      if (options.path === 'roles') return restoreByRoles(await cli.key(name), options, cli, operation);
+
       const { restoreAsOperator } = await import('../procedures/key/key-break-glass.ts');
       const { readDualControl } = await import('../../settings/settings.ts');
       const key = await cli.key(name);
@@ -57,6 +78,37 @@ export function addBreakGlassCommands(named: (name: string) => CmkCommand, cli: 
       const asked = { reason, ticket, revocation, dualControl: readDualControl(environment), environment, app };
       return restoreAsOperator(key, asked, operation);
     }, showComplete);
+}
+
+async function revokeByRoles(key: ManagedKey, options: BreakGlassOptions, cli: Cli, operation: Operation) {
+  const { planKeyRoles, revokeKeyByRoles } = await import('../procedures/roles/key-roles.ts');
+  const { environment } = cli;
+  const plan = await planKeyRoles(key, environment, operation);
+  const reason = await confirmedReason('revoke', nameOf(key), options, cli, async () => escapeLines(plan.text));
+  const trail = hasAppStorage(environment) ? await openTrail(cli) : undefined;
+  const { audit } = await cli.appRecord();
+  return revokeKeyByRoles(plan, { reason, ticket: options.ticket, trail, audit }, operation);
+}
+
+async function restoreByRoles(key: ManagedKey, options: BreakGlassOptions, cli: Cli, operation: Operation) {
+  const { restoreKeyByRoles } = await import('../procedures/roles/key-roles.ts');
+  const { readDualControl } = await import('../../settings/settings.ts');
+  const reason = await confirmedReason('restore', nameOf(key), options, cli);
+  const { ticket, revocation = '' } = options;
+  const { audit } = await cli.appRecord();
+  const dualControl = readDualControl(cli.environment);
+  return restoreKeyByRoles(
+    key,
+    { reason, ticket, revocation, dualControl, trail: await openTrail(cli), audit },
+    operation,
+  );
+}
+
+/** The audit trail, which alone knows what a restore assigns again. */
+async function openTrail(cli: Cli): Promise<AuditFiles> {
+  const { openAuditContainer, createAuditFiles } = await import('../../audit/audit-client.ts');
+  const { readStorageSettings } = await import('../../settings/settings.ts');
+  return createAuditFiles(openAuditContainer(readStorageSettings(cli.environment), () => cli.credential()));
 }
 
 const ABOUT_ACCOUNTS = `
@@ -82,11 +134,9 @@ export function addAccountBreakGlass(named: (name: string) => CmkCommand, cli: C
   breakGlass('restore')
     .description('grant exactly the roles that `account revoke` removed since the last restore')
     .changes(async (operation, options: BreakGlassOptions, account) => {
-      const { openAuditContainer, createAuditFiles } = await import('../../audit/audit-client.ts');
       const { restoreAccount } = await import('../procedures/account/account-break-glass.ts');
-      const { readStorageSettings } = await import('../../settings/settings.ts');
       const reason = await confirmedReason('restore', account, options, cli);
-      const trail = createAuditFiles(openAuditContainer(readStorageSettings(cli.environment), () => cli.credential()));
+      const trail = await openTrail(cli);
       const { audit } = await cli.appRecord();
       return restoreAccount({ ticket: undefined, ...options, account, reason, audit, trail }, operation);
     });

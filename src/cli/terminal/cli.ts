@@ -14,9 +14,7 @@ import { type Explanation, explain } from './explain.ts';
 import { UsageError } from './options.ts';
 import {
   createSilentOutput,
-  DOCUMENT_FORMATS,
   DOCUMENT_VERSION,
-  type DocumentFormat,
   type Format,
   type OUTPUTS,
   Output,
@@ -40,7 +38,7 @@ export interface CliContext {
 
 export interface GlobalOptions {
   readonly json?: boolean;
-  readonly output?: (typeof OUTPUTS)[number] | DocumentFormat | 'wide';
+  readonly output?: (typeof OUTPUTS)[number] | 'wide';
   readonly query?: string;
   readonly wide?: boolean;
   readonly quiet?: boolean;
@@ -162,8 +160,7 @@ export class Cli {
       return;
     }
 
-    const format = this.#formatOf(options);
-    if (format === 'json' || format === 'document') {
+    if (this.#formatOf(options) === 'json') {
       throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }
 
@@ -271,7 +268,6 @@ export class Cli {
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {
-    if (isDocumentFormat(output)) return 'document';
     if (output !== undefined) return output === 'table' || output === 'wide' ? 'terminal' : output;
     if (json || query !== undefined) return 'json';
     return this.context.out.isTTY ? 'terminal' : 'lines';
@@ -299,10 +295,6 @@ export class Cli {
   clearProgress(): void {
     this.#running?.output.clear();
   }
-}
-
-export function isDocumentFormat(output: string | undefined): output is DocumentFormat {
-  return DOCUMENT_FORMATS.some((format) => format === output);
 }
 
 /** `account enable`. */

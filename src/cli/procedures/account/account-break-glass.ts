@@ -94,7 +94,7 @@ export async function revokeAccount(
   journal.note('The drift check reports IdentityWithoutRole until then: do not run the command of that finding.');
 
   if (journal.dryRun) {
-    for (const grant of removed) journal.planned(grantChange(grant, 'remove'));
+    for (const grant of removed) journal.planned(describeGrantChange(grant, 'remove'));
     return { ...result, complete: false, ...NOT_AUDITED };
   }
 
@@ -111,12 +111,12 @@ export async function revokeAccount(
   }
 
   for (const grant of removed) {
-    await journal.change(grantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
+    await journal.change(describeGrantChange(grant, 'remove'), () => azure.roles.remove(grant.scope, grant.name));
   }
 
   const left = await readKeyGrants(principalId, key, azure);
   for (const grant of left.removable) {
-    journal.note(`${grantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
+    journal.note(`${describeGrantChange(grant, 'remove').text}: NOT done. Run the same command again.`);
   }
 
   for (const { how, remedy } of left.standing) journal.note(`The identity still reaches the key ${how}. ${remedy}`);
@@ -182,7 +182,7 @@ function grantText({ principalId, scope }: KeyGrant): string {
   return `role of ${principalId} on ${scope.replace(/^.*\/vaults\//i, '')}`;
 }
 
-function grantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
+export function describeGrantChange(grant: KeyGrant, did: 'remove' | 'restore'): Change {
   const { principalId, name, scope } = grant;
   const of = grantText(grant);
   const resource = `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`;
@@ -228,7 +228,7 @@ export async function restoreAccount(
   }
 
   for (const grant of restored) {
-    await journal.change(grantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
+    await journal.change(describeGrantChange(grant, 'restore'), () => restoreKeyGrant(grant, azure));
   }
 
   if (journal.dryRun || !journal.changed) return { account: account.id, restored, ...NOT_AUDITED };
