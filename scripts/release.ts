@@ -24,6 +24,7 @@ const TEMPLATES = [
   'infra/createUiDefinition.json',
   'infra/compiled/events.json',
   'infra/compiled/rights.json',
+  'infra/compiled/update.json',
 ];
 
 interface Manifest {

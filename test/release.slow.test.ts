@@ -32,6 +32,7 @@ describe('a release', () => {
         'azuredeploy.json',
         'events.json',
         'rights.json',
+        'update.json',
         `${manifest.name}-${manifest.version}.cdx.json`,
         `${manifest.name}-app-${manifest.version}.zip`,
       ]),
@@ -185,16 +186,19 @@ describe('the tag of a release', () => {
   });
 });
 
-it('the notes of a release have the deploy button of its tag', () => {
+it('the notes of a release have the buttons of its tag, to deploy and to update', () => {
+  const note = deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' });
   const [, template = '', form = ''] =
     /\(https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^/]+)\/createUIDefinitionUri\/([^/)]+)\)/.exec(
-      deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' }),
+      note,
     ) ?? [];
+  const [, update = ''] = /Microsoft\.Template\/uri\/([^/)]+)\)/.exec(note) ?? [];
   const raw = 'https://raw.githubusercontent.com/example/cmk/v1.2.3/';
 
   for (const [address, name] of [
     [template, 'infra/azuredeploy.json'],
     [form, 'infra/createUiDefinition.json'],
+    [update, 'infra/compiled/update.json'],
   ] as const) {
     expect(decodeURIComponent(address)).toBe(`${raw}${name}`);
     expect(existsSync(join(PROJECT, name))).toBe(true);

@@ -1,11 +1,16 @@
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, globSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defineConfig } from 'vitepress';
 import { anchor } from '../../scripts/docs/anchor.ts';
 
 const link = (text: string, path: string) => ({ text, link: `/docs/${path}` });
 /** Linked from pages, and no pages themselves. */
-const FILES = ['docs/reference/api.http', 'docs/reference/drift-report.schema.json', 'LICENSE'];
+const FILES = [
+  'docs/reference/api.http',
+  'docs/reference/drift-report.schema.json',
+  'LICENSE',
+  ...globSync('examples/**/*.{csv,kql,tf,ts,yml}', { cwd: join(import.meta.dirname, '../..') }),
+];
 
 // The site is made of the repository's own Markdown, in its own folders, so that links are right on GitHub and here.
 export default defineConfig({
@@ -15,12 +20,16 @@ export default defineConfig({
   base: process.env.DOCS_BASE ?? '/',
   srcDir: '..',
   srcExclude: ['.github/**', '.local/**', 'dist/**', 'infra/**', 'src/**', 'test/**', 'page/**', 'bench/**'],
-  rewrites: { 'README.md': 'index.md', 'docs/decisions/README.md': 'docs/decisions/index.md' },
+  rewrites: {
+    'README.md': 'index.md',
+    'docs/decisions/README.md': 'docs/decisions/index.md',
+    'examples/README.md': 'examples/index.md',
+  },
   outDir: '../dist/site',
   cacheDir: '../.local/vitepress',
   cleanUrls: true,
-  // A file that is no page: VitePress takes its ending for one of a page.
-  ignoreDeadLinks: [/\/api\.http$/],
+  // Files that are no pages: VitePress takes their endings for those of pages.
+  ignoreDeadLinks: [/\/api\.http$/, /\.(?:csv|kql|tf|ts|yml)$/],
   // WCAG 2.2 AA: the theme's grey for the language of a block is too faint, and the search button has a text that its name lacks.
   head: [
     [
@@ -62,6 +71,7 @@ export default defineConfig({
           link('Onboard many accounts', 'how-to/onboard-accounts'),
           link("Microsoft's article beside az", 'how-to/beside-az'),
           link('Managed HSM', 'how-to/managed-hsm'),
+          link('Prove it on real Azure', 'how-to/prove'),
           link('Deploy with azd', 'how-to/deploy-azd'),
           link('Other ways to deploy', 'how-to/deploy-other-ways'),
           link('Private networks', 'how-to/private-networks'),
@@ -90,6 +100,8 @@ export default defineConfig({
       {
         text: 'Explanation',
         items: [
+          link('Questions that users ask', 'explanation/faq'),
+          link('Compared with other ways', 'explanation/comparison'),
           link('How it works', 'explanation/how-it-works'),
           link('Revocation and restore', 'explanation/revocation'),
           link('Scale', 'explanation/scale'),

@@ -2,6 +2,7 @@
 
 import { nameOf } from '../names.bicep'
 
+@description('ARM id of the app, in the resource group of this deployment.')
 param functionAppId string
 @description('Address of the package: a zip that the app\'s deployment service can fetch without a sign-in.')
 param packageUri string

@@ -169,8 +169,14 @@ export function addOtherResource(
   type: string,
   name: string,
   properties: Record<string, unknown>,
+  identity?: unknown,
 ): OtherResource {
-  const resource = { id: `${group.id}/providers/${type}/${name}`, type, location: group.location, properties };
+  // A child stands below its parent: `san1/group1`.
+  const [provider = '', ...types] = type.split('/');
+  const names = name.split('/');
+  const path = types.map((one, at) => `${one}/${names[at]}`).join('/');
+  const id = `${group.id}/providers/${provider}/${path}`;
+  const resource = { id, type, location: group.location, properties, ...(identity ? { identity } : {}) };
   world.otherResources.set(resource.id.toLowerCase(), resource);
   return resource;
 }

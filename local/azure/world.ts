@@ -343,6 +343,8 @@ export interface OtherResource {
   location: string;
   tags?: Record<string, string>;
   properties: Record<string, unknown>;
+  /** The managed identities, as Azure shows them. */
+  identity?: unknown;
 }
 
 export interface UserAssignedIdentity {

@@ -109,6 +109,7 @@ async function record(url: string, control: string): Promise<Record<string, Exam
     revocation: '{{revokeKey.response.body.$.revocation.id}}',
   });
 
+  await call('keyHistory', 'operator', 'GET', `/keys/${KEY}/history`);
   await call('audit', 'operator', 'GET', `/audit?key=${KEY}&since=P7D`);
   await call('auditRecord', 'operator', 'GET', '/audit/{{audit.response.body.$.value[0].seq}}');
 

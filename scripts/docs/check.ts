@@ -40,7 +40,7 @@ const MOST = { docs: 36_000, readme: 850, unreleased: 3_000 };
 
 const GENERATED = '<!-- Everything below is written by `npm run reference`. -->';
 
-const DOCUMENTS = globSync(['*.md', '{docs,infra,local,.github}/**/*.md', 'test/README.md'], {
+const DOCUMENTS = globSync(['*.md', '{docs,infra,local,examples,.github}/**/*.md', 'test/README.md'], {
   exclude: ['**/node_modules/**'],
 }).map((name) => name.replaceAll('\\', '/'));
 const wrong: string[] = [];
@@ -50,7 +50,8 @@ let words = 0;
 for (const name of DOCUMENTS) {
   const text = readFileSync(name, 'utf8');
   const [byHand = ''] = text.split(GENERATED);
-  for (const problem of [...links(name, text), ...names(text), ...form(byHand)]) wrong.push(`${name}: ${problem}`);
+  const problems = [...links(name, text), ...names(text), ...form(byHand), ...comments(byHand)];
+  for (const problem of problems) wrong.push(`${name}: ${problem}`);
   const count = wordsOf(byHand);
   if (name.startsWith('docs/')) words += count;
   const plan = PLAN[name] ?? OTHER;
@@ -98,12 +99,23 @@ function headings(text: string): string[] {
 /** Files of the repository, and scripts of package.json, that are named and not there. */
 function names(text: string): string[] {
   const scripts: object = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
-  const paths = [...text.matchAll(/`((?:src|test|scripts|local|docs|infra|bench|tour|\.ci|\.github)\/[\w./-]*)`/g)];
+  const paths = [
+    ...text.matchAll(/`((?:src|test|scripts|local|docs|infra|bench|tour|examples|\.ci|\.github)\/[\w./-]*)`/g),
+  ];
   const runs = [...text.matchAll(/npm run (?:--silent )?([\w:]+)/g)];
   return [
     ...paths.flatMap(([, path = '']) => (existsSync(path) ? [] : [`${path} is not there`])),
     ...runs.flatMap(([, script = '']) => (Object.hasOwn(scripts, script) ? [] : [`npm run ${script} is not there`])),
   ];
+}
+
+/** Comments in blocks of shell commands: an interactive zsh takes `#` for an argument, and runs what stands after it. */
+function comments(text: string): string[] {
+  const blocks = [...text.matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)].map(([, block = '']) => block);
+  const commented = blocks.flatMap((block) => block.split('\n').filter((line) => /(?:^|\s)#(?:\s|$)/.test(line)));
+  return commented.map(
+    (line) => `a comment in a block breaks when pasted into zsh, write it above: ${line.slice(0, 60)}`,
+  );
 }
 
 /** One line for each paragraph and list item, and tables without padding. */

@@ -8,6 +8,8 @@ export const TEMPLATES = [
   { source: 'infra/rights.bicep', compiled: 'infra/compiled/rights.json' },
   { source: 'infra/demo.bicep', compiled: 'infra/compiled/demo.json' },
   { source: 'infra/policy.bicep', compiled: 'infra/compiled/policy.json' },
+  // Updates the package of an app that runs, and nothing else.
+  { source: 'infra/modules/package.bicep', compiled: 'infra/compiled/update.json' },
 ] as const;
 
 /**

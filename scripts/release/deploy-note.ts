@@ -40,8 +40,10 @@ export function deployNote(released: Released): string {
       `https://raw.githubusercontent.com/${released.repository}/v${released.version}/infra/${file}.json`,
     );
   const form = `https://portal.azure.com/#create/Microsoft.Template/uri/${at('azuredeploy')}/createUIDefinitionUri/${at('createUiDefinition')}`;
+  const update = `https://portal.azure.com/#create/Microsoft.Template/uri/${at('compiled/update')}`;
+
   return `### Deploy
 
-[By the portal](${form}), with the package \`${packageAddress(released)}\`; or by one of the [other ways](https://github.com/${released.repository}/blob/v${released.version}/docs/how-to/deploy-azd.md).
+[By the portal](${form}), with the package \`${packageAddress(released)}\`; or by one of the [other ways](https://github.com/${released.repository}/blob/v${released.version}/docs/how-to/deploy-azd.md). An app that runs: [update its package alone](${update}), with its ARM id, if the changes below ask for no other step.
 `;
 }

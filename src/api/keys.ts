@@ -1,8 +1,11 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
+import { abortAfter } from '../azure/deadline.ts';
+import { KEY_HISTORY, toKeyHistory } from '../evidence/key-history.ts';
+import { readKeyTrail } from '../evidence/read-key-trail.ts';
 import { canReachKey, canReachVault } from '../http/access.ts';
 import { answerConditionally, createJsonResponse } from '../http/answers.ts';
-import { HttpProblem } from '../http/problem.ts';
+import { HttpProblem, runOrUnavailable } from '../http/problem.ts';
 import { AFTER, createQueryInvalid } from '../http/query.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readEffect } from '../probe/effect-of-key.ts';
@@ -39,6 +42,25 @@ export async function handleKeyStatus(call: Pick<Call, 'request' | 'services'>):
   });
 
   return answerConditionally(request.headers, createJsonResponse(200, status), getStatusContent(status));
+}
+
+/** Most bytes of the trail that a call reads, and the time after which it starts no further read, in milliseconds. */
+const MOST_BYTES = 64 * 1024 * 1024;
+const READ_MS = 10_000;
+
+/** @throws {@link HttpProblem} 404, 502 when Key Vault cannot be read, 503 when the audit trail cannot */
+export async function handleKeyHistory(call: Call): Promise<HttpResponseInit> {
+  const { services, request } = call;
+  const key = requireKeyOfCall(call);
+  const versions = await listOrRefuse(key, 'cmk key show', services);
+  const { files } = services.auditWatch;
+  const trail = await runOrUnavailable(
+    () => abortAfter((signal) => readKeyTrail(files, key.id, MOST_BYTES, signal), READ_MS),
+    (why) => `The app could not read the audit trail: ${why}`,
+  );
+  const history = toKeyHistory(key.id, versions, trail, services.now());
+
+  return answerConditionally(request.headers, createJsonResponse(200, history), history);
 }
 
 /** Name of a key in a page link: `vault/key` in lower case. */
@@ -118,6 +140,21 @@ export const KEY_ROUTES: readonly Route[] = [
     conditional: true,
     refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'VaultUnreadable'],
     handle: handleKeyStatus,
+  }),
+  route({
+    id: 'keyHistory',
+    ...READ,
+    path: '/keys/{vault}/{key}/history',
+    summary:
+      'Get the history of each version of a key: creation, moves by the app and by Azure, late moves, changes of state.',
+    description:
+      'What the audit trail has, read from its end for at most ten seconds or 64 MB. What a version lacks is none only if `complete` is true; else it is unknown. The call checks no hash chain: `cmk audit verify` does.',
+    reach: 'key',
+    params: KEY_PARAMS,
+    answers: ok('The history.', { KeyHistory: KEY_HISTORY }),
+    conditional: true,
+    refusals: ['KeyNotManaged', ['ServiceUnavailable', 502], 'ServiceUnavailable', 'VaultUnreadable'],
+    handle: handleKeyHistory,
   }),
   REVOKE_ROUTE,
   RESTORE_ROUTE,

@@ -29,6 +29,26 @@ export function createJsonSender(
   scope: string,
   limits: CallLimits,
 ): (sent: Sent) => Promise<unknown> {
+  const send = createRawSender(credential, scope, limits);
+  return async (sent) => {
+    const answer = await send(sent);
+    if (answer.status !== 202) return answer.body;
+    throw Object.assign(new Error(`${new URL(sent.url).hostname} answered 202.`), { statusCode: 202 });
+  };
+}
+
+/** An answer of success: 200, 201 or 202. */
+interface RawAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly header: (name: string) => string | undefined;
+}
+
+function createRawSender(
+  credential: TokenCredential,
+  scope: string,
+  limits: CallLimits,
+): (sent: Sent) => Promise<RawAnswer> {
   const { httpClient, retryOptions, additionalPolicies } = callOptions(limits);
   const pipeline = createPipelineFromOptions({ retryOptions });
   for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
@@ -51,7 +71,9 @@ export function createJsonSender(
 
     const { status, bodyAsText, headers } = await pipeline.sendRequest(httpClient, request);
     const answer = JSON.parse(bodyAsText || '{}') as { error?: { code?: string; message?: string } };
-    if (status === 200 || status === 201) return answer;
+    if (status === 200 || status === 201 || status === 202) {
+      return { status, body: answer, header: (name) => headers.get(name) };
+    }
 
     throw Object.assign(new Error(answer.error?.message ?? `${url.hostname} answered ${status}.`), {
       statusCode: status,
@@ -71,6 +93,51 @@ export function createArmReader(credential: TokenCredential, cloud: Cloud, limit
   const send = createJsonSender(credential, cloud.resourceManagerScope, limits);
   return (path, query, signal) => send({ method: 'GET', url: cloud.resourceManager + path, query, signal });
 }
+
+/** Seconds between two reads of an operation whose answer names no time. */
+const POLL_SECONDS = 10;
+/** Most reads of one operation: several hours. */
+const MOST_POLLS = 1_000;
+
+/**
+ * Returns a function that sends a PATCH to Azure Resource Manager and follows an asynchronous operation to its end.
+ * Throws errors that `describeFailure` reads.
+ */
+export function createArmPatcher(credential: TokenCredential, cloud: Cloud, limits: CallLimits) {
+  const send = createRawSender(credential, cloud.resourceManagerScope, limits);
+
+  return async (path: string, query: Query, body: object, sleep: (ms: number) => Promise<void>): Promise<void> => {
+    let answer = await send({ method: 'PATCH', url: cloud.resourceManager + path, query, body });
+    const status = answer.header('azure-asyncoperation');
+    let next = status ?? (answer.status === 202 ? answer.header('location') : undefined);
+
+    for (let polls = 0; next !== undefined; polls++) {
+      // An answer must not redirect the token to another host.
+      if (new URL(next).origin !== new URL(cloud.resourceManager).origin || polls === MOST_POLLS) {
+        throw new TypeError(`The operation cannot be followed: ${next}`);
+      }
+
+      const seconds = Number(answer.header('retry-after') ?? POLL_SECONDS);
+      await sleep((seconds > 0 ? seconds : POLL_SECONDS) * 1_000);
+      answer = await send({ method: 'GET', url: next });
+
+      const shown = OPERATION.safeParse(answer.body).data;
+      const hasFailed = /^(failed|canceled)$/i.test(shown?.status ?? '');
+      if (hasFailed) {
+        const { code, message = 'Azure ended the operation without a reason.' } = shown?.error ?? {};
+        throw Object.assign(new Error(message), { statusCode: 400, code });
+      }
+
+      const isOver = status === undefined ? answer.status !== 202 : /^succeeded$/i.test(shown?.status ?? '');
+      if (isOver) next = undefined;
+    }
+  };
+}
+
+const OPERATION = z.object({
+  status: z.string().optional(),
+  error: z.object({ code: z.string().optional(), message: z.string().optional() }).nullish(),
+});
 
 const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
 /** More than any list that the app reads: Azure allows, for instance, 1,000 policy exemptions per scope. */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { replaceOtherNames } from './other-names.ts';
+import { isDocumentFormat } from './terminal/cli.ts';
 import type { CmkCommand } from './terminal/command.ts';
 import { createChoice } from './terminal/options.ts';
 import { OUTPUTS } from './terminal/output.ts';
@@ -65,8 +66,10 @@ export function addGlobalOptions(program: CmkCommand): CmkCommand {
   const output = createChoice('-o, --output <format>', 'a table, one document, or a row for each item', OUTPUTS);
   const { parseArg } = output;
 
-  // `wide`, as in `kubectl`: a table with every column.
-  output.argParser((given, before) => (given === 'wide' ? given : parseArg?.(given, before)));
+  // `wide`, as in `kubectl`: a table with every column. The help of a command names its formats of documents.
+  output.argParser((given, before) =>
+    given === 'wide' || isDocumentFormat(given) ? given : parseArg?.(given, before),
+  );
 
   return program
     .addOption(output)

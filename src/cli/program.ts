@@ -12,6 +12,7 @@ import { addRevocationCommands } from './commands/key-lists.ts';
 import { addNowCommand } from './commands/now.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
+import { addUserCommands } from './commands/user.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addCompletionCommands } from './completion.ts';
 import { addGlobalOptions, addHelpCommand, renderRootHelp } from './help.ts';
@@ -51,11 +52,13 @@ export function createProgram(cli: Cli): CmkCommand {
   program.hook('preAction', (_, command) => {
     const { query } = command.optsWithGlobals<GlobalOptions>();
     if (query !== undefined) checkQuery(query);
+    if (command instanceof CmkCommand) command.checkFormat();
   });
   addNowCommand(program);
   addAccountCommands(program);
   addKeyCommands(program);
   addVaultCommands(program);
+  addUserCommands(program);
   addRevocationCommands(program);
   addRotationCommands(program);
   addRekeyCommands(program);

@@ -22,7 +22,7 @@ export async function recordMoves(
   audit: RecordAudit,
 ): Promise<ReadonlySet<string>> {
   const written = await pMap(moves, async ({ move, cause }) => {
-    const { id, reason, account, scope, key, from, to, mode, provenBy, rekey } = move;
+    const { id, reason, account, scope, key, from, to, mode, provenBy, movedOn, rekey } = move;
     const toKey = getKeyOfVersion(to);
     const isOtherKey = !isSameKeyName(toKey, key);
     const entry = {
@@ -39,7 +39,7 @@ export async function recordMoves(
         mode,
         cause,
         // Rows of the work zone attribute the move. A record from the PATCH's own answer is stronger evidence.
-        ...(provenBy ? { provenBy, foundIn: FLEET_TABLE } : {}),
+        ...(provenBy ? { provenBy, movedOn, foundIn: FLEET_TABLE } : {}),
       },
     };
 

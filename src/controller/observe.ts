@@ -18,7 +18,10 @@ export interface ReadUse {
 }
 
 export interface Observation {
-  /** Undefined if the use has no key in Key Vault, or an invalid key name. `movedFrom` marks a move by the app. */
+  /**
+   * Undefined if the use has no key in Key Vault, or an invalid key name. `movedFrom` marks a move by the app, or by Azure
+   * with `isPickedUp`.
+   */
   readonly row: UseRow | undefined;
   /** A change by another actor: an operator or Azure Storage. */
   readonly changed?: { readonly from: string | undefined; readonly to: string | undefined };
@@ -49,7 +52,12 @@ export function observe(row: UseRow, read: ReadUse, announced: readonly Announce
   // Azure may now return a version that an earlier read lacked.
   if (from === undefined && to !== undefined) return { row: seen };
 
-  return { row: seen, changed: { from, to } };
+  const changed = { from, to };
+
+  // No log of Azure has this change: without a record only the timestamp of the account would show it.
+  if (seen && isPickUp(row, seen)) return { row: { ...seen, movedFrom: from, isPickedUp: true }, changed };
+
+  return { row: seen, changed };
 }
 
 /** Returns the row of a use that the index lacks; undefined without a key in Key Vault, or with an invalid name. */
@@ -77,8 +85,8 @@ export function toUseRowOf({ use, stamp, startedOn, about }: ReadUse): UseRow | 
 /** Copies the last attempt's result to the row of an unchanged version, unless the mode or the pin changed. */
 export function refreshRow(row: UseRow, seen: UseRow): UseRow {
   if (row.mode !== seen.mode || row.pinned !== seen.pinned) return seen;
-  const { state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved } = row;
-  return { ...seen, state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved };
+  const { state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved, isPickedUp } = row;
+  return { ...seen, state, reason, target, attempts, notBefore, movedFrom, isOnlyObserved, isPickedUp };
 }
 
 /** Returns the key identifier without the version; empty if the text is none. */
@@ -91,6 +99,15 @@ export function getKeyOfVersion(version: string): string {
 function isOwnMove({ state, mode, target = '' }: UseRow, to: string): boolean {
   if (state !== 'indeterminate') return false;
   return target === to || (mode === 'automatic' && getKeyOfVersion(target) === getKeyOfVersion(to));
+}
+
+/**
+ * Returns whether an automatic use of a key changed its version: Storage checks for a new one once a day, and whenever
+ * another writer updates the account.
+ */
+function isPickUp(row: UseRow, seen: UseRow): boolean {
+  const isAutomatic = row.mode === 'automatic' && seen.mode === 'automatic';
+  return isAutomatic && row.key === seen.key && row.current !== undefined && seen.current !== undefined && !!seen.stamp;
 }
 
 function isAnnounced({ mode }: UseRow, to: string, stamp: string, { startedOn, targets }: Announcement): boolean {

@@ -61,7 +61,7 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
     },
 
     moved({ id: _, reason, ...move }: Move, cause: Cause): void {
-      moved += 1;
+      if (reason !== 'PickUpObserved') moved += 1;
       const seconds = cause.since === '' ? undefined : (now().getTime() - Date.parse(cause.since)) / 1000;
       log({ level: 'info', reason, message: REASONS[reason], ...move, cause, seconds });
     },

@@ -317,7 +317,7 @@ export class PassResults {
       if (!row && before.scope === undefined) newItems.push(this.#itemOf('account', before.account, cause));
       if (!row) continue;
 
-      const { movedFrom: _, isOnlyObserved: __, ...rest } = row;
+      const { movedFrom: _, isOnlyObserved: __, isPickedUp: ___, ...rest } = row;
       const kept = isRecorded ? rest : row;
 
       this.#rows.set(formatNameOfUse(before), kept);

@@ -13,12 +13,15 @@ import type { Plan } from './plan.ts';
 /** Failed attempts after which a use is retried once an hour. */
 export const QUICK_TRIES = 8;
 
-/** A move by the app that needs an audit record. */
+/** A move by the app, or one that it observed, that needs an audit record. */
 export interface Move {
   /** Hash of the state in Azure, so that a second record of the move has the same id. */
   readonly id: string;
-  /** `MoveObserved`: only the announcement of a dead worker attributes the move to the app. */
-  readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed' | 'MoveObserved';
+  /**
+   * `MoveObserved`: only the announcement of a dead worker attributes the move to the app. `PickUpObserved`: the app did
+   * not make it.
+   */
+  readonly reason: 'Moved' | 'Refreshed' | 'Rekeyed' | 'MoveObserved' | 'PickUpObserved';
   readonly account: string;
   readonly scope?: string | undefined;
   readonly key: string;
@@ -28,6 +31,8 @@ export interface Move {
   readonly mode: 'pinned' | 'automatic';
   /** A later read proved the move, since the answer to the PATCH was lost. */
   readonly provenBy?: 'read';
+  /** Azure's timestamp of the change (ISO 8601); absent: Azure returned none. */
+  readonly movedOn?: string | undefined;
   /** Id of the move's re-key order. */
   readonly rekey?: string | undefined;
 }
@@ -36,7 +41,7 @@ export interface Move {
 export interface UseResult {
   /** The new index row; undefined if the use no longer exists. */
   readonly row: UseRow | undefined;
-  /** Moves by the app that the trail may lack, oldest first. */
+  /** Moves that the trail may lack, oldest first. */
   readonly moves: readonly Move[];
   /** A change by another actor. */
   readonly changed?: { readonly from: string | undefined; readonly to: string | undefined } | undefined;
@@ -135,12 +140,14 @@ export function moveOf(row: UseRow, orders: StandingOrders | undefined): Move {
     from: left?.version ? movedFrom : undefined,
     to,
     mode,
+    movedOn: stamp || undefined,
     // The order may have ended since the move.
     rekey: isOtherKey ? orderBetween(orders, key, row.key) : undefined,
   };
 }
 
-function reasonOf({ mode, isOnlyObserved }: UseRow, isOtherKey: boolean): Move['reason'] {
+function reasonOf({ mode, isOnlyObserved, isPickedUp }: UseRow, isOtherKey: boolean): Move['reason'] {
+  if (isPickedUp) return 'PickUpObserved';
   if (isOnlyObserved) return 'MoveObserved';
   if (isOtherKey) return 'Rekeyed';
   return mode === 'automatic' ? 'Refreshed' : 'Moved';

@@ -92,6 +92,8 @@ export const REASONS = {
   Moved: "The app moved the resource to the newest usable version, and Azure's response confirms it.",
   MoveObserved:
     'A worker that ended early had announced this version, and the resource uses it now. The app cannot tell whether that worker or another actor made the change.',
+  PickUpObserved:
+    'The resource is automatic and uses another version since the time of Azure. The app did not move it: Storage picked the version up, or an update by another writer made it.',
   StaleKeyVersion: 'The account is pinned to an older version than the newest usable one.',
   PinNotInUse:
     'The resource is pinned to the newest usable version, but Azure still uses another. The app writes the pin again.',
@@ -248,6 +250,7 @@ export const REASONS = {
   NotForDrills: 'The key or the account is not tagged for drills, so the drill changed nothing.',
   DrillKeyInUse: 'Another resource uses the key of the drill, so the drill does not revoke it.',
   DrillPassed: 'A drill rotated, revoked and restored its key, and each step was proved.',
+  FollowBegun: 'An operator is making a resource follow new versions of its key.',
   OperatorChanged: 'An operator changed the resource with the command line.',
   VersionInUse: 'The key version is in use, or not proved to be unused, so it stays enabled.',
 } as const;

@@ -29,7 +29,7 @@ const ROTATION = z.object({
   failed: z.number(),
   left: z.number(),
 });
-const MOVE = z.object({ scope: text, to: z.string() });
+const MOVE = z.object({ scope: text, to: z.string(), movedOn: z.iso.datetime().optional().catch(undefined) });
 const CHANGED_VERSIONS = z
   .array(z.object({ version: z.string(), before: z.string(), after: z.string() }))
   .optional()
@@ -138,7 +138,8 @@ export class FactCollector {
 
     const scope = data.scope === undefined ? {} : { scope: this.#share(data.scope) };
     const account = this.#share(resource.toLowerCase());
-    version.moves.add(record, { reason: this.#share(reason), account, ...scope, on: record.time });
+    const on = data.movedOn ?? record.time;
+    version.moves.add(record, { reason: this.#share(reason), account, ...scope, on });
     return true;
   }
 

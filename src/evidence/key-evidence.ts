@@ -64,13 +64,13 @@ export interface RotationEvidence {
 }
 
 export interface MoveEvidence {
-  /** Reason code: `Moved`, `Refreshed`, `Rekeyed`, `MoveObserved`, or the code of a move that Azure made itself. */
+  /** Reason code: `Moved`, `Refreshed`, `Rekeyed`, `MoveObserved`, or of a move by Azure `PickUpObserved`. */
   readonly reason: string;
   /** ARM id. */
   readonly account: string;
   /** Encryption scope; absent: the account itself. */
   readonly scope?: string | undefined;
-  /** When the record was appended: within seconds of the move. */
+  /** Azure's time of a move that was only observed, else when the record was appended: within seconds of the move. */
   readonly on: string;
 }
 

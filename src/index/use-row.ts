@@ -61,6 +61,8 @@ const USE = z.object({
   movedFrom: createOptional(version.refine((id) => parseKeyIdentifier(id))).catch(undefined),
   /** Only the announcement of a dead worker attributes that move to the app; absent: the app is known to have sent its PATCH. */
   isOnlyObserved: createOptional(z.literal('true').transform(() => true)).catch(undefined),
+  /** That move is a change of an automatic use that the app did not make; absent: the app made it, or may have. */
+  isPickedUp: createOptional(z.literal('true').transform(() => true)).catch(undefined),
 });
 
 /**

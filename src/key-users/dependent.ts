@@ -10,6 +10,9 @@ export const UNREAD = z.object({
 
 const mode = ['pinned', 'automatic'] as const;
 
+/** How a resource of another service takes up a new version of its key. */
+export const USER_MODES = ['pinned', 'automatic', 'byHand', 'unknown'] as const;
+
 const SCOPE = z.object({
   name: z.string(),
   enabled: z.boolean(),
@@ -38,7 +41,7 @@ const ACCOUNT = z
   })
   .describe('A storage account that stops serving data when the key is revoked.');
 
-const OTHER = z
+export const OTHER = z
   .object({
     id: z.string().describe('ARM id.'),
     name: z.string(),
@@ -53,7 +56,16 @@ const OTHER = z
         }),
       )
       .describe('At least one.'),
+    mode: z
+      .enum(USER_MODES)
+      // Absent in answers of an older app.
+      .optional()
+      .describe(
+        'How it takes up a new version of the key. `automatic`: by itself. `pinned`: it stays on its version until it is changed, and its type can be automatic. `byHand`: Microsoft documents no automatic mode for it. `unknown`: Azure does not show it.',
+      ),
+    version: z.string().optional().describe('Version in use, as far as Azure shows it.'),
     known: z.boolean().describe('False: the app does not know why resources of this type name a key.'),
+    fieldReports: z.string().optional().describe("Reports from the field that contradict Microsoft's text."),
     whenRevoked: z
       .string()
       .optional()
@@ -98,6 +110,7 @@ export const KEY_DEPENDENTS = BLAST_RADIUS.omit({ selfLockout: true })
 export type UnreadView = z.output<typeof UNREAD>;
 export type DependentAccount = z.output<typeof ACCOUNT>;
 export type DependentScope = z.output<typeof SCOPE>;
+export type UserMode = (typeof USER_MODES)[number];
 export type OtherDependent = z.output<typeof OTHER>;
 export type BlastRadius = z.output<typeof BLAST_RADIUS>;
 export type KnownAccount = z.output<typeof KNOWN_ACCOUNT>;

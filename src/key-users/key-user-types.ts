@@ -30,7 +30,59 @@ export interface KeyUserType {
   readonly previousKeys?: string;
   /** The custom role of `infra/` cannot read it; the app finds it only with the built-in Reader. */
   readonly isOutsideRole?: true;
+  /** How a resource shows that it follows new versions. Absent: Microsoft does not document that the type can follow. */
+  readonly follows?: Follows;
+  /** Name of the property that shows the version in use, beside the key as it was set. */
+  readonly versionInUse?: string;
+  /** The one write that makes it follow new versions. Absent: no provider documents one. */
+  readonly follow?: FollowWrite;
+  /**
+   * Commands of `az` for a type that `cmk` does not write, one after another, with `{id}`, `{name}`, `{group}` and
+   * `{subscription}` of the resource, `{vault}`, `{key}`, `{version}` and `{identifier}` of its key's newest version.
+   */
+  readonly byHand?: readonly ByHand[];
+  /** What an operator has to do besides. */
+  readonly byHandNote?: string;
+  /** Reports from the field that contradict Microsoft's text, with their source. */
+  readonly fieldReports?: string;
 }
+
+type ByHand = readonly [command: string, ...options: (readonly [option: string, value: string])[]];
+
+const OF_GROUP = [
+  ['--resource-group', '{group}'],
+  ['--subscription', '{subscription}'],
+] as const;
+
+/** Reads the whole resource, changes one property, and writes it. */
+function setProperty(path: string, value: string): readonly ByHand[] {
+  return [['az resource update', ['--ids', '{id}'], ['--set', `properties.${path}=${value}`]]];
+}
+
+/** A PATCH that makes a resource follow new versions. Paths are below `properties`. */
+export interface FollowWrite {
+  /** Absent: `apiVersion` of the type. */
+  readonly apiVersion?: string;
+  /** Sent as they were read. */
+  readonly keeps: readonly string[];
+  /** Key identifiers, sent without their version. */
+  readonly unversions?: readonly string[];
+  /** Values to send. */
+  readonly sets?: Readonly<Record<string, unknown>>;
+  /** State in which the provider accepts the write. */
+  readonly ready?: { readonly path: string; readonly value: string };
+  /** RSA sizes that the service accepts. Absent: Microsoft does not document them. */
+  readonly rsaSizes?: readonly number[];
+  /** Where the provider documents the body. */
+  readonly source: string;
+}
+
+/**
+ * `versionless`: it names the key without a version. `flag`: a property below `properties` is true, and the key keeps its
+ * version. `never`: an operator moves it to each version. `hidden`: a child resource decides, which Resource Graph does
+ * not list.
+ */
+export type Follows = 'versionless' | 'never' | 'hidden' | { readonly flag: string };
 
 const BACKUPS = 'may have backups or recovery points that need an old version.';
 const NOT_REENCRYPTED = 'does not re-encrypt its data when its key changes, and may need an old version.';
@@ -44,33 +96,56 @@ const UNUSABLE = 'It cannot be used until the key is restored, unless it has ano
 export const KEY_USER_TYPES: readonly KeyUserType[] = [
   {
     type: 'Microsoft.AppConfiguration/configurationStores',
+    follows: 'versionless',
     apiVersion: '2024-06-01',
     whenRevoked: 'Its data becomes unreadable within an hour, and readable again within an hour of the restore.',
     stopsOnExpiry: 'the App Configuration store',
   },
   {
     type: 'Microsoft.Automation/automationAccounts',
+    byHand: setProperty('encryption.keyVaultProperties.keyVersion', '{version}'),
+    follows: 'never',
     apiVersion: '2024-10-23',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.Batch/batchAccounts',
+    follow: {
+      keeps: ['encryption.keySource'],
+      unversions: ['encryption.keyVaultProperties.keyIdentifier'],
+      rsaSizes: [2048, 3072, 4096],
+      source: 'model of API version 2025-06-01, and "Customer-managed keys for Azure Batch"',
+    },
+    follows: 'versionless',
     apiVersion: '2025-06-01',
     whenRevoked:
       'Azure rejects every operation except deleting the account. Nodes of running pools become unavailable and their tasks are requeued. The account works again within ten minutes of the restore.',
   },
   {
     type: 'Microsoft.Cache/redisEnterprise',
+    byHand: setProperty('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl', '{identifier}'),
+    follows: 'never',
     apiVersion: '2025-07-01',
   },
   {
     type: 'Microsoft.CognitiveServices/accounts',
+    byHand: setProperty('encryption.keyVaultProperties.keyVersion', '{version}'),
+    follows: 'never',
     apiVersion: '2026-05-01',
     whenRevoked: 'Deployed fine-tuned models keep working. Microsoft does not document when the other functions stop.',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.Compute/diskEncryptionSets',
+    follow: {
+      keeps: ['activeKey.keyUrl', 'encryptionType'],
+      sets: { rotationToLatestKeyVersionEnabled: true },
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example DiskEncryptionSet_Update_WithRotationToLatestKeyVersionEnabled',
+    },
+    follows: { flag: 'rotationToLatestKeyVersionEnabled' },
+    fieldReports:
+      'Reports contradict Microsoft on an expired key: virtual machines kept running, and failed only when they were deallocated and started again (MicrosoftDocs/azure-docs issue 121652, pull request 123768).',
     apiVersion: '2026-03-02',
     whenRevoked:
       'Virtual machines with such a disk shut down, and disks fail about an hour later. They boot again once the key is enabled or the set has another key.',
@@ -82,33 +157,53 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.ContainerRegistry/registries',
+    follow: {
+      keeps: ['encryption.status', 'encryption.keyVaultProperties.identity'],
+      unversions: ['encryption.keyVaultProperties.keyIdentifier'],
+      source: 'model of API version 2025-11-01, and "Rotate and revoke a customer-managed key"',
+    },
+    follows: 'versionless',
+    versionInUse: 'versionedKeyIdentifier',
     apiVersion: '2025-11-01',
     whenRevoked: 'Its data cannot be read until the key is restored.',
   },
   {
     type: 'Microsoft.ContainerService/managedClusters',
+    byHand: [['az aks update', ['--name', '{name}'], ...OF_GROUP, ['--azure-keyvault-kms-key-id', '{identifier}']]],
+    byHandNote: 'Then rewrite every Kubernetes secret, or it is lost with the old version.',
     apiVersion: '2026-05-01',
     whenRevoked: 'The cluster may be lost if the key is not restored.',
     holdsOldVersions: 'may have Kubernetes secrets that are still encrypted with an old version.',
   },
   {
     type: 'Microsoft.DataFactory/factories',
+    byHand: setProperty('encryption.keyVersion', '{version}'),
     apiVersion: '2018-06-01',
   },
   {
     type: 'Microsoft.DataProtection/backupVaults',
+    follow: {
+      keeps: ['securitySettings'],
+      unversions: ['securitySettings.encryptionSettings.keyVaultProperties.keyUri'],
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example PatchBackupVaultWithCMK',
+    },
+    follows: 'versionless',
     apiVersion: '2026-03-01',
     whenRevoked: 'Backups, restores, tiering and the expiry of restore points fail until the key is restored.',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.Databricks/workspaces',
+    byHand: setProperty('encryption.entities.managedServices.keyVaultProperties.keyVersion', '{version}'),
+    follows: 'never',
     apiVersion: '2026-01-01',
     whenRevoked: 'It stops when its cached key expires.',
     holdsOldVersions: NOT_REENCRYPTED,
   },
   {
     type: 'Microsoft.DBforMySQL/flexibleServers',
+    byHand: setProperty('dataEncryption.primaryKeyURI', '{identifier}'),
     apiVersion: '2024-12-30',
     whenRevoked:
       'It rejects connections within ten minutes. After the restore, an operator must also revalidate its data encryption.',
@@ -117,6 +212,19 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DBforPostgreSQL/flexibleServers',
+    follow: {
+      keeps: [
+        'dataEncryption.type',
+        'dataEncryption.primaryUserAssignedIdentityId',
+        'dataEncryption.geoBackupUserAssignedIdentityId',
+      ],
+      unversions: ['dataEncryption.primaryKeyURI', 'dataEncryption.geoBackupKeyURI'],
+      sets: { createMode: 'Update' },
+      ready: { path: 'state', value: 'Ready' },
+      rsaSizes: [2048, 3072, 4096],
+      source: 'API specification, example ServersUpdateWithDataEncryptionEnabledAutoUpdate',
+    },
+    follows: 'versionless',
     apiVersion: '2025-08-01',
     whenRevoked: 'It becomes inaccessible within 60 minutes, and is ready again within 60 minutes of the restore.',
     stopsOnExpiry: 'the PostgreSQL server',
@@ -132,14 +240,30 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.DocumentDB/databaseAccounts',
+    follows: 'versionless',
+    versionInUse: 'keyVaultKeyUriVersion',
     whenRevoked: 'Azure rejects every operation except deleting the account until the key is restored.',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.ElasticSan/elasticSans/volumeGroups',
+    follow: {
+      apiVersion: '2025-09-01',
+      keeps: [
+        'encryption',
+        'encryptionProperties.keyVaultProperties.keyName',
+        'encryptionProperties.keyVaultProperties.keyVaultUri',
+        'encryptionProperties.identity',
+      ],
+      sets: { 'encryptionProperties.keyVaultProperties.keyVersion': '' },
+      source: 'API specification, example VolumeGroups_Update_MaximumSet_Gen',
+    },
+    follows: 'versionless',
+    versionInUse: 'currentVersionedKeyIdentifier',
   },
   {
     type: 'Microsoft.EventHub/namespaces',
+    follows: 'versionless',
     apiVersion: '2026-01-01',
     whenRevoked: UNUSABLE,
   },
@@ -151,6 +275,17 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.HDInsight/clusters',
+    byHand: [
+      [
+        'az hdinsight rotate-disk-encryption-key',
+        ['--name', '{name}'],
+        ...OF_GROUP,
+        ['--encryption-vault-uri', '{vault}'],
+        ['--encryption-key-name', '{key}'],
+        ['--encryption-key-version', '{version}'],
+      ],
+    ],
+    follows: 'never',
   },
   {
     type: 'Microsoft.HealthBot/healthBots',
@@ -170,6 +305,13 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Kusto/clusters',
+    follow: {
+      keeps: ['keyVaultProperties.keyVaultUri', 'keyVaultProperties.keyName', 'keyVaultProperties.userIdentity'],
+      ready: { path: 'provisioningState', value: 'Succeeded' },
+      rsaSizes: [2048],
+      source: 'API specification, example KustoClusterUpdateCMKKeyRotation, without the version as its model says',
+    },
+    follows: 'versionless',
     apiVersion: '2025-02-14',
   },
   {
@@ -186,22 +328,44 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.OperationalInsights/clusters',
+    follow: {
+      keeps: ['keyVaultProperties.keyVaultUri', 'keyVaultProperties.keyName', 'keyVaultProperties.keyRsaSize'],
+      sets: { 'keyVaultProperties.keyVersion': '' },
+      ready: { path: 'provisioningState', value: 'Succeeded' },
+      source: 'API specification, example ClustersUpdate, and "Azure Monitor customer-managed keys"',
+    },
+    follows: 'versionless',
     apiVersion: '2025-07-01',
     whenRevoked:
       'Within an hour, queries fail and new data is dropped permanently. Ingestion and queries resume within 30 minutes of the restore.',
   },
   {
     type: 'Microsoft.RecoveryServices/vaults',
+    follows: 'versionless',
     apiVersion: '2026-05-01',
     holdsOldVersions: BACKUPS,
   },
   {
     type: 'Microsoft.ServiceBus/namespaces',
+    follows: 'versionless',
     apiVersion: '2026-01-01',
     whenRevoked: UNUSABLE,
   },
   {
     type: 'Microsoft.Sql/managedInstances',
+    byHand: [
+      ['az sql mi key create', ['--managed-instance', '{name}'], ...OF_GROUP, ['--kid', '{identifier}']],
+      [
+        'az sql mi tde-key set',
+        ['--managed-instance', '{name}'],
+        ...OF_GROUP,
+        ['--server-key-type', 'AzureKeyVault'],
+        ['--kid', '{identifier}'],
+        ['--auto-rotation-enabled', 'true'],
+      ],
+    ],
+    byHandNote: 'With geo-replication, change the secondary first.',
+    follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
     whenRevoked: describeSqlRevocation('instance'),
@@ -209,6 +373,19 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Sql/servers',
+    byHand: [
+      ['az sql server key create', ['--server', '{name}'], ...OF_GROUP, ['--kid', '{identifier}']],
+      [
+        'az sql server tde-key set',
+        ['--server', '{name}'],
+        ...OF_GROUP,
+        ['--server-key-type', 'AzureKeyVault'],
+        ['--kid', '{identifier}'],
+        ['--auto-rotation-enabled', 'true'],
+      ],
+    ],
+    byHandNote: 'With geo-replication, change the secondary first.',
+    follows: 'hidden',
     apiVersion: '2025-01-01',
     keySetBy: 'encryptionProtector',
     whenRevoked: describeSqlRevocation('server'),
@@ -217,6 +394,8 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   {
     // The role for storage accounts reads it.
     type: 'Microsoft.Storage/storageAccounts',
+    follows: 'versionless',
+    versionInUse: 'currentVersionedKeyIdentifier',
     whenRevoked: 'Storage rejects requests for its data until the key is restored.',
     isOutsideRole: true,
   },
@@ -226,6 +405,8 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
   },
   {
     type: 'Microsoft.Synapse/workspaces',
+    byHandNote: 'Switch it to a temporary key and back: it re-encrypts all of its data each time.',
+    follows: 'never',
     holdsOldVersions:
       'needs an old version until it has re-encrypted all of its data, and does not report its progress.',
   },
@@ -233,6 +414,11 @@ export const KEY_USER_TYPES: readonly KeyUserType[] = [
 
 function describeSqlRevocation(what: string): string {
   return `Its databases become inaccessible within ten minutes. They recover automatically within an hour if the key is restored within 30 minutes. Later, an operator must revalidate the ${what}, which loses its failover group, restore history and tags.`;
+}
+
+/** Types that one write makes follow new versions. */
+export function listFollowTypes(): string[] {
+  return KEY_USER_TYPES.filter(({ follow }) => follow !== undefined).map(({ type }) => type);
 }
 
 const BY_LOWER_CASE = new Map(KEY_USER_TYPES.map((entry) => [entry.type.toLowerCase(), entry]));

@@ -2,7 +2,8 @@ import { isSameResource } from '../azure/resource-id.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { OtherDependent } from './dependent.ts';
-import { describeWhenRevoked } from './key-user-types.ts';
+import { describeWhenRevoked, findKeyUserType } from './key-user-types.ts';
+import { readUpdates } from './read-updates.ts';
 import type { GraphResource } from './resource-graph-client.ts';
 
 /** Maximum depth of properties that name a key. */
@@ -43,13 +44,20 @@ export function listUsesOfVault(
   if (/^microsoft\.keyvault\//i.test(type)) return new Map();
 
   const effect = describeWhenRevoked(type);
-  const known = effect === undefined ? { known: false } : { known: true, whenRevoked: effect };
+  const reports = findKeyUserType(type)?.fieldReports;
+  const known =
+    effect === undefined
+      ? { known: false }
+      : { known: true, whenRevoked: effect, ...(reports === undefined ? {} : { fieldReports: reports }) };
   const named = Map.groupBy(keysNamed(properties, vault), (one) => one.name.toLowerCase());
 
   return new Map(
     [...named].map(([key, all]) => {
       const uses = all.map(({ path, version }) => ({ path, version }));
-      return [key, { id, name, type, region: location, subscriptionId, uses, ...known }];
+      return [
+        key,
+        { id, name, type, region: location, subscriptionId, uses, ...readUpdates(type, properties, uses), ...known },
+      ];
     }),
   );
 }
@@ -83,7 +91,8 @@ function keysAt(path: string, value: unknown, vault: ManagedVault): NamedKey[] {
 
   const fields = textsOf(value);
   const isOfVault = fields.some(
-    ({ text }) => parseVault(text)?.vaultUri === vault.uri || isSameResource(text, vault.id),
+    // A vault that an operator named without its ARM id has none here.
+    ({ text }) => parseVault(text)?.vaultUri === vault.uri || (vault.id !== '' && isSameResource(text, vault.id)),
   );
   if (!isOfVault) return [];
 

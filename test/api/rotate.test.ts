@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { handleKeyHistory } from '../../src/api/keys.ts';
 import { ROTATE_ROUTE } from '../../src/api/rotate.ts';
+import { KEY_HISTORY, type KeyHistory } from '../../src/evidence/key-history.ts';
 import { acquireRotation } from '../../src/rotation/rotation-lease.ts';
 import { managed, person, refusalOf, versionsOf } from '../break-glass/break-glass-fixture.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -61,4 +63,20 @@ it('a rotation is rejected while a request of a worker that died may still creat
   await rotate(key, 'alice');
 
   expect(versionsOf(key)).toHaveLength(2);
+});
+
+it('the history of a key names who created a version by a call, and not who created the first', async () => {
+  const key = new TestKey(wire.azure.world, 'kv-files');
+  await wire.azure.clock.advance(2 * 3_600_000);
+  const { to } = await rotate(key, 'alice');
+  const services = wire.services();
+
+  const history = await callKey<KeyHistory>(handleKeyHistory, managed(key, services), { services });
+
+  const by = { objectId: person('alice').objectId };
+  expect(KEY_HISTORY.parse(history).versions).toMatchObject([
+    { version: to, complete: true, moved: 0, created: { by, why: 'Yearly rotation' } },
+    { version: key.first.version, changes: [] },
+  ]);
+  expect(history.versions[1]).not.toHaveProperty('created');
 });

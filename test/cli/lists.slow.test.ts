@@ -54,6 +54,20 @@ describe('cmk key list', () => {
     expect(shown.out).toMatch(/Users as the index knew at 20\S+Z\./);
   });
 
+  it('cmk key list -o cyclonedx prints a component for each version, with size and protection from Key Vault', async () => {
+    const { site, env } = await known();
+    const { code, out, err } = await cmk(['key', 'list', '-o', 'cyclonedx'], { env });
+    const { components } = JSON.parse(out);
+
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(components).toMatchObject([{ name: `${site.vault.name}/${site.key}`, version: site.version.version }]);
+    expect(components[0].cryptoProperties.relatedCryptoMaterialProperties).toMatchObject({
+      state: 'active',
+      size: 2048,
+      securedBy: { mechanism: 'Software' },
+    });
+  });
+
   it.each(['key', 'rotation', 'rekey'])('cmk %s list names the setting to make if no app is known', async (things) => {
     const says = /CMK_API.*AzureWebJobsStorage__accountName/;
     expect(await cmk([things, 'list'])).toMatchObject({ code: 2, err: expect.stringMatching(says) });

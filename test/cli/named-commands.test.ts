@@ -14,11 +14,11 @@ const PROGRAM = createProgram({
 
 /** Every file that an operator reads a command in: the code's own messages, the page, the documents, the infrastructure. */
 function texts(): { file: string; text: string }[] {
-  const files = ['src', 'page/src', 'docs', 'infra'].flatMap((folder) =>
+  const files = ['src', 'page/src', 'docs', 'infra', 'examples'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   );
   return ['README.md', 'CONTRIBUTING.md', ...files]
-    .filter((file) => /\.(tsx?|md|bicep)$/.test(file) && !file.endsWith('other-names.ts'))
+    .filter((file) => /\.(tsx?|md|bicep|yml)$/.test(file) && !file.endsWith('other-names.ts'))
     .map((file) => ({ file, text: readFileSync(join(ROOT, file), 'utf8') }));
 }
 

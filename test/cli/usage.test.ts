@@ -46,6 +46,13 @@ describe('a wrong command line', () => {
   });
 });
 
+it.each([
+  [['account', 'list', '-o', 'cyclonedx'], 'This command has no output in the format cyclonedx.'],
+  [['key', 'list', '-o', 'cyclonedx', '--query', 'result'], '--query needs the document that -o json prints.'],
+])('The arguments %j are rejected, because the command does not print that document', async (args, message) => {
+  expect(await cmk(...args)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) });
+});
+
 it('a restore without the id of a revocation prints the command that lists revocations', async () => {
   const { code, err } = await cmk('key', 'restore', 'k', '--vault', 'kv-files', '--reason', 'Found');
   expect(code).toBe(2);

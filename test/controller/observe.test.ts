@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { observe, type ReadUse } from '../../src/controller/observe.ts';
 import type { Announcement } from '../../src/controller/pass-state.ts';
+import { moveOf } from '../../src/controller/use-result.ts';
 import { createMoveId, toUseChange, toUseRow, type UseRow } from '../../src/index/use-row.ts';
 
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
@@ -35,6 +36,32 @@ function used(version: string, keyName = 'files-key') {
 const announced = (version: string, minute: number, key = KEY): Announcement => ({
   startedOn: at(minute),
   targets: { [key]: `${key}/${version}` },
+});
+
+describe('a pick-up by Azure', () => {
+  const automatic = (version: string) => ({ ...used(version), pinned: undefined });
+  const before = row({ mode: 'automatic', pinned: undefined });
+
+  it('A new version of an automatic use is recorded as observed, with the time of Azure', () => {
+    const { row: seen, changed } = observe(before, read(V2, { use: automatic(V2) }), []);
+    expect(changed).toEqual({ from: `${KEY}/${V1}`, to: `${KEY}/${V2}` });
+    expect(seen && moveOf(seen, undefined)).toMatchObject({
+      id: createMoveId(before, `${KEY}/${V2}`, at(9).toISOString()),
+      reason: 'PickUpObserved',
+      from: `${KEY}/${V1}`,
+      to: `${KEY}/${V2}`,
+      movedOn: at(9).toISOString(),
+    });
+  });
+
+  it.each<[string, UseRow, ReadUse]>([
+    ['pinned', row(), read(V2)],
+    ['automatic now, and pinned before', row(), read(V2, { use: automatic(V2) })],
+    ['of another key', before, read(V2, { use: { ...automatic(V2), keyName: 'other-key' } })],
+    ['without a time of Azure', before, read(V2, { use: automatic(V2), stamp: '' })],
+  ])('A change of a use is no pick-up by Azure if the use is %s', (_, known, seen) => {
+    expect(observe(known, seen, []).row?.movedFrom).toBeUndefined();
+  });
 });
 
 describe('observe', () => {

@@ -68,6 +68,14 @@ it('A repeated record counts once, and a record from storage never replaces one 
   ]);
 });
 
+it('A move that was only observed has the time of Azure, not of its record', async () => {
+  const details = { foundIn: 'cmkfleet', movedOn: '2026-11-02T04:00:00.000Z' };
+  const { versions } = await keyOf([
+    ['2026-11-02T10:00:00Z', moved('stone', NEW, { reason: 'PickUpObserved', details })],
+  ]);
+  expect(versions.get(NEW)?.moves).toMatchObject([{ reason: 'PickUpObserved', on: details.movedOn }]);
+});
+
 it('A re-key counts for the key of the new version', async () => {
   const other = 'https://kv-files.vault.azure.net/keys/archive-key';
   const rekeyed = moved('stone', NEW, {

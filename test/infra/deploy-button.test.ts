@@ -101,6 +101,24 @@ describe('an existing system topic of a vault, in another subscription and by an
   });
 });
 
+it('the template that updates an app writes its package, and reads the app alone', () => {
+  const resources = Object.values(asObject(template('update').resources ?? null, 'resources')).map((one) =>
+    asObject(one, 'resource'),
+  );
+  const written = resources.filter(({ existing }) => existing !== true);
+
+  expect(written.map(({ type, properties }) => ({ type, properties }))).toEqual([
+    {
+      type: 'Microsoft.Web/sites/extensions',
+      properties: { packageUri: "[parameters('packageUri')]", remoteBuild: false },
+    },
+  ]);
+  expect(Object.keys(asObject(template('update').parameters ?? null, 'parameters'))).toEqual([
+    'functionAppId',
+    'packageUri',
+  ]);
+});
+
 describe('the form of the deploy button', () => {
   const outputs = asObject(at(form, 'parameters', 'outputs') ?? null, 'outputs');
   const parameters = asObject(template('main').parameters ?? null, 'parameters');

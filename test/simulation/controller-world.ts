@@ -437,7 +437,9 @@ export class ControllerWorld implements World {
         throw new Error(`${use} to ${to} is recorded as a dead worker's, and none died`);
       }
 
-      const named = this.recorded.filter((one) => one.use === use && one.to === to && !one.isOnlyObserved);
+      const named = this.recorded.filter(
+        (one) => one.use === use && one.to === to && !one.isOnlyObserved && !one.isPickedUp,
+      );
       const moves = new Set(named.map(({ id }) => id)).size;
       const [key = '', version = ''] = to.split('/');
       const sent = this.storage.sentTo(use, key, version);
@@ -859,6 +861,7 @@ export class ControllerWorld implements World {
             to: `${key?.toLowerCase()}/${version}`,
             isFound: provenBy !== undefined,
             isOnlyObserved: reason === 'MoveObserved',
+            isPickedUp: reason === 'PickUpObserved',
             rekey,
           });
         };

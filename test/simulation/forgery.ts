@@ -63,6 +63,8 @@ export interface RecordedMove {
   readonly isFound: boolean;
   /** Only the announcement of a dead worker says so. */
   readonly isOnlyObserved: boolean;
+  /** A change of an automatic use that is not the app's. */
+  readonly isPickedUp: boolean;
   readonly rekey: string | undefined;
 }
 

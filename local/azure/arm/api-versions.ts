@@ -84,6 +84,7 @@ const API_VERSIONS: Readonly<Record<string, readonly string[]>> = {
   'microsoft.databricks': ['2024-05-01', '2026-01-01'],
   'microsoft.dbformysql': ['2023-12-30', '2024-12-30'],
   'microsoft.dbforpostgresql': ['2024-08-01', '2025-08-01'],
+  'microsoft.elasticsan': ['2023-01-01', '2025-09-01'],
   'microsoft.eventhub': ['2024-01-01', '2026-01-01'],
   'microsoft.kusto': ['2024-04-13', '2025-02-14'],
   'microsoft.machinelearningservices': ['2025-06-01', '2026-05-01'],

@@ -29,6 +29,8 @@ export const KEY_USER_TYPES = [
 ] as const;
 /** A resource in a network security perimeter. */
 const ASSOCIATION = 'Microsoft.Network/networkSecurityPerimeters/resourceAssociations';
+/** A child resource, whose changes make no event that the app reads. */
+const VOLUME_GROUP = 'Microsoft.ElasticSan/elasticSans/volumeGroups';
 /** Holds the key of a SQL server. */
 const PROTECTOR = 'encryptionProtector';
 
@@ -60,10 +62,57 @@ function put(request: ArmRequest, type: string): Response {
 
 function patch(request: ArmRequest, type: string): Response {
   const resource = required(request, type);
-  resource.properties = { ...resource.properties, ...asObject(request.body.properties) };
   const tags = asTags(request.body.tags);
-  if (tags) resource.tags = tags;
-  return ok(bodyOf(resource));
+  const apply = (): Record<string, unknown> => {
+    resource.properties = { ...resource.properties, ...asObject(request.body.properties) };
+    if (tags) resource.tags = tags;
+    return bodyOf(resource);
+  };
+
+  const header = ASYNCHRONOUS[type];
+  if (header === undefined || !request.body.properties) return ok(apply());
+
+  const { path, apiVersion, operations, world } = request;
+  const provider = type.split('/')[0] ?? '';
+  const operation = operations.start(world.settings.instantProvisioning ? 0 : PATCH_MS, once(apply));
+  const kind = header === 'location' ? 'operationResults' : 'operationsStatus';
+  const at = `https://management.azure.com/subscriptions/${path.subscriptionId}/providers/${provider}/locations/${resource.location}/${kind}/${operation}?api-version=${apiVersion}`;
+
+  return ok({}, 202, { [header]: at, 'retry-after': '5' });
+}
+
+/** Time that such a change takes. */
+const PATCH_MS = 8_000;
+
+/** Types whose PATCH is an operation to poll, with the header that names it. */
+const ASYNCHRONOUS: Readonly<Record<string, 'azure-asyncoperation' | 'location'>> = {
+  'Microsoft.Compute/diskEncryptionSets': 'location',
+  'Microsoft.DataProtection/backupVaults': 'azure-asyncoperation',
+  'Microsoft.DBforPostgreSQL/flexibleServers': 'azure-asyncoperation',
+  'Microsoft.ElasticSan/elasticSans/volumeGroups': 'location',
+  'Microsoft.Kusto/clusters': 'azure-asyncoperation',
+  'Microsoft.OperationalInsights/clusters': 'location',
+};
+
+/** Runs a change with the first poll after its end, and returns the same answer for each later one. */
+function once<T>(run: () => T): () => T {
+  let result: { readonly value: T } | undefined;
+  return () => {
+    result ??= { value: run() };
+    return result.value;
+  };
+}
+
+function operationStatus(request: ArmRequest): Response {
+  const operation = request.operations.poll(nameAt(request, 1));
+  if (!operation) throw resourceNotFound('operations', nameAt(request, 1), '');
+  return ok({ status: operation.done ? 'Succeeded' : 'InProgress' });
+}
+
+function operationResult(request: ArmRequest): Response {
+  const operation = request.operations.poll(nameAt(request, 1));
+  if (!operation) throw resourceNotFound('operations', nameAt(request, 1), '');
+  return operation.done ? ok(operation.result) : ok({}, 202, { 'retry-after': '5' });
 }
 
 function remove(request: ArmRequest): Response {
@@ -83,8 +132,8 @@ function putProtector(request: ArmRequest, type: string): Response {
   return ok({ id: path.id, name: 'current', type: `${type}/${PROTECTOR}`, properties });
 }
 
-export const otherResourceRoutes: ArmRoutes = Object.fromEntries(
-  [...KEY_USER_TYPES, ASSOCIATION].flatMap((type) => {
+const resourceRoutes: ArmRoutes = Object.fromEntries(
+  [...KEY_USER_TYPES, VOLUME_GROUP, ASSOCIATION].flatMap((type) => {
     const pattern = `${type.toLowerCase().replace(/^([^/]+\/[^/]+)\//, '$1/{}/')}/{}`;
 
     return [
@@ -98,3 +147,14 @@ export const otherResourceRoutes: ArmRoutes = Object.fromEntries(
     ];
   }),
 );
+
+const operationRoutes: ArmRoutes = Object.fromEntries(
+  [...new Set(Object.keys(ASYNCHRONOUS).map((type) => (type.split('/')[0] ?? '').toLowerCase()))].flatMap(
+    (provider) => [
+      [`GET ${provider}/locations/{}/operationsstatus/{}`, operationStatus],
+      [`GET ${provider}/locations/{}/operationresults/{}`, operationResult],
+    ],
+  ),
+);
+
+export const otherResourceRoutes: ArmRoutes = { ...resourceRoutes, ...operationRoutes };

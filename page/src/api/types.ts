@@ -7,6 +7,7 @@ export type { AuditRecordView } from '../../../src/audit/record.ts';
 export type { RekeyCheck } from '../../../src/controller/rekey-problems.ts';
 export type { DriftCause } from '../../../src/drift/report/report.ts';
 export type { TrendDay } from '../../../src/drift/report/trend.ts';
+export type { KeyHistory } from '../../../src/evidence/key-history.ts';
 export type { Rekey as RekeyOrder } from '../../../src/orders/standing-orders.ts';
 export type { KeyStatus as KeyStatusResponse, KeySummary } from '../../../src/status/key-schemas.ts';
 export type { NowAnswer, NowParts } from '../../../src/status/now-schemas.ts';

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { count, digits } from '../../../src/keys/short-names.ts';
 import type { FleetRow } from '../api/types.ts';
-import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 import { HEALTH_WORDS } from '../views/health.tsx';
 import { blocksOf, type FleetBlock, type FleetGrid as Grid, gridOf, hitOf } from './fleet-blocks.ts';

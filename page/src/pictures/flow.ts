@@ -1,5 +1,5 @@
+import { count, digits } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
-import { count, digits } from '../names.ts';
 import type { Tone } from '../ui/tone.ts';
 
 /** An account or a scope that uses a version, or the number of further uses. */

@@ -1,5 +1,5 @@
+import { count, keyLabel, keyNames, shortVersion } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
-import { count, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { type Band, bandsToUses, bandsToVersions, type FlowUse, flowOf, rowsOf } from './flow.ts';
 

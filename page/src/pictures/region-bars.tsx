@@ -1,5 +1,5 @@
+import { count, digits } from '../../../src/keys/short-names.ts';
 import type { RotationSummary } from '../api/types.ts';
-import { count, digits } from '../names.ts';
 import { serverNow } from '../server-time.ts';
 import { isPast, Time } from '../ui/time.tsx';
 import { rateWords, regionsOf } from './region-progress.ts';

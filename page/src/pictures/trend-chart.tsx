@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
+import { digits } from '../../../src/keys/short-names.ts';
 import type { TrendDay } from '../api/types.ts';
-import { digits } from '../names.ts';
 import { duration } from '../ui/time.tsx';
 import { dayLabel, type TrendChart, type TrendFigure, trendData, valueAxis } from './trend-series.ts';
 

@@ -1,5 +1,5 @@
+import { shortVersion } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
-import { shortVersion } from '../names.ts';
 import { serverNow } from '../server-time.ts';
 import { USABILITY } from '../views/break-glass/versions.tsx';
 import { timeScale } from './time-scale.ts';

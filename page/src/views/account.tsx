@@ -1,7 +1,8 @@
+import { count, inWords, keyLabel, keyNames, shortId, shortVersion, withNames } from '../../../src/keys/short-names.ts';
 import { HEALTH_MEANINGS } from '../../../src/status/health-states.ts';
 import type { FleetAccount } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, keyLabel, keyNames, reasonSentence, shortId, shortVersion, withNames } from '../names.ts';
+import { reasonSentence } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';

@@ -1,7 +1,7 @@
 import { getGivenText } from '../../../src/audit/given-text.ts';
+import { inWords } from '../../../src/keys/short-names.ts';
 import type { AuditRecordWhole } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { inWords } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';

@@ -1,9 +1,9 @@
 import { useRef, useState } from 'preact/hooks';
 import { getGivenText } from '../../../src/audit/given-text.ts';
+import { count, inWords, resourceLabel, shortVersion } from '../../../src/keys/short-names.ts';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord } from '../api/types.ts';
 import { useApi, usePoll } from '../api/use-poll.ts';
-import { count, inWords, resourceLabel, shortVersion } from '../names.ts';
 import { href, replaceQuery } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';

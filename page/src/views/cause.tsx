@@ -1,5 +1,12 @@
+import { count, digits, keyLabel, keyNames, resourceLabel, withNames } from '../../../src/keys/short-names.ts';
+import {
+  describeCause,
+  describeEffect,
+  describeNextStep,
+  listAccounts,
+  splitSentences,
+} from '../../../src/status/cause-sentence.ts';
 import type { DriftCause } from '../api/types.ts';
-import { count, digits, keyLabel, keyNames, resourceLabel, withNames } from '../names.ts';
 import { has, usePerson } from '../person.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
@@ -8,7 +15,6 @@ import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
 import { Release } from './acts/release.tsx';
 import { Rotate } from './acts/rotate.tsx';
-import { accountsIn, causeEffect, causeSentence, nextStep, sentencesOf } from './cause-sentence.ts';
 
 const SEVERITY = {
   error: ['bad', 'Error'],
@@ -19,14 +25,14 @@ const SEVERITY = {
 /** A cause: what is wrong in one sentence, the next step and its command. A button shows the rest. */
 export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
   const [tone, word] = SEVERITY[cause.severity];
-  const [, ...more] = sentencesOf(cause.fix);
-  const effect = causeEffect(cause, isServing);
+  const [, ...more] = splitSentences(cause.fix);
+  const effect = describeEffect(cause, isServing);
 
   return (
     <li>
       <div class="row">
         <Badge tone={tone}>{word}</Badge>
-        <h3>{causeSentence(cause)}</h3>
+        <h3>{describeCause(cause)}</h3>
       </div>
       {/* The sentence has the name if there is only one. */}
       {(cause.accounts > 1 || effect) && <Affects cause={cause} effect={effect} />}
@@ -36,7 +42,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
         </p>
       )}
       <p>
-        <span class="label">Next step</span> <Prose text={withNames(nextStep(cause))} />
+        <span class="label">Next step</span> <Prose text={withNames(describeNextStep(cause))} />
       </p>
       <Remedy cause={cause} changed={changed} />
       {cause.moreCommands > 0 && <p class="muted">{count(cause.moreCommands, 'more command')} in the report.</p>}
@@ -49,7 +55,7 @@ export function CauseItem({ cause, isServing, changed }: CauseItemProps) {
       </p>
       <details>
         <summary>
-          Details<span class="hidden"> of {causeSentence(cause)}</span>
+          Details<span class="hidden"> of {describeCause(cause)}</span>
         </summary>
         <p>
           <Prose text={cause.is} />
@@ -136,7 +142,7 @@ interface AffectsProps {
 
 /** The first accounts that a cause affects, or else the resource that it is about. */
 export function Affects({ cause, effect }: AffectsProps) {
-  const accounts = accountsIn(cause.sample).slice(0, MOST_NAMED);
+  const accounts = listAccounts(cause.sample).slice(0, MOST_NAMED);
   const named = accounts.length === 0 && effect ? cause.about.slice(0, 1) : accounts;
   const more = accounts.length > 0 ? cause.accounts - accounts.length : 0;
 

@@ -1,5 +1,5 @@
+import { keyLabel } from '../../../src/keys/short-names.ts';
 import type { FleetRow } from '../api/types.ts';
-import { keyLabel } from '../names.ts';
 
 /** The filters. A row has to match each of them. `q` searches names, vaults, regions, subscriptions and tags. */
 export type FleetQuery = Readonly<Partial<Record<'q' | 'health' | 'key' | 'cause', string | undefined>>>;

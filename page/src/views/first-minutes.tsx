@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import { count, digits } from '../names.ts';
+import { count, digits } from '../../../src/keys/short-names.ts';
 import { has, usePerson } from '../person.ts';
 import { Icon } from '../ui/icon.tsx';
 import { partOf, useStanding } from './use-standing.ts';

@@ -1,5 +1,5 @@
+import { keyLabel, shortVersion } from '../../../src/keys/short-names.ts';
 import type { FleetRow } from '../api/types.ts';
-import { keyLabel, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { ago, Time } from '../ui/time.tsx';
 import { useWindow } from '../ui/use-window.ts';

@@ -1,8 +1,8 @@
 import { useMemo } from 'preact/hooks';
+import { count, digits, keyLabel } from '../../../src/keys/short-names.ts';
 import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetList, FleetRow } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
-import { count, digits, keyLabel } from '../names.ts';
 import { FleetGrid } from '../pictures/fleet-grid.tsx';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';

@@ -1,5 +1,5 @@
+import { keyNames } from '../../../src/keys/short-names.ts';
 import type { HealthState } from '../../../src/status/health-states.ts';
-import { keyNames } from '../names.ts';
 import type { SeenNow } from './now-seen.ts';
 
 /** A view, as arguments of `href`. */

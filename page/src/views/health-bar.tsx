@@ -1,6 +1,6 @@
+import { digits } from '../../../src/keys/short-names.ts';
 import { HEALTH_MEANINGS, HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetList } from '../api/types.ts';
-import { digits } from '../names.ts';
 import { href } from '../route.ts';
 import { Icon } from '../ui/icon.tsx';
 import { HEALTH_WORDS } from './health.tsx';

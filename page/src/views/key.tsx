@@ -1,6 +1,7 @@
+import { count, inWords } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { count, inWords, usersOf } from '../names.ts';
+import { usersOf } from '../names.ts';
 import { KeyFlow } from '../pictures/key-flow.tsx';
 import { VersionLines } from '../pictures/version-lines.tsx';
 import { href } from '../route.ts';
@@ -12,6 +13,7 @@ import { Rekey } from './acts/rekey.tsx';
 import { Resume } from './acts/resume.tsx';
 import { Rotate } from './acts/rotate.tsx';
 import { VersionTable } from './break-glass/versions.tsx';
+import { KeyHistorySection } from './key-history.tsx';
 import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
@@ -70,6 +72,7 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         {data && <VersionLines {...data} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
+      {data && <KeyHistorySection vault={vault} name={name} />}
       {data && (
         <Section title="Key usage from the vault’s log">
           <LoggedUse usage={data.usage} versions={data.versions} />

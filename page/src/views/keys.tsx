@@ -1,6 +1,7 @@
+import { digits } from '../../../src/keys/short-names.ts';
 import type { KeyList } from '../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../api/use-poll.ts';
-import { digits, usersOf } from '../names.ts';
+import { usersOf } from '../names.ts';
 import { ExpiryLines } from '../pictures/expiry-lines.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';

@@ -1,5 +1,5 @@
+import { count, shortVersion } from '../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../api/types.ts';
-import { count, shortVersion } from '../names.ts';
 import { Time } from '../ui/time.tsx';
 
 type Usage = NonNullable<KeyStatusResponse['usage']>;

@@ -1,5 +1,6 @@
+import { inWords } from '../../../src/keys/short-names.ts';
 import type { KeySummary } from '../api/types.ts';
-import { inWords, rotatesBy } from '../names.ts';
+import { rotatesBy } from '../names.ts';
 import { isPast, Time } from '../ui/time.tsx';
 
 export function NextRotation({ next }: { readonly next: KeySummary['nextRotation'] }) {

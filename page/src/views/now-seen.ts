@@ -1,6 +1,6 @@
+import { describeCause } from '../../../src/status/cause-sentence.ts';
 import type { DriftCause, NowAnswer, NowParts } from '../api/types.ts';
 import { byLocalClock } from '../server-time.ts';
-import { causeSentence } from './cause-sentence.ts';
 
 /** The latest data of a part, its age, and why it could not be read again. */
 export interface SeenPart<T> {
@@ -87,7 +87,7 @@ export function headlineOf(
   const cause = soleCause(seen);
 
   // What is still unknown follows the first sentence.
-  const line = cause ? seen.line.replace(/^[^.]*\./, () => causeSentence(cause)) : seen.line;
+  const line = cause ? seen.line.replace(/^[^.]*\./, () => describeCause(cause)) : seen.line;
   if (!isOld) return { line, tone };
   if (tone === 'bad' || tone === 'warn') return { tone, line: `${line} This is old: it could not be read again.` };
 

@@ -1,6 +1,6 @@
+import { count, keyLabel } from '../../../src/keys/short-names.ts';
 import type { DriftCause, NowParts } from '../api/types.ts';
 import type { Polled } from '../api/use-poll.ts';
-import { count, keyLabel } from '../names.ts';
 import { href } from '../route.ts';
 import { Freshness, isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';

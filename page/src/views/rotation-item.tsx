@@ -1,5 +1,6 @@
+import { digits, inWords, keyLabel, keyNames, shortVersion } from '../../../src/keys/short-names.ts';
 import type { RotationSummary } from '../api/types.ts';
-import { digits, inWords, keyLabel, keyNames, reasonSentence, shortVersion } from '../names.ts';
+import { reasonSentence } from '../names.ts';
 import { isStopped, RegionBars } from '../pictures/region-bars.tsx';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';

@@ -1,7 +1,7 @@
 import { formatCsvLine } from '../../../src/formats/csv.ts';
+import { inWords, keyLabel } from '../../../src/keys/short-names.ts';
 import { HEALTH_STATES } from '../../../src/status/health-states.ts';
 import type { FleetRow } from '../api/types.ts';
-import { inWords, keyLabel } from '../names.ts';
 
 /** Why an account is not healthy, in a few words; empty if unknown. */
 export function causeOf({ health: { cause } }: FleetRow): string {

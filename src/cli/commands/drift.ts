@@ -20,19 +20,23 @@ interface DriftOptions extends Pick<GlobalOptions, 'subscription'> {
   cause?: string[];
 }
 
+/** A report with the rights that the sign-in lacks, as phrases. */
+type ShownReport = DriftReport & { readonly missingRights: readonly string[] };
+
 export function addDriftCommand(program: CmkCommand): void {
   const { cli } = program;
   const { environment } = cli;
-  const check = async (operation: Operation, options: DriftOptions): Promise<DriftReport> => {
-    const { checkDrift, filterReport } = await import('../procedures/app/drift-check.ts');
+  const check = async (operation: Operation, options: DriftOptions): Promise<ShownReport> => {
+    const { checkDrift, filterReport, splitMissingRights } = await import('../procedures/app/drift-check.ts');
     const { createServices } = await import('../../services.ts');
     const { shorten } = await import('../../drift/report/causes.ts');
     const { vault: vaults, expand, key, resourceGroup, health, cause, subscription } = options;
     const services = (app: Environment) => createServices(app, cli.credential(), () => {});
-    const report = await checkDrift({ vaults, environment, services }, operation);
+    const whole = await checkDrift({ vaults, subscription, environment, services }, operation);
+    const { report, missingRights } = splitMissingRights(whole);
     const place = { resourceGroup, subscription: subscription ? [subscription] : undefined };
     const wanted = filterReport(report, { key, health, cause, ...place });
-    return expand ? wanted : shorten(wanted);
+    return { ...(expand ? wanted : shorten(wanted)), missingRights };
   };
 
   const drift = program
@@ -72,7 +76,7 @@ function addRelease(command: CmkCommand): void {
     );
 }
 
-function showReport(report: DriftReport, output: Output, { expand }: DriftOptions): void {
+function showReport(report: ShownReport, output: Output, { expand }: DriftOptions): void {
   if (expand) showFindings(report, output);
   else showCauses(report, output);
   const { counts, coverage, complete } = report;
@@ -85,6 +89,10 @@ function showReport(report: DriftReport, output: Output, { expand }: DriftOption
   const { vaults, keys, accounts } = coverage;
   const checked = `${formatCount(vaults, 'vault')}, ${formatCount(keys, 'key')} and ${formatCount(accounts, 'account')}`;
   output.text(`Checked ${checked}${complete ? '' : ', but NOT all could be read'}.`);
+  if (report.missingRights.length > 0) {
+    output.text(`Not checked, because your sign-in may not: ${report.missingRights.join('; ')}.`);
+    output.text('With Key Vault Reader on a vault it checks versions, expiry and revocations of its keys too.');
+  }
   output.incompleteIf(counts.error + counts.warning > 0 || !complete);
 }
 

@@ -13,6 +13,7 @@ import {
   toOptionParser,
 } from '../terminal/options.ts';
 import { addBreakGlassCommands } from './break-glass.ts';
+import { addKeyHistory } from './key-history.ts';
 import { addKeyList } from './key-lists.ts';
 import { addKeyShow } from './key-show.ts';
 
@@ -20,7 +21,7 @@ export function addKeyCommands(program: CmkCommand): void {
   const key = program
     .command('key')
     .description('keys and their versions')
-    .summary('keys: list, show, ensure, import, rotate, revoke, restore, retire');
+    .summary('keys: list, show, history, ensure, import, rotate, revoke, restore, retire');
 
   addKeyList(key);
 
@@ -34,6 +35,7 @@ export function addKeyCommands(program: CmkCommand): void {
   addImport(named('import'));
   addRotate(inOne('rotate'));
   addKeyShow(inOne('show').watching());
+  addKeyHistory(inOne('history'));
   addBreakGlassCommands(named, program.cli);
   addRetire(inOne('retire'));
   addUnretire(inOne('unretire'));

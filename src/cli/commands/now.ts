@@ -1,5 +1,9 @@
+import { getLastName } from '../../azure/resource-id.ts';
+import type { DriftCause } from '../../drift/report/report.ts';
+import { formatCount } from '../../formats/text.ts';
 import { formatIdentifier } from '../../keys/key-identifier.ts';
 import { formatCauseLabel } from '../../keys/resource-label.ts';
+import { describeCause, listAccounts } from '../../status/cause-sentence.ts';
 import type { NowAnswer, NowParts } from '../../status/now-schemas.ts';
 import type { CmkCommand } from '../terminal/command.ts';
 import type { Output } from '../terminal/output.ts';
@@ -57,7 +61,7 @@ export function addUnanswered(now: WholeNow, why: string | undefined, at: Date):
   };
 }
 
-function showNow(now: WholeNow, output: Output): void {
+export function showNow(now: WholeNow, output: Output): void {
   const rows = rowsOf(now);
 
   if (output.isRows) {
@@ -69,7 +73,15 @@ function showNow(now: WholeNow, output: Output): void {
   }
 
   // As `jsonl` the document itself is the only line.
-  if (rows.length > 0 && output.format !== 'jsonl') output.list<Row>(['part', 'about', 'state', 'detail'], rows);
+  if (output.format === 'terminal') {
+    const beside = rows.filter(({ cause }) => cause === undefined);
+    if (beside.length > 0) output.list<Row>(['part', 'about', 'state', 'detail'], beside);
+    for (const { cause } of rows) {
+      if (cause) showCause(cause, output);
+    }
+  } else if (rows.length > 0 && output.format !== 'jsonl') {
+    output.list<Row>(['part', 'about', 'state', 'detail', 'command'], rows);
+  }
 
   if (now.unanswered !== undefined) output.text('`cmk doctor` says what to check.');
 
@@ -89,6 +101,29 @@ interface Row {
   readonly about?: string | undefined;
   readonly state: string;
   readonly detail: string;
+  /** The first command of a cause. */
+  readonly command?: string | undefined;
+  readonly cause?: DriftCause;
+}
+
+/** Shows a cause in the words of the page, with who made the change and the commands. */
+function showCause(cause: DriftCause, output: Output): void {
+  const { severity, changedBy, commands, moreCommands, fix } = cause;
+
+  output.text(`\n${severity}: ${describeCause(cause)}`);
+
+  const accounts = listAccounts(cause.sample).map(getLastName);
+  const more = cause.accounts - accounts.length;
+  if (cause.accounts > 1) output.text(`  Affects ${accounts.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`);
+
+  if (changedBy) {
+    const { name, objectId, client, on } = changedBy;
+    output.text(`  Changed by ${name ?? objectId ?? client ?? 'an unknown caller'}, ${formatAge(on, new Date())}.`);
+  }
+
+  if (commands.length === 0) output.text(`  ${fix}`);
+  for (const command of commands) output.text(`  ${command}`);
+  if (moreCommands > 0) output.text(`  ${formatCount(moreCommands, 'more command')}: cmk drift --expand`);
 }
 
 function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
@@ -108,9 +143,16 @@ function rowsOf({ keys, pauses, rotations, drift }: WholeNow): Row[] {
     ...(pauses.value ?? []).map(({ key, ...pause }) =>
       row('pauses', key === undefined ? 'all keys' : nameOf(key), 'paused', formatPause(pause)),
     ),
-    ...causes.map(({ severity, reason, about, is }) =>
-      row('drift', formatCauseLabel({ about }) || undefined, severity, `${reason}: ${is}`),
-    ),
+    ...causes.map((cause) => {
+      const { severity, reason, about, commands } = cause;
+      const told = row(
+        'drift',
+        formatCauseLabel({ about }) || undefined,
+        severity,
+        `${reason}: ${describeCause(cause)}`,
+      );
+      return { ...told, command: commands[0], cause };
+    }),
   ];
 }
 

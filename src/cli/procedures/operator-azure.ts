@@ -15,6 +15,7 @@ import { CmkError } from '../../errors/errors.ts';
 import { createRoleAssignments } from '../../identities/authorization-client.ts';
 import { createIdentityClients } from '../../identities/create-identity-clients.ts';
 import { createRegistrationOwners } from '../../identities/registration-owners-client.ts';
+import { createFollowClient } from '../../key-users/follow-client.ts';
 import { createResourceGraph } from '../../key-users/resource-graph-client.ts';
 import { createStoredData } from '../../key-users/stored-data-client.ts';
 import { createKeyAdmin, createKeys } from '../../keys/key-client.ts';
@@ -64,6 +65,7 @@ export function createAzure(
     usageLog: (workspace: string | undefined) => createKeyUsageLog(credential, cloud, workspace),
     dataLists: createDataLists(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud, limits),
+    keyUsers: createFollowClient(credential, cloud, limits),
     vaults: createVaults(credential, cloud, limits),
     vaultGuards: createVaultGuards(credential, cloud),
     keys: createKeys(credential, LIMITS.operator),

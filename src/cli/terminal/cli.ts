@@ -14,7 +14,9 @@ import { type Explanation, explain } from './explain.ts';
 import { UsageError } from './options.ts';
 import {
   createSilentOutput,
+  DOCUMENT_FORMATS,
   DOCUMENT_VERSION,
+  type DocumentFormat,
   type Format,
   type OUTPUTS,
   Output,
@@ -38,7 +40,7 @@ export interface CliContext {
 
 export interface GlobalOptions {
   readonly json?: boolean;
-  readonly output?: (typeof OUTPUTS)[number] | 'wide';
+  readonly output?: (typeof OUTPUTS)[number] | DocumentFormat | 'wide';
   readonly query?: string;
   readonly wide?: boolean;
   readonly quiet?: boolean;
@@ -160,7 +162,8 @@ export class Cli {
       return;
     }
 
-    if (this.#formatOf(options) === 'json') {
+    const format = this.#formatOf(options);
+    if (format === 'json' || format === 'document') {
       throw new UsageError('--watch prints an endless stream, not one JSON document.', 'Use -o jsonl.');
     }
 
@@ -268,6 +271,7 @@ export class Cli {
   }
 
   #formatOf({ json, output, query }: GlobalOptions): Format {
+    if (isDocumentFormat(output)) return 'document';
     if (output !== undefined) return output === 'table' || output === 'wide' ? 'terminal' : output;
     if (json || query !== undefined) return 'json';
     return this.context.out.isTTY ? 'terminal' : 'lines';
@@ -295,6 +299,10 @@ export class Cli {
   clearProgress(): void {
     this.#running?.output.clear();
   }
+}
+
+export function isDocumentFormat(output: string | undefined): output is DocumentFormat {
+  return DOCUMENT_FORMATS.some((format) => format === output);
 }
 
 /** `account enable`. */

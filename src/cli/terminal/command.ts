@@ -1,8 +1,17 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Operation } from '../procedures/operator-azure.ts';
 import type { ViewedApp } from './app-of-environment.ts';
-import type { Cli, CommandWork, Show } from './cli.ts';
-import { createNamedOption, parseExpiry, parsePause, parseSeconds, parseTextOf, toOptionParser } from './options.ts';
+import { type Cli, type CommandWork, type GlobalOptions, isDocumentFormat, type Show } from './cli.ts';
+import {
+  createNamedOption,
+  parseExpiry,
+  parsePause,
+  parseSeconds,
+  parseTextOf,
+  toOptionParser,
+  UsageError,
+} from './options.ts';
+import { type DocumentFormat, OUTPUTS } from './output.ts';
 
 const BY_APP_OR_STORAGE = `
 It calls the API of the app (CMK_API, CMK_API_AUDIENCE). If that is not set or
@@ -17,6 +26,8 @@ audit trail. It needs the roles Storage Blob, Table and Queue Data Contributor.`
 /** A command of `cmk`, with the options and actions that several commands share. */
 export class CmkCommand extends Command {
   readonly cli: Cli;
+  /** Formats of documents that the command prints. */
+  readonly documents: DocumentFormat[] = [];
 
   constructor(cli: Cli, name: string) {
     super(name);
@@ -50,6 +61,23 @@ export class CmkCommand extends Command {
   /** `--yes`, of a command that asks the operator to type a name. */
   confirmed(description = 'skip the typed confirmation; needed without a terminal'): this {
     return this.option('--yes', description);
+  }
+
+  /** Another value of `-o`: the command's `show` prints a document in this format. */
+  printing(format: DocumentFormat, what: string): this {
+    this.documents.push(format);
+    return this.addHelpText('after', `\n-o ${format}: ${what}`);
+  }
+
+  /** @throws {@link UsageError} for a format of documents that the command does not print */
+  checkFormat(): void {
+    const { output, query } = this.optsWithGlobals<GlobalOptions>();
+    if (!isDocumentFormat(output)) return;
+
+    if (!this.documents.includes(output)) {
+      throw new UsageError(`This command has no output in the format ${output}.`, `Use -o ${OUTPUTS.join(', ')}.`);
+    }
+    if (query !== undefined) throw new UsageError('--query needs the document that -o json prints.', 'Use -o json.');
   }
 
   watching(): this {

@@ -18,10 +18,13 @@ export function redirectSink({ isTTY, columns }: Sink, write: Sink['write']): Si
   return { write, isTTY, columns };
 }
 
-/** Values of `-o`. */
+/** Values of `-o` of every command. */
 export const OUTPUTS = ['table', 'json', 'jsonl', 'csv'] as const;
-/** `terminal` is a table with symbols and colours; `lines` is for pipes. */
-export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
+/** Values of `-o` of single commands: documents in the format of a standard. */
+export const DOCUMENT_FORMATS = ['cyclonedx'] as const;
+export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number];
+/** `terminal` is a table with symbols and colours; `lines` is for pipes; `document` prints one document as it is. */
+export type Format = 'terminal' | 'lines' | 'document' | Exclude<(typeof OUTPUTS)[number], 'table'>;
 
 /** A cell of a table, with an optional short form for tables that are not wide. */
 type Cell = string | number | undefined | { readonly full: string; readonly short: string };
@@ -102,7 +105,7 @@ export class Output {
   entry(entry: Entry): void {
     const text = escapeText(entry.text);
     if (entry.kind === 'waiting') this.#wait(text, entry.progress);
-    else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
+    else if (this.#hasNotesBeside && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
     else this.#fields([entry.kind, text], `${this.#sign(entry.kind)} ${text}`);
   }
 
@@ -144,7 +147,7 @@ export class Output {
 
   /** Prints a row for each item: a table in a terminal, lines without a header in a pipe. */
   list<T>(columns: readonly Column<T>[], things: readonly T[]): void {
-    if (this.format === 'json') return;
+    if (this.format === 'json' || this.format === 'document') return;
 
     this.hasRows = true;
 
@@ -191,7 +194,7 @@ export class Output {
   }
 
   text(text: string): void {
-    if (this.isRows) this.#say(escapeLines(text));
+    if (this.#hasNotesBeside) this.#say(escapeLines(text));
     else if (this.format !== 'json') this.#line(escapeLines(text));
   }
 
@@ -220,6 +223,11 @@ export class Output {
   /** Whether stdout may contain only the rows of one table. */
   get isRows(): boolean {
     return this.format === 'jsonl' || this.format === 'csv';
+  }
+
+  /** Whether notes go to stderr, because stdout has only rows, or a document of another format. */
+  get #hasNotesBeside(): boolean {
+    return this.isRows || this.format === 'document';
   }
 
   #text(cell: Cell): string {

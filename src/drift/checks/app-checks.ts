@@ -37,7 +37,7 @@ export function findChangesNotWatched({ watches = [] }: AppSubject, { wantedWatc
 }
 
 /** Key Vault's messages for a caller that its network rules block. */
-const NETWORK = /Client address is not authorized|Public network access is disabled/i;
+export const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
 /** One finding per action and resource, regardless of the number of parts that need it. */
 export function findMissingPermission({ unread }: AppSubject): readonly Found[] {

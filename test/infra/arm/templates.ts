@@ -22,6 +22,7 @@ const FILES = {
   rights: 'infra/compiled/rights.json',
   demo: 'infra/compiled/demo.json',
   policy: 'infra/compiled/policy.json',
+  update: 'infra/compiled/update.json',
 } as const;
 
 export type TemplateName = keyof typeof FILES;

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
+import { count, digits, keyLabel, resourceLabel } from '../../../../src/keys/short-names.ts';
 import type { RekeyCheck, RekeyOrder, RekeyStatus } from '../../api/types.ts';
 import { useApi, usePoll } from '../../api/use-poll.ts';
-import { count, digits, keyLabel, resourceLabel } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Prose } from '../../ui/prose.tsx';

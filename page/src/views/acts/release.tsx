@@ -1,5 +1,5 @@
+import { resourceLabel } from '../../../../src/keys/short-names.ts';
 import { useApi } from '../../api/use-poll.ts';
-import { resourceLabel } from '../../names.ts';
 import { Act } from './act.tsx';
 
 /** Lets the app repair an account again, after another party changed it several times. */

@@ -1,5 +1,5 @@
+import { count } from '../../../../src/keys/short-names.ts';
 import { useApi } from '../../api/use-poll.ts';
-import { count } from '../../names.ts';
 import { Act } from './act.tsx';
 
 interface ResumeProps {

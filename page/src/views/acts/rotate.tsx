@@ -1,6 +1,6 @@
+import { count, shortVersion } from '../../../../src/keys/short-names.ts';
 import type { KeyStatusResponse, RotateResponse } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
-import { count, shortVersion } from '../../names.ts';
 import { duration } from '../../ui/time.tsx';
 import { useCall } from '../break-glass/use-call.ts';
 import { Act } from './act.tsx';

@@ -1,5 +1,5 @@
+import { count, inWords, shortId } from '../../../../src/keys/short-names.ts';
 import type { RevokeResponse } from '../../api/types.ts';
-import { count, inWords, shortId } from '../../names.ts';
 import { Icon } from '../../ui/icon.tsx';
 
 /** Maximum number of lines. The figure above counts all. */

@@ -1,6 +1,7 @@
+import { count, digits } from '../../../../src/keys/short-names.ts';
 import type { AuditRecordView, KeyList, KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll, WHOLE_LIST } from '../../api/use-poll.ts';
-import { count, digits, usersOf } from '../../names.ts';
+import { usersOf } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';

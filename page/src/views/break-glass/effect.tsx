@@ -1,6 +1,6 @@
+import { count, digits, shortId } from '../../../../src/keys/short-names.ts';
 import type { KeyStatusResponse } from '../../api/types.ts';
 import type { Polled } from '../../api/use-poll.ts';
-import { count, digits, shortId } from '../../names.ts';
 import { href } from '../../route.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Section } from '../../ui/section.tsx';

@@ -1,5 +1,5 @@
+import { shortId } from '../../../../src/keys/short-names.ts';
 import type { RestoreResponse } from '../../api/types.ts';
-import { shortId } from '../../names.ts';
 import { Done } from './answer.tsx';
 
 interface RestoreAnsweredProps {

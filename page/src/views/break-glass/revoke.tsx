@@ -1,5 +1,5 @@
+import { digits } from '../../../../src/keys/short-names.ts';
 import type { RevokeResponse } from '../../api/types.ts';
-import { digits } from '../../names.ts';
 import { duration } from '../../ui/time.tsx';
 import { Done } from './answer.tsx';
 

@@ -1,5 +1,6 @@
+import { shortVersion } from '../../../../src/keys/short-names.ts';
 import type { KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
-import { shortVersion, usersOf } from '../../names.ts';
+import { usersOf } from '../../names.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Time } from '../../ui/time.tsx';
 import type { Tone } from '../../ui/tone.ts';

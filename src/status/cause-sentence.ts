@@ -1,5 +1,5 @@
-import type { DriftCause } from '../api/types.ts';
-import { count, inWords, resourceLabel } from '../names.ts';
+import type { DriftCause } from '../drift/report/report.ts';
+import { count, inWords, resourceLabel } from '../keys/short-names.ts';
 
 type SummarizedCause = Pick<DriftCause, 'reason' | 'about' | 'affected' | 'accounts' | 'sample'>;
 type Effect = (cause: Pick<DriftCause, 'is' | 'accounts'>, serves: (tail?: string) => string) => string;
@@ -57,7 +57,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
  *
  * @param isServing whether no account of the fleet is cut off, or suspected to be, by any cause
  */
-export function causeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'>, isServing: boolean): string {
+export function describeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'>, isServing: boolean): string {
   const serves = (tail = '') =>
     isServing
       ? `Data can still be read and written${tail}`
@@ -67,13 +67,13 @@ export function causeEffect(cause: Pick<DriftCause, 'reason' | 'is' | 'accounts'
 }
 
 /** The next step: the first sentence of the fix, or, if the event names the client, who has to stop. */
-export function nextStep({
+export function describeNextStep({
   reason,
   about,
   fix,
   changedBy,
 }: Pick<DriftCause, 'reason' | 'about' | 'fix' | 'changedBy'>): string {
-  const [step = ''] = sentencesOf(fix);
+  const [step = ''] = splitSentences(fix);
   const { name, objectId, client } = changedBy ?? {};
   const id = objectId ?? client;
   if (reason !== 'ContestedChange' || !(name ?? id)) return step;
@@ -85,7 +85,7 @@ export function nextStep({
 }
 
 /** The first sentence has the action. The others are for few keys and accounts. */
-export function sentencesOf(fix: string): readonly string[] {
+export function splitSentences(fix: string): readonly string[] {
   return fix.split(/(?<=\.) (?=[A-Z])/);
 }
 
@@ -94,7 +94,7 @@ function affectsOne(affected: string): boolean {
 }
 
 /** A cause in one sentence, with names in place of ids. */
-export function causeSentence(cause: SummarizedCause): string {
+export function describeCause(cause: SummarizedCause): string {
   const { reason, about, affected, accounts, sample } = cause;
   const [first, second] = (about.length === 0 && affected === 1 ? sample : about).map(labelOf);
   const which = affectedBy(cause);
@@ -118,12 +118,12 @@ function labelOf(id: string): string {
 
 /** What a cause affects: a single resource by name, or the number of accounts, since accounts serve data. */
 function affectedBy({ affected, accounts, sample }: SummarizedCause): string {
-  const [one] = accounts === 1 ? accountsIn(sample) : sample;
+  const [one] = accounts === 1 ? listAccounts(sample) : sample;
   if (one && (affected === 1 || accounts === 1)) return resourceLabel(one);
   return accounts > 0 ? count(accounts, 'account') : count(affected, 'resource');
 }
 
 /** The storage accounts among resources, including those of scopes. */
-export function accountsIn(ids: readonly string[]): readonly string[] {
+export function listAccounts(ids: readonly string[]): readonly string[] {
   return [...new Set(ids.flatMap((id) => /^.*\/storageAccounts\/[^/]+/i.exec(id)?.[0] ?? []))];
 }

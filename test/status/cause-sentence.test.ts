@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { causeEffect, causeSentence, nextStep } from '../../page/src/views/cause-sentence.ts';
+import { describeCause, describeEffect, describeNextStep } from '../../src/status/cause-sentence.ts';
 
 const GROUP = '/subscriptions/5b0d/resourceGroups/rg-files/providers';
 const ACCOUNT = `${GROUP}/Microsoft.Storage/storageAccounts/stfiles01`;
@@ -35,7 +35,7 @@ describe('the sentence of a cause', () => {
     ['PinnedVersion', [], 2, [`${ACCOUNT}/encryptionScopes/one`], 'Pinned version: 2 resources.'],
   ])('The sentence of the cause %s names its resource, and no id', (reason, about, affected, sample, sentence) => {
     const accounts = sample[0] === ACCOUNT ? Math.min(affected, 10) : 0;
-    expect(causeSentence({ reason, about, affected, accounts, sample })).toBe(sentence);
+    expect(describeCause({ reason, about, affected, accounts, sample })).toBe(sentence);
   });
 });
 
@@ -54,7 +54,7 @@ describe('what a cause means for data', () => {
     ],
     ['NearExpiry', '', true, ''],
   ])('The page tells what the cause %s means for data', (reason, is, isServing, effect) => {
-    expect(causeEffect({ reason, is, accounts: 1 }, isServing)).toBe(effect);
+    expect(describeEffect({ reason, is, accounts: 1 }, isServing)).toBe(effect);
   });
 });
 
@@ -70,11 +70,11 @@ describe('the next step', () => {
     ['the person that sets it back', { ...by, objectId: '0b1e', name: 'bob@example.com' }, 'bob@example.com'],
     ['no command with a malformed id', { ...by, objectId: "0';rm" }, 'that client'],
   ])('The next step names %s', (_, changedBy, who) => {
-    const step = nextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix, changedBy });
+    const step = describeNextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix, changedBy });
     expect(step).toBe(`Stop ${who}, then release stfiles01.`);
   });
 
   it('The next step is the first sentence of the fix if the other party is unknown', () => {
-    expect(nextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix })).toBe('Stop the other party.');
+    expect(describeNextStep({ reason: 'ContestedChange', about: [ACCOUNT], fix })).toBe('Stop the other party.');
   });
 });
