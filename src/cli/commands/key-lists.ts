@@ -61,9 +61,9 @@ export function addKeyList(key: CmkCommand): void {
     }, showKeys);
 }
 
-const BILL = `a bill of materials of cryptography (CycloneDX 1.6) with a component
-for each version: state, size, dates, protection. It reads Key Vault with your
-sign-in.`;
+const BILL = `a bill of materials of cryptography (CycloneDX 1.6) with a
+component for each version: state, size, dates, protection. It reads Key Vault
+with your sign-in.`;
 
 type KeyListOptions = Pick<GlobalOptions, 'output'> & { readonly vault: string[]; readonly state?: string[] };
 /** `bill`: only with `-o cyclonedx`. */

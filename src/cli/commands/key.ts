@@ -21,7 +21,7 @@ export function addKeyCommands(program: CmkCommand): void {
   const key = program
     .command('key')
     .description('keys and their versions')
-    .summary('keys: list, show, history, ensure, import, rotate, revoke, restore, retire');
+    .summary('keys: list, show, history, ensure, rotate, revoke, restore, …');
 
   addKeyList(key);
 
