@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { DAY_MS, HOUR_MS } from '../formats/spans.ts';
 import { getActiveFrom, getUsability, type KeyVersion } from '../keys/key-versions.ts';
 import { newestFirst } from '../revocation/revocation-plans.ts';
 import type { KeyEvidence, MoveEvidence, Occasion, VersionEvidence } from './key-evidence.ts';
-import { findLateMoves } from './late-moves.ts';
 
 const count = z.int().nonnegative();
 const time = z.iso.datetime();
@@ -126,6 +126,26 @@ function toFacts(evidence: VersionEvidence | undefined, version: KeyVersion | un
     late: late?.map(({ account, scope, on, seconds }) => ({ account, scope, on, seconds })),
     changes: changes.map((change) => ({ did: change.did, on: change.proof.on, ...toOccasion(change) })),
   };
+}
+
+/** A move with its delay since the version could be used, in seconds. */
+interface LateMove extends MoveEvidence {
+  readonly seconds: number;
+}
+
+/**
+ * Time after which a move counts as late, in milliseconds: an hour for the app, which then reports the rotation as stuck,
+ * and a day for Storage, which checks for a new version once a day.
+ */
+const LATE_MS = { app: HOUR_MS, storage: DAY_MS };
+
+/** Moves that came late, oldest first. A re-key is none: it moves accounts to a version of any age. */
+function findLateMoves(moves: readonly MoveEvidence[], activeFrom: Date): LateMove[] {
+  return moves.flatMap((move) => {
+    const ms = Date.parse(move.on) - activeFrom.getTime();
+    const isLate = ms > (move.reason === 'PickUpObserved' ? LATE_MS.storage : LATE_MS.app);
+    return isLate && move.reason !== 'Rekeyed' ? [{ ...move, seconds: Math.round(ms / 1_000) }] : [];
+  });
 }
 
 function toMove(move: MoveEvidence | undefined) {

@@ -19,8 +19,8 @@ function showHistory({ versions, since, whole }: KeyHistory, output: Output): vo
       ['STATE', ({ state }) => state ?? 'not in the vault'],
       ['CREATED', ({ createdOn }) => short(createdOn)],
       ['BY', ({ created }) => (created ? nameOf(created) : 'unknown')],
-      ['FIRST', (of) => moveOf(of, of.first)],
-      ['LAST', (of) => moveOf(of, of.last)],
+      ['FIRST', (of) => formatMove(of, of.first)],
+      ['LAST', (of) => formatMove(of, of.last)],
       ['BY APP', (of) => countOf(of, of.moved)],
       ['BY AZURE', (of) => countOf(of, of.pickedUp)],
       ['LATE', ({ late, complete }) => (late && (complete || late.length > 0) ? late.length : 'unknown')],
@@ -57,7 +57,7 @@ function countOf({ complete }: VersionHistory, count: number): string {
   return count === 0 ? 'unknown' : `${count} or more`;
 }
 
-function moveOf({ complete }: VersionHistory, move: VersionHistory['first']) {
+function formatMove({ complete }: VersionHistory, move: VersionHistory['first']) {
   if (!move) return complete ? undefined : 'unknown';
   const place = [getAccountName(move.account), ...(move.scope === undefined ? [] : [move.scope])].join('/');
   return { full: `${move.on} ${place}`, short: `${move.on.slice(0, 16)}Z ${place}` };
