@@ -87,7 +87,7 @@ describe('key revoke and key restore by roles', () => {
     expect([again.changed, again.result.complete]).toEqual([false, true]);
   });
 
-  it('key revoke and key restore by roles end the same after a failure at each request, under one id', async () => {
+  it('A repeat of key revoke and key restore by roles finishes what Azure rejected, under one id', async () => {
     const site = procedures.site({ role: false });
     fleet(site);
     const before = rolesAt(site);
