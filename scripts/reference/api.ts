@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createOpenApiDocument } from '../../src/api/openapi.ts';
 import { ROUTES } from '../../src/api/routes.ts';
-import { refusalOf } from '../../src/errors/refusals.ts';
+import { findRefusal } from '../../src/errors/refusals.ts';
 import { code, plain, table } from './markdown.ts';
 
 interface Operation {
@@ -69,7 +69,7 @@ export function apiReference(): string {
 function ownRefusals(operationId: string): string[] {
   const refusals = ROUTES.find(({ id }) => id === operationId)?.refusals ?? [];
   return refusals.map((refusal) => {
-    const [name, status] = typeof refusal === 'string' ? [refusal, refusalOf(refusal)?.status] : refusal;
+    const [name, status] = typeof refusal === 'string' ? [refusal, findRefusal(refusal)?.status] : refusal;
     return `${code(name)} (${status})`;
   });
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
 import { REASONS } from '../../src/errors/reasons.ts';
-import { refusalOf } from '../../src/errors/refusals.ts';
+import { findRefusal } from '../../src/errors/refusals.ts';
 import { FIXABLE } from '../../src/settings/exemption.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import { code, plain, table } from './markdown.ts';
@@ -27,7 +27,7 @@ ${table(['code', 'severity', 'promise', 'what to do'], rows)}
 export function reasonsReference(): string {
   const refusals = groupsOf('src/errors/refusals.ts').map(([title, codes]) => {
     const rows = codes.flatMap((one) => {
-      const texts = refusalOf(one);
+      const texts = findRefusal(one);
       return texts
         ? [[code(one), texts.status ? String(texts.status) : '–', plain(texts.sentence), plain(texts.nextStep)]]
         : [];

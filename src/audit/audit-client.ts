@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { ONE_RETRY, openAuditTrailContainer, openControlContainer } from '../azure/app-storage.ts';
 import { listBlobs, writeOrCreateContainer } from '../azure/blobs.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { runWithAbortSignal } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 
 /** Container of the audit trail in the app's own storage. */
@@ -31,7 +31,7 @@ type AppendResult =
  */
 export function createAuditFiles(container: ContainerClient, timeoutMs = 5_000) {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
-    withinTime(timeoutMs, run);
+    runWithAbortSignal(timeoutMs, run);
 
   return {
     /** Lists every file in any order; empty if the container does not exist. */

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { BlobClient, BlobItem, BlockBlobParallelUploadOptions, ContainerClient } from '@azure/storage-blob';
 import type { z } from 'zod';
-import { withinTime } from './deadline.ts';
+import { runWithAbortSignal } from './deadline.ts';
 import { describeFailure, readUnlessMissing } from './failure.ts';
 import { parseJson } from './parse-json.ts';
 
@@ -38,7 +38,7 @@ export async function listBlobs(
   ms = TIMEOUT_MS,
 ): Promise<BlobItem[]> {
   const listed = await readUnlessMissing(() =>
-    withinTime(ms, (limit) => Array.fromAsync(container.listBlobsFlat({ prefix, ...limit, ...options }))),
+    runWithAbortSignal(ms, (limit) => Array.fromAsync(container.listBlobsFlat({ prefix, ...limit, ...options }))),
   );
   return listed ?? [];
 }
@@ -55,11 +55,11 @@ export function readDocument(
   signal?: AbortSignal,
 ): Promise<{ readonly text: string; readonly etag: string } | undefined> {
   const blob = container.getBlobClient(name);
-  return readUnlessMissing(() => withinTime(ms, (limit) => readBlobText(blob, limit), signal));
+  return readUnlessMissing(() => runWithAbortSignal(ms, (limit) => readBlobText(blob, limit), signal));
 }
 
 export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
-  await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
+  await runWithAbortSignal(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
 /** Writes a blob. Replaces any other, unless `options` have conditions. */
@@ -83,11 +83,11 @@ export async function writeOrCreateContainer(
   ms = TIMEOUT_MS,
 ): Promise<void> {
   try {
-    await withinTime(ms, put);
+    await runWithAbortSignal(ms, put);
   } catch (error) {
     if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-    await withinTime(ms, (limit) => container.createIfNotExists(limit));
-    await withinTime(ms, put);
+    await runWithAbortSignal(ms, (limit) => container.createIfNotExists(limit));
+    await runWithAbortSignal(ms, put);
   }
 }
 

@@ -48,19 +48,19 @@ export class CallCapacity {
   }
 
   /**
-   * @param isWell whether the region's resource provider answered, even with an error; undefined: unknown
+   * @param hasAnswered whether the region's resource provider answered, even with an error; undefined: unknown
    * @returns whether the circuit breaker changed
    */
-  end(region: string, isWell: boolean | undefined, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
+  end(region: string, hasAnswered: boolean | undefined, nowMs: number): 'RegionClosed' | 'RegionOpened' | undefined {
     this.#inFlight -= 1;
 
     const health = this.#health(region);
 
     health.isProbing = false;
 
-    if (isWell === undefined) return undefined;
+    if (hasAnswered === undefined) return undefined;
 
-    if (isWell) {
+    if (hasAnswered) {
       const wasClosed = health.failures >= FAILURES;
 
       Object.assign(health, { failures: 0, breakMs: 0, closedUntil: 0 });

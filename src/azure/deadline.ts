@@ -45,7 +45,7 @@ export async function abortAfter<T>(
  * @param ms milliseconds for the whole of `run`
  * @param run passes its argument to each request, as part of the options
  */
-export function withinTime<T>(
+export function runWithAbortSignal<T>(
   ms: number,
   run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>,
   outer?: AbortSignal,
@@ -110,7 +110,7 @@ export function withDeadline<T>(
 }
 
 /** Waits for `work` until the deadline. Never rejects, because the caller continues without the work's result. */
-export async function triedFor(ms: number, work: Promise<unknown>): Promise<void> {
+export async function waitAtMost(ms: number, work: Promise<unknown>): Promise<void> {
   await abortAfter((signal) => untilAborted(work, signal), ms).catch(() => false);
 }
 

@@ -14,10 +14,10 @@ export interface UnreadPart {
   /** Azure RBAC action that the read requires. */
   readonly action: string;
   /** No data depends on this part: a failed read is only advice, and the check is complete without it. */
-  readonly beside?: boolean;
+  readonly isOptional?: boolean;
 }
 
-export type What = Pick<UnreadPart, 'resource' | 'what' | 'action' | 'beside'>;
+export type What = Pick<UnreadPart, 'resource' | 'what' | 'action' | 'isOptional'>;
 
 /** Reads a part. Never throws: returns an error as the reason. */
 export async function readPart<T>(what: What, read: () => Promise<T>): Promise<Part<T>> {

@@ -59,7 +59,7 @@ export async function recordRollout(
 ): Promise<void> {
   const { version } = target;
   const startedMs = Math.max(target.createdOn.getTime(), target.notBefore?.getTime() ?? 0);
-  const { progressOn, unwell } = row;
+  const { progressOn, failing } = row;
   const { moved, waiting, failed, left } = counts;
   const about = {
     key: key.id,
@@ -73,7 +73,7 @@ export async function recordRollout(
     startedOn: new Date(startedMs).toISOString(),
   };
 
-  const why = unwell ? `Canaries that failed the probe: ${unwell}.` : undefined;
+  const why = failing ? `Canaries that failed the probe: ${failing}.` : undefined;
   const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
   const seconds = { seconds: (Date.parse(progressOn) - startedMs) / 1000 };
 

@@ -28,7 +28,7 @@ type Status = (typeof STATUSES)[number];
 export type RotationCounts = Record<Status, number>;
 
 /** Result of the canary probe: `proven`, or the names of failed canaries; undefined before the probe. */
-export type Proof = 'proven' | { readonly unwell: string } | undefined;
+export type Proof = 'proven' | { readonly failing: string } | undefined;
 
 /**
  * Returns a use's status from its index row.
@@ -145,13 +145,13 @@ export class RolloutCount {
     const { target, now } = this.#rules;
     const before = this.#before;
     const isProven = proof === 'proven' || before?.proven === true;
-    const unwell = isProven ? undefined : (proof?.unwell ?? before?.unwell);
+    const failing = isProven ? undefined : (proof?.failing ?? before?.failing);
 
     // A canary without uses proves nothing.
     const left = before?.canaries.filter((canary) => this.#candidates.has(formatAccountRow(canary))) ?? [];
     const canaries = before && (left.length > 0 || before.stage !== 'canary') ? left : this.#chooseCanaries();
     const begun = before?.stage ?? 'canary';
-    const { stage, blockedBy, needsProof = false } = this.#advance(begun, canaries, isProven, unwell !== undefined);
+    const { stage, blockedBy, needsProof = false } = this.#advance(begun, canaries, isProven, failing !== undefined);
 
     const counts = countOf(this.#groups.values());
     const unfinished = counts.waiting + counts.failed;
@@ -168,7 +168,7 @@ export class RolloutCount {
       failed: counts.failed,
       progressOn,
       checkedOn: now.toISOString(),
-      unwell,
+      failing,
       lastNews: news,
     };
 

@@ -10,7 +10,15 @@ import type { Announcement } from './pass-state.ts';
 import type { Plan } from './plan.ts';
 import { planUse } from './plan-use.ts';
 import type { UseRequest } from './select.ts';
-import { isRefreshed, type Move, markFinished, moveOf, notNow, type UseResult, withBlock } from './use-result.ts';
+import {
+  createRetrySoonBlock,
+  isRefreshed,
+  type Move,
+  markFinished,
+  toMove,
+  type UseResult,
+  withBlock,
+} from './use-result.ts';
 
 /** Time within which the drift check reads another actor's change, after its event. Milliseconds. */
 const CHANGE_CHECK_MS = 5_000;
@@ -78,14 +86,14 @@ function withoutList(observed: UseResult, seen: UseRow, error: unknown, now: Dat
   // At the end of the pass, the use stays pending: the worker must not hold the lease for a vault that hangs.
   if (error === undefined) return withBlock(observed, seen, { reason: 'Busy', until: now });
 
-  const blocked = { ...notNow(now), reason: toOutcome(error).reason };
+  const blocked = { ...createRetrySoonBlock(now), reason: toOutcome(error).reason };
   return { ...withBlock(observed, seen, blocked), detail: describeError(error) };
 }
 
 function resultOf({ row, changed }: Observation, { orders }: KeyState): UseResult {
   // Records only a move that Azure confirms, since the row may be forged.
   const isUnrecorded = row?.movedFrom !== undefined && getVersionOfRow(row) !== undefined;
-  const moves: Move[] = isUnrecorded ? [{ ...moveOf(row, orders?.value), provenBy: 'read' }] : [];
+  const moves: Move[] = isUnrecorded ? [{ ...toMove(row, orders?.value), provenBy: 'read' }] : [];
 
-  return { row, moves, isWell: true, isRead: true, changed };
+  return { row, moves, hasAnswered: true, isRead: true, changed };
 }

@@ -61,9 +61,9 @@ export class PassLimits {
     }
   }
 
-  /** @param isWell whether the region's resource provider answered; undefined if no call shows it */
-  end(region: string, isWell: boolean | undefined): void {
-    const changed = this.#ports.capacity.end(region, isWell, this.#ports.now().getTime());
+  /** @param hasAnswered whether the region's resource provider answered; undefined if no call shows it */
+  end(region: string, hasAnswered: boolean | undefined): void {
+    const changed = this.#ports.capacity.end(region, hasAnswered, this.#ports.now().getTime());
     if (changed) this.#log.region(region, changed);
   }
 
@@ -89,12 +89,12 @@ export class PassLimits {
       return undefined;
     }
 
-    let isWell: boolean | undefined = true;
+    let hasAnswered: boolean | undefined = true;
     try {
       return { answer: await run() };
     } catch (error) {
       const { kind, code, retryAfterSeconds = DEFAULT_RETRY_AFTER_SECONDS } = describeFailure(error);
-      isWell = this.#time.reads.aborted ? undefined : kind !== 'unavailable';
+      hasAnswered = this.#time.reads.aborted ? undefined : kind !== 'unavailable';
 
       if (kind !== 'throttled') throw error;
 
@@ -103,7 +103,7 @@ export class PassLimits {
 
       return undefined;
     } finally {
-      this.end(region, isWell);
+      this.end(region, hasAnswered);
     }
   }
 

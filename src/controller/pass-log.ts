@@ -6,7 +6,7 @@ import type { UseRow } from '../index/use-row.ts';
 import type { Postponement, WorkItem } from '../index/work-items.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Cause } from '../work/messages.ts';
-import { levelOf } from './plan.ts';
+import { chooseLogLevel } from './plan.ts';
 import { type Move, QUICK_TRIES, type UseResult } from './use-result.ts';
 
 /** Reasons for which an item may wait for hours without an error. */
@@ -83,7 +83,7 @@ export function createPassLog(subscription: string, { log, now }: { readonly log
     /** @param nextDue earliest due time of the remaining items */
     end(nextDue: Date | undefined): void {
       for (const { key, reason, uses: blocked } of blocks.values()) {
-        log({ level: levelOf(reason), reason, message: REASONS[reason], key, subscription, uses: blocked });
+        log({ level: chooseLogLevel(reason), reason, message: REASONS[reason], key, subscription, uses: blocked });
       }
       const seconds = (now().getTime() - startedMs) / 1000;
       const counts = { uses, moved, requests, seconds, nextDue: nextDue?.toISOString() };

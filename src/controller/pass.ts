@@ -327,7 +327,7 @@ export class Pass {
     const pass = { time: this.#time, lease: this.#lease, announced: this.#announced() };
     const result = await reconcileUse(request, pass, this.#ports);
 
-    this.#limits.end(lane.region, result.isWell);
+    this.#limits.end(lane.region, result.hasAnswered);
 
     if (result.throttled) {
       const { code, retryAfterSeconds } = result.throttled;

@@ -129,7 +129,7 @@ function versionsNamed({ pinned, current }: KeyUse): string[] {
 }
 
 /** Returns the log level of a reason for no change. */
-export function levelOf(reason: Reason): LogLevel {
+export function chooseLogLevel(reason: Reason): LogLevel {
   if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
   return reason === 'NeverBackwards' || reason.endsWith('RevocationOpen') ? 'warning' : 'info';
 }

@@ -19,11 +19,11 @@ import {
   createAccountGoneResult,
   createBlockedResult,
   createFailedResult,
+  createRetrySoonBlock,
   GONE,
   markFailed,
   markFinished,
-  moveOf,
-  notNow,
+  toMove,
   type UseResult,
   withBlock,
 } from './use-result.ts';
@@ -97,7 +97,7 @@ async function moveUse(
     await lease.announce(plan.target.id);
   } catch (error) {
     time.fail(error);
-    return withBlock(observed, seen, notNow(now()));
+    return withBlock(observed, seen, createRetrySoonBlock(now()));
   }
 
   // Records in the control zone that the order may move the use: a rollback must not rely on the work zone.
@@ -120,7 +120,7 @@ function findStop({ key, seen, plan, listedAt }: PlannedMove, time: PassTime, po
   const blocked = findGateBlock(seen, plan.target.id, states.known(key), now());
   if (blocked) return blocked;
 
-  return now().getTime() - listedAt > LIST_MS ? notNow(now()) : undefined;
+  return now().getTime() - listedAt > LIST_MS ? createRetrySoonBlock(now()) : undefined;
 }
 
 function isUnmoved({ row }: UseResult): boolean {
@@ -156,7 +156,7 @@ async function patchUse(
 
   const movedFrom = getVersionOfRow(seen) ?? seen.key;
   const moved: UseRow = { ...row, state: 'done', attempts: 0, target: shown, movedFrom };
-  const record = moveOf(moved, ports.states.known(key).orders?.value);
+  const record = toMove(moved, ports.states.known(key).orders?.value);
 
   return { ...observed, row: { ...moved, reason: record.reason }, moves: [...observed.moves, record] };
 }
@@ -189,5 +189,5 @@ function resultOfFailedWrite(
   };
 
   // A write that the pass aborted does not indicate the region's health: the answer to the read does.
-  return { ...observed, row, isWell: isAborted, detail: describeAnswerOf(failure) };
+  return { ...observed, row, hasAnswered: isAborted, detail: describeAnswerOf(failure) };
 }

@@ -49,7 +49,7 @@ export interface UseResult {
   /** Azure answered 429 to a call for this use. Seconds of its `Retry-After`, if present. */
   readonly throttled?: { readonly retryAfterSeconds: number | undefined; readonly code: string };
   /** Whether the region's resource provider answered; false after a deadline or 5xx; absent without a call. */
-  readonly isWell?: boolean;
+  readonly hasAnswered?: boolean;
   readonly isRead?: true;
   /** Whether Azure has no account of this ARM id: it was deleted, or moved to another resource group. */
   readonly isAccountGone?: true;
@@ -57,11 +57,11 @@ export interface UseResult {
 }
 
 /** Result for an encryption scope that is deleted, of an account that exists. */
-export const GONE: UseResult = { row: undefined, moves: [], isWell: true };
+export const GONE: UseResult = { row: undefined, moves: [], hasAnswered: true };
 
 /** Result for a use whose account has no longer this ARM id. @param row as it was */
 export function createAccountGoneResult(row: UseRow): UseResult {
-  return { row, moves: [], isWell: true, isAccountGone: true };
+  return { row, moves: [], hasAnswered: true, isAccountGone: true };
 }
 
 /** The result of a use that must wait. @param row as it was */
@@ -76,7 +76,7 @@ export function withBlock(observed: UseResult, seen: UseRow, blocked: Blocked): 
 }
 
 /** Retries the use soon, since its input is outdated. */
-export function notNow(now: Date): Blocked {
+export function createRetrySoonBlock(now: Date): Blocked {
   return { reason: 'ServiceUnavailable', until: new Date(now.getTime() + getRetryDelay(0)) };
 }
 
@@ -87,11 +87,11 @@ export function createFailedResult(row: UseRow, error: unknown, now: Date): UseR
 
   if (failure.kind === 'throttled') {
     const { retryAfterSeconds, code } = failure;
-    return { row, moves: [], throttled: { retryAfterSeconds, code }, isWell: true, detail };
+    return { row, moves: [], throttled: { retryAfterSeconds, code }, hasAnswered: true, detail };
   }
 
-  const isWell = failure.kind !== 'unavailable';
-  return { row: markFailed(row, toOutcome(error).reason, now), moves: [], detail, isWell };
+  const hasAnswered = failure.kind !== 'unavailable';
+  return { row: markFailed(row, toOutcome(error).reason, now), moves: [], detail, hasAnswered };
 }
 
 /** Marks a use as failed, with the time of its next attempt. */
@@ -124,7 +124,7 @@ export function getFailedOn({ state, notBefore, attempts }: UseRow): Date | unde
 }
 
 /** Returns the last move of a use from its row: sent, detected later, or without a record. */
-export function moveOf(row: UseRow, orders: StandingOrders | undefined): Move {
+export function toMove(row: UseRow, orders: StandingOrders | undefined): Move {
   const { account, scope, mode, stamp = '', movedFrom = '' } = row;
   const to = getVersionOfRow(row) ?? '';
   const left = parseKeyIdentifier(movedFrom);

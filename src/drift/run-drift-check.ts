@@ -205,7 +205,7 @@ function toReport(
 ): Omit<WholeReport, 'fixes' | 'finishedOn'> {
   const { previous, vaults, keys, openRevocations, drills, subscriptions, app, trail } = gathered;
   const findings = withHistory(foundIn(gathered, rules), previous, rules.now);
-  const complete = app.unread.every(({ beside }) => beside);
+  const complete = app.unread.every(({ isOptional }) => isOptional);
   const unseen = findUnseenFindings(findings, previous, complete, rules.now);
 
   return {
@@ -222,7 +222,7 @@ function toReport(
       accounts: subscriptions.reduce((sum, { accounts }) => sum + accounts, 0),
       dependents: subscriptions.reduce((sum, { dependents }) => sum + dependents, 0),
       subscriptions: subscriptions.map(({ id: of, accounts, scopesLookedAt, unread }) => {
-        return { id: of, accounts, scopesLookedAt, complete: unread.every(({ beside }) => beside) };
+        return { id: of, accounts, scopesLookedAt, complete: unread.every(({ isOptional }) => isOptional) };
       }),
       round: countNextRound(previous),
     },

@@ -404,6 +404,6 @@ export const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS;
 
 /** Texts of a code; undefined: the code is no rejection. */
-export function refusalOf(code: string): RefusalTexts | undefined {
+export function findRefusal(code: string): RefusalTexts | undefined {
   return Object.hasOwn(REFUSALS, code) ? REFUSALS[code as Refusal] : undefined;
 }

@@ -11,7 +11,7 @@ import {
 import type { TokenCredential } from '@azure/identity';
 import { cacheRecent } from '../azure/cache-recent.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { runWithAbortSignal } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { isSameResource, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { createArmOptions, formatArmScope, toAbortOption } from '../azure/resource-manager.ts';
@@ -110,7 +110,7 @@ export function createEventGrid(
     ): Promise<void> {
       const client = clientOf((topic ?? source).subscriptionId);
       const body = toEventSubscription(wanted, topic);
-      await withinTime(PROVISIONING_MS, async (limit) => {
+      await runWithAbortSignal(PROVISIONING_MS, async (limit) => {
         const poll = { updateIntervalInMs: 1_000, ...limit };
         if (topic) {
           const { systemTopicEventSubscriptions: below } = client;

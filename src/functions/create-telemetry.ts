@@ -1,6 +1,6 @@
 import { app } from '@azure/functions';
 import { createAppCredential } from '../azure/credential.ts';
-import { triedFor } from '../azure/deadline.ts';
+import { waitAtMost } from '../azure/deadline.ts';
 import { AtMostEvery } from '../errors/at-most-every.ts';
 import { getStack } from '../errors/errors.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -69,12 +69,12 @@ export function createLazyTelemetry(load: () => Promise<Telemetry>, failed: (err
   return {
     ready() {
       loading ??= begin();
-      return triedFor(READY_MS, loading);
+      return waitAtMost(READY_MS, loading);
     },
     span: (...work) => loaded.span(...work),
     traceparent: () => loaded.traceparent(),
     measure: (measurement) => loaded.measure(measurement),
-    flush: () => triedFor(FLUSH_MS, loaded.flush()),
+    flush: () => waitAtMost(FLUSH_MS, loaded.flush()),
   };
 }
 

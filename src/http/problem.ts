@@ -2,7 +2,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import { z } from 'zod';
 import { describeError } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors/errors.ts';
-import { REFUSALS, type Refusal, refusalOf } from '../errors/refusals.ts';
+import { findRefusal, REFUSALS, type Refusal } from '../errors/refusals.ts';
 
 /** Namespace of the `type` of every problem, before the reason code. */
 const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
@@ -45,7 +45,7 @@ export class HttpProblem extends Error {
   readonly logged: Readonly<Record<string, unknown>>;
 
   constructor(reason: Refusal, options: ProblemOptions = {}) {
-    const { sentence, nextStep, status = 500 } = refusalOf(reason) ?? REFUSALS.Unexpected;
+    const { sentence, nextStep, status = 500 } = findRefusal(reason) ?? REFUSALS.Unexpected;
     super(options.detail ?? sentence, options);
     this.name = 'HttpProblem';
     this.status = options.status ?? status;
@@ -127,7 +127,11 @@ function detailsOf(problem: HttpProblem): z.output<typeof PART_PROBLEM> {
 function toProblem(error: unknown, { correlationId, onUnexpected }: AnswerContext): HttpProblem {
   if (error instanceof HttpProblem) return error;
 
-  if (error instanceof CmkError && !(error instanceof SettingsError) && refusalOf(error.reason)?.status !== undefined) {
+  if (
+    error instanceof CmkError &&
+    !(error instanceof SettingsError) &&
+    findRefusal(error.reason)?.status !== undefined
+  ) {
     const { reason, message: detail, nextStep } = error;
     return new HttpProblem(reason as Refusal, { detail, nextStep });
   }

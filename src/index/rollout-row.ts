@@ -21,7 +21,7 @@ const ROLLOUT = z.object({
   /** Whether probes showed that the canaries' file services work with the version. */
   proven: z.boolean(),
   /** Names of canaries that failed the probe. */
-  unwell: z.string().optional(),
+  failing: z.string().optional(),
   /** Uses that are pending or failed. */
   unfinished: z.int().min(0),
   failed: z.int().min(0),
@@ -61,7 +61,7 @@ export interface StoredRollout {
 
 const ROTATIONS = 'rotations';
 /** Limit of the text about failed canaries, in characters: a property has room for 32,768, and canaries need most of it. */
-const MOST_UNWELL = 2_000;
+const MOST_FAILING = 2_000;
 
 /** A rollout without a decision. Replaces a row that fails to parse. */
 export const NO_ROLLOUT: RolloutRow = {
@@ -90,8 +90,8 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
       return stored && isHeld(stored.row) ? stored.row.target : undefined;
     },
     put: (name, row, etag) => {
-      const { unwell, ...rest } = row;
-      const properties = { name, row: JSON.stringify({ ...rest, unwell: unwell?.slice(0, MOST_UNWELL) }) };
+      const { failing, ...rest } = row;
+      const properties = { name, row: JSON.stringify({ ...rest, failing: failing?.slice(0, MOST_FAILING) }) };
       return table.writeIf({ partitionKey: ROTATIONS, rowKey: encodeTableKey(name), properties }, etag);
     },
     drop: (name, etag) => table.writeIf({ partitionKey: ROTATIONS, rowKey: encodeTableKey(name) }, etag),
@@ -105,9 +105,9 @@ export function createRolloutStore(table: FleetTable): RolloutStore {
 }
 
 /** Returns whether a failed stage blocks the rollout, until its uses move or an operator opens the gate. */
-export function isHeld({ stage, lastNews, unwell }: RolloutRow): boolean {
+export function isHeld({ stage, lastNews, failing }: RolloutRow): boolean {
   if (lastNews === 'CanaryFailed' || lastNews === 'WaveFailed') return true;
-  return stage === 'canary' && unwell !== undefined;
+  return stage === 'canary' && failing !== undefined;
 }
 
 export function isAdmitted(

@@ -7,7 +7,7 @@ import {
   type KeyVaultKey,
 } from '@azure/keyvault-keys';
 import { cacheRecent } from '../azure/cache-recent.ts';
-import { NOT_ANSWERED, withDeadline, withinTime } from '../azure/deadline.ts';
+import { NOT_ANSWERED, runWithAbortSignal, withDeadline } from '../azure/deadline.ts';
 import { describeFailure, readUnlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import { compareAge, type KeyVersion } from './key-versions.ts';
@@ -99,7 +99,7 @@ export function createKeys(credential: TokenCredential, limits: CallLimits) {
       const client = clientOf(key.vault);
       const deleted = await readUnlessMissing(() => client.getDeletedKey(key.name));
       if (!deleted) return false;
-      await withinTime(limits.requestMs * RECOVERY_REQUESTS, async (limit) => {
+      await runWithAbortSignal(limits.requestMs * RECOVERY_REQUESTS, async (limit) => {
         const poller = await client.beginRecoverDeletedKey(key.name, { intervalInMs: 1_000, ...limit });
         await poller.pollUntilDone();
       });

@@ -1,5 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { triedFor } from '../azure/deadline.ts';
+import { waitAtMost } from '../azure/deadline.ts';
 import { CmkError } from '../errors/errors.ts';
 import type { Log } from '../errors/log.ts';
 import { REASONS } from '../errors/reasons.ts';
@@ -81,7 +81,7 @@ export async function recordChanges(
       ...orders,
       unrecorded: unrecorded.filter(({ id }) => id !== entry.id),
     }));
-    await triedFor(NOTE_MS, forget);
+    await waitAtMost(NOTE_MS, forget);
   }
 
   return 'written';

@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { type BlobItem, BlobServiceClient } from '@azure/storage-blob';
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { Cloud } from '../azure/cloud.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { runWithAbortSignal } from '../azure/deadline.ts';
 import { ACCOUNT_KEY } from '../key-users/stored-data-client.ts';
 import type { DataService } from './service-words.ts';
 
@@ -34,7 +34,7 @@ function createFileList(credential: TokenCredential, cloud: Cloud): ListData {
       return true;
     };
 
-    return withinTime(TIMEOUT_MS, list, signal);
+    return runWithAbortSignal(TIMEOUT_MS, list, signal);
   };
 }
 
@@ -59,7 +59,7 @@ function createBlobList(credential: TokenCredential, cloud: Cloud): ListData {
       return false;
     };
 
-    return withinTime(TIMEOUT_MS, list, signal);
+    return runWithAbortSignal(TIMEOUT_MS, list, signal);
   };
 }
 

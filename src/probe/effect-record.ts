@@ -3,8 +3,8 @@ import {
   getProbedPlace,
   type KeyChange,
   type KeyEffect,
-  probedAccount,
   type RefusedAfter,
+  toAccountKey,
 } from './effect.ts';
 import { KEY_NOT_FOUND, type ProbeResult, ROLE_MISSING } from './probe.ts';
 
@@ -22,10 +22,10 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
 
 /** Returns the record after a round. A result that is older than the recorded result changes nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
-  const before = new Map((current?.accounts ?? []).map((effect) => [probedAccount(effect), effect]));
+  const before = new Map((current?.accounts ?? []).map((effect) => [toAccountKey(effect), effect]));
   const same = isSameChange(current, round.change);
   const accounts = round.results.map((result) => {
-    const known = before.get(probedAccount(result));
+    const known = before.get(toAccountKey(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
     // The expected effect stays recorded if the probed share or container is gone, or if listing them failed.
     if (same && known?.state === round.change.expect && result.unlisted) {
@@ -76,11 +76,11 @@ function measureRefusal(
   if (change.expect !== 'blocked') return undefined;
 
   const isFirstRound = !isSameChange(before, change);
-  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(probedAccount));
+  const served = new Set((before?.accounts ?? []).filter(({ state }) => state === 'open').map(toAccountKey));
 
   // An account may also refuse requests for another reason. After 0 seconds, it refused before the change.
   const measured = accounts.filter(
-    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(probedAccount(effect))),
+    (effect) => effect.why === KEY_NOT_FOUND && (isFirstRound || served.has(toAccountKey(effect))),
   );
   const seconds = measured.reduce((longest, one) => Math.max(longest, one.secondsAfterChange ?? 0), 0);
 

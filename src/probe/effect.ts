@@ -67,7 +67,7 @@ export type KeyEffect = z.output<typeof KEY_EFFECT>;
 export type RefusedAfter = z.output<typeof REFUSED_AFTER>;
 
 /** Name of an account in a record, whatever the letter case of its id. */
-export function probedAccount({ account }: Pick<AccountEffect, 'account'>): string {
+export function toAccountKey({ account }: Pick<AccountEffect, 'account'>): string {
   return account.toLowerCase();
 }
 

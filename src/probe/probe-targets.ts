@@ -13,7 +13,7 @@ import { REASONS } from '../errors/reasons.ts';
 import type { BlobContainers, FileShare, FileShares } from '../key-users/stored-data-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
-import { probedAccount } from './effect.ts';
+import { toAccountKey } from './effect.ts';
 import { type DataServices, type ProbeResult, type ProbeTarget, probe } from './probe.ts';
 import { type DataService, SERVICE_WORDS } from './service-words.ts';
 
@@ -85,7 +85,7 @@ async function listTarget(
  * excluded: neither their file service nor their containers show its state. Never throws; stops after `ms`. `complete`
  * is false if a list failed or exceeded the deadline.
  *
- * @param known targets that need no list, by {@link probedAccount}: Azure Storage admits only 100 lists in five minutes
+ * @param known targets that need no list, by {@link toAccountKey}: Azure Storage admits only 100 lists in five minutes
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -109,7 +109,7 @@ export async function findProbeTargets(
 
     const target = await findProbeTarget(account, services, signal, (list) => regions.read(account, list));
     if (target.unlisted) missed += 1;
-    targets.set(probedAccount(target), target);
+    targets.set(toAccountKey(target), target);
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {
@@ -119,7 +119,7 @@ export async function findProbeTargets(
       settings.subscriptions ?? (await subscriptions.list()),
       { byScope: NO_ACCOUNTS, accounts },
       (account) => {
-        const id = probedAccount({ account: account.id });
+        const id = toAccountKey({ account: account.id });
         const target = known.get(id);
         if (target) targets.set(id, target);
         else adding.push(limit(() => addTarget(account, signal)));
@@ -158,7 +158,7 @@ export function createCanaryProbe(
     const results = await probe(await abortAfter(find, PROBE_MS), services, PROBE_MS);
     const inWords = ({ account, state, why }: ProbeResult): string => `${getLastName(account)} (${why ?? state})`;
     const failing = results.filter(({ state }) => state === 'blocked').map(inWords);
-    if (failing.length > 0) return { unwell: failing.join(', ') };
+    if (failing.length > 0) return { failing: failing.join(', ') };
 
     const unseen = results.filter(({ state }) => state === 'unknown').map(inWords);
     if (unseen.length > 0) {

@@ -12,7 +12,7 @@ import { closedOn } from '../revocation/revocation-plans.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { ProbeWork } from '../work/messages.ts';
 import { DONE, type JobOutcome } from '../work/outcome.ts';
-import { type AccountEffect, getProbedPlace, type KeyChange, type KeyEffect, probedAccount } from './effect.ts';
+import { type AccountEffect, getProbedPlace, type KeyChange, type KeyEffect, toAccountKey } from './effect.ts';
 import {
   isJudged,
   isOver,
@@ -156,7 +156,7 @@ function recordedTarget(effect: AccountEffect): ProbeTarget {
 }
 
 function byId(targets: readonly ProbeTarget[]): ReadonlyMap<string, ProbeTarget> {
-  return new Map(targets.map((target) => [probedAccount(target), target]));
+  return new Map(targets.map((target) => [toAccountKey(target), target]));
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {

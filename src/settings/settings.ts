@@ -135,7 +135,7 @@ export function readDrift(environment: Environment, cloud: Cloud) {
 
   // A connection string, as in development, may lack the account name.
   const ownName = 'accountName' in own ? own.accountName : reader.read('AzureWebJobsStorage__accountName');
-  const beside =
+  const ownStorageId =
     app && ownName
       ? `/subscriptions/${app.subscriptionId}/resourceGroups/${app.resourceGroup}/providers/Microsoft.Storage/storageAccounts/${ownName}`
       : undefined;
@@ -152,7 +152,7 @@ export function readDrift(environment: Environment, cloud: Cloud) {
     usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     /** ARM id of the app's own storage account. */
-    storageAccountId: beside,
+    storageAccountId: ownStorageId,
     watchChanges: reader.read('CMK_WATCH_CHANGES') ?? true,
     /** ARM ids of the configured system topics, by the ARM id of their vault. */
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},

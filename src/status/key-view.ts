@@ -13,7 +13,7 @@ import { computeCryptoPeriodEnd, predictNextRotation } from './next-rotation.ts'
 import { listUnreadViews, readInTime } from './read-in-time.ts';
 
 /** Time to live of a rotation policy, which operators rarely change, in milliseconds. */
-const POLICY_BELIEVED_MS = 5 * 60_000;
+const POLICY_CACHE_MS = 5 * 60_000;
 
 export type KeyViewPorts = KeyUsersPorts & { readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy'> };
 
@@ -23,7 +23,7 @@ export type KeyView = Pick<
   'paused' | 'nextRotation' | 'cryptoPeriodEndsOn' | 'users' | 'rotation' | 'rotationCost' | 'unread'
 >;
 
-const policies = new ReadCache<RotationPolicy>(POLICY_BELIEVED_MS);
+const policies = new ReadCache<RotationPolicy>(POLICY_CACHE_MS);
 
 interface ReadKeyView {
   readonly view: KeyView;

@@ -166,7 +166,7 @@ export class RotationCount {
     // During a pause the index may lack uses, so a count of zero does not mean finished.
     if (waiting + failed === 0 && !(pause && moved + left === 0)) return { state: 'finished' };
 
-    const { stage: name = 'rest', lastNews, unwell, proven } = this.#rollout ?? {};
+    const { stage: name = 'rest', lastNews, failing, proven } = this.#rollout ?? {};
     const isCanary = name === 'canary';
     const hasFailed = this.#rollout !== undefined && isHeld(this.#rollout);
     const isUnproven = isCanary && !proven && this.#admitted.waiting + this.#admitted.failed === 0;
@@ -188,7 +188,7 @@ export class RotationCount {
     const numbers = `${this.#admitted.moved} moved, ${this.#admitted.waiting} waiting, ${this.#admitted.failed} failed.`;
     const detail = [
       `${REASONS[reason]} ${name}: ${numbers}`,
-      ...(unwell ? [`Canaries that failed the probe: ${unwell}.`] : []),
+      ...(failing ? [`Canaries that failed the probe: ${failing}.`] : []),
     ];
 
     return { state: 'held', reason, detail: detail.join(' '), ...stage };

@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { ONE_RETRY, openWorkContainer } from '../azure/app-storage.ts';
 import { JSON_FILE, readBlobText, writeOrCreateContainer } from '../azure/blobs.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { runWithAbortSignal } from '../azure/deadline.ts';
 import { describeFailure, readUnless } from '../azure/failure.ts';
 import { parseJson } from '../azure/parse-json.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -59,7 +59,7 @@ export function createLeases(
 ): Leases {
   // A retried acquire request carries the same lease id, so Azure grants it again.
   const container = openWorkContainer(settings, credential, LEASE_CONTAINER, ONE_RETRY);
-  const bounded: Bounded = (request) => withinTime(timeoutMs, request);
+  const bounded: Bounded = (request) => runWithAbortSignal(timeoutMs, request);
   const makeBlob = (blob: BlockBlobClient) => (limit: Limit) =>
     blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit });
 
@@ -122,7 +122,7 @@ async function hold(
   const renew = async (): Promise<void> => {
     const askedMs = performance.now();
     try {
-      await withinTime(RENEWAL_MS, (limit) => lease.renewLease(limit));
+      await runWithAbortSignal(RENEWAL_MS, (limit) => lease.renewLease(limit));
     } catch (error) {
       if (describeFailure(error).kind === 'conflict') end();
       else renewIn(RENEW_AGAIN_MS);

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import { openWorkQueues } from '../azure/app-storage.ts';
-import { withinTime } from '../azure/deadline.ts';
+import { runWithAbortSignal } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import { type Cause, KEY_WORK, PARSERS, WORK_QUEUES, type Work, type WorkQueueName } from './messages.ts';
@@ -76,7 +76,7 @@ export function createWorkQueue(
       };
 
       return new Map(
-        await withinTime(AGES_MS, (limit) => Promise.all(WORK_QUEUES.map((queue) => ageOf(queue, limit)))),
+        await runWithAbortSignal(AGES_MS, (limit) => Promise.all(WORK_QUEUES.map((queue) => ageOf(queue, limit)))),
       );
     },
   };

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { abortAfter, untilAborted, withinTime, withTokenDeadline } from '../../src/azure/deadline.ts';
+import { abortAfter, runWithAbortSignal, untilAborted, withTokenDeadline } from '../../src/azure/deadline.ts';
 
 const never = new Promise<never>(() => {});
 
@@ -38,7 +38,7 @@ describe('a time limit of requests', () => {
 
     try {
       let signal: AbortSignal | undefined;
-      const requests = withinTime(60_000, async ({ abortSignal }) => {
+      const requests = runWithAbortSignal(60_000, async ({ abortSignal }) => {
         signal = abortSignal;
         return request();
       });
@@ -55,7 +55,7 @@ describe('a time limit of requests', () => {
   });
 
   it('A time limit of requests aborts them with an error that names it', async () => {
-    const hanging = withinTime(
+    const hanging = runWithAbortSignal(
       20,
       ({ abortSignal }) =>
         new Promise((_, reject) => abortSignal.addEventListener('abort', () => reject(abortSignal.reason))),

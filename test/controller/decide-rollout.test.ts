@@ -143,18 +143,18 @@ describe('A rollout', () => {
 
   it('A rollout reports once that its canaries do not serve, even when all uses are moved', () => {
     const canaries = [use('st1', 2).account];
-    const unwell = { unwell: 'st1: files' };
+    const failing = { failing: 'st1: files' };
 
     for (const uses of [[use('st1', 2)], [use('st1', 2), use('st2', 1)]]) {
-      const first = decide(uses, { canaries }, { proof: unwell });
-      expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...unwell } });
+      const first = decide(uses, { canaries }, { proof: failing });
+      expect(first).toMatchObject({ news: 'CanaryFailed', needsProof: true, row: { stage: 'canary', ...failing } });
 
-      const again = decide(uses, first.row, { proof: unwell });
+      const again = decide(uses, first.row, { proof: failing });
       expect(again).toMatchObject({ news: undefined, row: { lastNews: 'CanaryFailed' } });
 
       const proven = decide(uses, again.row, { proof: 'proven' }).row;
       expect(proven).toMatchObject({ stage: 'rest', proven: true });
-      expect(proven.unwell).toBeUndefined();
+      expect(proven.failing).toBeUndefined();
     }
   });
 

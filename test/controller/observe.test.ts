@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { observe, type ReadUse } from '../../src/controller/observe.ts';
 import type { Announcement } from '../../src/controller/pass-state.ts';
-import { moveOf } from '../../src/controller/use-result.ts';
+import { toMove } from '../../src/controller/use-result.ts';
 import { createMoveId, toUseChange, toUseRow, type UseRow } from '../../src/index/use-row.ts';
 
 const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
@@ -45,7 +45,7 @@ describe('a pick-up by Azure', () => {
   it('A new version of an automatic use is recorded as observed, with the time of Azure', () => {
     const { row: seen, changed } = observe(before, read(V2, { use: automatic(V2) }), []);
     expect(changed).toEqual({ from: `${KEY}/${V1}`, to: `${KEY}/${V2}` });
-    expect(seen && moveOf(seen, undefined)).toMatchObject({
+    expect(seen && toMove(seen, undefined)).toMatchObject({
       id: createMoveId(before, `${KEY}/${V2}`, at(9).toISOString()),
       reason: 'PickUpObserved',
       from: `${KEY}/${V1}`,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findAccountKeyUse, findScopeKeyUse, isUseOfKey, type KeyUse } from '../../src/accounts/key-use.ts';
-import { levelOf, planKeyUse, withKeyVersion } from '../../src/controller/plan.ts';
+import { chooseLogLevel, planKeyUse, withKeyVersion } from '../../src/controller/plan.ts';
 import { compareAge, findNewestUsableVersion, findNewestVersion, findVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
@@ -296,12 +296,12 @@ it('findScopeKeyUse returns a pinned use with a version in the key URI, and an a
   });
 });
 
-describe('levelOf', () => {
+describe('chooseLogLevel', () => {
   it.each([
     ['error', ['NoUsableVersion', 'KeyNotFound']],
     ['warning', ['NeverBackwards', 'RevocationOpen']],
     ['info', ['UpToDate', 'NewestVersionUnusable']],
-  ] as const)('levelOf returns %s for %j', (level, reasons) => {
-    expect(reasons.map(levelOf)).toEqual(reasons.map(() => level));
+  ] as const)('chooseLogLevel returns %s for %j', (level, reasons) => {
+    expect(reasons.map(chooseLogLevel)).toEqual(reasons.map(() => level));
   });
 });

@@ -17,7 +17,7 @@ it.each([
   const denialsOf = createKeyDenials(policies, new Date(), undefined);
   for (let n = 0; n < 20; n += 1) {
     const { unread } = await denialsOf({ id: `/vaults/kv-${n}`, name: `kv-${n}`, kind: 'vault' } as ManagedVault);
-    expect(unread).toMatchObject([{ resource: `/vaults/kv-${n}`, beside: true }]);
+    expect(unread).toMatchObject([{ resource: `/vaults/kv-${n}`, isOptional: true }]);
   }
 
   expect(read).toBe(reads);

@@ -28,7 +28,7 @@ describe("the app's own storage", () => {
       [],
     );
     expect(lockedOutBy).toEqual([]);
-    expect(unread).toEqual([expect.objectContaining({ resource: 'stcmkapp', beside: true })]);
+    expect(unread).toEqual([expect.objectContaining({ resource: 'stcmkapp', isOptional: true })]);
     expect(unread[0]?.detail).toMatch(/does not know whether it uses a managed key.*CMK_SUBSCRIPTIONS/);
   });
 

@@ -15,7 +15,7 @@ const ROW: RolloutRow = {
   checkedOn: NOON,
   activation: NOON,
   lastNews: 'WaveFailed',
-  unwell: 'st1 (blocked)',
+  failing: 'st1 (blocked)',
 };
 let names = 0;
 let name = '';
@@ -42,13 +42,13 @@ describe.each<[string, () => RolloutStore]>([
   it.each<[string, Partial<RolloutRow>, boolean]>([
     ['whose canary failed', { stage: 'canary', lastNews: 'CanaryFailed' }, true],
     ['whose wave failed', { lastNews: 'WaveFailed' }, true],
-    ['whose canary does not serve', { stage: 'canary', lastNews: undefined, unwell: 'st1' }, true],
+    ['whose canary does not serve', { stage: 'canary', lastNews: undefined, failing: 'st1' }, true],
     ['that is stuck', { lastNews: 'RotationStuck' }, false],
     ['in which one account of a wave failed', { lastNews: undefined, failed: 1 }, false],
   ])('Rollout rows distinguish a rollout that a stage holds: one %s', async (_, more, isHeld) => {
     const store = make();
     const target = `${name}/1`;
-    await store.put(name, { ...ROW, target, unwell: undefined, ...more }, undefined);
+    await store.put(name, { ...ROW, target, failing: undefined, ...more }, undefined);
     expect(await store.held(name)).toBe(isHeld ? target : undefined);
   });
 
@@ -89,10 +89,10 @@ it('A rollout whose hundred canaries all fail is stored', async () => {
       `/subscriptions/${'s'.repeat(36)}/resourceGroups/${'g'.repeat(90)}/providers/Microsoft.Storage/storageAccounts/${String(n).padStart(24, 'a')}`,
   );
 
-  const unwell = canaries.map((id) => `${id.slice(-24)} (The file service refuses the request.)`).join(', ');
-  expect(await store.put(name, { ...ROW, canaries, unwell: unwell.repeat(4) }, undefined)).toBe(true);
+  const failing = canaries.map((id) => `${id.slice(-24)} (The file service refuses the request.)`).join(', ');
+  expect(await store.put(name, { ...ROW, canaries, failing: failing.repeat(4) }, undefined)).toBe(true);
 
   const { row } = (await store.read(name)) ?? {};
   expect(row?.canaries).toEqual(canaries);
-  expect(unwell.startsWith(row?.unwell?.slice(0, 1_000) ?? '')).toBe(true);
+  expect(failing.startsWith(row?.failing?.slice(0, 1_000) ?? '')).toBe(true);
 });

@@ -36,7 +36,7 @@ it.each<[what: string, fault: object, failing: number, why: string]>([
   expect(performance.now() - begunMs).toBeLessThan(60_000);
 
   const unseen = wire.records.filter(({ reason }) => reason === 'CanaryUnseen').map(({ message }) => message);
-  const told = proof === 'proven' ? unseen.join() : (proof?.unwell ?? '');
+  const told = proof === 'proven' ? unseen.join() : (proof?.failing ?? '');
 
   expect(proof === 'proven').toBe(failing === 0);
   expect(told).toContain(why);

@@ -153,7 +153,7 @@ describe('the effect on an account without a file share', () => {
     expect(await ask([account.id], '', wire.log)).toBe('proven');
 
     change('blocked');
-    expect(await ask([account.id], '', wire.log)).toEqual({ unwell: expect.stringContaining(account.name) });
+    expect(await ask([account.id], '', wire.log)).toEqual({ failing: expect.stringContaining(account.name) });
   });
 });
 

@@ -174,7 +174,7 @@ export class ControllerWorld implements World {
   readonly #unanswered = new Set<string>();
   #deedAt = NOON;
   /** No message was lost, and no call took long. */
-  #isWell = true;
+  #hasAnswered = true;
   #broken: string | undefined;
   #pausedSince = Number.POSITIVE_INFINITY;
   readonly #canaries: number;
@@ -219,7 +219,7 @@ export class ControllerWorld implements World {
     this.#stepMs = keys.length > MANY_KEYS ? STEP_MS / 10 : STEP_MS;
 
     // Messages of many keys at once wait for each other.
-    if (keys.length > MANY_KEYS) this.#isWell = false;
+    if (keys.length > MANY_KEYS) this.#hasAnswered = false;
 
     for (const [n, key] of keys.entries()) {
       this.#vaults.set(key, new MemoryVault(1, () => new Date(this.#clock), undefined, 1 + n * 500));
@@ -533,7 +533,7 @@ export class ControllerWorld implements World {
 
   #lose(message: Message): void {
     this.#losses -= 1;
-    this.#isWell = false;
+    this.#hasAnswered = false;
     this.#messages = this.#messages.filter((other) => other !== message);
     this.#happens();
   }
@@ -615,14 +615,14 @@ export class ControllerWorld implements World {
         return;
       }
       case 'hangRegion':
-        this.#isWell = false;
+        this.#hasAnswered = false;
         this.#hanging = deed.region;
         return;
       case 'healRegion':
         this.#hanging = undefined;
         return;
       case 'hangVault':
-        this.#isWell = false;
+        this.#hasAnswered = false;
         this.#unanswered.add(deed.key);
         return;
       case 'healVault':
@@ -655,7 +655,7 @@ export class ControllerWorld implements World {
         for (const instance of this.#instances.filter(({ actors }) => actors.size > 0)) this.#kill(instance, true);
         return;
       case 'loseMessages':
-        this.#isWell = false;
+        this.#hasAnswered = false;
         this.#messages = this.#messages.filter(({ visibleAt }) => visibleAt > this.#clock);
         return;
       case 'pass':
@@ -694,7 +694,7 @@ export class ControllerWorld implements World {
       case 'forge':
         this.#isForged = true;
         this.#wasForged = true;
-        this.#isWell = false;
+        this.#hasAnswered = false;
 
         forge(JSON.parse(deed.forgery) as Forgery, {
           index: this.index,
@@ -768,7 +768,7 @@ export class ControllerWorld implements World {
       const sendJob = (job: Job) =>
         runJob(job, async () => DONE, { ...ports, queue: { send: never }, poison: never, log: never });
       const overdue = await sweepWork({ ...ports, sendJob }).catch(() => 0);
-      if (overdue > 0 && this.#isWell && this.scheduler.unharmed) {
+      if (overdue > 0 && this.#hasAnswered && this.scheduler.unharmed) {
         this.#broken = `the sweep finds what nothing lost: ${overdue}`;
       }
     });
@@ -793,7 +793,7 @@ export class ControllerWorld implements World {
   }
 
   #stall(ms: number): void {
-    this.#isWell = false;
+    this.#hasAnswered = false;
     this.#happens();
     const until = this.#clock + ms;
     // Deadlines and leases expire meanwhile.

@@ -162,7 +162,7 @@ describe('A rotation', () => {
     const uses = [useRow(1), useRow(2, OLD)];
     const canary = { stage: 'canary', canaries: [accountId(1)] } as const;
     expect(rotationOf(uses, { rollout: canary })).toMatchObject({ state: 'underWay', stage: { state: 'unproven' } });
-    const held = rotationOf(uses, { rollout: { ...canary, unwell: 'st1' } });
+    const held = rotationOf(uses, { rollout: { ...canary, failing: 'st1' } });
     expect(held).toMatchObject({
       state: 'held',
       detail: expect.stringContaining('Canaries that failed the probe: st1.'),

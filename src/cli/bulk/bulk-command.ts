@@ -129,11 +129,11 @@ async function runMany(
 ): Promise<BulkSummary> {
   const { reads = false } = bulk;
   const { err } = cli.context;
-  const beside = redirectSink(err, (text) => {
+  const aboveProgress = redirectSink(err, (text) => {
     cli.clearProgress();
     err.write(text);
   });
-  const talk = new Output(err.isTTY ? 'terminal' : 'lines', beside, err, cli.environment);
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', aboveProgress, err, cli.environment);
   let shown = 0;
   const run = (going: readonly BulkRow[], maxFailures: number) =>
     runRows(going, bulk, { ...options, maxFailures }, operation, (result) => {

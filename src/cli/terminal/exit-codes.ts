@@ -1,5 +1,5 @@
 import type { Reason } from '../../errors/reasons.ts';
-import { refusalOf } from '../../errors/refusals.ts';
+import { findRefusal } from '../../errors/refusals.ts';
 
 /** Exit codes for scripts. The table in docs/how-to/beside-az.md and `cmk --help` list the same codes. */
 export const EXIT = {
@@ -17,5 +17,5 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Returns the exit code of a reason; a reason without one in the table of refusals is a refusal. */
 export function getExitCode(reason: Reason): ExitCode {
-  return EXIT[refusalOf(reason)?.exit ?? 'refused'];
+  return EXIT[findRefusal(reason)?.exit ?? 'refused'];
 }

@@ -100,7 +100,7 @@ export async function checkFocus(focus: Focus, rules: Rules, services: GatherSer
 
   return {
     found: found.filter((finding) => isAbout(focus, finding)),
-    unread: unread.filter(({ beside }) => !beside),
+    unread: unread.filter(({ isOptional }) => !isOptional),
     stamps: new Map(results.flatMap(({ stamps }) => [...stamps])),
   };
 }

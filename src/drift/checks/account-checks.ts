@@ -247,7 +247,7 @@ function describeMissingKey({ resource, use, key: { key, state }, lost }: Manage
 }
 
 /** No finding for an account without a customer-managed key, which NotCustomerManaged reports. */
-export function onServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
+export function findUseOfServiceKey(service: OwnKeyService): Check<AccountSubject>['find'] {
   return (subject, rules) => {
     const { account, use } = subject;
     if (!use || !listOwnKeyServices(account).includes(service)) return undefined;

@@ -44,12 +44,12 @@ export function findMissingPermission({ unread }: AppSubject): readonly Found[] 
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
 
-  return [...byAction.values()].map(({ resource, what, action, detail, beside }) => ({
+  return [...byAction.values()].map(({ resource, what, action, detail, isOptional }) => ({
     resource,
     part: action,
     is: `The app may not read ${what}. ${detail}`,
     cause: { about: [placeOf(resource)] },
-    ...(beside ? { severity: 'advice' as const } : {}),
+    ...(isOptional ? { severity: 'advice' as const } : {}),
     // A firewall also answers 403, and no role helps then.
     shouldBe: NETWORK.test(detail) ? 'The network rules permit the app.' : `The app's identity has ${action}.`,
   }));
@@ -64,19 +64,19 @@ function placeOf(resource: string): string {
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
 export function findUnreadFindings({ unread }: AppSubject): readonly Found[] {
-  return unread.map(({ resource, what, detail, kind, beside }) => ({
+  return unread.map(({ resource, what, detail, kind, isOptional }) => ({
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
     // The missing permission has its own finding.
     cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
-    ...severityOf({ kind, beside }),
+    ...severityOf({ kind, isOptional }),
   }));
 }
 
 /** Returns nothing for a part that has the severity of the check. */
-function severityOf({ kind, beside }: Pick<UnreadPart, 'kind' | 'beside'>): Pick<Found, 'severity'> {
-  if (beside) return { severity: 'advice' };
+function severityOf({ kind, isOptional }: Pick<UnreadPart, 'kind' | 'isOptional'>): Pick<Found, 'severity'> {
+  if (isOptional) return { severity: 'advice' };
   return PASSING.has(kind) ? { severity: 'warning' } : {};
 }
 

@@ -24,14 +24,14 @@ export const PROTECTION_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'The queues of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
-    find: accounts.onServiceKey('queue'),
+    find: accounts.findUseOfServiceKey('queue'),
   },
   {
     reason: 'TableOnServiceKey',
     severity: 'error',
     ensures: 'The tables of an account use its customer-managed key (advice if none is required).',
     fix: MOVE_DATA,
-    find: accounts.onServiceKey('table'),
+    find: accounts.findUseOfServiceKey('table'),
   },
   {
     reason: 'ScopeNotCustomerManaged',

@@ -220,9 +220,9 @@ export function findPinnedVersion({ key, usage }: KeySubject): Found | undefined
 export function findRotationStuck({ rollout, versions }: KeySubject, { now }: Rules): Found | undefined {
   const target = findNewestUsableVersion(listed(versions), now);
   if (!rollout || !target || rollout.target !== target.id) return undefined;
-  const { lastNews, unfinished, failed, progressOn, unwell } = rollout;
+  const { lastNews, unfinished, failed, progressOn, failing } = rollout;
   if (!lastNews || lastNews === 'RotationFinished' || unfinished === 0) return undefined;
-  const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${unwell ? ` ${unwell}` : ''}`;
+  const why = lastNews === 'RotationStuck' ? '' : ` ${REASONS[lastNews]}${failing ? ` ${failing}` : ''}`;
   return {
     is: `Accounts and scopes not yet on version ${target.version}: ${unfinished}; ${failed} of them failed. The last move was on ${progressOn}.${why}`,
     shouldBe: 'Every user of the key is on its newest usable version.',

@@ -119,7 +119,7 @@ const MOST_UNANSWERED = 3;
 export function createKeyDenials(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
   let unanswered = 0;
   const readPolicy = async <T>(type: string, resource: string, what: string, read: () => Promise<T>) => {
-    const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
+    const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, isOptional: true };
     if (unanswered >= MOST_UNANSWERED) {
       const detail = `Not read: Azure Policy did not respond ${MOST_UNANSWERED} times in this check.`;
       return { unread: { ...about, kind: 'unavailable', detail } } as const;

@@ -60,7 +60,7 @@ export const LIST_ACCOUNTS = 'Microsoft.Storage/storageAccounts/read';
 
 const part = (what: string, action: string) => (resource: string) => ({ resource, what, action });
 /** A part that no other finding needs: its failed read is only advice, and the check still counts as complete. */
-const beside = (what: string, action: string) => (resource: string) => ({ resource, what, action, beside: true });
+const optional = (what: string, action: string) => (resource: string) => ({ resource, what, action, isOptional: true });
 
 /** Everything that the check reads, with the permission that each read requires. */
 export const PARTS = {
@@ -69,29 +69,29 @@ export const PARTS = {
   managedAccounts: part('the accounts that used a managed key before', BLOBS),
   trail: part('the audit trail', BLOBS),
   deadLetters: part('the events that could not be delivered', BLOBS),
-  rollouts: beside('the progress of rotations', ENTITIES),
+  rollouts: optional('the progress of rotations', ENTITIES),
   subscriptions: part('the subscriptions', SUBSCRIPTIONS),
   tenants: part('the tenants of the subscriptions', SUBSCRIPTIONS),
-  ownStorage: beside("the app's own storage account", LIST_ACCOUNTS),
-  watches: beside('the event subscriptions of the subscription', EVENTS),
+  ownStorage: optional("the app's own storage account", LIST_ACCOUNTS),
+  watches: optional('the event subscriptions of the subscription', EVENTS),
   accounts: part('the storage accounts of the subscription', LIST_ACCOUNTS),
   scopes: part('the encryption scopes of the account', SCOPES),
   allScopes: part('the encryption scopes of its accounts', SCOPES),
-  moveDenials: beside(
+  moveDenials: optional(
     'what Azure Policy denies of the storage accounts of the subscription',
     'Microsoft.PolicyInsights/policyStates/queryResults/action',
   ),
   identity: part('the identity', IDENTITIES),
   identities: part('the user-assigned identities of the subscription', IDENTITIES),
-  others: beside('resources of other services that use its keys', 'Microsoft.ResourceGraph/resources/read'),
+  others: optional('resources of other services that use its keys', 'Microsoft.ResourceGraph/resources/read'),
   vault: (vault: ManagedVault) => part('the vault', readVaultRight(vault))(vault.id),
   keys: (vault: ManagedVault) => part('the keys of the vault', readKeysRight(vault))(vault.id),
-  auditLog: beside('the diagnostic settings of the vault', 'Microsoft.Insights/diagnosticSettings/read'),
-  locks: beside('the locks of the vault', 'Microsoft.Authorization/locks/read'),
+  auditLog: optional('the diagnostic settings of the vault', 'Microsoft.Insights/diagnosticSettings/read'),
+  locks: optional('the locks of the vault', 'Microsoft.Authorization/locks/read'),
   events: part('the event subscriptions of the vault', EVENTS),
   topic: part('the system topic of the vault', 'Microsoft.EventGrid/systemTopics/read'),
   roles: part('the role assignments of the vault', ROLES),
-  roleEnds: beside(
+  roleEnds: optional(
     'the end dates of role assignments of the vault',
     'Microsoft.Authorization/roleAssignmentScheduleInstances/read',
   ),

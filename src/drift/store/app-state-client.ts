@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { openControlContainer, openWorkQueues } from '../../azure/app-storage.ts';
 import { downloadText, listBlobs } from '../../azure/blobs.ts';
-import { withinTime } from '../../azure/deadline.ts';
+import { runWithAbortSignal } from '../../azure/deadline.ts';
 import { readUnlessMissing } from '../../azure/failure.ts';
 import { parseJson } from '../../azure/parse-json.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
@@ -21,7 +21,7 @@ export function createAppState(settings: Pick<Settings, 'storage'>, credential: 
   const queues = openWorkQueues(settings, credential);
   const deadLetters = openControlContainer(settings, credential, DEAD_LETTER_CONTAINER);
   const waiting = async (queue: string): Promise<number> => {
-    const read = () => withinTime(TIMEOUT_MS, (limit) => queues.getQueueClient(queue).getProperties(limit));
+    const read = () => runWithAbortSignal(TIMEOUT_MS, (limit) => queues.getQueueClient(queue).getProperties(limit));
     return (await readUnlessMissing(read))?.approximateMessagesCount ?? 0;
   };
 

@@ -125,7 +125,7 @@ const apps: Record<string, Cases<AppSubject>> = {
 };
 
 it('an unreadable part that nothing depends on is advice', () => {
-  const beside = app({ unread: [{ ...unreadPart, beside: true }] });
+  const beside = app({ unread: [{ ...unreadPart, isOptional: true }] });
   expect(evaluate(APP_CHECKS, beside, 'app', rules()).map(({ reason, severity }) => [reason, severity])).toEqual([
     ['MissingPermission', 'advice'],
     ['Unreadable', 'advice'],

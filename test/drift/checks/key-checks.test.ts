@@ -169,7 +169,7 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['nothing moves', key({ rollout: rollout() }), /not yet on version 0+10: 4; 2 of them failed\./],
       [
         'a canary',
-        key({ rollout: rollout({ lastNews: 'CanaryFailed', unwell: 'st1 (refuses)' }) }),
+        key({ rollout: rollout({ lastNews: 'CanaryFailed', failing: 'st1 (refuses)' }) }),
         /st1 \(refuses\)$/,
       ],
       ['a wave failed', key({ rollout: rollout({ lastNews: 'WaveFailed' }) }), new RegExp(`${REASONS.WaveFailed}$`)],
