@@ -98,7 +98,10 @@ export class Cli {
 
   /** Resolves the key of a command: `<key>` and `--vault`, `<vault>/<key>` as in lists, or an identifier. */
   async key(text: string): Promise<ManagedKey> {
-    const { vault: given } = this.#options<{ readonly vault?: string }>();
+    const { vault: vaults = [] } = this.#options<{ readonly vault?: string | readonly string[] }>();
+    // A command of several vaults takes the key's vault from `--vault` only if that names one.
+    const [only, ...more] = [vaults].flat();
+    const given = more.length === 0 ? only : undefined;
     const cloud = this.cloud();
     const [, vault, key] = /^([\w-]+)\/([\w-]+)$/.exec(text) ?? [];
     if (given !== undefined || !vault || !key) return resolveKeyByName(text, given, cloud);
