@@ -1,5 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DefaultAzureCredential } from '@azure/identity';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CLIENT_IDS } from '../../../local/azure/constants.ts';
 import { findSignInTrouble } from '../../../src/cli/procedures/sign-in.ts';
 import { useProcedures } from '../../support/procedures.ts';
@@ -53,8 +56,19 @@ describe('a sign-in that gives no token', () => {
   });
 
   it('A missing sign-in is reported with how to sign in', async () => {
-    const none = { AZURE_TENANT_ID: undefined, AZURE_CLIENT_ID: undefined, AZURE_CLIENT_SECRET: undefined };
-    const error = await chain({ ...none, IDENTITY_ENDPOINT: undefined, IDENTITY_HEADER: undefined });
+    // The developer may be signed in to `az`.
+    const profile = await mkdtemp(join(tmpdir(), 'cmk-az-'));
+    onTestFinished(() => rm(profile, { recursive: true, force: true }));
+
+    const error = await chain({
+      AZURE_TENANT_ID: undefined,
+      AZURE_CLIENT_ID: undefined,
+      AZURE_CLIENT_SECRET: undefined,
+      AZURE_CONFIG_DIR: profile,
+      IDENTITY_ENDPOINT: undefined,
+      IDENTITY_HEADER: undefined,
+    });
+
     expect(findSignInTrouble(error)).toMatchObject({ kind: 'none', nextStep: expect.stringContaining('az login') });
   });
 });
